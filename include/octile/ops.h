@@ -1,0 +1,357 @@
+// The vocabulary: every op as a plain struct of attributes, in one std::variant.
+//
+// Shapes are written in the order of ONNX and TensorRT: images are (N, C, H, W). Inputs are listed
+// as "in: …"; an input in brackets is optional. Each struct names its fields once, in fields():
+// that list serves equality, printing, hashing, JSON and the plan file.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "octile/tensor.h"
+#include "octile/types.h"
+
+namespace octile {
+
+/// How padding and output extents are derived.
+/// kExplicit: floor((in + before + after - dilated kernel) / stride) + 1. kCeil: the same with
+/// ceil. kSameUpper / kSameLower: out = ceil(in / stride), the odd padding after / before (ONNX).
+enum class PaddingMode : uint8_t { kExplicit, kCeil, kSameUpper, kSameLower };
+
+/// Extents of a 1-d, 2-d or 3-d window; lists have one entry a spatial axis. An empty `stride`
+/// or `dilation` means 1 everywhere, an empty padding 0.
+struct Window {
+  std::vector<int64_t> kernel, stride, dilation, pad_before, pad_after;
+  PaddingMode mode = PaddingMode::kExplicit;
+  static constexpr auto fields() {
+    return std::make_tuple(std::pair{"kernel", &Window::kernel}, std::pair{"stride", &Window::stride},
+                           std::pair{"dilation", &Window::dilation},
+                           std::pair{"pad_before", &Window::pad_before},
+                           std::pair{"pad_after", &Window::pad_after},
+                           std::pair{"mode", &Window::mode});
+  }
+  bool operator==(const Window&) const = default;
+};
+
+#define OCTILE_FIELD(Struct, name) std::pair { #name, &Struct::name }
+
+/// in: x (N, C, spatial…), weights (M, C/groups, kernel…), [bias (M)] → (N, M, spatial'…)
+struct Convolution {
+  Window window;
+  int64_t groups = 1;
+  static constexpr std::string_view kName = "Convolution";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Convolution, window), OCTILE_FIELD(Convolution, groups));
+  }
+  bool operator==(const Convolution&) const = default;
+};
+
+/// in: x (N, C, spatial…), weights (C, M/groups, kernel…), [bias (M)] → (N, M, spatial'…)
+/// out = stride·(in − 1) + dilated kernel − pad_before − pad_after + output_padding.
+struct Deconvolution {
+  Window window;
+  int64_t groups = 1;
+  std::vector<int64_t> output_padding;
+  static constexpr std::string_view kName = "Deconvolution";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Deconvolution, window),
+                           OCTILE_FIELD(Deconvolution, groups),
+                           OCTILE_FIELD(Deconvolution, output_padding));
+  }
+  bool operator==(const Deconvolution&) const = default;
+};
+
+/// TensorRT's kinds, with its alpha and beta, then those ONNX adds.
+/// relu: max(x,0) · sigmoid · tanh · leaky_relu: x<0 ? αx : x · elu: x<0 ? α(e^x−1) : x ·
+/// selu: β(x<0 ? α(e^x−1) : x) · softsign: x/(1+|x|) · softplus: α·log(e^{βx}+1) ·
+/// clip: min(max(x,α),β) · hard_sigmoid: min(max(αx+β,0),1) · scaled_tanh: α·tanh(βx) ·
+/// thresholded_relu: x>α ? x : 0 · gelu_erf: x·Φ(x) · gelu_tanh · swish: x·sigmoid(αx) ·
+/// hard_swish: x·min(max(x/6+1/2,0),1) · mish: x·tanh(log(1+e^x))
+enum class ActivationKind : uint8_t {
+  kRelu, kSigmoid, kTanh, kLeakyRelu, kElu, kSelu, kSoftsign, kSoftplus, kClip, kHardSigmoid,
+  kScaledTanh, kThresholdedRelu, kGeluErf, kGeluTanh, kSwish, kHardSwish, kMish,
+};
+std::string_view name_of(ActivationKind kind);
+/// in: x → the same shape
+struct Activation {
+  ActivationKind kind = ActivationKind::kRelu;
+  float alpha = 0.0f, beta = 0.0f;
+  static constexpr std::string_view kName = "Activation";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Activation, kind), OCTILE_FIELD(Activation, alpha),
+                           OCTILE_FIELD(Activation, beta));
+  }
+  bool operator==(const Activation&) const = default;
+};
+
+enum class PoolingKind : uint8_t { kMax, kAverage };
+/// in: x (N, C, spatial…) → (N, C, spatial'…). `global`: the window is the whole image.
+/// count_padding: padded zeros count in the average's divisor (TensorRT's
+/// average_count_excludes_padding = false).
+struct Pooling {
+  PoolingKind kind = PoolingKind::kMax;
+  Window window;
+  bool global = false;
+  bool count_padding = false;
+  static constexpr std::string_view kName = "Pooling";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Pooling, kind), OCTILE_FIELD(Pooling, window),
+                           OCTILE_FIELD(Pooling, global), OCTILE_FIELD(Pooling, count_padding));
+  }
+  bool operator==(const Pooling&) const = default;
+};
+
+/// in: x, [scale], [shift], [power] → (x · scale + shift)^power. The three are constants of shape
+/// () (uniform) or (C) along `axis` (per channel) or x's shape without batch (elementwise).
+/// Batch normalization is the case scale = γ/√(σ²+ε), shift = β − μ·scale (Network::batch_norm).
+struct Scale {
+  int64_t axis = 1;
+  bool has_scale = false, has_shift = false, has_power = false;
+  static constexpr std::string_view kName = "Scale";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Scale, axis), OCTILE_FIELD(Scale, has_scale),
+                           OCTILE_FIELD(Scale, has_shift), OCTILE_FIELD(Scale, has_power));
+  }
+  bool operator==(const Scale&) const = default;
+};
+
+enum class ElementwiseKind : uint8_t {
+  kAdd, kSub, kMul, kDiv, kMin, kMax, kPow, kFloorDiv, kMod,
+  kEqual, kGreater, kLess, kAnd, kOr, kXor,
+};
+std::string_view name_of(ElementwiseKind kind);
+/// in: a, b (broadcast like NumPy) → broadcast shape; comparisons and logic give bool
+struct Elementwise {
+  ElementwiseKind kind = ElementwiseKind::kAdd;
+  static constexpr std::string_view kName = "Elementwise";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Elementwise, kind)); }
+  bool operator==(const Elementwise&) const = default;
+};
+
+enum class UnaryKind : uint8_t {
+  kExp, kLog, kSqrt, kReciprocal, kAbs, kNeg, kSin, kCos, kTan, kSinh, kCosh, kAsin, kAcos, kAtan,
+  kAsinh, kAcosh, kAtanh, kCeil, kFloor, kErf, kNot, kSign, kRound, kIsInf, kIsNan,
+};
+std::string_view name_of(UnaryKind kind);
+/// in: x → the same shape. Round is half to even.
+struct Unary {
+  UnaryKind kind = UnaryKind::kExp;
+  static constexpr std::string_view kName = "Unary";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Unary, kind)); }
+  bool operator==(const Unary&) const = default;
+};
+
+enum class ReduceKind : uint8_t { kSum, kProd, kMax, kMin, kMean };
+std::string_view name_of(ReduceKind kind);
+/// in: x → x without (or with extent 1 at) `axes`; empty axes: all
+struct Reduce {
+  ReduceKind kind = ReduceKind::kSum;
+  std::vector<int64_t> axes;
+  bool keep_dims = false;
+  static constexpr std::string_view kName = "Reduce";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Reduce, kind), OCTILE_FIELD(Reduce, axes),
+                           OCTILE_FIELD(Reduce, keep_dims));
+  }
+  bool operator==(const Reduce&) const = default;
+};
+
+/// in: a (…, M, K), b (…, K, N), [bias (N)] → (…, M, N); batch extents broadcast.
+/// transpose_a / transpose_b swap the last two axes first; rank 1 operands are vectors (NumPy).
+struct MatrixMultiply {
+  bool transpose_a = false, transpose_b = false;
+  static constexpr std::string_view kName = "MatrixMultiply";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(MatrixMultiply, transpose_a),
+                           OCTILE_FIELD(MatrixMultiply, transpose_b));
+  }
+  bool operator==(const MatrixMultiply&) const = default;
+};
+
+/// in: nothing → the value, which the network keeps (Network::constant_value)
+struct Constant {
+  static constexpr std::string_view kName = "Constant";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Constant&) const = default;
+};
+
+/// in: x → transpose by `first` (empty: none), reshape to `dims` (absent: none; 0 copies the
+/// input's extent unless zero_is_placeholder is false, one −1 is inferred), transpose by `second`.
+struct Shuffle {
+  std::vector<int64_t> first;
+  bool has_reshape = false;
+  std::vector<int64_t> dims;
+  bool zero_is_placeholder = true;
+  std::vector<int64_t> second;
+  static constexpr std::string_view kName = "Shuffle";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Shuffle, first), OCTILE_FIELD(Shuffle, has_reshape),
+                           OCTILE_FIELD(Shuffle, dims), OCTILE_FIELD(Shuffle, zero_is_placeholder),
+                           OCTILE_FIELD(Shuffle, second));
+  }
+  bool operator==(const Shuffle&) const = default;
+};
+
+/// in: one or more tensors → joined along `axis`
+struct Concatenation {
+  int64_t axis = 1;
+  static constexpr std::string_view kName = "Concatenation";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Concatenation, axis)); }
+  bool operator==(const Concatenation&) const = default;
+};
+
+/// in: x → x[start : start + size·stride : stride] on `axes` (empty axes: all, in order).
+/// A negative start counts from the end; size −1 means "to the end"; strides may be negative.
+struct Slice {
+  std::vector<int64_t> axes, start, size, stride;
+  static constexpr std::string_view kName = "Slice";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Slice, axes), OCTILE_FIELD(Slice, start),
+                           OCTILE_FIELD(Slice, size), OCTILE_FIELD(Slice, stride));
+  }
+  bool operator==(const Slice&) const = default;
+};
+
+enum class PaddingKind : uint8_t { kConstant, kReflect, kEdge };
+/// in: x → x with `before` and `after` elements more on each axis (one entry an axis; negative
+/// entries crop, constant kind only)
+struct Padding {
+  PaddingKind kind = PaddingKind::kConstant;
+  std::vector<int64_t> before, after;
+  float value = 0.0f;
+  static constexpr std::string_view kName = "Padding";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Padding, kind), OCTILE_FIELD(Padding, before),
+                           OCTILE_FIELD(Padding, after), OCTILE_FIELD(Padding, value));
+  }
+  bool operator==(const Padding&) const = default;
+};
+
+/// in: x → softmax over `axes` (taken together)
+struct Softmax {
+  std::vector<int64_t> axes;
+  static constexpr std::string_view kName = "Softmax";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Softmax, axes)); }
+  bool operator==(const Softmax&) const = default;
+};
+
+/// in: x → values (x's type), indices (int32), both with extent k on `axis`; sorted, best first;
+/// equal values: the lower index first
+struct TopK {
+  int64_t k = 1, axis = -1;
+  bool largest = true;
+  static constexpr std::string_view kName = "TopK";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(TopK, k), OCTILE_FIELD(TopK, axis),
+                           OCTILE_FIELD(TopK, largest));
+  }
+  bool operator==(const TopK&) const = default;
+};
+
+/// in: data, indices (int32 or int64) → data with `axis` replaced by the indices' shape
+struct Gather {
+  int64_t axis = 0;
+  static constexpr std::string_view kName = "Gather";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Gather, axis)); }
+  bool operator==(const Gather&) const = default;
+};
+
+enum class ResizeKind : uint8_t { kNearest, kLinear };
+/// Where output pixel o reads the input: half_pixel (o+½)/s − ½, asymmetric o/s,
+/// align_corners o·(in−1)/(out−1).
+enum class ResizeCoordinates : uint8_t { kHalfPixel, kAsymmetric, kAlignCorners };
+/// kFloor, kCeil; kRoundPreferFloor / kRoundPreferCeil: half goes down / up (ONNX).
+enum class ResizeRounding : uint8_t { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };
+/// in: x (N, C, spatial…) → resized. Either `sizes` (all axes) or `scales` (all axes).
+struct Resize {
+  ResizeKind kind = ResizeKind::kNearest;
+  ResizeCoordinates coordinates = ResizeCoordinates::kHalfPixel;
+  ResizeRounding rounding = ResizeRounding::kRoundPreferFloor;
+  std::vector<int64_t> sizes;
+  std::vector<float> scales;
+  static constexpr std::string_view kName = "Resize";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Resize, kind), OCTILE_FIELD(Resize, coordinates),
+                           OCTILE_FIELD(Resize, rounding), OCTILE_FIELD(Resize, sizes),
+                           OCTILE_FIELD(Resize, scales));
+  }
+  bool operator==(const Resize&) const = default;
+};
+
+/// in: condition (bool), a, b (all broadcast) → condition ? a : b
+struct Select {
+  static constexpr std::string_view kName = "Select";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Select&) const = default;
+};
+
+/// in: x → the same shape in another type
+struct Cast {
+  DataType type = DataType::kFloat32;
+  static constexpr std::string_view kName = "Cast";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(Cast, type)); }
+  bool operator==(const Cast&) const = default;
+};
+
+/// in: x → x
+struct Identity {
+  static constexpr std::string_view kName = "Identity";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Identity&) const = default;
+};
+
+/// in: x float → q, by docs/arithmetic.md. `scale` has one entry, or one a slice along `axis`.
+/// dynamic: scale and zero point come from each sample (slice along axis 0) at run time, and the
+/// op has three outputs: q, scale (N) float32, zero point (N) int32; `scale` is empty then.
+/// lo and hi are the ends of the integer range actually used (for example −127..127 for weights).
+struct Quantize {
+  DataType type = DataType::kInt8;  // kInt8, kUInt8 (affine), kInt32 (bias)
+  std::vector<float> scale;
+  int32_t zero_point = 0;
+  int64_t axis = -1;  // −1: per tensor
+  int32_t lo = -128, hi = 127;
+  bool dynamic = false;
+  static constexpr std::string_view kName = "Quantize";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Quantize, type), OCTILE_FIELD(Quantize, scale),
+                           OCTILE_FIELD(Quantize, zero_point), OCTILE_FIELD(Quantize, axis),
+                           OCTILE_FIELD(Quantize, lo), OCTILE_FIELD(Quantize, hi),
+                           OCTILE_FIELD(Quantize, dynamic));
+  }
+  bool operator==(const Quantize&) const = default;
+};
+
+/// in: q, [scale (N), zero point (N) of a dynamic Quantize] → float, scale · (q − zero_point)
+struct Dequantize {
+  std::vector<float> scale;
+  int32_t zero_point = 0;
+  int64_t axis = -1;
+  bool dynamic = false;
+  static constexpr std::string_view kName = "Dequantize";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Dequantize, scale), OCTILE_FIELD(Dequantize, zero_point),
+                           OCTILE_FIELD(Dequantize, axis), OCTILE_FIELD(Dequantize, dynamic));
+  }
+  bool operator==(const Dequantize&) const = default;
+};
+
+#undef OCTILE_FIELD
+
+/// Every op. The order is part of the plan file's version: append only.
+using Op = std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
+                        Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
+                        Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize>;
+
+/// "Convolution", "Activation", …
+inline std::string_view name_of(const Op& op) {
+  return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kName; }, op);
+}
+/// "Convolution(window=(kernel=[5, 5] …) groups=1)"
+std::string to_string(const Op& op);
+
+}  // namespace octile
