@@ -1,0 +1,55 @@
+// From a network and a calibration table to a plan.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "octile/calibration.h"
+#include "octile/network.h"
+#include "octile/plan.h"
+#include "octile/types.h"
+
+namespace octile {
+
+/// Min, opt and max shape of one input. Tactics are tuned at opt, memory is planned for max.
+struct ShapeRange {
+  Shape min, opt, max;
+};
+/// A Profile bounds every dynamic input (by name). An engine can hold several.
+using Profile = std::map<std::string, ShapeRange>;
+
+struct BuildOptions {
+  /// False: a float engine.
+  bool int8 = false;
+  Scheme scheme = Scheme::kStaticSymmetric;
+  /// By layer name; the network's own requests (Network::set_precision …) come first, these win.
+  std::map<std::string, Precision> layer_precision;
+  std::map<std::string, Scheme> layer_scheme;
+  /// Empty: static inputs, or for dynamic ones an error that says which.
+  std::vector<Profile> profiles;
+  /// kFirst takes the first accepting tactic (deterministic, byte-identical plans); kTimed measures.
+  enum class Tactics : uint8_t { kFirst, kTimed } tactics = Tactics::kTimed;
+  /// Read before and written after timing; empty: none.
+  std::string timing_cache;
+  /// Strongest ISA to use; default: the machine's (or OCTILE_FORCE_ISA).
+  std::optional<Isa> isa;
+  int threads = 0;  // 0: all cores
+  /// Names of passes that shall not run (docs/architecture.md lists them).
+  std::vector<std::string> disabled_passes;
+  /// Stored in the plan so that `run` and `compare` prepare samples alike.
+  Preprocess preprocess;
+  ProgressFunction progress;
+  LogCallback log;
+};
+
+/// Builds a plan. `table` may be null for float and dynamic schemes; with a static scheme every
+/// layer whose tensors have no range stays float, told in one warning.
+/// Throws kInvalidArgument / kUnsupported naming the layer, tensor or profile.
+Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options);
+
+/// Calibrates (life cycle of Calibrator) and builds.
+Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);
+
+}  // namespace octile

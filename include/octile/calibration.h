@@ -1,0 +1,144 @@
+// Calibration: from samples to a range for every tensor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octile/data.h"
+#include "octile/network.h"
+#include "octile/types.h"
+
+namespace octile {
+
+/// Rows of one table (src/calibrate/algorithms.h); docs/calibration.md derives each.
+enum class CalibrationMethod : uint8_t { kEntropy, kMinMax, kPercentile, kMse };
+/// "entropy", "minmax", "percentile", "mse".
+std::string_view name_of(CalibrationMethod method);
+CalibrationMethod calibration_method_from_name(std::string_view name);
+
+/// Everything one tensor's values left behind: what all methods need, exact under merge.
+/// Counts are of bins of |x| of width `bin_width` = max|x| / kBins; a value of exactly max|x|
+/// belongs to the last bin. positive[0] holds the zeros. Not finite values are counted apart.
+struct Histogram {
+  static constexpr int kBins = 2048;
+  float min = 0.0f, max = 0.0f;   // over the finite values; both 0 when there are none
+  std::vector<uint64_t> positive, negative;  // kBins each (empty before the counting pass)
+  uint64_t finite = 0, nan = 0, infinite = 0, zeros = 0;
+  float abs_max() const;
+  float bin_width() const { return abs_max() / static_cast<float>(kBins); }
+  /// Adds another part of the same tensor's values. REQUIRES: equal abs_max() once counted.
+  void merge(const Histogram& other);
+  bool operator==(const Histogram&) const = default;
+};
+
+/// Named ranges plus where they came from. TensorRT's caches carry |range| = 127·scale alone.
+class CalibrationTable {
+ public:
+  struct Entry {
+    Range range;            // affine schemes use both ends; symmetric ones symmetric_threshold
+    float threshold = 0.0f; // T of the symmetric schemes (range / 127 is TensorRT's scale)
+    bool operator==(const Entry&) const = default;
+  };
+  std::map<std::string, Entry> entries;  // by tensor name
+  std::string method;        // "entropy", …; TensorRT's token for caches read from it
+  std::string path;          // which float path made it: "onednn", "reproducible", "cache"
+  std::string model_digest, data_digest;  // empty: not known (TensorRT caches)
+  std::string preprocess;    // Preprocess::to_json(), empty for none
+  int64_t samples = 0;
+  std::vector<std::string> warnings;  // constant, all-zero, NaN, infinite tensors: one message each
+
+  const Entry* find(const std::string& tensor) const;
+
+  /// Octile's own cache (JSON, docs/calibration.md), written through a temporary file.
+  void save(const std::string& file) const;
+  static CalibrationTable load(const std::string& file);
+  std::string to_json() const;
+  static CalibrationTable from_json(std::string_view json, const std::string& origin);
+  /// TensorRT's text form "TRT-<version>-<algorithm>"; scale = threshold / 127 as hex float bits.
+  std::string to_tensorrt(const std::string& version = "8601") const;
+  static CalibrationTable from_tensorrt(std::string_view text, const std::string& origin);
+  /// Reads either form, by its first bytes.
+  static CalibrationTable parse(std::string_view bytes, const std::string& origin);
+  static CalibrationTable load_any(const std::string& file);
+};
+
+/// Progress of long work: done of total units (total −1: unknown) of the named phase.
+using ProgressFunction =
+    std::function<void(std::string_view phase, int64_t done, int64_t total)>;
+using LogCallback = std::function<void(LogLevel, std::string_view message)>;
+
+struct CalibrationOptions {
+  CalibrationMethod method = CalibrationMethod::kEntropy;
+  double percentile = 99.99;      // of |x| (symmetric); both tails share the rest (affine)
+  bool reproducible = false;      // plain fixed-order float path: the same bits on any machine
+  int threads = 0;                // 0: all cores
+  /// Shapes of inputs whose extents are dynamic (batch excluded: the driver re-chunks).
+  std::map<std::string, Shape> input_shapes;
+  ProgressFunction progress;
+  LogCallback log;
+};
+
+/// The histograms of every float tensor of the network over all samples: one collection serves
+/// every method. Deterministic: any batch size, batch order and thread count gives the same.
+struct CalibrationData {
+  std::map<std::string, Histogram> histograms;
+  std::string path, model_digest, data_digest, preprocess;
+  int64_t samples = 0;
+};
+CalibrationData collect(const Network& network, BatchSource& source,
+                        const CalibrationOptions& options = {});
+/// Ranges by one method, all tensors in parallel.
+CalibrationTable compute_table(const CalibrationData& data, const CalibrationOptions& options = {});
+/// collect() then compute_table().
+CalibrationTable calibrate(const Network& network, BatchSource& source,
+                           const CalibrationOptions& options = {});
+/// The range of one histogram by one method (docs/calibration.md).
+CalibrationTable::Entry threshold(const Histogram& histogram, CalibrationMethod method,
+                                  double percentile = 99.99);
+
+/// A Calibrator is the interface that TensorRT's users know. Order of calls: read_cache; if it
+/// gives nothing, next_batch until nullopt, then write_cache.
+class Calibrator {
+ public:
+  virtual ~Calibrator() = default;
+  virtual CalibrationMethod method() const { return CalibrationMethod::kEntropy; }
+  virtual int64_t batch_size() const = 0;
+  virtual std::optional<Batch> next_batch() = 0;
+  /// Bytes of a cache in either form, or nullopt.
+  virtual std::optional<std::string> read_cache() { return std::nullopt; }
+  virtual void write_cache(const std::string& /*bytes*/) {}
+};
+
+/// A ready-made Calibrator over any BatchSource, with a cache file (TensorRT's form when
+/// `tensorrt_form`, else Octile's). An empty `cache_file` means none.
+class SourceCalibrator : public Calibrator {
+ public:
+  SourceCalibrator(std::unique_ptr<BatchSource> source, CalibrationMethod method,
+                   std::string cache_file = "", int64_t batch = 1);
+  CalibrationMethod method() const override { return method_; }
+  int64_t batch_size() const override { return batch_; }
+  std::optional<Batch> next_batch() override { return source_->next(); }
+  std::optional<std::string> read_cache() override;
+  void write_cache(const std::string& bytes) override;
+
+ private:
+  std::unique_ptr<BatchSource> source_;
+  CalibrationMethod method_;
+  std::string cache_file_;
+  int64_t batch_;
+};
+
+/// Runs the life cycle. Batches are spooled to an unlinked temporary file, since the range pass
+/// comes first: memory does not grow with the number of samples. A cache whose digests do not
+/// match model or data is refused with kInvalidArgument; TensorRT caches have none and warn about
+/// names that the network lacks, or that the cache lacks, once.
+CalibrationTable calibrate(const Network& network, Calibrator& calibrator,
+                           const CalibrationOptions& options = {});
+
+}  // namespace octile

@@ -1,0 +1,120 @@
+// Running a plan: Engine (loaded on a device) and ExecutionContext (one running instance).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octile/plan.h"
+#include "octile/tensor.h"
+#include "octile/types.h"
+
+namespace octile {
+
+struct EngineOptions {
+  /// Strongest ISA to use; default: the machine's, or what OCTILE_FORCE_ISA says.
+  std::optional<Isa> isa;
+  int threads = 0;  // 0: all cores; shared by float and int8 steps
+  /// Told once a step whose preferred tactic refuses here and what runs instead.
+  std::function<void(LogLevel, std::string_view)> log;
+};
+
+/// An input or output of an engine.
+struct Binding {
+  std::string name;
+  DataType type = DataType::kFloat32;
+  Shape shape;  // kDynamic where it depends on the profile
+  bool is_input = false;
+};
+
+class ExecutionContext;
+
+/// An Engine is a plan loaded on this machine: tactics checked, weights packed. Immutable after
+/// loading: contexts in several threads may share it. It must outlive its contexts.
+class Engine {
+ public:
+  static Engine load(const Plan& plan, const EngineOptions& options = {});
+  static Engine load(const std::string& file, const EngineOptions& options = {});
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  /// Inputs in the order of adding, then outputs in the order of marking.
+  const std::vector<Binding>& bindings() const;
+  int profile_count() const;
+  Shape min_shape(const std::string& input, int profile) const;
+  Shape opt_shape(const std::string& input, int profile) const;
+  Shape max_shape(const std::string& input, int profile) const;
+  /// The tactic that step i really runs here, by Plan::layers() order, for one profile.
+  std::vector<std::string> tactics(int profile = 0) const;
+  /// Strongest ISA in use: "avx2", …
+  std::string_view isa() const;
+  const Plan& plan() const;
+  /// Bytes of packed weights, and of one context's arena under a profile.
+  size_t packed_bytes() const;
+  size_t arena_bytes(int profile) const;
+
+  ExecutionContext create_context(int profile = 0) const;
+
+ private:
+  friend class ExecutionContext;
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// An ExecutionContext is one running instance: shapes, one arena, bound memory. Use it from one
+/// thread at a time; different contexts are independent.
+class ExecutionContext {
+ public:
+  ExecutionContext(ExecutionContext&&) noexcept;
+  ExecutionContext& operator=(ExecutionContext&&) noexcept;
+  ~ExecutionContext();
+
+  int profile() const;
+  /// Within [min, max] of the profile, else kInvalidArgument naming input, shape and bounds.
+  /// Prepares every step for the shape (may allocate); prepared shapes are kept.
+  void set_input_shape(const std::string& input, const Shape& shape);
+  /// Shape under the shapes set so far. Throws while an input it depends on is unset.
+  Shape shape(const std::string& binding) const;
+
+  /// Binds caller-owned memory, used without a copy; dense, row-major, at least
+  /// shape(binding).volume() elements; it must stay valid during run().
+  void bind_input(const std::string& name, const void* data);
+  void bind_output(const std::string& name, void* data);
+  /// Copies into memory of the context, shape included (sets the input shape).
+  void set_input(const std::string& name, const Tensor& value);
+  /// A copy of an output after run(), with the shape it really has.
+  Tensor output(const std::string& name) const;
+
+  /// Runs all steps. Never allocates in Octile's code. Throws when an input is neither bound nor
+  /// set, or an output shape is not known yet.
+  void run();
+  /// Convenience: inputs in binding order → outputs in binding order.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs);
+
+  /// Called around every step while set (index as in Plan::layers(), nanoseconds). For `bench`.
+  void set_profiler(std::function<void(int step, int64_t nanoseconds)> profiler);
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit ExecutionContext(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What this build and this machine offer, for `octile devices`.
+struct DeviceInfo {
+  std::string backend;               // "cpu"
+  std::string name;                  // CPU model
+  std::vector<std::string> compiled; // ISAs compiled in
+  std::vector<std::string> usable;   // of those, what the machine can run
+  std::vector<std::string> refused;  // "avx512vnni: the CPU lacks AVX512_VNNI"
+  int cores = 0;
+};
+std::vector<DeviceInfo> devices();
+
+}  // namespace octile
