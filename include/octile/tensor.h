@@ -57,7 +57,8 @@ class Tensor {
   TensorView view() const { return {type_, shape_, data_.get()}; }
   /// The same bytes under another shape of equal volume.
   Tensor reshaped(const Shape& shape) const;
-  /// Element-wise conversion to another type (saturating for integers, round half to even).
+  /// Element-wise conversion to another type, as ONNX Cast: float to integer truncates (and
+  /// saturates, NaN gives 0), anything to bool is "not zero".
   Tensor cast(DataType type) const;
   bool operator==(const Tensor& other) const;  // type, shape and bytes
 

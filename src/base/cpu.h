@@ -1,0 +1,29 @@
+// What this CPU can run.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "octile/types.h"
+
+namespace octile {
+
+/// True when CPU and operating system support the level.
+bool cpu_supports(Isa isa);
+/// Empty, or why not: "the CPU lacks AVX512_VNNI".
+std::string cpu_refusal(Isa isa);
+/// The strongest level that this process shall use: OCTILE_FORCE_ISA if set (throws
+/// kInvalidArgument for an unknown name, kUnsupported for one the CPU lacks), else the machine's.
+Isa default_isa();
+/// `isa` if given and supported, else default_isa(); throws kUnsupported when not supported.
+Isa resolve_isa(std::optional<Isa> isa);
+/// All levels at or below `isa` in strength that the machine supports, strongest first. AVX-VNNI
+/// is below AVX-512 VNNI.
+std::vector<Isa> isas_upto(Isa isa);
+/// The model name that the operating system reports.
+std::string cpu_name();
+/// Bytes of this core's level-2 cache (1 MiB when not known).
+size_t l2_bytes();
+
+}  // namespace octile
