@@ -1,0 +1,111 @@
+// The INT8 arithmetic as code (docs/arithmetic.md): quantization parameters and the scalar rules.
+// Header-only; every backend's scalar tails and the portable kernels call these.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace octile {
+
+/// Scale and zero point of one tensor (or one sample): x ≈ scale · (q − zero_point).
+struct QuantParams {
+  float scale = 1.0f;
+  int32_t zero_point = 0;
+};
+
+/// Round to nearest, ties to even; the default rounding mode is a precondition of the library.
+inline float rne(float x) { return __builtin_rintf(x); }
+
+/// min(max(v, lo), hi) with max(NaN, lo) = lo: the order of x86's instructions.
+inline float clamp_value(float v, float lo, float hi) {
+  v = v > lo ? v : lo;
+  return v < hi ? v : hi;
+}
+
+/// q = z + rne(clamp(x / s, lo − z, hi − z)): one binary32 division, clamp before converting.
+inline int32_t quantize_value(float x, float scale, int32_t zero_point, int32_t lo, int32_t hi) {
+  const float v = clamp_value(x / scale, static_cast<float>(lo - zero_point),
+                              static_cast<float>(hi - zero_point));
+  return zero_point + static_cast<int32_t>(rne(v));
+}
+
+inline float dequantize_value(int32_t q, float scale, int32_t zero_point) {
+  return scale * static_cast<float>(q - zero_point);
+}
+
+/// T / 127; 1 when T is 0 (an all-zero tensor quantizes to zeros).
+inline QuantParams symmetric_params(float threshold) {
+  return {threshold > 0.0f ? threshold / 127.0f : 1.0f, 0};
+}
+
+/// (max − min) / 255 over a range widened to hold 0; z = rne(−min / s) in [0, 255].
+inline QuantParams affine_params(float min, float max) {
+  min = std::min(min, 0.0f);
+  max = std::max(max, 0.0f);
+  const float scale = (max - min) / 255.0f;
+  if (!(scale > 0.0f)) return {1.0f, 0};
+  return {scale, static_cast<int32_t>(rne(clamp_value(-min / scale, 0.0f, 255.0f)))};
+}
+
+/// max( max|w| / 127, |b| / (s_x · 2^30) ); 1 if both are 0. Pass s_x = 0 for the first term alone
+/// (dynamic schemes).
+inline float weight_scale(float abs_max_weight, float bias, float input_scale) {
+  double scale = static_cast<double>(abs_max_weight / 127.0f);
+  if (input_scale > 0.0f) {
+    scale = std::max(scale, std::fabs(static_cast<double>(bias)) /
+                                (static_cast<double>(input_scale) * 0x1p30));
+  }
+  const auto rounded = static_cast<float>(scale);
+  return rounded > 0.0f ? rounded : 1.0f;
+}
+
+/// m = float(double(s_x) · double(s_w) / double(s_y)).
+inline float output_multiplier(float input_scale, float weight_scale, float output_scale) {
+  return static_cast<float>(static_cast<double>(input_scale) * static_cast<double>(weight_scale) /
+                            static_cast<double>(output_scale));
+}
+
+/// float(double(a) · double(b)): the multiplier of float outputs and of dynamic schemes.
+inline float product_scale(float a, float b) {
+  return static_cast<float>(static_cast<double>(a) * static_cast<double>(b));
+}
+
+/// Multipliers below this make the channel constant: w_q = bias_q = 0, m = 1.
+inline constexpr float kSmallestMultiplier = 0x1p-100f;
+
+/// y = z + rne(clamp(v, lo − z, hi − z)) for v already in units of the output scale.
+inline int32_t requantize_value(float v, int32_t zero_point, int32_t lo, int32_t hi) {
+  v = clamp_value(v, static_cast<float>(lo - zero_point), static_cast<float>(hi - zero_point));
+  return zero_point + static_cast<int32_t>(rne(v));
+}
+
+/// The weighted step's epilogue without residual: int32 → float (rne), one multiply.
+inline int32_t requantize(int32_t acc, float multiplier, int32_t zero_point, int32_t lo,
+                          int32_t hi) {
+  return requantize_value(static_cast<float>(acc) * multiplier, zero_point, lo, hi);
+}
+
+/// With a fused residual: two multiplies, then one add, in this order.
+inline int32_t requantize_add(int32_t acc, float multiplier, int32_t residual,
+                              float residual_multiplier, int32_t zero_point, int32_t lo,
+                              int32_t hi) {
+  const float v = static_cast<float>(acc) * multiplier;
+  const float r = static_cast<float>(residual) * residual_multiplier;
+  return requantize_value(v + r, zero_point, lo, hi);
+}
+
+/// m of averages and sums: float( double(s_x) / (double(s_y) · count) ).
+inline float average_multiplier(float input_scale, float output_scale, int64_t count) {
+  return static_cast<float>(static_cast<double>(input_scale) /
+                            (static_cast<double>(output_scale) * static_cast<double>(count)));
+}
+
+/// Entry d of softmax's table: rne(exp(−s_x · d) · 2^23), exp in binary64.
+inline uint32_t softmax_entry(float input_scale, int32_t distance) {
+  const double e = std::exp(-static_cast<double>(input_scale) * distance) * 0x1p23;
+  return static_cast<uint32_t>(__builtin_rint(e));
+}
+
+}  // namespace octile

@@ -1,0 +1,94 @@
+// PlanData: what a plan is made of, in memory. Pure data; plan_file.cc writes and checks it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "octile/plan.h"
+#include "octile/types.h"
+#include "plan/step.h"
+
+namespace octile {
+
+/// A tensor between steps. `blob` ≥ 0: a constant. Quantized tensors have type kInt8 or kUInt8
+/// and scale > 0, except those of dynamic quantization (their scales are tensors).
+struct PlanTensor {
+  std::string name;
+  DataType type = DataType::kFloat32;
+  Layout layout = Layout::kPlain;
+  Shape shape;  // kDynamic where it depends on the inputs' shapes
+  float scale = 0.0f;
+  int32_t zero_point = 0;
+  int32_t blob = -1;
+  bool operator==(const PlanTensor&) const = default;
+};
+
+struct PlanStep {
+  std::string name;  // original layer names, joined by " + "
+  Step step;
+  std::vector<int32_t> inputs, outputs;  // tensors
+  std::vector<std::string> tactics;      // preferred, one a profile
+  std::string note;                      // for people: why float, for example
+  bool operator==(const PlanStep&) const = default;
+};
+
+/// Canonical weights. Bytes belong to PlanData::storage and are 64-byte aligned.
+struct Blob {
+  DataType type = DataType::kInt8;
+  Shape shape;
+  std::span<const std::byte> bytes;
+  template <typename T>
+  const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
+};
+
+/// Bounds of the inputs and where each tensor lies. offsets[t] < 0: not in the arena (constants,
+/// inputs, outputs). Offsets are multiples of 64.
+struct PlanProfile {
+  struct Bounds {
+    Shape min, opt, max;
+    bool operator==(const Bounds&) const = default;
+  };
+  std::vector<Bounds> inputs;     // by PlanData::inputs
+  std::vector<int64_t> offsets;   // by tensor
+  int64_t arena_bytes = 0;
+  bool operator==(const PlanProfile&) const = default;
+};
+
+struct PlanData {
+  std::string name;
+  std::string built_on;    // "avx512vnni, timed"
+  std::string preprocess;  // JSON or ""
+  std::vector<PlanTensor> tensors;
+  std::vector<PlanStep> steps;  // in running order
+  std::vector<Blob> blobs;
+  std::vector<int32_t> inputs, outputs;  // tensors; kPlain layout
+  std::vector<PlanProfile> profiles;
+  std::shared_ptr<const void> storage;  // what the blobs point into
+};
+
+/// Throws kInvalidFile (`origin` names it) unless every index, shape, type, blob size, step
+/// attribute, order of steps and arena offset is consistent: after it, runtime need not check.
+void validate(const PlanData& plan, const std::string& origin);
+
+/// Shapes of a step's outputs from those of its inputs (ops' own rules, reused).
+std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
+                                std::span<const Shape> inputs);
+/// Shapes of all tensors, given the inputs' (in PlanData::inputs order).
+std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs);
+
+/// Fills profile.offsets and arena_bytes for the max shapes: lifetimes → offsets, largest first
+/// into the best gap; view outputs and in-place element-wise results share their input's bytes.
+void plan_memory(const PlanData& plan, PlanProfile& profile);
+
+/// The plan file (docs/plan_format.md). `origin` names the file in errors; storage keeps `bytes`
+/// alive through `owner`.
+std::string serialize(const PlanData& plan);
+std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
+                                            std::shared_ptr<const void> owner,
+                                            const std::string& origin);
+
+}  // namespace octile
