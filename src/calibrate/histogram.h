@@ -1,0 +1,44 @@
+// Filling histograms: one pass for the range of a tensor, one for the counts. Both work on blocks
+// that compilers vectorize; both are exact, so that parts merge to the same bits in any order.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "octile/calibration.h"
+
+namespace octile {
+
+/// Range pass: min, max and the counts of finite, zero, NaN and infinite values; no bins.
+void add_to_range(Histogram& range, std::span<const float> values);
+
+/// A BinCounter is the counting pass of one tensor: values go to 2048 bins of |x| a sign, by
+///   bin = min(int(|x| / bin_width), 2047)        one binary32 division, truncated
+/// −0 counts as a positive zero. Not thread-safe: one a thread, then merge the histograms.
+class BinCounter {
+ public:
+  /// `range` is the merged result of the range pass over all samples and threads.
+  explicit BinCounter(const Histogram& range);
+  /// A finite value outside the range is counted in the last bin.
+  void add(std::span<const float> values);
+  /// The values added since construction: bins, and their own counts of zeros, NaN, infinities;
+  /// min and max are those of the range.
+  Histogram finish();
+
+ private:
+  // Two sets of 32-bit bins take turns: equal neighbours (zeros!) would else wait for each other.
+  static constexpr size_t kSets = 2, kSlots = 2 * Histogram::kBins;
+  void add_block(const float* values);
+  void add_values(std::span<const float> values);
+  void count(float value);
+  void flush();
+
+  Histogram result_;
+  float prescale_ = 1.0f;  // keeps the width of a bin out of the subnormal numbers
+  float width_ = 1.0f;
+  uint64_t pending_ = 0;   // values in bins_ since the last flush
+  std::vector<uint32_t> bins_;  // (kSets, kSlots): positive bins, then negative ones
+};
+
+}  // namespace octile
