@@ -1,0 +1,35 @@
+// Labels for groups: float or int8, and by which scheme.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compile/group.h"
+#include "compile/tensor_ranges.h"
+#include "octile/builder.h"
+
+namespace octile {
+
+struct GroupLabel {
+  bool int8 = false;
+  Scheme scheme = Scheme::kStaticSymmetric;  // says how the group's inputs are quantized
+  std::string note;                          // why it stays float, when INT8 was wanted
+};
+
+/// One label a group. Weighted groups are int8 where range and arithmetic allow; arithmetic and
+/// movement groups are int8 where that keeps a chain between weighted int8 groups unbroken (a
+/// movement group right behind a network input counts). Requests by name or on the network win;
+/// one that cannot be fulfilled throws kUnsupported. Missing ranges are told in one warning.
+std::vector<GroupLabel> assign_precision(const Network& network, const std::vector<Group>& groups,
+                                         const TensorRanges& ranges, const BuildOptions& options);
+
+/// Quantized weights' view of the bound Σ|w_q|·max|x_q − z_x| + |bias| < 2^31; "" or the refusal.
+std::string accumulator_refusal(const Network& network, LayerId layer,
+                                const std::vector<float>& weight_scales, float input_scale,
+                                int32_t largest_input);
+
+/// Scales of a plain-float weighted layer, one an output channel (docs/arithmetic.md). input_scale
+/// 0: dynamic.
+std::vector<float> weight_scales(const Network& network, LayerId layer, float input_scale);
+
+}  // namespace octile

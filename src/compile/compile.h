@@ -1,0 +1,29 @@
+// Network → plan: the one function that knows the order of the phases.
+//
+//   validate ▸ passes ▸ group ▸ assign_precision ▸ insert_qdq ▸ ══ lower ══ ▸ select_tactics ▸
+//   plan_memory
+#pragma once
+
+#include <memory>
+
+#include "octile/builder.h"
+#include "plan/plan_data.h"
+
+namespace octile {
+
+/// What compile() needs beyond the user's BuildOptions.
+struct CompileOptions {
+  BuildOptions build;
+  /// For calibration: no passes, no groups, no reuse of memory, so that every tensor of the
+  /// network keeps its bytes until the end of a run.
+  bool keep_tensors = false;
+};
+
+/// `table` may be null (float and dynamic schemes). Throws Error naming layer, tensor or profile.
+std::shared_ptr<const PlanData> compile(const Network& network, const CalibrationTable* table,
+                                        const CompileOptions& options);
+
+/// Chooses tactics anew by timing on this machine, keeping everything else (`octile retime`).
+std::shared_ptr<const PlanData> retime(const PlanData& plan, const BuildOptions& options);
+
+}  // namespace octile

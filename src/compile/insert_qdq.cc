@@ -1,0 +1,159 @@
+// See insert_qdq.h. The interpreter on the network that this makes is the oracle of lower.
+#include "compile/insert_qdq.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "compile/weighted.h"
+
+namespace octile {
+namespace {
+
+struct Use {
+  LayerId layer;
+  int index;
+};
+
+class Inserter {
+ public:
+  Inserter(Network& network, const std::vector<Group>& groups,
+           const std::vector<GroupLabel>& labels, const TensorRanges& ranges)
+      : network_(network), groups_(groups), labels_(labels), ranges_(ranges) {}
+
+  void run() {
+    choose_schemes();
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!labels_[g].int8) continue;
+      if (int8_kind(network_, groups_[g]) == Int8Kind::kWeighted) quantize_weights(g);
+    }
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (labels_[g].int8) quantize_operands(g);
+    }
+    share_dequantized();
+  }
+
+ private:
+  /// The first int8 group that computes on a class (movement groups go along) decides its scheme.
+  void choose_schemes() {
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!labels_[g].int8 || is_dynamic(labels_[g].scheme)) continue;
+      if (int8_kind(network_, groups_[g]) == Int8Kind::kMovement) continue;
+      for (TensorId t : operands_of(network_, groups_[g])) {
+        schemes_.emplace(ranges_.class_of(t), labels_[g].scheme);
+      }
+    }
+  }
+
+  Scheme scheme_of(TensorId t, const GroupLabel& label) const {
+    const auto found = schemes_.find(ranges_.class_of(t));
+    return found != schemes_.end() ? found->second : label.scheme;
+  }
+
+  void quantize_weights(size_t g) {
+    const LayerId layer = groups_[g].core;
+    float input_scale = 0.0f;
+    if (!is_dynamic(labels_[g].scheme)) {
+      const TensorId x = network_.inputs(layer)[0];
+      input_scale = ranges_.params(x, scheme_of(x, labels_[g]))->scale;
+    }
+    const int axis = output_channel_axis(network_, layer);
+    Quantize quantize{.type = DataType::kInt8,
+                      .scale = weight_scales(network_, layer, input_scale),
+                      .zero_point = 0, .axis = axis, .lo = -127, .hi = 127, .dynamic = false};
+    const Dequantize dequantize{.scale = quantize.scale, .zero_point = 0, .axis = axis,
+                                .dynamic = false};
+    const TensorId weights = network_.inputs(layer)[1];
+    const std::string name = network_.name(layer);
+    const TensorId q = network_.quantize(weights, std::move(quantize), name + ".weights.quantize");
+    network_.set_input(layer, 1,
+                       network_.dequantize(q, dequantize, name + ".weights.dequantize"));
+  }
+
+  void quantize_operands(size_t g) {
+    const Group& group = groups_[g];
+    const bool weighted = int8_kind(network_, group) == Int8Kind::kWeighted;
+    const size_t core_operands = weighted ? 1 : network_.inputs(group.core).size();
+    for (size_t i = 0; i < core_operands; ++i) reroute({group.core, int(i)}, labels_[g]);
+    if (!group.add.valid() || is_dynamic(labels_[g].scheme)) return;
+    const int index = network_.inputs(group.add)[0] == group.residual ? 0 : 1;
+    if (ranges_.find(group.residual)) reroute({group.add, index}, labels_[g]);
+  }
+
+  void reroute(Use use, const GroupLabel& label) {
+    const TensorId t = network_.inputs(use.layer)[static_cast<size_t>(use.index)];
+    if (network_.type(t) != DataType::kFloat32) return;  // a gather's indices
+    const LayerId producer = network_.producer(t);
+    if (producer.valid() && std::holds_alternative<Dequantize>(network_.op(producer))) return;
+    network_.set_input(use.layer, use.index,
+                       is_dynamic(label.scheme) ? dynamic_copy(t, label.scheme)
+                                                : static_copy(t, scheme_of(t, label)));
+  }
+
+  TensorId static_copy(TensorId t, Scheme scheme) {
+    const auto found = static_.find(t.index);
+    if (found != static_.end()) return found->second;
+    const QuantParams params = *ranges_.params(t, scheme);
+    const bool affine = is_affine(scheme);
+    const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8,
+                            .scale = {params.scale}, .zero_point = params.zero_point, .axis = -1,
+                            .lo = affine ? 0 : -128, .hi = affine ? 255 : 127, .dynamic = false};
+    const Dequantize dequantize{.scale = {params.scale}, .zero_point = params.zero_point,
+                                .axis = -1, .dynamic = false};
+    const std::string name = network_.name(t);
+    const TensorId q = network_.quantize(t, quantize, name + ".quantize");
+    const TensorId d = network_.dequantize(q, dequantize, name + ".dequantize");
+    static_.emplace(t.index, d);
+    return d;
+  }
+
+  TensorId dynamic_copy(TensorId t, Scheme scheme) {
+    const bool affine = is_affine(scheme);
+    const auto found = dynamic_.find({t.index, affine});
+    if (found != dynamic_.end()) return found->second;
+    const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8, .scale = {},
+                            .zero_point = 0, .axis = -1, .lo = affine ? 0 : -128,
+                            .hi = affine ? 255 : 127, .dynamic = true};
+    const Dequantize dequantize{.scale = {}, .zero_point = 0, .axis = -1, .dynamic = true};
+    const std::string name = network_.name(t) + (affine ? ".dynamic_affine" : ".dynamic");
+    const LayerId q = network_.add(quantize, {t}, name + ".quantize");
+    const LayerId d = network_.add(
+        dequantize, {network_.output(q, 0), network_.output(q, 1), network_.output(q, 2)},
+        name + ".dequantize");
+    return dynamic_[{t.index, affine}] = network_.output(d);
+  }
+
+  /// Tensors made by int8 groups exist in int8 alone: their float readers take the copy.
+  void share_dequantized() {
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!labels_[g].int8) continue;
+      const TensorId t = output_of(network_, groups_[g]);
+      const auto copy = static_.find(t.index);
+      if (copy == static_.end()) continue;
+      for (LayerId consumer : network_.consumers(t)) {
+        if (std::holds_alternative<Quantize>(network_.op(consumer))) continue;
+        const auto inputs = network_.inputs(consumer);
+        for (size_t i = 0; i < inputs.size(); ++i) {
+          if (inputs[i] == t) network_.set_input(consumer, int(i), copy->second);
+        }
+      }
+    }
+  }
+
+  Network& network_;
+  const std::vector<Group>& groups_;
+  const std::vector<GroupLabel>& labels_;
+  const TensorRanges& ranges_;
+  std::map<int32_t, Scheme> schemes_;                       // by class
+  std::map<int32_t, TensorId> static_;                      // float tensor → dequantized copy
+  std::map<std::pair<int32_t, bool>, TensorId> dynamic_;    // (float tensor, affine) → copy
+};
+
+}  // namespace
+
+void insert_qdq(Network& network, const std::vector<Group>& groups,
+                const std::vector<GroupLabel>& labels, const TensorRanges& ranges) {
+  Inserter(network, groups, labels, ranges).run();
+}
+
+}  // namespace octile

@@ -1,0 +1,186 @@
+// Lowering of element-wise, unary, pooling, softmax and run-time products.
+#include <algorithm>
+
+#include "base/error.h"
+#include "compile/lowerer.h"
+#include "ops/ops.h"
+
+namespace octile {
+namespace {
+
+bool is_arithmetic(ElementwiseKind kind) {
+  return kind == ElementwiseKind::kAdd || kind == ElementwiseKind::kSub ||
+         kind == ElementwiseKind::kMul || kind == ElementwiseKind::kDiv ||
+         kind == ElementwiseKind::kMin || kind == ElementwiseKind::kMax;
+}
+
+/// The function of a one-input float layer, or nothing.
+bool unary_value(const Op& op, float x, float* y) {
+  if (const auto* activation = std::get_if<Activation>(&op)) {
+    *y = activate(*activation, x);
+  } else if (const auto* unary = std::get_if<Unary>(&op)) {
+    *y = apply(unary->kind, x);
+  } else if (std::holds_alternative<Identity>(op)) {
+    *y = x;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Lowerer::try_elementwise(const Group& group) {
+  const auto* op = std::get_if<Elementwise>(&network_.op(group.core));
+  if (op == nullptr || !is_arithmetic(op->kind)) return false;
+  const TensorId a = network_.inputs(group.core)[0], b = network_.inputs(group.core)[1];
+  if (!is_float(a) || !is_float(b)) return false;
+  EltwiseStep step{.kind = op->kind, .clamp = {}};
+  if (try_int8_elementwise(group, step)) return true;
+  step.clamp = clamp_of(group, std::nullopt);
+  const TensorId y = output_of(network_, group);
+  const bool same = network_.shape(a) == network_.shape(b);
+  const bool images = same && (output_layout(y) == Layout::kChannelsLast ||
+                               has_form(a, Layout::kChannelsLast));
+  const Layout layout = images && network_.shape(a).rank() >= 3 ? Layout::kChannelsLast
+                                                                : Layout::kPlain;
+  const int32_t left = form(a, layout), right = form(b, layout);
+  emit(step, {left, right}, {define(y, layout)});
+  return true;
+}
+
+bool Lowerer::try_int8_elementwise(const Group& group, EltwiseStep step) {
+  if (step.kind != ElementwiseKind::kAdd && step.kind != ElementwiseKind::kMul) return false;
+  const TensorId a = network_.inputs(group.core)[0], b = network_.inputs(group.core)[1];
+  const TensorId y = output_of(network_, group);
+  const auto qa = dequantized_from(a), qb = dequantized_from(b);
+  const auto out = quantized_into(y);
+  if (!qa || !qb || !out || network_.shape(a) != network_.shape(b)) return false;
+  if (step.kind == ElementwiseKind::kAdd) {
+    step.m_a = static_cast<float>(double(qa->scale) / double(out->scale));
+    step.m_b = static_cast<float>(double(qb->scale) / double(out->scale));
+  } else {
+    step.m_a = output_multiplier(qa->scale, qb->scale, out->scale);
+  }
+  step.clamp = clamp_of(group, out);
+  const int32_t left = any_form(qa->q);
+  const Layout layout = plan_->tensors[size_t(left)].layout;
+  const int32_t right = form(qb->q, layout);
+  emit(step, {left, right}, {define_quantized(y, *out, layout)});
+  return true;
+}
+
+/// Emits y = to(op(from(x))) as a table of 256 bytes; the result stands for `shown`.
+int32_t Lowerer::lookup(int32_t input, const Quantized& from, const Quantized& to, TensorId shown,
+                        Layout layout, const Op& op) {
+  std::vector<uint8_t> table(256);
+  for (int byte = 0; byte < 256; ++byte) {
+    const int32_t q = from.type == DataType::kUInt8 ? byte : static_cast<int8_t>(byte);
+    float y = 0.0f;
+    unary_value(op, dequantize_value(q, from.scale, from.zero_point), &y);
+    table[size_t(byte)] =
+        static_cast<uint8_t>(quantize_value(y, to.scale, to.zero_point, to.lo, to.hi));
+  }
+  const int32_t output = define_quantized(shown, to, layout);
+  const int32_t blob = add_blob(DataType::kUInt8, Shape{256}, table);
+  emit(LookupStep{blob}, {input}, {output});
+  return output;
+}
+
+bool Lowerer::try_lookup(const Group& group) {
+  const Op& op = network_.op(group.core);
+  if (!std::holds_alternative<Activation>(op) && !std::holds_alternative<Unary>(op)) return false;
+  const TensorId y = output_of(network_, group);
+  const auto from = dequantized_from(network_.inputs(group.core)[0]);
+  const auto to = quantized_into(y);
+  if (!from || !to || !is_float(y)) return false;
+  const int32_t input = any_form(from->q);
+  lookup(input, *from, *to, y, plan_->tensors[size_t(input)].layout, op);
+  return true;
+}
+
+bool Lowerer::try_activation(const Group& group) {
+  const auto* op = std::get_if<Activation>(&network_.op(group.core));
+  if (op == nullptr) return false;
+  const int32_t input = any_form(network_.inputs(group.core)[0]);
+  const Layout layout = plan_->tensors[size_t(input)].layout;
+  emit(ActivationStep{*op}, {input}, {define(output_of(network_, group), layout)});
+  return true;
+}
+
+bool Lowerer::try_pooling(const Group& group) {
+  const auto* op = std::get_if<Pooling>(&network_.op(group.core));
+  if (op == nullptr) return false;
+  const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
+  const int rank = network_.shape(x).rank();
+  if ((rank != 3 && rank != 4) || !is_float(x)) return false;
+  PoolStep step{.kind = op->kind, .window = {}, .global = op->global,
+                .count_padding = op->count_padding};
+  if (!op->global) {
+    step.window = normalized(op->window, rank - 2);
+    if (rank == 3) {
+      for (auto* list : {&step.window.kernel, &step.window.stride, &step.window.dilation}) {
+        list->insert(list->begin(), 1);
+      }
+      step.window.pad_before.insert(step.window.pad_before.begin(), 0);
+      step.window.pad_after.insert(step.window.pad_after.begin(), 0);
+    }
+  }
+  const auto from = dequantized_from(x);
+  const auto to = quantized_into(y);
+  const bool max = op->kind == PoolingKind::kMax;
+  if (from && to && (!max || from->same_grid(*to))) {
+    const int32_t input = form(from->q, Layout::kChannelsLast);
+    emit(step, {input}, {define_quantized(y, *to, Layout::kChannelsLast)});
+    return true;
+  }
+  const int32_t input = form(x, Layout::kChannelsLast);
+  emit(step, {input}, {define(y, Layout::kChannelsLast)});
+  return true;
+}
+
+bool Lowerer::try_softmax(const Group& group) {
+  const auto* op = std::get_if<Softmax>(&network_.op(group.core));
+  if (op == nullptr) return false;
+  const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
+  SoftmaxStep step{.axes = op->axes, .table = -1};
+  const auto from = dequantized_from(x);
+  int32_t input = -1;
+  if (from) {
+    std::vector<int32_t> table(256);
+    for (int d = 0; d < 256; ++d) table[size_t(d)] = int32_t(softmax_entry(from->scale, d));
+    step.table = add_blob(DataType::kInt32, Shape{256}, table);
+    input = form(from->q, Layout::kPlain);
+  } else {
+    input = form(x, Layout::kPlain);
+  }
+  emit(std::move(step), {input}, {define(y, Layout::kPlain)});
+  return true;
+}
+
+bool Lowerer::try_matmul(const Group& group) {
+  const auto* op = std::get_if<MatrixMultiply>(&network_.op(group.core));
+  const auto& inputs = network_.inputs(group.core);
+  if (op == nullptr || inputs.size() != 2 || !is_float(inputs[0]) || !is_float(inputs[1])) {
+    return false;
+  }
+  if (network_.shape(inputs[0]).rank() < 2 || network_.shape(inputs[1]).rank() < 2) return false;
+  const TensorId y = output_of(network_, group);
+  MatMulStep step{.op = *op, .multiplier = 0.0f, .clamp = {}};
+  const auto a = dequantized_from(inputs[0]), b = dequantized_from(inputs[1]);
+  if (a && b && b->type == DataType::kInt8 && b->lo >= -127) {
+    const auto out = quantized_into(y);
+    step.multiplier = out ? output_multiplier(a->scale, b->scale, out->scale)
+                          : product_scale(a->scale, b->scale);
+    step.clamp = clamp_of(group, out);
+    const int32_t left = form(a->q, Layout::kPlain), right = form(b->q, Layout::kPlain);
+    emit(step, {left, right},
+         {out ? define_quantized(y, *out, Layout::kPlain) : define(y, Layout::kPlain)});
+    return true;
+  }
+  const int32_t left = form(inputs[0], Layout::kPlain), right = form(inputs[1], Layout::kPlain);
+  emit(step, {left, right}, {define(y, Layout::kPlain)});
+  return true;
+}
+
+}  // namespace octile

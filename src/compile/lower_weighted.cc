@@ -1,0 +1,312 @@
+// Lowering of convolutions and products with constant weights: weight quantization, integer
+// biases and multipliers (docs/arithmetic.md, "A weighted step").
+#include <cmath>
+
+#include "base/error.h"
+#include "compile/lowerer.h"
+#include "ops/ops.h"
+
+namespace octile {
+
+/// Weights on their 8-bit grid: values in canonical order, one scale an output channel.
+struct Lowerer::Weights {
+  Tensor q;  // int8, canonical [M][kh][kw][C/groups]
+  std::vector<float> scale;
+};
+
+namespace {
+
+/// A 1-d or 2-d window as a 2-d one.
+Window two_dimensional(const Window& window, int spatial_rank) {
+  Window w = normalized(window, spatial_rank);
+  if (spatial_rank == 2) return w;
+  const auto prepend = [](std::vector<int64_t>& list, int64_t value) {
+    list.insert(list.begin(), value);
+  };
+  prepend(w.kernel, 1);
+  prepend(w.stride, 1);
+  prepend(w.dilation, 1);
+  prepend(w.pad_before, 0);
+  prepend(w.pad_after, 0);
+  return w;
+}
+
+/// (M, C, kh, kw) → (M, kh, kw, C) for elements of any size.
+Tensor channels_innermost(const Tensor& weights) {
+  const Shape& s = weights.shape();
+  const int64_t m = s[0], c = s[1], taps = s.volume() / std::max<int64_t>(1, m * c);
+  Tensor result(weights.type(), Shape{m, taps, 1, c});
+  const size_t bytes = size_of(weights.type());
+  const auto* from = static_cast<const std::byte*>(weights.data());
+  auto* to = static_cast<std::byte*>(result.data());
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t t = 0; t < taps; ++t) {
+      for (int64_t k = 0; k < c; ++k) {
+        std::memcpy(to + size_t((i * taps + t) * c + k) * bytes,
+                    from + size_t((i * c + k) * taps + t) * bytes, bytes);
+      }
+    }
+  }
+  return result;
+}
+
+/// (K, N) or, transposed, (N, K) → (N, 1, 1, K) with K reordered from (C, S) to (S, C) when the
+/// input is a flattened channels-last image of `channels` channels (0: it is not).
+Tensor rows_of_product(const Tensor& weights, bool transposed, int64_t channels) {
+  const int64_t k = weights.shape()[transposed ? 1 : 0], n = weights.shape()[transposed ? 0 : 1];
+  const int64_t pixels = channels > 0 ? k / channels : 1, inner = channels > 0 ? channels : k;
+  Tensor result(weights.type(), Shape{n, 1, 1, k});
+  const size_t bytes = size_of(weights.type());
+  const auto* from = static_cast<const std::byte*>(weights.data());
+  auto* to = static_cast<std::byte*>(result.data());
+  for (int64_t row = 0; row < n; ++row) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t c = 0; c < inner; ++c) {
+        const int64_t source = channels > 0 ? c * pixels + p : c;
+        std::memcpy(to + size_t(row * k + p * inner + c) * bytes,
+                    from + size_t(transposed ? row * k + source : source * n + row) * bytes, bytes);
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Tensor Lowerer::canonical_weights(const Group& group, const Tensor& values) const {
+  const auto* product = std::get_if<MatrixMultiply>(&network_.op(group.core));
+  if (product == nullptr) {
+    Tensor result = channels_innermost(values);
+    const Shape& s = values.shape();
+    const bool flat = s.rank() == 3;
+    return result.reshaped({s[0], flat ? 1 : s[2], s[flat ? 2 : 3], s[1]});
+  }
+  return rows_of_product(values, product->transpose_b,
+                         flattened_channels(network_.inputs(group.core)[0]));
+}
+
+ConvStep Lowerer::conv_geometry(const Group& group, const Tensor& weights) const {
+  ConvStep step;
+  if (const auto* op = std::get_if<Convolution>(&network_.op(group.core))) {
+    const int spatial = network_.shape(network_.inputs(group.core)[0]).rank() - 2;
+    Window window = op->window;
+    if (window.kernel.empty()) {
+      for (int axis = 2; axis < weights.shape().rank(); ++axis) {
+        window.kernel.push_back(weights.shape()[axis]);
+      }
+    }
+    step.window = two_dimensional(window, spatial);
+    step.groups = op->groups;
+    step.out_channels = weights.shape()[0];
+    step.in_channels = weights.shape()[1] * op->groups;
+    return step;
+  }
+  const auto& product = std::get<MatrixMultiply>(network_.op(group.core));
+  step.window = normalized(Window{.kernel = {1, 1}}, 2);
+  step.rows = true;
+  step.in_channels = weights.shape()[product.transpose_b ? 1 : 0];
+  step.out_channels = weights.shape()[product.transpose_b ? 0 : 1];
+  return step;
+}
+
+std::vector<float> Lowerer::bias_values(const Group& group, int64_t channels) const {
+  const auto& inputs = network_.inputs(group.core);
+  if (inputs.size() < 3) return std::vector<float>(static_cast<size_t>(channels), 0.0f);
+  const auto value = constant_float(network_, inputs[2]);
+  const auto values = value->span<float>();
+  return {values.begin(), values.end()};
+}
+
+bool Lowerer::try_weighted(const Group& group) {
+  const auto source = weight_source(network_, group.core);
+  if (!source || std::holds_alternative<Deconvolution>(network_.op(group.core))) return false;
+  const auto& inputs = network_.inputs(group.core);
+  const int rank = network_.shape(inputs[0]).rank();
+  const bool product = std::holds_alternative<MatrixMultiply>(network_.op(group.core));
+  if (!product && rank != 3 && rank != 4) return false;
+  if (!is_float(inputs[0]) || !is_float(inputs[1])) return false;
+  if (inputs.size() > 2) {
+    const auto bias = constant_float(network_, inputs[2]);
+    if (!bias || bias->type() != DataType::kFloat32) return false;
+  }
+  ConvStep step = conv_geometry(group, *source->value);
+  if (!try_int8_conv(group, step)) float_conv(group, step);
+  return true;
+}
+
+/// Quantized weights with zero point 0, one scale a channel or one for all; nullopt otherwise.
+std::optional<Lowerer::Weights> Lowerer::int8_weights(const Group& group) const {
+  const auto source = *weight_source(network_, group.core);
+  if (source.dequantize == nullptr || source.dequantize->zero_point != 0) return std::nullopt;
+  const int axis = output_channel_axis(network_, group.core);
+  const int rank = source.value->shape().rank();
+  const int64_t quantized_axis = source.dequantize->axis;
+  const auto channels = static_cast<size_t>(output_channels(network_, group.core));
+  std::vector<float> scale = source.dequantize->scale;
+  if (scale.size() == 1) scale.assign(channels, scale[0]);
+  const bool along_channels =
+      quantized_axis < 0 || quantized_axis % rank == axis || source.dequantize->scale.size() == 1;
+  if (scale.size() != channels || !along_channels) return std::nullopt;
+  Tensor q = *source.value;
+  if (source.quantize != nullptr) {
+    if (source.quantize->type != DataType::kInt8 || source.quantize->scale != source.dequantize->scale) {
+      return std::nullopt;
+    }
+    q = std::move(evaluate(*source.quantize, std::vector{q.view()})[0]);
+  }
+  if (q.type() != DataType::kInt8) return std::nullopt;
+  return Weights{canonical_weights(group, q), std::move(scale)};
+}
+
+bool Lowerer::try_int8_conv(const Group& group, ConvStep step) {
+  const TensorId x = network_.inputs(group.core)[0];
+  const auto from = dequantized_from(x);
+  const LayerId dynamic = dynamic_dequantize(x);
+  if (!from && !dynamic.valid()) return false;
+  auto weights = int8_weights(group);
+  if (!weights) return false;
+  if (from) {
+    static_int8_conv(group, std::move(step), *weights, *from);
+  } else {
+    dynamic_int8_conv(group, std::move(step), *weights, dynamic);
+  }
+  return true;
+}
+
+void Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
+                               const Quantized& x) {
+  const Layout layout = step.rows ? Layout::kPlain : Layout::kChannelsLast;
+  auto out = quantized_into(output_of(network_, group));
+  std::optional<Quantized> residual;
+  if (group.add.valid()) residual = dequantized_from(residual_of(group));
+  const bool fused = group.add.valid() && residual && out;
+  if (group.add.valid() && !fused) out.reset();  // product in float, the add after it
+
+  Tensor q = weights.q;
+  const auto channels = static_cast<size_t>(step.out_channels);
+  const int64_t k = q.volume() / step.out_channels;
+  const std::vector<float> b = bias_values(group, step.out_channels);
+  std::vector<float> multiplier(channels);
+  std::vector<int32_t> bias(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    int8_t* row = q.as<int8_t>() + static_cast<int64_t>(c) * k;
+    multiplier[c] = out ? output_multiplier(x.scale, weights.scale[c], out->scale)
+                        : product_scale(x.scale, weights.scale[c]);
+    if (multiplier[c] < kSmallestMultiplier) {
+      std::fill(row, row + k, int8_t{0});
+      multiplier[c] = 1.0f;
+      continue;
+    }
+    int64_t sum = 0;
+    for (int64_t i = 0; i < k; ++i) sum += row[i];
+    const double exact = double(b[c]) / (double(x.scale) * double(weights.scale[c]));
+    const double bound = std::min(std::max(std::nearbyint(exact), -0x1p31), 0x1p31);
+    bias[c] = static_cast<int32_t>(static_cast<uint32_t>(
+        static_cast<int64_t>(bound) - int64_t{x.zero_point} * sum));
+  }
+  const Shape per_channel{step.out_channels};
+  step.weights = add_blob_bytes(DataType::kInt8, q.shape(), std::as_bytes(q.span<int8_t>()));
+  step.bias = add_blob(DataType::kInt32, per_channel, bias);
+  step.multiplier = add_blob(DataType::kFloat32, per_channel, multiplier);
+  std::vector<int32_t> inputs{form(x.q, layout)};
+  if (fused) {
+    inputs.push_back(form(residual->q, layout));
+    step.residual = true;
+    step.residual_multiplier =
+        static_cast<float>(double(residual->scale) / double(out->scale));
+  }
+  if (group.add.valid() && !fused) {
+    const TensorId product = network_.output(group.core);
+    emit(step, inputs, {define(product, layout)});
+    add_residual(group, layout);
+    return;
+  }
+  step.clamp = clamp_of(group, out);
+  const TensorId y = output_of(network_, group);
+  const int32_t output = out ? define_quantized(y, *out, layout) : define(y, layout);
+  emit(std::move(step), std::move(inputs), {output});
+}
+
+void Lowerer::dynamic_int8_conv(const Group& group, ConvStep step, const Weights& weights,
+                                LayerId dequantize) {
+  const Layout layout = step.rows ? Layout::kPlain : Layout::kChannelsLast;
+  const auto& sources = network_.inputs(dequantize);
+  step.dynamic = true;
+  step.weights =
+      add_blob_bytes(DataType::kInt8, weights.q.shape(), std::as_bytes(weights.q.span<int8_t>()));
+  const Shape per_channel{step.out_channels};
+  step.bias = add_blob(DataType::kFloat32, per_channel, bias_values(group, step.out_channels));
+  step.multiplier = add_blob(DataType::kFloat32, per_channel, weights.scale);
+  std::vector<int32_t> inputs{form(sources[0], layout), form(sources[1], Layout::kPlain)};
+  if (network_.type(sources[0]) == DataType::kUInt8) {
+    inputs.push_back(form(sources[2], Layout::kPlain));
+  }
+  const TensorId product = network_.output(group.core);
+  if (group.add.valid()) {
+    emit(step, inputs, {define(product, layout)});
+    add_residual(group, layout);
+    return;
+  }
+  step.clamp = clamp_of(group, std::nullopt);
+  emit(std::move(step), std::move(inputs), {define(output_of(network_, group), layout)});
+}
+
+/// The group's add (and clamp) as a float step of its own, operands in the network's order.
+void Lowerer::add_residual(const Group& group, Layout layout) {
+  EltwiseStep add{.kind = ElementwiseKind::kAdd, .clamp = clamp_of(group, std::nullopt)};
+  const auto& operands = network_.inputs(group.add);
+  std::vector<int32_t> inputs;
+  for (TensorId t : operands) inputs.push_back(form(t, layout));
+  emit(add, std::move(inputs), {define(output_of(network_, group), layout)});
+}
+
+void Lowerer::float_conv(const Group& group, ConvStep step) {
+  const Layout layout = step.rows ? Layout::kPlain : Layout::kChannelsLast;
+  const auto& layer_inputs = network_.inputs(group.core);
+  const Tensor values = *constant_float(network_, layer_inputs[1]);
+  const Tensor weights = canonical_weights(group, values);
+  step.weights =
+      add_blob_bytes(DataType::kFloat32, weights.shape(), std::as_bytes(weights.span<float>()));
+  if (layer_inputs.size() > 2) {
+    step.bias = add_blob(DataType::kFloat32, Shape{step.out_channels},
+                         bias_values(group, step.out_channels));
+  }
+  step.residual = group.add.valid();
+  step.clamp = clamp_of(group, std::nullopt);
+  std::vector<int32_t> inputs{form(layer_inputs[0], layout)};
+  if (step.residual) inputs.push_back(form(residual_of(group), layout));
+  emit(std::move(step), std::move(inputs), {define(output_of(network_, group), layout)});
+}
+
+bool Lowerer::try_deconvolution(const Group& group) {
+  const auto* op = std::get_if<Deconvolution>(&network_.op(group.core));
+  if (op == nullptr || !is_weighted(network_, group.core)) return false;
+  const auto& layer_inputs = network_.inputs(group.core);
+  if (network_.shape(layer_inputs[0]).rank() != 4 || !is_float(layer_inputs[0])) return false;
+  if (layer_inputs.size() > 2 && !constant_float(network_, layer_inputs[2])) return false;
+  const Tensor values = *constant_float(network_, layer_inputs[1]);
+  if (values.type() != DataType::kFloat32) return false;
+  DeconvStep step;
+  step.window = op->window;
+  if (step.window.kernel.empty()) step.window.kernel = {values.shape()[2], values.shape()[3]};
+  step.window = normalized(step.window, 2);
+  step.groups = op->groups;
+  step.in_channels = values.shape()[0];
+  step.out_channels = values.shape()[1] * op->groups;
+  step.output_padding = op->output_padding;
+  if (step.output_padding.empty()) step.output_padding = {0, 0};
+  const Tensor weights = channels_innermost(values).reshaped(
+      {values.shape()[0], values.shape()[2], values.shape()[3], values.shape()[1]});
+  step.weights =
+      add_blob_bytes(DataType::kFloat32, weights.shape(), std::as_bytes(weights.span<float>()));
+  if (layer_inputs.size() > 2) {
+    step.bias = add_blob(DataType::kFloat32, Shape{step.out_channels},
+                         bias_values(group, step.out_channels));
+  }
+  step.clamp = clamp_of(group, std::nullopt);
+  const int32_t input = form(layer_inputs[0], Layout::kChannelsLast);
+  emit(std::move(step), {input}, {define(output_of(network_, group), Layout::kChannelsLast)});
+  return true;
+}
+
+}  // namespace octile

@@ -1,0 +1,61 @@
+// The table of passes and its driver.
+#include "compile/passes.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "graph/validate.h"
+
+namespace octile {
+namespace {
+
+constexpr Pass kPasses[] = {
+    {"fold-constants", "layers over constants are computed at build", fold_constants},
+    {"remove-identities", "Identity, no-op Cast and no-op Shuffle layers go", remove_identities},
+    {"canonicalize-reduce", "a mean over the image becomes a global pooling", canonicalize_reduce},
+    {"fold-bias", "a constant added to a product becomes its bias", fold_bias},
+    {"fold-scale", "batch normalization moves into the weights before it", fold_scale},
+    {"remove-dead-layers", "what no output needs goes", remove_dead_layers},
+};
+
+constexpr int kMaxRounds = 8;
+
+void check_names(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::string known;
+    for (const Pass& pass : kPasses) known += fmt::format(" {}", pass.name);
+    check(std::any_of(std::begin(kPasses), std::end(kPasses),
+                      [&](const Pass& pass) { return pass.name == name; }),
+          ErrorCode::kInvalidArgument, "no pass is called '{}'; the passes are:{}", name, known);
+  }
+}
+
+}  // namespace
+
+std::span<const Pass> passes() { return kPasses; }
+
+void run_passes(Network& network, const std::vector<std::string>& disabled,
+                const LogCallback& log) {
+  check_names(disabled);
+  for (int round = 0; round < kMaxRounds; ++round) {
+    int changed = 0;
+    for (const Pass& pass : kPasses) {
+      if (std::find(disabled.begin(), disabled.end(), pass.name) != disabled.end()) continue;
+      const auto start = std::chrono::steady_clock::now();
+      const int places = pass.run(network);
+      if (places == 0) continue;
+      validate(network);
+      changed += places;
+      if (log) {
+        const std::chrono::duration<double, std::milli> took =
+            std::chrono::steady_clock::now() - start;
+        log(LogLevel::kDebug,
+            fmt::format("pass {}: {} places, {:.2f} ms", pass.name, places, took.count()));
+      }
+    }
+    if (changed == 0) return;
+  }
+}
+
+}  // namespace octile

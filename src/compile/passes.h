@@ -1,0 +1,35 @@
+// Passes: small rewrites of the float network, one visible table, each timed and verifiable.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "octile/builder.h"
+#include "octile/network.h"
+
+namespace octile {
+
+/// A pass rewrites the network and returns how many places it changed.
+struct Pass {
+  std::string_view name;
+  std::string_view what;  // one line for people
+  int (*run)(Network& network);
+};
+
+/// In running order. The driver repeats the list until nothing changes (at most 8 rounds).
+std::span<const Pass> passes();
+
+/// Runs all but the disabled ones (throws kInvalidArgument for unknown names), validates after
+/// each that changed something, and logs counts and times at kDebug.
+void run_passes(Network& network, const std::vector<std::string>& disabled, const LogCallback& log);
+
+// The passes, one file a family.
+int fold_constants(Network& network);        // pass_fold.cc
+int remove_identities(Network& network);     // pass_fold.cc
+int remove_dead_layers(Network& network);    // pass_fold.cc
+int fold_bias(Network& network);             // pass_affine.cc: x·w + constant → bias
+int fold_scale(Network& network);            // pass_affine.cc: batch norm into weights
+int canonicalize_reduce(Network& network);   // pass_fold.cc: spatial mean → global pooling
+
+}  // namespace octile

@@ -1,0 +1,144 @@
+// See select_tactics.h.
+#include "compile/select_tactics.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "backend/step_runner.h"
+#include "base/bytes.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/parallel_for.h"
+#include "compile/timing_cache.h"
+#include "ops/fields.h"
+
+namespace octile {
+namespace {
+
+constexpr double kMustWinBy = 1.02;
+constexpr double kBudgetNs = 20e6;  // aimed at, a candidate and step
+constexpr int kMinRounds = 3, kMaxRounds = 15;
+
+std::string signature(const StepView& view) {
+  Hash hash;
+  hash.add(name_of(view.step.step)).add(std::visit([](const auto& s) { return describe(s); },
+                                                   view.step.step));
+  for (const auto* list : {&view.inputs, &view.outputs}) {
+    for (const PlanTensor& t : *list) {
+      hash.add(name_of(t.type)).add(t.shape.to_string());
+      hash.add_number(static_cast<uint64_t>(t.layout)).add_number(uint64_t(t.zero_point != 0));
+    }
+  }
+  return fmt::format("{} {}", name_of(view.step.step), hash.hex());
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + int(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+double time_once(StepRunner& runner) {
+  const auto start = std::chrono::steady_clock::now();
+  runner.run();
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+  return took.count();
+}
+
+class Selector {
+ public:
+  Selector(PlanData& plan, const Backend& backend, const Device& device,
+           const BuildOptions& options)
+      : plan_(plan), backend_(backend), device_(device), options_(options),
+        cache_(options.timing_cache),
+        place_(fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads)) {}
+
+  void run() {
+    const bool timed = options_.tactics == BuildOptions::Tactics::kTimed;
+    int64_t done = 0;
+    const auto total = static_cast<int64_t>(plan_.steps.size() * plan_.profiles.size());
+    for (PlanStep& step : plan_.steps) step.tactics.clear();
+    for (const PlanProfile& profile : plan_.profiles) {
+      std::vector<Shape> opt, max;
+      for (const auto& bounds : profile.inputs) {
+        opt.push_back(bounds.opt);
+        max.push_back(bounds.max);
+      }
+      const auto opt_shapes = infer_all_shapes(plan_, opt);
+      const auto max_shapes = infer_all_shapes(plan_, max);
+      for (PlanStep& step : plan_.steps) {
+        const StepView bound = make_view(plan_, step, max_shapes);
+        const Tactic& best = timed ? fastest(step, bound, opt_shapes)
+                                   : first_accepting(backend_, bound, device_);
+        step.tactics.emplace_back(best.name());
+        if (options_.progress) options_.progress("select tactics", ++done, total);
+      }
+    }
+    cache_.save();
+  }
+
+ private:
+  const Tactic& fastest(const PlanStep& step, const StepView& bound,
+                        const std::vector<Shape>& shapes) {
+    const auto rows = accepting(backend_, bound, device_);
+    if (rows.size() <= 1) return first_accepting(backend_, bound, device_);
+    const std::string key = signature(make_view(plan_, step, shapes)) + " " + place_ + " ";
+    std::vector<double> times;
+    for (const Tactic* row : rows) {
+      const auto known = cache_.find(key + std::string(row->name()));
+      if (!known) break;
+      times.push_back(*known);
+    }
+    if (times.size() != rows.size()) {
+      times = measure(step, rows, shapes);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        cache_.put(key + std::string(rows[i]->name()), times[i]);
+      }
+    }
+    size_t best = 0;
+    for (size_t i = 1; i < rows.size(); ++i) {
+      if (times[i] * kMustWinBy < times[best]) best = i;
+    }
+    return *rows[best];
+  }
+
+  std::vector<double> measure(const PlanStep& step, const std::vector<const Tactic*>& rows,
+                              const std::vector<Shape>& shapes) const {
+    const ThreadCountScope threads(device_.threads);
+    std::vector<std::unique_ptr<StepRunner>> runners;
+    std::vector<double> first;
+    for (const Tactic* row : rows) {
+      runners.push_back(std::make_unique<StepRunner>(plan_, step, shapes, *row, device_));
+      time_once(*runners.back());  // warm-up
+      first.push_back(time_once(*runners.back()));
+    }
+    const double quickest = *std::min_element(first.begin(), first.end());
+    std::vector<std::vector<double>> samples(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) samples[i].push_back(first[i]);
+    for (int round = 0; round < kMaxRounds; ++round) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const bool hopeless = first[i] > 4 * quickest;  // not worth the build's time
+        const bool enough = round >= kMinRounds && round * first[i] > kBudgetNs;
+        if (!hopeless && !enough) samples[i].push_back(time_once(*runners[i]));
+      }
+    }
+    std::vector<double> times;
+    for (auto& s : samples) times.push_back(median(std::move(s)));
+    return times;
+  }
+
+  PlanData& plan_;
+  const Backend& backend_;
+  const Device& device_;
+  const BuildOptions& options_;
+  TimingCache cache_;
+  std::string place_;
+};
+
+}  // namespace
+
+void select_tactics(PlanData& plan, const Backend& backend, const Device& device,
+                    const BuildOptions& options) {
+  Selector(plan, backend, device, options).run();
+}
+
+}  // namespace octile

@@ -1,0 +1,15 @@
+// Which tactic runs each step: the first that accepts, or the fastest by measurement.
+#pragma once
+
+#include "backend/backend.h"
+#include "octile/builder.h"
+
+namespace octile {
+
+/// Fills PlanStep::tactics for every profile. Timed: at the profile's opt shapes, candidates
+/// interleaved, medians after a warm-up; a row must beat an earlier one by more than 2 %.
+/// Measurements are read from and added to options.timing_cache.
+void select_tactics(PlanData& plan, const Backend& backend, const Device& device,
+                    const BuildOptions& options);
+
+}  // namespace octile

@@ -1,0 +1,38 @@
+// Which range each tensor is quantized with: the table, manual ranges, and tensors that must share
+// one because values only move between them.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "arithmetic/quantize.h"
+#include "compile/group.h"
+#include "octile/calibration.h"
+
+namespace octile {
+
+/// TensorRanges is a union-find over the network's tensors: movement groups (max pooling, shuffle,
+/// slice, …) join input and output; concatenation pushes its output's range to its inputs. A class
+/// takes its range from a manual range (Network::set_dynamic_range) if it holds one, else from the
+/// output of a concatenation in it, else from its first tensor that the table knows.
+class TensorRanges {
+ public:
+  TensorRanges(const Network& network, const std::vector<Group>& groups,
+               const CalibrationTable* table);
+
+  /// Representative of the tensor's class: equal for tensors that share scale and zero point.
+  int32_t class_of(TensorId tensor) const;
+  /// nullopt: neither the table nor the user gave one.
+  std::optional<CalibrationTable::Entry> find(TensorId tensor) const;
+  /// Scale and zero point under a static scheme; nullopt without a range.
+  std::optional<QuantParams> params(TensorId tensor, Scheme scheme) const;
+
+ private:
+  int32_t root(int32_t index) const;
+  void join(TensorId a, TensorId b);
+
+  mutable std::vector<int32_t> parent_;
+  std::vector<std::optional<CalibrationTable::Entry>> entries_;  // by root
+};
+
+}  // namespace octile
