@@ -1,0 +1,100 @@
+// Convolution: shape rule and plain float sum (window_sum.h says in which order).
+#include "ops/window_sum.h"
+
+namespace octile {
+namespace {
+
+void require_channels(const Convolution& op, Infos in) {
+  const int64_t channels = in[0].shape[1], rows = in[1].shape[0], per_group = in[1].shape[1];
+  check(op.groups >= 1, ErrorCode::kInvalidArgument, "groups is {}, but must be at least 1",
+        op.groups);
+  check(rows == kDynamic || rows % op.groups == 0, ErrorCode::kInvalidArgument,
+        "weights {} have {} output channels, which groups={} does not divide",
+        in[1].shape.to_string(), rows, op.groups);
+  if (channels == kDynamic || per_group == kDynamic) return;
+  Shape fitting = in[1].shape;
+  fitting[1] = channels / op.groups;
+  check(channels == per_group * op.groups, ErrorCode::kInvalidArgument,
+        "input has {} channels but weights {} with groups={} need {}; {}", channels,
+        in[1].shape.to_string(), op.groups, per_group * op.groups,
+        channels % op.groups == 0
+            ? fmt::format("give weights of shape {} or change groups", fitting.to_string())
+            : std::string("choose groups so that it divides the channels"));
+}
+
+/// Input values of consecutive output pixels at one kernel position, row by row of the image.
+void stage_convolution(const WindowAxes& axes, const float* plane, const Term& term, int64_t first,
+                       int64_t pixels, float* row) {
+  const int64_t out_w = axes.out[2], in_w = axes.in[2], stride = axes.stride[2];
+  int64_t ow = first % out_w;
+  int64_t oh = first / out_w % axes.out[1];
+  int64_t od = first / (out_w * axes.out[1]);
+  for (int64_t done = 0; done < pixels;) {
+    const int64_t run = std::min(pixels - done, out_w - ow);
+    const int64_t id = od * axes.stride[0] + term.at[0] * axes.dilation[0] - axes.before[0];
+    const int64_t ih = oh * axes.stride[1] + term.at[1] * axes.dilation[1] - axes.before[1];
+    const int64_t iw = ow * stride + term.at[2] * axes.dilation[2] - axes.before[2];
+    float* to = row + done;
+    if (id < 0 || id >= axes.in[0] || ih < 0 || ih >= axes.in[1]) {
+      std::fill_n(to, run, 0.0f);
+    } else {
+      const float* from = plane + (id * axes.in[1] + ih) * in_w;
+      const int64_t skip = iw >= 0 ? 0 : std::min(run, (-iw + stride - 1) / stride);
+      const int64_t stop =
+          iw >= in_w ? skip : std::max(skip, std::min(run, (in_w - 1 - iw) / stride + 1));
+      std::fill_n(to, skip, 0.0f);
+      if (stride == 1) {
+        std::copy(from + iw + skip, from + iw + stop, to + skip);
+      } else {
+        for (int64_t t = skip; t < stop; ++t) to[t] = from[iw + t * stride];
+      }
+      std::fill_n(to + stop, run - stop, 0.0f);
+    }
+    done += run;
+    ow = 0;
+    if (++oh == axes.out[1]) oh = 0, ++od;
+  }
+}
+
+}  // namespace
+
+Inferred infer_op(const Convolution& op, Infos in) {
+  require_inputs(in, {"x", "weights", "bias"}, 1);
+  for (int i = 0; i < static_cast<int>(in.size()); ++i) require_type(in, i, {DataType::kFloat32});
+  const Shape spatial = require_image(in[0]);
+  const Shape& weights = in[1].shape;
+  check(weights.rank() == in[0].shape.rank(), ErrorCode::kInvalidArgument,
+        "input {} and weights {} differ in rank; weights are (M, C/groups, kernel…)",
+        in[0].shape.to_string(), weights.to_string());
+  require_window(op.window, spatial.rank());
+  for (int axis = 0; axis < spatial.rank(); ++axis) {
+    check(may_equal(weights[axis + 2], op.window.kernel[static_cast<size_t>(axis)]),
+          ErrorCode::kInvalidArgument, "kernel [{}] differs from that of the weights {}",
+          fmt::join(op.window.kernel, ", "), weights.to_string());
+  }
+  require_channels(op, in);
+  if (in.size() > 2) {
+    check(in[2].shape.rank() == 1 && may_equal(in[2].shape[0], weights[0]),
+          ErrorCode::kInvalidArgument, "bias has shape {}, but weights {} need ({})",
+          in[2].shape.to_string(), weights.to_string(), weights[0]);
+  }
+  Shape out{in[0].shape[0], weights[0]};
+  for (int64_t extent : window_output(op.window, spatial)) out.push_back(extent);
+  return {{DataType::kFloat32, out, nullptr}};
+}
+
+void evaluate_op(const Convolution& op, Views in, Outs out) {
+  const Shape& x = in[0].shape;
+  const WindowAxes axes = window_axes(op.window, x, out[0].shape);
+  const int64_t rows = out[0].shape[1] / op.groups, channels = x[1] / op.groups;
+  const int64_t terms = channels * axes.kernel_volume();
+  const float* weights = in[1].as<float>();
+  const WindowSum sum{axes, x[0], op.groups, channels, rows, in[0].as<float>(),
+                      in.size() > 2 ? in[2].as<float>() : nullptr, out[0].as<float>()};
+  window_sum(sum, stage_convolution,
+             [&](int64_t group, int64_t row, int64_t first, int64_t, float*) {
+               return weights + (group * rows + row) * terms + first;
+             });
+}
+
+}  // namespace octile

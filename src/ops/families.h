@@ -1,0 +1,85 @@
+// Inside of ops/: one infer_op and one evaluate_op an op, overloaded on the attribute struct, and
+// the few checks that they share. dispatch.cc turns infer() and evaluate() into these.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/ops.h"
+
+namespace octile {
+
+using Infos = std::span<const TensorInfo>;
+using Inferred = std::vector<TensorInfo>;
+using Views = std::span<const TensorView>;
+using Outs = std::span<const MutableTensorView>;
+
+#define OCTILE_DECLARE_OP(Struct)               \
+  Inferred infer_op(const Struct& op, Infos in); \
+  void evaluate_op(const Struct& op, Views in, Outs out);
+OCTILE_DECLARE_OP(Convolution)
+OCTILE_DECLARE_OP(Deconvolution)
+OCTILE_DECLARE_OP(Activation)
+OCTILE_DECLARE_OP(Pooling)
+OCTILE_DECLARE_OP(Scale)
+OCTILE_DECLARE_OP(Elementwise)
+OCTILE_DECLARE_OP(Unary)
+OCTILE_DECLARE_OP(Reduce)
+OCTILE_DECLARE_OP(MatrixMultiply)
+OCTILE_DECLARE_OP(Constant)
+OCTILE_DECLARE_OP(Shuffle)
+OCTILE_DECLARE_OP(Concatenation)
+OCTILE_DECLARE_OP(Slice)
+OCTILE_DECLARE_OP(Padding)
+OCTILE_DECLARE_OP(Softmax)
+OCTILE_DECLARE_OP(TopK)
+OCTILE_DECLARE_OP(Gather)
+OCTILE_DECLARE_OP(Resize)
+OCTILE_DECLARE_OP(Select)
+OCTILE_DECLARE_OP(Cast)
+OCTILE_DECLARE_OP(Identity)
+OCTILE_DECLARE_OP(Quantize)
+OCTILE_DECLARE_OP(Dequantize)
+#undef OCTILE_DECLARE_OP
+
+/// `inputs` names them for the message, in order; the last `optional` may be missing.
+void require_inputs(Infos in, std::initializer_list<std::string_view> inputs, int optional = 0);
+/// Input `index` has one of the types, else an error saying so.
+void require_type(Infos in, int index, std::initializer_list<DataType> types);
+/// Every input has input 0's type.
+void require_same_types(Infos in);
+/// The axis in [0, rank): negative ones count from the end. `what` is for the message.
+int64_t resolve_axis(int64_t axis, int rank, std::string_view what);
+/// flags[a] is true for every axis listed; refuses repeats and axes outside. All when empty.
+std::array<bool, kMaxRank> axis_flags(const std::vector<int64_t>& axes, int rank,
+                                      std::string_view what);
+/// a == b, or one of them is not known.
+inline bool may_equal(int64_t a, int64_t b) { return a == b || a == kDynamic || b == kDynamic; }
+
+/// False for integers.
+template <typename T>
+constexpr bool is_nan(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return value != value;
+  } else {
+    return false;
+  }
+}
+
+/// Calls f with a value of the unsigned type that has as many bytes: for moving data about.
+template <typename F>
+void by_size(DataType type, F&& f) {
+  switch (size_of(type)) {
+    case 1: return f(uint8_t{});
+    case 2: return f(uint16_t{});
+    case 4: return f(uint32_t{});
+    default: return f(uint64_t{});
+  }
+}
+
+}  // namespace octile

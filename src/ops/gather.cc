@@ -1,0 +1,59 @@
+// Gather: slices of `data` along an axis by index, any type; a negative index counts from the end.
+#include <cstring>
+
+#include "ops/families.h"
+
+namespace octile {
+namespace {
+
+int64_t index_at(const TensorView& indices, int64_t i) {
+  return indices.type == DataType::kInt64 ? indices.as<int64_t>()[i] : indices.as<int32_t>()[i];
+}
+
+void require_index(int64_t index, int64_t extent, int axis) {
+  check(index >= -extent && index < extent, ErrorCode::kInvalidArgument,
+        "index {} is outside axis {} of extent {}", index, axis, extent);
+}
+
+}  // namespace
+
+Inferred infer_op(const Gather& op, Infos in) {
+  require_inputs(in, {"data", "indices"});
+  require_type(in, 1, {DataType::kInt32, DataType::kInt64});
+  const Shape& data = in[0].shape;
+  const auto axis = static_cast<int>(resolve_axis(op.axis, data.rank(), "axis"));
+  if (in[1].value != nullptr && data[axis] != kDynamic) {
+    const TensorView indices = in[1].value->view();
+    for (int64_t i = 0; i < indices.shape.volume(); ++i) {
+      require_index(index_at(indices, i), data[axis], axis);
+    }
+  }
+  Shape out;
+  for (int a = 0; a < axis; ++a) out.push_back(data[a]);
+  for (int64_t extent : in[1].shape) out.push_back(extent);
+  for (int a = axis + 1; a < data.rank(); ++a) out.push_back(data[a]);
+  return {{in[0].type, out, nullptr}};
+}
+
+void evaluate_op(const Gather& op, Views in, Outs out) {
+  const Shape& data = in[0].shape;
+  const auto axis = static_cast<int>(resolve_axis(op.axis, data.rank(), "axis"));
+  int64_t outer = 1, run = static_cast<int64_t>(size_of(in[0].type));
+  for (int a = 0; a < axis; ++a) outer *= data[a];
+  for (int a = axis + 1; a < data.rank(); ++a) run *= data[a];
+  const int64_t count = in[1].shape.volume(), extent = data[axis];
+  auto* to = out[0].as<std::byte>();
+  for (int64_t o = 0; o < outer; ++o) {
+    const auto* from = in[0].as<std::byte>() + o * extent * run;
+    for (int64_t i = 0; i < count; ++i, to += run) {
+      const int64_t index = index_at(in[1], i);
+      require_index(index, extent, axis);
+      if (run > 0) {
+        std::memcpy(to, from + (index < 0 ? index + extent : index) * run,
+                    static_cast<size_t>(run));
+      }
+    }
+  }
+}
+
+}  // namespace octile
