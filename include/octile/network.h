@@ -32,7 +32,9 @@ struct LayerId {
 ///
 /// Default names are TensorRT's: "(Unnamed Layer* 3) [Convolution]" for a layer and
 /// "(Unnamed Layer* 3) [Convolution]_output" for its output ("…_output_2" for the second), so that
-/// old calibration caches match.
+/// old calibration caches match. The number counts layers in order of adding; the constants of the
+/// short forms ("conv1.weights") take none. Names of layers, and those of tensors, are unique: a
+/// name given twice is refused.
 class Network {
  public:
   explicit Network(std::string name = "network");
@@ -85,12 +87,17 @@ class Network {
   TensorId quantize(TensorId x, Quantize op, const std::string& name = "");
   TensorId dequantize(TensorId q, Dequantize op, const std::string& name = "");
 
-  // --- editing ---
+  // --- editing: shapes are inferred anew downstream; an edit that throws changes nothing ---
+  /// Gives the layer another op (of any kind but Constant). Outputs that fall away must be unused.
   void set_op(LayerId layer, Op op);
+  /// `index` may be one past the last input (an optional bias, say). Refuses a cycle.
   void set_input(LayerId layer, int index, TensorId tensor);
+  /// The names of the layer's outputs stay.
   void rename(LayerId layer, const std::string& name);
   void rename(TensorId tensor, const std::string& name);
-  /// Every use of `from` (outputs of the network included) becomes a use of `to`.
+  /// Every use of `from` becomes a use of `to`, except in layers that `to` itself depends on (so a
+  /// layer can be put behind a tensor). If `from` is an output of the network, `to` takes its place
+  /// and its name; then `to` must be neither an input nor an output itself.
   void replace_uses(TensorId from, TensorId to);
   /// REQUIRES: none of the layer's outputs is used.
   void remove(LayerId layer);
@@ -162,17 +169,28 @@ class Network {
   const LayerRecord& at(LayerId layer) const;
   TensorRecord& at(TensorId tensor);
   const TensorRecord& at(TensorId tensor) const;
-  LayerId place(Op op, const std::vector<TensorId>& inputs, const std::string& name,
-                std::shared_ptr<const Tensor> value);
-  void infer(LayerId layer);
-  void infer_downstream(LayerId layer);
-  std::string unique_layer_name(const std::string& wanted, const Op& op) const;
+  struct Weights {  // constants that belong to a layer: "<layer>.<suffix>"
+    std::string suffix;
+    Tensor value;
+  };
+  TensorId weighted(Op op, TensorId x, std::vector<Weights> weights, const std::string& name);
+  LayerId place(LayerRecord record, bool numbered);
+  TensorId add_tensor(TensorRecord record);
+  void retire(TensorId tensor);
+  void reinfer(std::vector<LayerId> dirty);
+  std::vector<bool> ancestors(TensorId tensor) const;
+  bool is_used(TensorId tensor) const;
+  std::string new_layer_name(const std::string& wanted, const Op& op) const;
+  std::string free_layer_name(const std::string& base) const;
+  std::string free_tensor_name(const std::string& base) const;
+  std::string output_name(const LayerRecord& record, size_t index) const;
 
   std::string name_;
   std::vector<TensorRecord> tensors_;
   std::vector<LayerRecord> layers_;
   std::vector<TensorId> inputs_, outputs_;
   std::unordered_map<std::string, int32_t> tensor_names_, layer_names_;
+  int32_t numbered_ = 0;  // layers added so far, without those that hold another layer's weights
 };
 
 }  // namespace octile
