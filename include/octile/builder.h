@@ -52,4 +52,8 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 /// Calibrates (life cycle of Calibrator) and builds.
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);
 
+/// The same plan with tactics chosen anew for this machine (options: tactics, timing_cache, isa,
+/// threads, progress). Results do not change: tactics of int8 steps are bit-equal.
+Plan retime(const Plan& plan, const BuildOptions& options);
+
 }  // namespace octile

@@ -1,0 +1,142 @@
+// octile build: from a model (and samples, or a cache) to a plan.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "model_flags.h"
+#include "plan_table.h"
+#include "session.h"
+
+namespace octile::cli {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  CalibrationFlags calibration;
+  bool int8 = false;
+  std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
+  std::vector<std::string> profiles, precisions, schemes, ranges, disabled;
+};
+
+std::pair<std::string, std::string> split_at_last(const std::string& text, char mark,
+                                                  const char* what) {
+  const size_t at = text.rfind(mark);
+  if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
+    throw CLI::ValidationError(fmt::format("{} '{}' is not NAME{}VALUE", what, text, mark));
+  }
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+float to_float(const std::string& text, const std::string& what) {
+  size_t used = 0;
+  float value = 0.0f;
+  try {
+    value = std::stof(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used != text.size() || text.empty()) {
+    throw CLI::ValidationError(fmt::format("{}: '{}' is no number", what, text));
+  }
+  return value;
+}
+
+void apply_ranges(Network& network, const std::vector<std::string>& ranges) {
+  for (const std::string& entry : ranges) {
+    const auto [name, value] = split_at_last(entry, '=', "--range");
+    const auto [low, high] = split_at_last(value, ':', "--range");
+    const auto tensor = network.find_tensor(name);
+    if (!tensor) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("--range names tensor '{}', which the model does not have", name));
+    }
+    network.set_dynamic_range(*tensor, {to_float(low, "--range"), to_float(high, "--range")});
+  }
+}
+
+BuildOptions build_options(const Session& session, const Flags& flags, const Network& network) {
+  BuildOptions options;
+  options.int8 = flags.int8;
+  options.scheme = scheme_from_name(flags.scheme);
+  for (const std::string& text : flags.profiles) {
+    options.profiles.push_back(parse_profile(text, network));
+  }
+  for (const std::string& entry : flags.precisions) {
+    const auto [name, value] = split_at_last(entry, '=', "--precision");
+    options.layer_precision[name] = precision_from_name(value);
+  }
+  for (const std::string& entry : flags.schemes) {
+    const auto [name, value] = split_at_last(entry, '=', "--layer-scheme");
+    options.layer_scheme[name] = scheme_from_name(value);
+  }
+  options.tactics = flags.tactics == "first" ? BuildOptions::Tactics::kFirst
+                                             : BuildOptions::Tactics::kTimed;
+  options.timing_cache = flags.timing_cache;
+  if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
+  options.threads = session.threads;
+  options.disabled_passes = flags.disabled;
+  if (!flags.calibration.flags.preprocess.empty()) {
+    options.preprocess = Preprocess::parse(flags.calibration.flags.preprocess);
+  }
+  options.progress = session.progress();
+  options.log = session.log();
+  return options;
+}
+
+void run(const Session& session, const Flags& flags) {
+  Network network = flags.model.load(session);
+  apply_ranges(network, flags.ranges);
+  BuildOptions options = build_options(session, flags, network);
+  std::optional<CalibrationTable> table;
+  if (flags.int8) table = flags.calibration.obtain(session, network);
+  if (flags.int8 && !is_dynamic(options.scheme) && !table && flags.ranges.empty()) {
+    throw CLI::ValidationError(
+        "--int8 with a static scheme needs --calibrate DATA, --cache FILE or --range; "
+        "--scheme dynamic-symmetric needs none");
+  }
+  if (table && flags.calibration.flags.preprocess.empty() && !table->preprocess.empty()) {
+    options.preprocess = Preprocess::from_json(table->preprocess);
+  }
+  const Plan plan = build(network, table ? &*table : nullptr, options);
+  const std::string output = flags.output.empty()
+      ? std::filesystem::path(flags.model.file).replace_extension(".plan").string() : flags.output;
+  plan.save(output);
+  if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
+  const PlanSummary summary = summarize(plan);
+  fmt::print("{}: {} bytes, {} steps ({} int8, {} float), built on {}\n", output,
+             std::filesystem::file_size(output), summary.steps, summary.int8, summary.floats,
+             plan.built_on());
+}
+
+}  // namespace
+
+void add_build(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand(
+      "build",
+      "Build an engine (plan file) from a model.\n"
+      "Example: octile build model.onnx --int8 --calibrate images/ --cache model.cache \\\n"
+      "           --profile x:1x3x224x224/4x3x224x224/8x3x224x224 -o model.plan");
+  auto flags = std::make_shared<Flags>();
+  flags->model.add(*command);
+  command->add_option("-o,--output", flags->output, "Plan file (default: MODEL with .plan)");
+  command->add_flag("--int8", flags->int8, "Quantize (default: a float engine)");
+  command->add_option("--scheme", flags->scheme, "How activations are quantized")
+      ->check(scheme_names())->capture_default_str();
+  flags->calibration.add(*command);
+  command->add_option("--profile", flags->profiles,
+                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile");
+  command->add_option("--precision", flags->precisions, "LAYER=float32|int8, repeatable");
+  command->add_option("--layer-scheme", flags->schemes, "LAYER=SCHEME, repeatable");
+  command->add_option("--range", flags->ranges,
+                      "TENSOR=MIN:MAX, beats the calibrator, repeatable");
+  command->add_option("--tactics", flags->tactics,
+                      "timed (fastest by measurement) or first (deterministic)")
+      ->check(CLI::IsMember({"timed", "first"}))->capture_default_str();
+  command->add_option("--timing-cache", flags->timing_cache, "File of measured tactic times");
+  command->add_option("--isa", flags->isa, "Strongest instruction set to use")
+      ->check(isa_names());
+  command->add_option("--disable-pass", flags->disabled, "Name of a graph pass, repeatable");
+  command->callback([&session, flags] { run(session, *flags); });
+}
+
+}  // namespace octile::cli

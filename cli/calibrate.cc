@@ -1,0 +1,46 @@
+// octile calibrate: from a model and samples to a calibration cache.
+#include <fmt/format.h>
+
+#include "model_flags.h"
+#include "session.h"
+
+namespace octile::cli {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  CalibrationFlags calibration;
+  std::string format = "octile", version = "8601";
+};
+
+void run(const Session& session, const Flags& flags) {
+  if (flags.calibration.data.empty() || flags.calibration.cache.empty()) {
+    throw CLI::ValidationError("calibrate needs --calibrate DATA and --cache FILE");
+  }
+  const Network network = flags.model.load(session);
+  const CalibrationTable table = flags.calibration.collect(session, network);
+  const bool tensorrt = flags.format == "tensorrt";
+  flags.calibration.write(table, tensorrt, flags.version);
+  fmt::print("{}: {} tensors, method {}, {} samples, path {}\n", flags.calibration.cache,
+             table.entries.size(), table.method, table.samples, table.path);
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand(
+      "calibrate",
+      "Collect the range of every tensor and write a calibration cache.\n"
+      "Example: octile calibrate model.onnx --calibrate images/ --preprocess scale=1/255 "
+      "--cache model.cache");
+  auto flags = std::make_shared<Flags>();
+  flags->model.add(*command);
+  flags->calibration.add(*command);
+  command->add_option("--format", flags->format, "octile (JSON, both ends, digests) or tensorrt")
+      ->check(CLI::IsMember({"octile", "tensorrt"}))->capture_default_str();
+  command->add_option("--tensorrt-version", flags->version,
+                      "Version token of the TensorRT cache")->capture_default_str();
+  command->callback([&session, flags] { run(session, *flags); });
+}
+
+}  // namespace octile::cli

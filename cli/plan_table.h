@@ -1,0 +1,19 @@
+// The plain table of a plan: layer, precision, tactic, scale, bytes.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "octile/plan.h"
+
+namespace octile::cli {
+
+struct PlanSummary {
+  int steps = 0, int8 = 0, floats = 0;
+  int64_t weight_bytes = 0;
+};
+PlanSummary summarize(const Plan& plan);
+std::string plan_table(const Plan& plan);
+nlohmann::json plan_json(const Plan& plan);
+
+}  // namespace octile::cli

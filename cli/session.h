@@ -1,0 +1,72 @@
+// What every command shares: verbosity, threads, progress, data options, tables.
+// Results go to stdout, everything else to stderr.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "octile/builder.h"
+#include "octile/data.h"
+#include "octile/engine.h"
+#include "octile/onnx.h"
+
+namespace octile::cli {
+
+/// Exit codes; usage errors are CLI11's.
+enum ExitCode : int { kOk = 0, kFailed = 1, kUsage = 2, kUnsupportedModel = 3 };
+
+/// Options in front of or behind any command.
+struct Session {
+  int verbosity = 0;  // -v: +1, -q: −1
+  int threads = 0;
+  LogCallback log() const;
+  ProgressFunction progress() const;
+};
+
+/// One command: a row of the table in main.cc.
+struct Command {
+  const char* name;
+  void (*add)(CLI::App& app, Session& session);
+};
+
+void add_calibrate(CLI::App& app, Session& session);
+void add_build(CLI::App& app, Session& session);
+void add_run(CLI::App& app, Session& session);
+void add_bench(CLI::App& app, Session& session);
+void add_inspect(CLI::App& app, Session& session);
+void add_retime(CLI::App& app, Session& session);
+void add_devices(CLI::App& app, Session& session);
+void add_completion(CLI::App& app, Session& session);
+
+/// --first, --samples, --seed, --preprocess, --batch.
+struct DataFlags {
+  int64_t first = 0, samples = -1, batch = 1;
+  int64_t seed = -1;
+  std::string preprocess;
+  void add(CLI::App& command, bool with_preprocess = true);
+  /// `fallback`: the plan's own preprocessing, used when none is given.
+  DataOptions options(const std::string& fallback = "") const;
+};
+
+/// --scheme, --method … as validated names.
+CLI::Validator scheme_names();
+CLI::Validator method_names();
+CLI::Validator isa_names();
+
+/// Imports a .onnx model; an input axis 0 of 1 becomes dynamic when asked for.
+Network load_model(const Session& session, const std::string& file, bool dynamic_batch);
+/// True when the file begins like a plan.
+bool is_plan(const std::string& file);
+
+/// "1x3x224x224" → shape. Throws naming `what`.
+Shape parse_shape(const std::string& text, const std::string& what);
+/// "min/opt/max" or "name:min/opt/max,name:…" → profile; an unnamed one is for the only input.
+Profile parse_profile(const std::string& text, const Network& network);
+
+/// Left-aligned columns, two spaces between; numbers are the caller's to format.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+std::string join(const std::vector<std::string>& list, const std::string& separator);
+
+}  // namespace octile::cli
