@@ -1,0 +1,159 @@
+// Steps that move bytes: concat, reorder, view; and the generic step, which calls evaluate().
+#include <cstring>
+#include <vector>
+
+#include "base/parallel_for.h"
+#include "kernels/portable/rows.h"
+#include "kernels/portable/tensors.h"
+#include "ops/ops.h"
+
+namespace octile::portable {
+namespace {
+
+std::string refuse_concat(const StepView& view) {
+  if (view.as<ConcatStep>() == nullptr) return "not a concatenation";
+  const PlanTensor& y = view.outputs[0];
+  for (const PlanTensor& x : view.inputs) {
+    if (x.type != y.type || x.layout != y.layout) return "types or layouts differ";
+  }
+  return "";
+}
+
+/// Bytes of the axes from `axis` inwards, as stored: what one input gives at a time.
+int64_t run_bytes(const PlanTensor& t, int64_t axis) {
+  const auto axes = stored_axes(t);
+  int64_t bytes = static_cast<int64_t>(size_of(t.type));
+  for (int slot = t.shape.rank() - 1; slot >= 0; --slot) {
+    bytes *= t.shape[axes[static_cast<size_t>(slot)]];
+    if (axes[static_cast<size_t>(slot)] == axis) break;
+  }
+  return bytes;
+}
+
+std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeights*) {
+  const int64_t axis = view.as<ConcatStep>()->axis;
+  const PlanTensor& y = view.outputs[0];
+  std::vector<int64_t> runs;
+  for (const PlanTensor& x : view.inputs) runs.push_back(run_bytes(x, axis));
+  const int64_t stride = run_bytes(y, axis);
+  const int64_t total = y.shape.volume() * static_cast<int64_t>(size_of(y.type));
+  const int64_t outer = stride > 0 ? total / stride : 0;
+  return make_prepared([=](const Buffers& buffers) {
+    parallel_for(outer, grain_for(stride), [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row) {
+        auto* to = static_cast<std::byte*>(buffers.outputs[0]) + row * stride;
+        for (size_t i = 0; i < runs.size(); ++i) {
+          if (runs[i] == 0) continue;
+          std::memcpy(to, static_cast<const std::byte*>(buffers.inputs[i]) + row * runs[i],
+                      static_cast<size_t>(runs[i]));
+          to += runs[i];
+        }
+      }
+    });
+  });
+}
+
+std::string refuse_reorder(const StepView& view) {
+  if (view.as<ReorderStep>() == nullptr) return "not a reorder";
+  if (view.inputs[0].type != view.outputs[0].type) return "types differ";
+  return "";
+}
+
+template <typename T>
+void reorder(const Planes& p, bool to_plain, const T* x, T* y) {
+  const int64_t outer = to_plain ? p.c : p.s, inner = to_plain ? p.s : p.c;
+  parallel_for(p.n * outer, grain_for(inner), [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T* from = x + row / outer * p.sample() + row % outer;
+      for (int64_t i = 0; i < inner; ++i) y[row * inner + i] = from[i * outer];
+    }
+  });
+}
+
+std::unique_ptr<Prepared> prepare_reorder(const StepView& view, const PackedWeights*) {
+  const PlanTensor x = view.inputs[0], y = view.outputs[0];
+  const Planes p = Planes::of(x.shape);
+  const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
+  return make_prepared([=](const Buffers& buffers) {
+    const void* from = buffers.inputs[0];
+    void* to = buffers.outputs[0];
+    if (x.layout == y.layout) {
+      if (bytes > 0 && from != to) std::memmove(to, from, bytes);
+      return;
+    }
+    const auto run = [&](auto element) {
+      using T = decltype(element);
+      reorder(p, is_plain(y), static_cast<const T*>(from), static_cast<T*>(to));
+    };
+    switch (size_of(x.type)) {
+      case 1:
+        return run(uint8_t{});
+      case 2:
+        return run(uint16_t{});
+      case 4:
+        return run(uint32_t{});
+      default:
+        return run(uint64_t{});
+    }
+  });
+}
+
+std::string refuse_view(const StepView& view) {
+  if (view.as<ViewStep>() == nullptr) return "not a view";
+  if (view.inputs[0].type != view.outputs[0].type) return "types differ";
+  return "";
+}
+
+/// Nothing to do where the arena lets both tensors share their bytes.
+std::unique_ptr<Prepared> prepare_view(const StepView& view, const PackedWeights*) {
+  const PlanTensor& x = view.inputs[0];
+  const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
+  return make_prepared([=](const Buffers& buffers) {
+    if (bytes == 0 || buffers.inputs[0] == buffers.outputs[0]) return;
+    std::memmove(buffers.outputs[0], buffers.inputs[0], bytes);
+  });
+}
+
+std::string refuse_generic(const StepView& view) {
+  if (view.as<GenericStep>() == nullptr) return "not a generic step";
+  for (const auto* list : {&view.inputs, &view.outputs}) {
+    for (const PlanTensor& t : *list) {
+      if (!is_plain(t)) return "generic steps need plain layouts";
+    }
+  }
+  return "";
+}
+
+class Generic final : public Prepared {
+ public:
+  explicit Generic(const StepView& view) : op_(view.as<GenericStep>()->op) {
+    for (const PlanTensor& t : view.inputs) inputs_.push_back({t.type, t.shape, nullptr});
+    for (const PlanTensor& t : view.outputs) outputs_.push_back({t.type, t.shape, nullptr});
+  }
+  void run(const Buffers& buffers) override {
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].data = buffers.inputs[i];
+    for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].data = buffers.outputs[i];
+    evaluate(op_, inputs_, outputs_);
+  }
+
+ private:
+  Op op_;
+  std::vector<TensorView> inputs_;
+  std::vector<MutableTensorView> outputs_;
+};
+
+std::unique_ptr<Prepared> prepare_generic(const StepView& view, const PackedWeights*) {
+  return std::make_unique<Generic>(view);
+}
+
+}  // namespace
+
+constinit const FunctionTactic kConcat{
+    "portable.concat", Isa::kPortable, {refuse_concat, prepare_concat}};
+constinit const FunctionTactic kReorder{
+    "portable.reorder", Isa::kPortable, {refuse_reorder, prepare_reorder}};
+constinit const FunctionTactic kView{"portable.view", Isa::kPortable, {refuse_view, prepare_view}};
+constinit const FunctionTactic kGeneric{
+    "portable.generic", Isa::kPortable, {refuse_generic, prepare_generic}};
+
+}  // namespace octile::portable
