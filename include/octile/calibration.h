@@ -47,6 +47,7 @@ class CalibrationTable {
   };
   std::map<std::string, Entry> entries;  // by tensor name
   std::string method;        // "entropy", …; TensorRT's token for caches read from it
+  double percentile = 0.0;   // of method "percentile"; 0 otherwise
   std::string path;          // which float path made it: "onednn", "reproducible", "cache"
   std::string model_digest, data_digest;  // empty: not known (TensorRT caches)
   std::string preprocess;    // Preprocess::to_json(), empty for none
@@ -80,7 +81,8 @@ struct CalibrationOptions {
   int threads = 0;                // 0: all cores
   /// Shapes of inputs whose extents are dynamic (batch excluded: the driver re-chunks).
   std::map<std::string, Shape> input_shapes;
-  ProgressFunction progress;
+  std::string preprocess;         // Preprocess::to_json() of the samples: kept in the table
+  ProgressFunction progress;      // called by the thread that called collect()
   LogCallback log;
 };
 
@@ -110,20 +112,24 @@ class Calibrator {
   virtual CalibrationMethod method() const { return CalibrationMethod::kEntropy; }
   virtual int64_t batch_size() const = 0;
   virtual std::optional<Batch> next_batch() = 0;
+  /// Digest of the samples if it is known without next_batch(), to check a cache against; else "".
+  virtual std::string data_digest() { return ""; }
   /// Bytes of a cache in either form, or nullopt.
   virtual std::optional<std::string> read_cache() { return std::nullopt; }
   virtual void write_cache(const std::string& /*bytes*/) {}
 };
 
-/// A ready-made Calibrator over any BatchSource, with a cache file (TensorRT's form when
-/// `tensorrt_form`, else Octile's). An empty `cache_file` means none.
+/// A ready-made Calibrator over any BatchSource, with a cache file: written in TensorRT's form when
+/// `tensorrt_form`, else in Octile's; read in either. An empty `cache_file` means none.
 class SourceCalibrator : public Calibrator {
  public:
   SourceCalibrator(std::unique_ptr<BatchSource> source, CalibrationMethod method,
-                   std::string cache_file = "", int64_t batch = 1);
+                   std::string cache_file = "", int64_t batch = 1, bool tensorrt_form = false);
   CalibrationMethod method() const override { return method_; }
   int64_t batch_size() const override { return batch_; }
   std::optional<Batch> next_batch() override { return source_->next(); }
+  std::string data_digest() override { return source_->digest(); }
+  /// Also starts the source again from its first batch.
   std::optional<std::string> read_cache() override;
   void write_cache(const std::string& bytes) override;
 
@@ -132,6 +138,7 @@ class SourceCalibrator : public Calibrator {
   CalibrationMethod method_;
   std::string cache_file_;
   int64_t batch_;
+  bool tensorrt_form_;
 };
 
 /// Runs the life cycle. Batches are spooled to an unlinked temporary file, since the range pass

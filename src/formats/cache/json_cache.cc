@@ -58,8 +58,9 @@ class Reader {
   }
   int64_t integer(const char* key) const {
     const Json& value = field(key);
-    check(value.is_number_integer() && value <= INT64_MAX, ErrorCode::kInvalidFile,
-          "{}: \"{}\" must be an integer", where_, key);
+    const bool fits = value.is_number_integer() &&
+                      !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX);
+    check(fits, ErrorCode::kInvalidFile, "{}: \"{}\" must be an integer", where_, key);
     return value.get<int64_t>();
   }
   double number(const char* key) const {
@@ -111,6 +112,9 @@ void read_header(const Reader& reader, CalibrationTable& table) {
         "{}: version {} of the cache is not known, only {}; calibrate again", reader.where(),
         version, kVersion);
   table.method = reader.text("method");
+  table.percentile = reader.has("percentile") ? reader.number("percentile") : 0.0;
+  check(table.percentile >= 0.0 && table.percentile <= 100.0, ErrorCode::kInvalidFile,
+        "{}: \"percentile\" must be between 0 and 100", reader.where());
   table.path = reader.text("path");
   table.model_digest = reader.text("model");
   table.data_digest = reader.text("data");
@@ -135,6 +139,7 @@ std::string CalibrationTable::to_json() const {
     text += fmt::format("  \"{}\": {},\n", key, quoted(value, key));
   };
   add("method", method);
+  if (percentile != 0.0) text += fmt::format("  \"percentile\": {},\n", percentile);
   add("path", path);
   text += fmt::format("  \"samples\": {},\n", samples);
   add("model", model_digest);

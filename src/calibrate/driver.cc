@@ -1,0 +1,236 @@
+// Two passes over the samples: the ranges of all tensors, then their counts. A chunk runs on one
+// thread, chunks run in parallel, each thread fills its own histograms, and those merge exactly:
+// so order, batch size and thread count cannot show in the result.
+#include "calibrate/driver.h"
+
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/parallel_for.h"
+#include "calibrate/algorithms.h"
+#include "calibrate/chunks.h"
+#include "calibrate/fast_runner.h"
+#include "calibrate/histogram.h"
+#include "calibrate/warnings.h"
+
+namespace octile {
+namespace {
+
+constexpr int kChunksPerThread = 4;  // read ahead of one parallel loop: bounds the memory
+
+/// Gets the values of one tensor in one chunk; `thread` owns what it fills.
+using Sink = std::function<void(int thread, size_t tensor, std::span<const float> values)>;
+
+class Collector {
+ public:
+  Collector(const Network& network, const CalibrationOptions& options,
+            const RunnerFactory& factory)
+      : network_(network), options_(options), factory_(factory),
+        runners_(static_cast<size_t>(thread_count())) {
+    for (const TensorId id : observed_tensors(network)) {
+      index_.emplace(network.name(id), names_.size());
+      names_.push_back(network.name(id));
+    }
+  }
+  const std::vector<std::string>& names() const { return names_; }
+  size_t threads() const { return runners_.size(); }
+
+  /// Runs all samples once; returns how many there were.
+  int64_t pass(ChunkReader& reader, std::string_view phase, int64_t total, const Sink& sink) {
+    reader.rewind();
+    std::vector<Chunk> chunks;
+    do {
+      chunks.clear();
+      while (chunks.size() < threads() * kChunksPerThread) {
+        std::optional<Chunk> chunk = reader.next();
+        if (!chunk) break;
+        chunks.push_back(std::move(*chunk));
+      }
+      parallel_for(static_cast<int64_t>(chunks.size()), 1,
+                   [&](int64_t begin, int64_t end, int thread) {
+                     const ThreadCountScope one_thread(1);
+                     for (int64_t i = begin; i < end; ++i) {
+                       run(chunks[static_cast<size_t>(i)], reader.batch(), thread, sink);
+                     }
+                   });
+      if (options_.progress && !chunks.empty()) {
+        options_.progress(phase, reader.samples_read(), total);
+      }
+    } while (!chunks.empty());
+    return reader.samples_read();
+  }
+
+ private:
+  void run(const Chunk& chunk, int64_t batch, int thread, const Sink& sink) {
+    const auto show = [&](std::string_view name, const TensorView& value) {
+      const auto found = index_.find(std::string(name));
+      if (found == index_.end() || value.type != DataType::kFloat32) return;
+      auto count = static_cast<size_t>(value.shape.volume());
+      // Rows that only fill up a fixed batch do not count.
+      const bool padded = chunk.rows < batch && !value.shape.empty() && value.shape[0] == batch;
+      if (padded) count = count / static_cast<size_t>(batch) * static_cast<size_t>(chunk.rows);
+      sink(thread, found->second, {value.as<float>(), count});
+    };
+    try {
+      std::unique_ptr<FloatRunner>& runner = runners_[static_cast<size_t>(thread)];
+      if (!runner) runner = factory_(network_);
+      for (const auto& [name, tensor] : chunk.inputs) show(name, tensor.view());
+      runner->run(chunk.inputs, [&](std::string_view name, const TensorView& value) {
+        if (!chunk.inputs.contains(std::string(name))) show(name, value);
+      });
+    } catch (const Error& error) {
+      fail(error.code(), "calibration sample {}: {}", chunk.first, error.what());
+    }
+  }
+
+  const Network& network_;
+  const CalibrationOptions& options_;
+  const RunnerFactory& factory_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, size_t> index_;
+  std::vector<std::unique_ptr<FloatRunner>> runners_;  // one a thread, made when it first runs
+};
+
+std::vector<Histogram> range_pass(Collector& collector, ChunkReader& reader, int64_t total) {
+  std::vector<std::vector<Histogram>> parts(collector.threads());
+  for (auto& part : parts) part.resize(collector.names().size());
+  collector.pass(reader, "ranges", total,
+                 [&](int thread, size_t tensor, std::span<const float> values) {
+                   add_to_range(parts[static_cast<size_t>(thread)][tensor], values);
+                 });
+  for (size_t t = 1; t < parts.size(); ++t) {
+    for (size_t i = 0; i < parts[t].size(); ++i) parts[0][i].merge(parts[t][i]);
+  }
+  return std::move(parts[0]);
+}
+
+std::vector<Histogram> counting_pass(Collector& collector, ChunkReader& reader, int64_t total,
+                                     const std::vector<Histogram>& ranges) {
+  std::vector<std::vector<std::optional<BinCounter>>> parts(collector.threads());
+  for (auto& part : parts) part.resize(ranges.size());
+  collector.pass(reader, "histograms", total,
+                 [&](int thread, size_t tensor, std::span<const float> values) {
+                   auto& counter = parts[static_cast<size_t>(thread)][tensor];
+                   if (!counter) counter.emplace(ranges[tensor]);
+                   counter->add(values);
+                 });
+  std::vector<Histogram> result;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    Histogram whole = BinCounter(ranges[i]).finish();
+    for (auto& part : parts) {
+      if (part[i]) whole.merge(part[i]->finish());
+    }
+    result.push_back(std::move(whole));
+  }
+  return result;
+}
+
+void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted) {
+  check(range.finite == counted.finite && range.nan == counted.nan &&
+            range.infinite == counted.infinite && range.zeros == counted.zeros,
+        ErrorCode::kInvalidArgument,
+        "tensor '{}': the second pass over the samples gave other values than the first; the data "
+        "source must deliver the same batches after rewind()", name);
+}
+
+}  // namespace
+
+std::vector<TensorId> observed_tensors(const Network& network) {
+  std::vector<bool> depends(static_cast<size_t>(network.tensor_count()));
+  std::vector<TensorId> result;
+  const auto add = [&](TensorId id) {
+    depends[static_cast<size_t>(id.index)] = true;
+    if (network.type(id) == DataType::kFloat32) result.push_back(id);
+  };
+  for (const TensorId id : network.inputs()) add(id);
+  for (const LayerId layer : network.layers()) {
+    bool any = false;
+    for (const TensorId id : network.inputs(layer)) {
+      any = any || (id.valid() && depends[static_cast<size_t>(id.index)]);
+    }
+    if (!any) continue;
+    for (const TensorId id : network.outputs(layer)) add(id);
+  }
+  return result;
+}
+
+CalibrationData collect_with(const Network& network, BatchSource& source,
+                             const CalibrationOptions& options, const RunnerFactory& factory,
+                             const std::string& path) {
+  const ThreadCountScope threads(options.threads);
+  ChunkReader reader(network, source, options);
+  Collector collector(network, options, factory);
+  const std::vector<Histogram> ranges = range_pass(collector, reader, source.size());
+  CalibrationData data;
+  data.samples = reader.samples_read();
+  check(data.samples > 0, ErrorCode::kInvalidArgument,
+        "the calibration data holds no samples; give at least one");
+  std::vector<Histogram> counted = counting_pass(collector, reader, data.samples, ranges);
+  check(reader.samples_read() == data.samples, ErrorCode::kInvalidArgument,
+        "the calibration data delivered {} samples, then {} after rewind(); it must repeat itself",
+        data.samples, reader.samples_read());
+  for (size_t i = 0; i < counted.size(); ++i) {
+    check_repeatable(collector.names()[i], ranges[i], counted[i]);
+    data.histograms.emplace(collector.names()[i], std::move(counted[i]));
+  }
+  data.path = path;
+  data.model_digest = network.digest();
+  data.data_digest = source.digest();
+  data.preprocess = options.preprocess;
+  return data;
+}
+
+CalibrationData collect(const Network& network, BatchSource& source,
+                        const CalibrationOptions& options) {
+  if (!options.reproducible && make_fast_runner(network) != nullptr) {
+    return collect_with(network, source, options, make_fast_runner, "onednn");
+  }
+  if (!options.reproducible && options.log) {
+    options.log(LogLevel::kInfo, "calibration: this build has no fast float path; the reproducible "
+                                 "one is used");
+  }
+  return collect_with(network, source, options, make_reproducible_runner, "reproducible");
+}
+
+CalibrationTable compute_table(const CalibrationData& data, const CalibrationOptions& options) {
+  const ThreadCountScope threads(options.threads);
+  std::vector<const std::pair<const std::string, Histogram>*> tensors;
+  for (const auto& item : data.histograms) tensors.push_back(&item);
+  const auto count = static_cast<int64_t>(tensors.size());
+  std::vector<CalibrationTable::Entry> entries(tensors.size());
+  if (options.progress) options.progress("thresholds", 0, count);
+  parallel_for(count, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto& [name, histogram] = *tensors[static_cast<size_t>(i)];
+      try {
+        entries[static_cast<size_t>(i)] = threshold(histogram, options.method, options.percentile);
+      } catch (const Error& error) {
+        fail(error.code(), "tensor '{}': {}", name, error.what());
+      }
+    }
+  });
+  CalibrationTable table;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    table.entries.emplace(tensors[i]->first, entries[i]);
+  }
+  table.method = name_of(options.method);
+  if (options.method == CalibrationMethod::kPercentile) table.percentile = options.percentile;
+  table.path = data.path;
+  table.model_digest = data.model_digest;
+  table.data_digest = data.data_digest;
+  table.preprocess = data.preprocess;
+  table.samples = data.samples;
+  table.warnings = degenerate_warnings(data);
+  if (options.log) {
+    for (const std::string& warning : table.warnings) options.log(LogLevel::kWarning, warning);
+  }
+  if (options.progress) options.progress("thresholds", count, count);
+  return table;
+}
+
+CalibrationTable calibrate(const Network& network, BatchSource& source,
+                           const CalibrationOptions& options) {
+  return compute_table(collect(network, source, options), options);
+}
+
+}  // namespace octile
