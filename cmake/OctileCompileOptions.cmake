@@ -7,7 +7,9 @@ if(OCTILE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(octile_options INTERFACE)
-target_compile_options(octile_options INTERFACE -Wall -Wextra -Wshadow -ffp-contract=off)
+target_compile_options(octile_options INTERFACE -Wall -Wextra -Wshadow
+  -Wno-missing-field-initializers  # designated initializers name the fields that matter
+  -ffp-contract=off)
 if(OCTILE_WERROR)
   target_compile_options(octile_options INTERFACE -Werror)
 endif()

@@ -21,8 +21,7 @@ constexpr int kMinRounds = 3, kMaxRounds = 15;
 
 std::string signature(const StepView& view) {
   Hash hash;
-  hash.add(name_of(view.step.step)).add(std::visit([](const auto& s) { return describe(s); },
-                                                   view.step.step));
+  hash_field(hash, view.step.step);
   for (const auto* list : {&view.inputs, &view.outputs}) {
     for (const PlanTensor& t : *list) {
       hash.add(name_of(t.type)).add(t.shape.to_string());

@@ -1,0 +1,153 @@
+// Lifetimes → offsets in one arena, largest tensor first, into the smallest gap that fits.
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "plan/plan_data.h"
+
+namespace octile {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+/// A run of bytes that one or more tensors share (views, in-place results).
+struct Slot {
+  int64_t bytes = 0;
+  int first = 0, last = -1;  // steps, inclusive
+  int64_t offset = -1;
+  bool external = false;     // holds an input, an output or a constant
+};
+
+bool may_run_in_place(const Step& step) {
+  return std::holds_alternative<EltwiseStep>(step) ||
+         std::holds_alternative<ActivationStep>(step) || std::holds_alternative<LookupStep>(step);
+}
+
+class Planner {
+ public:
+  Planner(const PlanData& plan, const PlanProfile& profile) : plan_(plan) {
+    std::vector<Shape> max;
+    for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
+    const std::vector<Shape> shapes = infer_all_shapes(plan, max);
+    for (size_t t = 0; t < plan.tensors.size(); ++t) {
+      const auto bytes = shapes[t].volume() * int64_t(size_of(plan.tensors[t].type));
+      bytes_.push_back((bytes + kAlignment - 1) / kAlignment * kAlignment);
+    }
+    uses_.assign(plan.tensors.size(), 0);
+    last_use_.assign(plan.tensors.size(), -1);
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      for (int32_t t : plan.steps[s].inputs) {
+        ++uses_[size_t(t)];
+        last_use_[size_t(t)] = int(s);
+      }
+    }
+    external_.assign(plan.tensors.size(), false);
+    for (int32_t t : plan.inputs) external_[size_t(t)] = true;
+    for (int32_t t : plan.outputs) external_[size_t(t)] = true;
+    for (size_t t = 0; t < plan.tensors.size(); ++t) {
+      if (plan.tensors[t].blob >= 0) external_[t] = true;
+    }
+  }
+
+  void run(PlanProfile& profile) {
+    make_slots();
+    place();
+    profile.offsets.assign(plan_.tensors.size(), -1);
+    profile.arena_bytes = 0;
+    for (size_t t = 0; t < plan_.tensors.size(); ++t) {
+      if (external_[t] || slot_of_[t] < 0) continue;
+      const Slot& slot = slots_[size_t(slot_of_[t])];
+      profile.offsets[t] = slot.offset;
+      profile.arena_bytes = std::max(profile.arena_bytes, slot.offset + slot.bytes);
+    }
+  }
+
+ private:
+  void make_slots() {
+    slot_of_.assign(plan_.tensors.size(), -1);
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      const PlanStep& step = plan_.steps[s];
+      for (int32_t t : step.outputs) {
+        if (external_[size_t(t)]) continue;
+        const int shared = shared_slot(step, t, int(s));
+        slot_of_[size_t(t)] = shared >= 0 ? shared : new_slot(int(s));
+        Slot& slot = slots_[size_t(slot_of_[size_t(t)])];
+        slot.bytes = std::max(slot.bytes, bytes_[size_t(t)]);
+        slot.last = std::max({slot.last, int(s), last_use_[size_t(t)]});
+      }
+    }
+  }
+
+  int new_slot(int step) {
+    slots_.push_back({.bytes = 0, .first = step, .last = step});
+    return int(slots_.size()) - 1;
+  }
+
+  /// A view shares its input's bytes; an element-wise result may overwrite an operand that nobody
+  /// reads later, nor through another tensor of the same slot.
+  int shared_slot(const PlanStep& step, int32_t output, int index) const {
+    if (std::holds_alternative<ViewStep>(step.step)) return slot_of_[size_t(step.inputs[0])];
+    if (!may_run_in_place(step.step)) return -1;
+    for (int32_t input : step.inputs) {
+      const int slot = slot_of_[size_t(input)];
+      if (slot < 0 || bytes_[size_t(input)] != bytes_[size_t(output)]) continue;
+      const PlanTensor& from = plan_.tensors[size_t(input)];
+      const PlanTensor& to = plan_.tensors[size_t(output)];
+      if (from.shape != to.shape || from.layout != to.layout ||
+          size_of(from.type) != size_of(to.type)) {
+        continue;
+      }
+      const bool twice = std::count(step.inputs.begin(), step.inputs.end(), input) > 1;
+      if (!twice && slots_[size_t(slot)].last == index) return slot;
+    }
+    return -1;
+  }
+
+  void place() {
+    std::vector<size_t> order(slots_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+      return slots_[a].bytes > slots_[b].bytes;
+    });
+    std::vector<size_t> placed;
+    for (size_t s : order) {
+      slots_[s].offset = best_gap(slots_[s], placed);
+      placed.push_back(s);
+    }
+  }
+
+  int64_t best_gap(const Slot& slot, const std::vector<size_t>& placed) const {
+    std::vector<std::pair<int64_t, int64_t>> busy;  // [begin, end) of slots alive together
+    for (size_t p : placed) {
+      const Slot& other = slots_[p];
+      if (other.first <= slot.last && slot.first <= other.last) {
+        busy.emplace_back(other.offset, other.offset + other.bytes);
+      }
+    }
+    std::sort(busy.begin(), busy.end());
+    int64_t best = -1, best_size = 0, end = 0;
+    for (const auto& [from, to] : busy) {
+      const int64_t gap = from - end;
+      if (gap >= slot.bytes && (best < 0 || gap < best_size)) {
+        best = end;
+        best_size = gap;
+      }
+      end = std::max(end, to);
+    }
+    return best >= 0 ? best : end;
+  }
+
+  const PlanData& plan_;
+  std::vector<int64_t> bytes_;
+  std::vector<int> uses_, last_use_, slot_of_;
+  std::vector<bool> external_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace
+
+void plan_memory(const PlanData& plan, PlanProfile& profile) {
+  Planner(plan, profile).run(profile);
+}
+
+}  // namespace octile

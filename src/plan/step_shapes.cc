@@ -1,0 +1,152 @@
+// Shapes of steps' outputs: the ops' own rules, reused, so that plans need no network.
+#include "base/error.h"
+#include "ops/ops.h"
+#include "plan/plan_data.h"
+
+namespace octile {
+namespace {
+
+const PlanTensor& tensor_at(const PlanData& plan, int32_t index) {
+  return plan.tensors[static_cast<size_t>(index)];
+}
+
+/// What the shape rules see of an input: constants with their values.
+class Inputs {
+ public:
+  Inputs(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes) {
+    values_.reserve(shapes.size());
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const PlanTensor& tensor = tensor_at(plan, step.inputs[i]);
+      infos.push_back({tensor.type, shapes[i], nullptr});
+      constexpr int64_t kLargestShapeValue = 64;
+      if (tensor.blob < 0 || tensor.shape.volume() > kLargestShapeValue) continue;
+      const Blob& blob = plan.blobs[static_cast<size_t>(tensor.blob)];
+      values_.emplace_back(blob.type, blob.shape, blob.bytes);
+      infos.back().value = &values_.back();
+    }
+  }
+  std::vector<TensorInfo> infos;
+
+ private:
+  std::vector<Tensor> values_;
+};
+
+std::vector<Shape> by_rule(const Op& op, const PlanData& plan, const PlanStep& step,
+                           std::span<const Shape> shapes) {
+  const Inputs inputs(plan, step, shapes);
+  std::vector<Shape> result;
+  for (const TensorInfo& info : infer(op, inputs.infos)) result.push_back(info.shape);
+  return result;
+}
+
+/// (N, C, spatial…) with the window's output extents; a 1-d image has a window with kernel h = 1.
+Shape windowed(const Window& window, const Shape& input, int64_t channels) {
+  Shape spatial;
+  if (input.rank() == 3) spatial.push_back(1);
+  for (int axis = 2; axis < input.rank(); ++axis) spatial.push_back(input[axis]);
+  const Shape out = window_output(window, spatial);
+  Shape shape{input[0], channels};
+  for (int axis = input.rank() == 3 ? 1 : 0; axis < out.rank(); ++axis) shape.push_back(out[axis]);
+  return shape;
+}
+
+void check_image(const PlanStep& step, const Shape& shape) {
+  check(shape.rank() == 3 || shape.rank() == 4, ErrorCode::kInvalidArgument,
+        "step '{}' needs an image (N, C, [H,] W), not {}", step.name, shape.to_string());
+}
+
+struct Rule {
+  const PlanData& plan;
+  const PlanStep& step;
+  std::span<const Shape> in;
+
+  std::vector<Shape> operator()(const ConvStep& s) const {
+    Shape x = in[0];
+    if (s.rows) {
+      check(x.rank() >= 1 && x[x.rank() - 1] == s.in_channels, ErrorCode::kInvalidArgument,
+            "step '{}' needs rows of {} values, not {}", step.name, s.in_channels, x.to_string());
+      x[x.rank() - 1] = s.out_channels;
+    } else {
+      check_image(step, x);
+      check(x[1] == s.in_channels, ErrorCode::kInvalidArgument,
+            "step '{}' needs {} channels, not {}", step.name, s.in_channels, x.to_string());
+      x = windowed(s.window, x, s.out_channels);
+    }
+    check(!s.residual || in[1] == x, ErrorCode::kInvalidArgument,
+          "step '{}' adds a tensor of shape {} to one of shape {}", step.name,
+          s.residual ? in[1].to_string() : "", x.to_string());
+    return {x};
+  }
+  std::vector<Shape> operator()(const DeconvStep& s) const {
+    const Shape& x = in[0];
+    check(x.rank() == 4 && x[1] == s.in_channels, ErrorCode::kInvalidArgument,
+          "step '{}' needs an image of {} channels, not {}", step.name, s.in_channels,
+          x.to_string());
+    const TensorInfo weights{DataType::kFloat32,
+                             Shape{s.in_channels, s.out_channels / s.groups, s.window.kernel[0],
+                                   s.window.kernel[1]}, nullptr};
+    const TensorInfo image{DataType::kFloat32, x, nullptr};
+    return {infer(Deconvolution{s.window, s.groups, s.output_padding},
+                  std::vector{image, weights})[0].shape};
+  }
+  std::vector<Shape> operator()(const PoolStep& s) const {
+    check_image(step, in[0]);
+    if (!s.global) return {windowed(s.window, in[0], in[0][1])};
+    Shape shape = in[0];
+    for (int axis = 2; axis < shape.rank(); ++axis) shape[axis] = 1;
+    return {shape};
+  }
+  std::vector<Shape> operator()(const EltwiseStep&) const { return {broadcast(in[0], in[1])}; }
+  std::vector<Shape> operator()(const ActivationStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const LookupStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const QuantizeStep& s) const {
+    std::vector<Shape> shapes{in[0]};
+    if (!s.dynamic) return shapes;
+    check(in[0].rank() >= 1, ErrorCode::kInvalidArgument,
+          "step '{}' quantizes each sample, but a scalar has none", step.name);
+    for (size_t i = 1; i < step.outputs.size(); ++i) shapes.push_back(Shape{in[0][0]});
+    return shapes;
+  }
+  std::vector<Shape> operator()(const DequantizeStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const ConcatStep& s) const {
+    return by_rule(Concatenation{s.axis}, plan, step, in);
+  }
+  std::vector<Shape> operator()(const ReorderStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const ViewStep& s) const { return by_rule(s.op, plan, step, in); }
+  std::vector<Shape> operator()(const SoftmaxStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const MatMulStep& s) const {
+    const TensorInfo a{DataType::kFloat32, in[0], nullptr}, b{DataType::kFloat32, in[1], nullptr};
+    return {infer(s.op, std::vector{a, b})[0].shape};
+  }
+  std::vector<Shape> operator()(const GenericStep& s) const { return by_rule(s.op, plan, step, in); }
+};
+
+}  // namespace
+
+std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
+                                std::span<const Shape> inputs) {
+  std::vector<Shape> shapes = std::visit(Rule{plan, step, inputs}, step.step);
+  check(shapes.size() >= step.outputs.size(), ErrorCode::kInternal,
+        "step '{}' has {} outputs but shapes for {}", step.name, step.outputs.size(),
+        shapes.size());
+  shapes.resize(step.outputs.size());
+  return shapes;
+}
+
+std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs) {
+  std::vector<Shape> shapes(plan.tensors.size());
+  for (size_t t = 0; t < shapes.size(); ++t) {
+    if (plan.tensors[t].blob >= 0) shapes[t] = plan.tensors[t].shape;
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) shapes[size_t(plan.inputs[i])] = inputs[i];
+  std::vector<Shape> in;
+  for (const PlanStep& step : plan.steps) {
+    in.clear();
+    for (int32_t t : step.inputs) in.push_back(shapes[size_t(t)]);
+    const std::vector<Shape> out = infer_shapes(plan, step, in);
+    for (size_t i = 0; i < out.size(); ++i) shapes[size_t(step.outputs[i])] = out[i];
+  }
+  return shapes;
+}
+
+}  // namespace octile
