@@ -71,8 +71,10 @@ void check_histogram(const Histogram& h) {
         "a threshold needs a counted histogram of {} bins a sign; run the counting pass first",
         Histogram::kBins);
   check(h.positive[0] >= h.zeros && std::isfinite(h.min) && std::isfinite(h.max) && h.min <= h.max,
-        ErrorCode::kInvalidArgument, "a histogram contradicts itself: {} zeros of {} in bin 0, "
-        "range {} to {}", h.zeros, h.positive[0], h.min, h.max);
+        ErrorCode::kInvalidArgument,
+        "a histogram contradicts itself: {} zeros of {} in bin 0, "
+        "range {} to {}",
+        h.zeros, h.positive[0], h.min, h.max);
 }
 
 }  // namespace

@@ -52,7 +52,9 @@ class RoundingError {
   double at(double step, int levels) const;
 
  private:
-  struct Moments { double m0 = 0, m1 = 0, m2 = 0; };
+  struct Moments {
+    double m0 = 0, m1 = 0, m2 = 0;
+  };
   Moments upto(double x) const;
   std::vector<double> counts_;
   std::vector<Moments> sums_;

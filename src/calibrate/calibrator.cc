@@ -18,8 +18,8 @@ auto guarded(const char* what, Call&& call) {
   try {
     return call();
   } catch (const Error& error) {
-    std::throw_with_nested(Error(error.code(), fmt::format("calibrator's {}: {}", what,
-                                                           error.what())));
+    std::throw_with_nested(
+        Error(error.code(), fmt::format("calibrator's {}: {}", what, error.what())));
   } catch (const std::exception& error) {
     std::throw_with_nested(Error(ErrorCode::kInvalidArgument,
                                  fmt::format("calibrator's {} threw: {}", what, error.what())));
@@ -27,9 +27,11 @@ auto guarded(const char* what, Call&& call) {
 }
 
 void check_same(const std::string& cached, const std::string& wanted, std::string_view what) {
-  check(cached.empty() || wanted.empty() || cached == wanted, ErrorCode::kInvalidArgument,
-        "the calibration cache was made for another {} ({}, here {}): delete the cache to calibrate "
-        "again, or restore what it was made for", what, cached, wanted);
+  check(
+      cached.empty() || wanted.empty() || cached == wanted, ErrorCode::kInvalidArgument,
+      "the calibration cache was made for another {} ({}, here {}): delete the cache to calibrate "
+      "again, or restore what it was made for",
+      what, cached, wanted);
 }
 
 /// A cache of Octile's must be of this network, these samples and this method.
@@ -109,8 +111,11 @@ CalibrationTable calibrate(const Network& network, Calibrator& calibrator,
 
 SourceCalibrator::SourceCalibrator(std::unique_ptr<BatchSource> source, CalibrationMethod method,
                                    std::string cache_file, int64_t batch, bool tensorrt_form)
-    : source_(std::move(source)), method_(method), cache_file_(std::move(cache_file)),
-      batch_(batch), tensorrt_form_(tensorrt_form) {
+    : source_(std::move(source)),
+      method_(method),
+      cache_file_(std::move(cache_file)),
+      batch_(batch),
+      tensorrt_form_(tensorrt_form) {
   check(source_ != nullptr, ErrorCode::kInvalidArgument, "a SourceCalibrator needs a data source");
 }
 
@@ -122,9 +127,8 @@ std::optional<std::string> SourceCalibrator::read_cache() {
 
 void SourceCalibrator::write_cache(const std::string& bytes) {
   if (cache_file_.empty()) return;
-  write_file(cache_file_, tensorrt_form_
-                              ? CalibrationTable::parse(bytes, cache_file_).to_tensorrt()
-                              : bytes);
+  write_file(cache_file_,
+             tensorrt_form_ ? CalibrationTable::parse(bytes, cache_file_).to_tensorrt() : bytes);
 }
 
 }  // namespace octile

@@ -62,15 +62,16 @@ ChunkReader::ChunkReader(const Network& network, BatchSource& source,
   for (const TensorId id : network.inputs()) {
     Input input{network.name(id), network.type(id), network.shape(id), {}};
     check(input.shape.rank() > 0, ErrorCode::kInvalidArgument,
-          "input '{}' is a scalar: calibration samples lie along axis 0 of every input", input.name);
+          "input '{}' is a scalar: calibration samples lie along axis 0 of every input",
+          input.name);
     if (const auto given = options.input_shapes.find(input.name);
         given != options.input_shapes.end()) {
       input.shape = with_given_extents(input.name, input.shape, given->second);
     }
     const int64_t extent = input.shape[0];
     check(extent == kDynamic || fixed == kDynamic || extent == fixed, ErrorCode::kInvalidArgument,
-          "input '{}' has batch {}, another input {}: give all inputs one batch, or -1",
-          input.name, extent, fixed);
+          "input '{}' has batch {}, another input {}: give all inputs one batch, or -1", input.name,
+          extent, fixed);
     if (extent != kDynamic) fixed = extent;
     inputs_.push_back(std::move(input));
   }
@@ -87,16 +88,17 @@ void ChunkReader::rewind() {
 Tensor ChunkReader::take(const Batch& batch, const Input& input) const {
   auto found = batch.find(input.name);
   if (found == batch.end() && inputs_.size() == 1) found = batch.find("");
-  check(found != batch.end(), ErrorCode::kInvalidArgument,
-        "calibration sample {}: the data has {}, but not the network's input '{}'; rename the array",
-        samples_, keys_of(batch), input.name);
+  check(
+      found != batch.end(), ErrorCode::kInvalidArgument,
+      "calibration sample {}: the data has {}, but not the network's input '{}'; rename the array",
+      samples_, keys_of(batch), input.name);
   const Tensor& given = found->second;
   check(fits(given.shape(), input.shape), ErrorCode::kInvalidArgument,
         "calibration sample {}: input '{}' needs shape {} (axis 0: any number of samples), the "
-        "data has {}; reshape or preprocess it", samples_, input.name,
-        with_rows(input.shape, kDynamic).to_string(), given.shape().to_string());
-  check(given.type() == input.type || input.type == DataType::kFloat32,
-        ErrorCode::kInvalidArgument,
+        "data has {}; reshape or preprocess it",
+        samples_, input.name, with_rows(input.shape, kDynamic).to_string(),
+        given.shape().to_string());
+  check(given.type() == input.type || input.type == DataType::kFloat32, ErrorCode::kInvalidArgument,
         "calibration sample {}: input '{}' is {}, the data {}; convert it", samples_, input.name,
         name_of(input.type), name_of(given.type()));
   return given.type() == input.type ? given : given.cast(input.type);
@@ -123,10 +125,11 @@ void ChunkReader::append(Chunk& chunk, int64_t rows) {
     Tensor& into = chunk.inputs[input.name];
     const Shape shape = with_rows(input.current.shape(), batch_);
     if (chunk.rows == 0) into = Tensor(input.type, shape);
-    check(into.shape() == shape, ErrorCode::kInvalidArgument,
-          "calibration sample {}: input '{}' changes its shape from {} to {} within one chunk of {} "
-          "samples, the network's fixed batch", samples_, input.name, into.shape().to_string(),
-          shape.to_string(), batch_);
+    check(
+        into.shape() == shape, ErrorCode::kInvalidArgument,
+        "calibration sample {}: input '{}' changes its shape from {} to {} within one chunk of {} "
+        "samples, the network's fixed batch",
+        samples_, input.name, into.shape().to_string(), shape.to_string(), batch_);
     const size_t row = bytes_per_row(input.current);
     if (row == 0) continue;
     std::memcpy(into.as<std::byte>() + row * static_cast<size_t>(chunk.rows),

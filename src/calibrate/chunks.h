@@ -14,7 +14,7 @@ namespace octile {
 /// Inputs of one run of the network. The last chunk of a network with a fixed batch repeats its
 /// last sample to fill up; only `rows` of them are real.
 struct Chunk {
-  Batch inputs;       // by the network's names
+  Batch inputs;  // by the network's names
   int64_t rows = 0;
   int64_t first = 0;  // index of its first sample
 };

@@ -23,9 +23,10 @@ using Sink = std::function<void(int thread, size_t tensor, std::span<const float
 
 class Collector {
  public:
-  Collector(const Network& network, const CalibrationOptions& options,
-            const RunnerFactory& factory)
-      : network_(network), options_(options), factory_(factory),
+  Collector(const Network& network, const CalibrationOptions& options, const RunnerFactory& factory)
+      : network_(network),
+        options_(options),
+        factory_(factory),
         runners_(static_cast<size_t>(thread_count())) {
     for (const TensorId id : observed_tensors(network)) {
       index_.emplace(network.name(id), names_.size());
@@ -130,7 +131,8 @@ void check_repeatable(const std::string& name, const Histogram& range, const His
             range.infinite == counted.infinite && range.zeros == counted.zeros,
         ErrorCode::kInvalidArgument,
         "tensor '{}': the second pass over the samples gave other values than the first; the data "
-        "source must deliver the same batches after rewind()", name);
+        "source must deliver the same batches after rewind()",
+        name);
 }
 
 }  // namespace
@@ -186,8 +188,9 @@ CalibrationData collect(const Network& network, BatchSource& source,
     return collect_with(network, source, options, make_fast_runner, "onednn");
   }
   if (!options.reproducible && options.log) {
-    options.log(LogLevel::kInfo, "calibration: this build has no fast float path; the reproducible "
-                                 "one is used");
+    options.log(LogLevel::kInfo,
+                "calibration: this build has no fast float path; the reproducible "
+                "one is used");
   }
   return collect_with(network, source, options, make_reproducible_runner, "reproducible");
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 
@@ -13,12 +14,13 @@ namespace octile {
 namespace {
 
 constexpr size_t kBlock = 1024;
-constexpr int32_t kInfinityBits = 0x7f800000;
+// Added to the bits of |x|, carries into the sign bit exactly for NaN and the infinities.
+constexpr uint32_t kCarryUnlessFinite = 0x00800000u;
 
 /// Reductions over one block, in the order of floats mapped to signed integers.
 struct BlockRange {
   int32_t low = INT32_MAX, high = INT32_MIN;  // order keys of min and max
-  int32_t magnitude = 0;                      // greatest bits of |x|; ≥ kInfinityBits: not finite
+  uint32_t carry = 0;                         // sign bit set: not all are finite
   int32_t zeros = 0;
 };
 
@@ -34,7 +36,7 @@ BlockRange scan_block(const float* values) {
     const int32_t magnitude = bits & 0x7fffffff, key = order_key(bits);
     r.low = key < r.low ? key : r.low;
     r.high = key > r.high ? key : r.high;
-    r.magnitude = magnitude > r.magnitude ? magnitude : r.magnitude;
+    r.carry |= static_cast<uint32_t>(magnitude) + kCarryUnlessFinite;
     r.zeros += magnitude == 0 ? 1 : 0;
   }
   return r;
@@ -72,7 +74,8 @@ void Histogram::merge(const Histogram& other) {
   if (counted && other_counted) {
     check(abs_max() == other.abs_max(), ErrorCode::kInvalidArgument,
           "histograms of max|x| = {} and {} cannot be merged: merge the ranges first, then count "
-          "every part with the merged range", abs_max(), other.abs_max());
+          "every part with the merged range",
+          abs_max(), other.abs_max());
   } else if (counted || other_counted) {
     const uint64_t values_without_bins = counted ? other.finite : finite;
     check(values_without_bins == 0, ErrorCode::kInvalidArgument,
@@ -101,7 +104,7 @@ void Histogram::merge(const Histogram& other) {
 void add_to_range(Histogram& range, std::span<const float> values) {
   while (values.size() >= kBlock) {
     const BlockRange block = scan_block(values.data());
-    if (block.magnitude < kInfinityBits) {
+    if (block.carry >> 31 == 0) {
       widen(range, std::bit_cast<float>(order_key(block.low)),
             std::bit_cast<float>(order_key(block.high)));
       range.finite += kBlock;
@@ -122,7 +125,7 @@ BinCounter::BinCounter(const Histogram& range) : bins_(kSets * kSlots) {
   const float abs_max = range.abs_max();
   if (abs_max > 0.0f) {
     prescale_ = abs_max < 0x1p-100f ? 0x1p100f : 1.0f;  // exact: powers of two
-    width_ = abs_max * prescale_ / static_cast<float>(Histogram::kBins);
+    bins_per_unit_ = static_cast<float>(Histogram::kBins) / (abs_max * prescale_);
   }
 }
 
@@ -130,43 +133,49 @@ void BinCounter::add(std::span<const float> values) {
   while (!values.empty()) {
     if (pending_ >= uint64_t{1} << 31) flush();
     const size_t count = std::min(values.size(), kBlock);
-    if (count == kBlock) {
-      add_block(values.data());
-    } else {
-      add_values(values.first(count));
-    }
+    const bool plain = count == kBlock && prescale_ == 1.0f;
+    if (!plain || !add_block(values.data())) add_values(values.first(count));
     pending_ += count;
     values = values.subspan(count);
   }
 }
 
-void BinCounter::add_block(const float* values) {
+// False, and nothing done, when a value is not finite.
+bool BinCounter::add_block(const float* values) {
   constexpr auto kLast = static_cast<float>(Histogram::kBins - 1);
-  std::array<int32_t, kBlock> slots;
-  int32_t greatest = 0, zeros = 0;
-  const float prescale = prescale_, width = width_;
+  std::array<uint32_t, kBlock> slots;
+  uint32_t carry = 0;
+  int32_t zeros = 0;
+  const float bins_per_unit = bins_per_unit_;
   for (size_t i = 0; i < kBlock; ++i) {
     const auto bits = std::bit_cast<int32_t>(values[i]);
     const int32_t magnitude = bits & 0x7fffffff;
-    greatest = magnitude > greatest ? magnitude : greatest;
-    const float quotient = std::bit_cast<float>(magnitude) * prescale / width;
-    const float bin = quotient < kLast ? quotient : kLast;  // NaN too: the conversion is defined
+    carry |= static_cast<uint32_t>(magnitude) + kCarryUnlessFinite;
+    const float scaled = std::bit_cast<float>(magnitude) * bins_per_unit;
+    const float bin = scaled < kLast ? scaled : kLast;  // NaN too: the conversion is defined
     const int32_t negative = (bits >> 31) & (magnitude != 0 ? Histogram::kBins : 0);
     zeros += magnitude == 0 ? 1 : 0;
-    slots[i] = static_cast<int32_t>(bin) + negative;
+    slots[i] = static_cast<uint32_t>(static_cast<int32_t>(bin) + negative);
   }
-  if (greatest >= kInfinityBits) {
-    add_values({values, kBlock});
-    return;
-  }
+  if (carry >> 31 != 0) return false;
   uint32_t* even = bins_.data();
   uint32_t* odd = even + kSlots;
-  for (size_t i = 0; i < kBlock; i += 2) {
-    ++even[slots[i]];
-    ++odd[slots[i + 1]];
+  for (size_t i = 0; i < kBlock; i += 8) {
+    if (i % 16 == 0) __builtin_prefetch(values + kBlock + i);  // the next block; never faults
+    const uint32_t a = slots[i], b = slots[i + 1], c = slots[i + 2], d = slots[i + 3];
+    const uint32_t e = slots[i + 4], f = slots[i + 5], g = slots[i + 6], h = slots[i + 7];
+    ++even[a];
+    ++odd[b];
+    ++even[c];
+    ++odd[d];
+    ++even[e];
+    ++odd[f];
+    ++even[g];
+    ++odd[h];
   }
   result_.finite += kBlock;
   result_.zeros += static_cast<uint64_t>(zeros);
+  return true;
 }
 
 void BinCounter::add_values(std::span<const float> values) {
@@ -179,8 +188,8 @@ void BinCounter::count(float value) {
   } else if (std::isinf(value)) {
     ++result_.infinite;
   } else {
-    const float quotient = std::fabs(value) * prescale_ / width_;
-    const float bin = std::min(quotient, static_cast<float>(Histogram::kBins - 1));
+    const float scaled = std::fabs(value) * prescale_ * bins_per_unit_;
+    const float bin = std::min(scaled, static_cast<float>(Histogram::kBins - 1));
     ++bins_[static_cast<size_t>(bin) + (value < 0.0f ? Histogram::kBins : 0)];
     ++result_.finite;
     result_.zeros += value == 0.0f ? 1 : 0;

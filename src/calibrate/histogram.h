@@ -14,7 +14,7 @@ namespace octile {
 void add_to_range(Histogram& range, std::span<const float> values);
 
 /// A BinCounter is the counting pass of one tensor: values go to 2048 bins of |x| a sign, by
-///   bin = min(int(|x| / bin_width), 2047)        one binary32 division, truncated
+///   bin = min(int(|x| · (2048 / max|x|)), 2047)        one binary32 product, truncated
 /// −0 counts as a positive zero. Not thread-safe: one a thread, then merge the histograms.
 class BinCounter {
  public:
@@ -29,15 +29,15 @@ class BinCounter {
  private:
   // Two sets of 32-bit bins take turns: equal neighbours (zeros!) would else wait for each other.
   static constexpr size_t kSets = 2, kSlots = 2 * Histogram::kBins;
-  void add_block(const float* values);
+  bool add_block(const float* values);
   void add_values(std::span<const float> values);
   void count(float value);
   void flush();
 
   Histogram result_;
-  float prescale_ = 1.0f;  // keeps the width of a bin out of the subnormal numbers
-  float width_ = 1.0f;
-  uint64_t pending_ = 0;   // values in bins_ since the last flush
+  float prescale_ = 1.0f;  // more only where 2048 / max|x| would overflow
+  float bins_per_unit_ = 1.0f;
+  uint64_t pending_ = 0;        // values in bins_ since the last flush
   std::vector<uint32_t> bins_;  // (kSets, kSlots): positive bins, then negative ones
 };
 

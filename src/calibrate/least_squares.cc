@@ -46,7 +46,8 @@ class TensorError {
  public:
   explicit TensorError(const Histogram& histogram)
       : bin_width_(static_cast<double>(histogram.abs_max()) / kBins),
-        positive_(without_zeros(histogram)), negative_(histogram.negative) {}
+        positive_(without_zeros(histogram)),
+        negative_(histogram.negative) {}
   double symmetric(int candidate) const {  // T = candidate bins; q in [−128, 127]
     const double step = candidate / 127.0;
     return positive_.at(step, 127) + negative_.at(step, 128);
@@ -72,14 +73,18 @@ Range best_affine(const TensorError& error, Range full) {
   Range best = full;
   for (int round = 0; round < 2; ++round) {
     if (full.max > 0.0f) {
-      best.max = shrunk(full.max, least_candidate([&](int i) {
-        return error.affine({best.min, shrunk(full.max, i)});
-      }, kCoarseStep));
+      best.max = shrunk(full.max, least_candidate(
+                                      [&](int i) {
+                                        return error.affine({best.min, shrunk(full.max, i)});
+                                      },
+                                      kCoarseStep));
     }
     if (full.min < 0.0f) {
-      best.min = shrunk(full.min, least_candidate([&](int i) {
-        return error.affine({shrunk(full.min, i), best.max});
-      }, kCoarseStep));
+      best.min = shrunk(full.min, least_candidate(
+                                      [&](int i) {
+                                        return error.affine({shrunk(full.min, i), best.max});
+                                      },
+                                      kCoarseStep));
     }
   }
   best.min = std::min(best.min, best.max);  // a tensor of one sign: zero is held anyway
@@ -88,8 +93,7 @@ Range best_affine(const TensorError& error, Range full) {
 
 }  // namespace
 
-RoundingError::RoundingError(const std::vector<uint64_t>& bins)
-    : counts_(kBins), sums_(kBins + 1) {
+RoundingError::RoundingError(const std::vector<uint64_t>& bins) : counts_(kBins), sums_(kBins + 1) {
   for (size_t b = 0; b < kBins; ++b) {
     const auto count = static_cast<double>(bins[b]), low = static_cast<double>(b);
     counts_[b] = count;

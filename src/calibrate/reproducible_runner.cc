@@ -12,9 +12,8 @@ class ReproducibleRunner : public FloatRunner {
   void run(const std::map<std::string, Tensor>& inputs, const ValueObserver& observer) override {
     std::vector<Tensor> ordered;
     for (const TensorId id : network_.inputs()) ordered.push_back(inputs.at(network_.name(id)));
-    interpret(network_, ordered, [&](TensorId id, const Tensor& value) {
-      observer(network_.name(id), value.view());
-    });
+    interpret(network_, ordered,
+              [&](TensorId id, const Tensor& value) { observer(network_.name(id), value.view()); });
   }
 
  private:

@@ -19,7 +19,8 @@ int open_unlinked(const std::string& directory) {
   const int fd = mkostemp(name.data(), O_CLOEXEC);
   check(fd >= 0, ErrorCode::kIo,
         "{}: cannot create a temporary file for calibration batches: {}; set TMPDIR to a writable "
-        "directory", directory, std::strerror(errno));
+        "directory",
+        directory, std::strerror(errno));
   unlink(name.c_str());
   return fd;
 }

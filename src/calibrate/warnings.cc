@@ -18,7 +18,8 @@ constexpr Kind kKinds[] = {
      "{0} tensor(s) hold NaN: {1}; these values are left out of the range. Check the network and "
      "the samples"},
     {[](const Histogram& h) { return h.infinite > 0; },
-     "{0} tensor(s) hold infinities: {1}; these values are left out of the range. Check the network "
+     "{0} tensor(s) hold infinities: {1}; these values are left out of the range. Check the "
+     "network "
      "and the samples"},
     {[](const Histogram& h) { return h.finite == 0; },
      "{0} tensor(s) have no finite value: {1}; their range is 0 and their scale 1. Set a range by "

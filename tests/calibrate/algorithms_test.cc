@@ -35,12 +35,24 @@ std::vector<float> values_of(int kind, size_t count, uint32_t seed) {
   std::vector<float> values(count);
   for (float& v : values) {
     switch (kind % 6) {
-      case 0: v = normal(random); break;
-      case 1: v = std::max(0.0f, normal(random)); break;             // ReLU
-      case 2: v = heavy(random); break;                               // heavy tails
-      case 3: v = uniform(random); break;
-      case 4: v = std::min(6.0f, std::max(0.0f, 3 * normal(random))); break;  // ReLU6
-      default: v = std::round(normal(random) * 40) / 128; break;      // few distinct values
+      case 0:
+        v = normal(random);
+        break;
+      case 1:
+        v = std::max(0.0f, normal(random));
+        break;  // ReLU
+      case 2:
+        v = heavy(random);
+        break;  // heavy tails
+      case 3:
+        v = uniform(random);
+        break;
+      case 4:
+        v = std::min(6.0f, std::max(0.0f, 3 * normal(random)));
+        break;  // ReLU6
+      default:
+        v = std::round(normal(random) * 40) / 128;
+        break;  // few distinct values
     }
   }
   return values;
@@ -83,8 +95,10 @@ TEST(Entropy, PrefixSumsGiveThePlainDivergenceAndItsMinimum) {
     for (int i = 128; i <= kBins; ++i) {
       const double plain = plain_divergence(bins, static_cast<size_t>(i));
       const double fast = search.divergence(i);
-      if (std::isinf(plain)) ASSERT_TRUE(std::isinf(fast)) << trial << ' ' << i;
-      else ASSERT_NEAR(fast, plain, 1e-11) << trial << ' ' << i;
+      if (std::isinf(plain))
+        ASSERT_TRUE(std::isinf(fast)) << trial << ' ' << i;
+      else
+        ASSERT_NEAR(fast, plain, 1e-11) << trial << ' ' << i;
       if (plain < least) least = plain, best = i;
     }
     EXPECT_EQ(search.best(), best) << "trial " << trial;
@@ -95,8 +109,8 @@ TEST(Entropy, GivesTensorRtsScaleForMnist) {
   std::vector<unsigned char> images(550 * 784);
   std::string tried;
   bool found = false;
-  for (const std::string dir : {OCTILE_SOURCE_DIR "/examples/mnist/digits",
-                                OCTILE_SOURCE_DIR "/../shared/data/mnist"}) {
+  for (const std::string dir :
+       {OCTILE_SOURCE_DIR "/examples/mnist/digits", OCTILE_SOURCE_DIR "/../shared/data/mnist"}) {
     if (!std::filesystem::is_directory(dir)) continue;
     for (const auto& file : std::filesystem::directory_iterator(dir)) {
       const std::string name = file.path().filename();
@@ -272,16 +286,26 @@ TEST(Percentile, OutOfBoundsIsRefused) {
 }
 
 TEST(Degenerate, EveryMethodIsDefinedForEveryTensor) {
-  const std::vector<std::vector<float>> tensors = {
-      {}, {0.0f, -0.0f}, {3.5f, 3.5f}, {-2.0f}, {NAN, NAN}, {INFINITY, -INFINITY, NAN},
-      {1.0f, NAN}, {-FLT_MAX, FLT_MAX}, {FLT_MIN / 4096, 0.0f}, {-1.0f, 1.0f},
-      {5.0f, 10.0f}, {-10.0f, -5.0f, -9.0f}, {0.0f, 1e-45f}};
+  const std::vector<std::vector<float>> tensors = {{},
+                                                   {0.0f, -0.0f},
+                                                   {3.5f, 3.5f},
+                                                   {-2.0f},
+                                                   {NAN, NAN},
+                                                   {INFINITY, -INFINITY, NAN},
+                                                   {1.0f, NAN},
+                                                   {-FLT_MAX, FLT_MAX},
+                                                   {FLT_MIN / 4096, 0.0f},
+                                                   {-1.0f, 1.0f},
+                                                   {5.0f, 10.0f},
+                                                   {-10.0f, -5.0f, -9.0f},
+                                                   {0.0f, 1e-45f}};
   for (const auto& values : tensors) {
     const Histogram h = histogram_of(values);
     for (const CalibrationAlgorithm& row : calibration_algorithms()) {
       const auto entry = threshold(h, row.method);
       EXPECT_TRUE(std::isfinite(entry.threshold) && std::isfinite(entry.range.min) &&
-                  std::isfinite(entry.range.max)) << row.name;
+                  std::isfinite(entry.range.max))
+          << row.name;
       EXPECT_LE(entry.range.min, entry.range.max) << row.name;
       EXPECT_EQ(entry.threshold > 0.0f, h.abs_max() > 0.0f) << row.name << ' ' << h.abs_max();
       if (h.min == h.max) {

@@ -127,9 +127,13 @@ TEST(JsonCache, RefusesWrongFields) {
   expect_refused("{\"format\": \"octile-calibration\"", "not valid JSON");
   expect_refused("{}", "\"format\" is missing");
   expect_refused("", "no calibration cache");
-  expect_refused("\x7f" "ELF", "no calibration cache");
+  expect_refused(
+      "\x7f"
+      "ELF",
+      "no calibration cache");
   expect_refused("1\nconv: 3c", "no calibration cache");
-  const std::string no_bits = R"({"format":"octile-calibration","version":1,"method":"","path":"",)"
+  const std::string no_bits =
+      R"({"format":"octile-calibration","version":1,"method":"","path":"",)"
       R"("samples":0,"model":"","data":"","preprocess":"","warnings":[],"tensors":{"t":)";
   expect_refused(no_bits + R"({"min": 2, "max": 1, "threshold": 0}}})", "min ≤ max");
   expect_refused(no_bits + R"({"min": 0, "max": 1, "threshold": -1}}})", "threshold ≥ 0");
@@ -160,8 +164,8 @@ TEST(JsonCache, TruncationAtEveryLengthAndRandomBytesAreRefusedOrEqual) {
 }
 
 TEST(TensorRtCache, ReadsEveryVersionAndOddNames) {
-  for (const char* version : {"7000", "7103", "8205", "8401", "8601", "100001", "100900",
-                              "101401"}) {
+  for (const char* version :
+       {"7000", "7103", "8205", "8401", "8601", "100001", "100900", "101401"}) {
     const std::string text = std::string("TRT-") + version +
                              "-EntropyCalibration2\n"
                              "data: 3c008912\r\n"

@@ -28,12 +28,12 @@ Network small_network(int64_t batch, uint32_t seed = 1) {
   const TensorId x = network.add_input("image", DataType::kFloat32, {batch, 2, 6, 6});
   Convolution convolution;
   convolution.window.kernel = {3, 3};
-  const TensorId c = network.convolution(x, random_tensor({4, 2, 3, 3}, seed), std::nullopt,
-                                         convolution, "conv");
+  const TensorId c =
+      network.convolution(x, random_tensor({4, 2, 3, 3}, seed), std::nullopt, convolution, "conv");
   const TensorId r = network.activation(c, ActivationKind::kRelu, 0, 0, "relu");
   const TensorId flat = network.reshape(r, {-1, 64}, "flat");
-  const TensorId y = network.fully_connected(flat, random_tensor({64, 5}, seed + 1), std::nullopt,
-                                             "fc");
+  const TensorId y =
+      network.fully_connected(flat, random_tensor({64, 5}, seed + 1), std::nullopt, "fc");
   network.mark_output(network.softmax(y, {1}, "prob"), "prob");
   return network;
 }
@@ -45,8 +45,8 @@ class ListSource : public BatchSource {
       : all_(all), order_(std::move(order)), cut_(std::move(cut)) {}
   std::optional<Batch> next() override {
     if (at_ == order_.size()) return std::nullopt;
-    const size_t rows = std::min(order_.size() - at_,
-                                 static_cast<size_t>(cut_[turn_++ % cut_.size()]));
+    const size_t rows =
+        std::min(order_.size() - at_, static_cast<size_t>(cut_[turn_++ % cut_.size()]));
     Shape shape = all_.shape();
     const auto row = static_cast<size_t>(all_.volume() / shape[0]);
     shape[0] = static_cast<int64_t>(rows);
@@ -222,8 +222,9 @@ TEST(Collect, NamesTheSampleThatFailed) {
   images.as<float>()[5 * 72] = 11.0f;
   ListSource source(images, in_order(8), {8});
   try {
-    collect_with(small_network(-1), source, {},
-                 [](const Network&) { return std::make_unique<FailingRunner>(); }, "test");
+    collect_with(
+        small_network(-1), source, {},
+        [](const Network&) { return std::make_unique<FailingRunner>(); }, "test");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(std::string(error.what()), "calibration sample 5: layer 'conv': broke");
@@ -389,9 +390,9 @@ TEST(SourceCalibrator, WritesAndReadsItsCacheInEitherForm) {
   for (bool tensorrt : {false, true}) {
     std::filesystem::remove(file);
     const auto make = [&] {
-      return SourceCalibrator(std::make_unique<ListSource>(samples, in_order(6),
-                                                           std::vector<int64_t>{4}),
-                              CalibrationMethod::kEntropy, file, 4, tensorrt);
+      return SourceCalibrator(
+          std::make_unique<ListSource>(samples, in_order(6), std::vector<int64_t>{4}),
+          CalibrationMethod::kEntropy, file, 4, tensorrt);
     };
     SourceCalibrator first = make(), second = make();
     const CalibrationTable made = calibrate(network, first);
@@ -403,9 +404,9 @@ TEST(SourceCalibrator, WritesAndReadsItsCacheInEitherForm) {
     EXPECT_EQ(read.to_json() == made.to_json(), !tensorrt);
   }
   std::filesystem::remove(file);
-  SourceCalibrator without(std::make_unique<ListSource>(samples, in_order(6),
-                                                        std::vector<int64_t>{4}),
-                           CalibrationMethod::kEntropy);
+  SourceCalibrator without(
+      std::make_unique<ListSource>(samples, in_order(6), std::vector<int64_t>{4}),
+      CalibrationMethod::kEntropy);
   EXPECT_EQ(calibrate(network, without).samples, 6);
   EXPECT_EQ(calibrate(network, without).samples, 6);  // starts its source again
 }

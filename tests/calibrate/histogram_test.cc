@@ -37,8 +37,10 @@ Histogram oracle(const std::vector<float>& values) {
   h.negative.resize(Histogram::kBins);
   bool first = true;
   for (float v : values) {
-    if (std::isnan(v)) ++h.nan;
-    else if (std::isinf(v)) ++h.infinite;
+    if (std::isnan(v))
+      ++h.nan;
+    else if (std::isinf(v))
+      ++h.infinite;
     else {
       h.min = first ? v : std::min(h.min, v);
       h.max = first ? v : std::max(h.max, v);
@@ -47,11 +49,11 @@ Histogram oracle(const std::vector<float>& values) {
       if (v == 0.0f) ++h.zeros;
     }
   }
-  const float width = std::max(-h.min, h.max) / 2048.0f;
+  const float greatest = std::max(-h.min, h.max);
   for (float v : values) {
     if (!std::isfinite(v)) continue;
-    const auto bin = width > 0 ? std::min<size_t>(static_cast<size_t>(std::fabs(v) / width), 2047)
-                               : size_t{0};
+    const float scaled = greatest > 0 ? std::fabs(v) * (2048.0f / greatest) : 0.0f;
+    const size_t bin = std::min<size_t>(static_cast<size_t>(scaled), 2047);
     ++(v < 0.0f ? h.negative : h.positive)[bin];
   }
   return h;

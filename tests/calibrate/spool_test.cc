@@ -15,7 +15,8 @@ std::vector<Batch> some_batches() {
   std::vector<Batch> batches;
   for (int64_t rows : {3, 1, 0, 5}) {
     Tensor image(DataType::kFloat32, {rows, 2, 7});
-    for (int64_t i = 0; i < image.volume(); ++i) image.as<float>()[i] = static_cast<float>(random());
+    for (int64_t i = 0; i < image.volume(); ++i)
+      image.as<float>()[i] = static_cast<float>(random());
     Tensor ids(DataType::kInt64, {rows});
     for (int64_t i = 0; i < rows; ++i) ids.as<int64_t>()[i] = static_cast<int64_t>(random());
     batches.push_back({{"image", image}, {"ids", ids}});

@@ -32,7 +32,8 @@ std::string entry_line(const std::string& name, const CalibrationTable::Entry& e
             std::isfinite(entry.threshold) && entry.threshold >= 0.0f,
         ErrorCode::kInvalidArgument,
         "tensor '{}': range {} to {} and threshold {} cannot be written: they must be finite, "
-        "min ≤ max, threshold ≥ 0", name, range.min, range.max, entry.threshold);
+        "min ≤ max, threshold ≥ 0",
+        name, range.min, range.max, entry.threshold);
   return fmt::format(
       R"(    {}: {{"min": {}, "max": {}, "threshold": {}, "bits": "{:08x} {:08x} {:08x}"}})",
       quoted(name, "the tensor name"), range.min, range.max, entry.threshold, bits_of(range.min),
@@ -93,7 +94,8 @@ CalibrationTable::Entry read_entry(const Reader& reader) {
                 (*exact == values[i] || std::fabs(*exact - number) <= 1e-6 * std::fabs(number)),
             ErrorCode::kInvalidFile,
             "{}: \"{}\" is {} but its \"bits\" say otherwise; if you edited the number, delete "
-            "\"bits\"", reader.where(), kKeys[i], number);
+            "\"bits\"",
+            reader.where(), kKeys[i], number);
       values[i] = *exact;
     }
     check(std::isfinite(values[i]), ErrorCode::kInvalidFile, "{}: \"{}\" must be finite",

@@ -11,8 +11,7 @@ namespace octile {
 std::optional<float> float_from_hex(std::string_view digits) {
   uint32_t bits = 0;
   if (digits.empty() || digits.size() > 8) return std::nullopt;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), bits, 16);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits, 16);
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return std::bit_cast<float>(bits);
 }
@@ -38,7 +37,8 @@ CalibrationTable CalibrationTable::parse(std::string_view bytes, const std::stri
   if (start != std::string_view::npos && bytes[start] == '{') return from_json(bytes, origin);
   fail(ErrorCode::kInvalidFile,
        "{}: this is no calibration cache: Octile's begins with '{{', TensorRT's with 'TRT-'; "
-       "calibrate again to write one", origin);
+       "calibrate again to write one",
+       origin);
 }
 
 }  // namespace octile

@@ -43,8 +43,8 @@ std::string shown(std::string_view text) {
 /// T with T / 127 == scale. About one scale in 120 has none: there the nearest is off by one unit.
 float threshold_of(float scale) {
   const float threshold = scale * 127.0f;
-  for (const float t : {threshold, std::nextafterf(threshold, 0.0f),
-                        std::nextafterf(threshold, INFINITY)}) {
+  for (const float t :
+       {threshold, std::nextafterf(threshold, 0.0f), std::nextafterf(threshold, INFINITY)}) {
     if (t / 127.0f == scale) return t;
   }
   return threshold;
@@ -54,8 +54,8 @@ std::string parse_header(std::string_view line, const std::string& origin) {
   line = trimmed(line);
   const size_t dash = line.starts_with("TRT-") ? line.find('-', 4) : std::string_view::npos;
   check(dash != std::string_view::npos && dash > 4 && dash + 1 < line.size(),
-        ErrorCode::kInvalidFile,
-        "{}: line 1 is '{}', not TensorRT's 'TRT-<version>-<algorithm>'", origin, shown(line));
+        ErrorCode::kInvalidFile, "{}: line 1 is '{}', not TensorRT's 'TRT-<version>-<algorithm>'",
+        origin, shown(line));
   return std::string(line.substr(dash + 1));
 }
 
@@ -108,7 +108,8 @@ std::string CalibrationTable::to_tensorrt(const std::string& version) const {
     check(!name.empty() && name.find_first_of("\r\n") == std::string::npos,
           ErrorCode::kInvalidArgument,
           "tensor '{}' cannot be written to a TensorRT cache: its name is empty or holds a line "
-          "break; rename it", shown(name));
+          "break; rename it",
+          shown(name));
     text += fmt::format("{}: {:x}\n", name, std::bit_cast<uint32_t>(entry.threshold / 127.0f));
   }
   return text;
