@@ -101,6 +101,7 @@ class ExecutionContext {
 
  private:
   friend class Engine;
+  friend class TensorAccess;
   struct Impl;
   explicit ExecutionContext(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,0 +1,72 @@
+// The list of compiled-in backends, and the CPU's: its table of tactics, best first.
+#include "backend/backend.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/parallel_for.h"
+#include "kernels/portable/tactics.h"
+
+#if __has_include("kernels/cpu/tactics.h")
+#include "kernels/cpu/tactics.h"
+#endif
+#ifdef OCTILE_HAVE_ONEDNN
+#include "kernels/onednn/tactics.h"
+#endif
+
+namespace octile {
+namespace {
+
+std::vector<const Tactic*> cpu_table() {
+  std::vector<const Tactic*> table;
+  const auto append = [&](std::span<const Tactic* const> rows) {
+    table.insert(table.end(), rows.begin(), rows.end());
+  };
+#if __has_include("kernels/cpu/tactics.h")
+  append(cpu_tactics());
+#endif
+#ifdef OCTILE_HAVE_ONEDNN
+  append(onednn_tactics());
+#endif
+  append(portable_tactics());
+  return table;
+}
+
+class CpuBackend : public Backend {
+ public:
+  std::string_view name() const override { return "cpu"; }
+
+  std::span<const Tactic* const> tactics() const override {
+    static const std::vector<const Tactic*> table = cpu_table();
+    return table;
+  }
+
+  DeviceInfo describe() const override {
+    DeviceInfo info{.backend = "cpu", .name = cpu_name(), .compiled = {}, .usable = {},
+                    .refused = {}, .cores = thread_count()};
+    for (Isa isa : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPortable}) {
+      info.compiled.emplace_back(name_of(isa));
+      const std::string reason = cpu_refusal(isa);
+      if (reason.empty()) {
+        info.usable.emplace_back(name_of(isa));
+      } else {
+        info.refused.push_back(fmt::format("{}: {}", name_of(isa), reason));
+      }
+    }
+    return info;
+  }
+
+  Device open(std::optional<Isa> isa, int threads) const override {
+    check(threads >= 0, ErrorCode::kInvalidArgument, "threads must be 0 (all cores) or more, not {}",
+          threads);
+    return {resolve_isa(isa), threads > 0 ? threads : thread_count()};
+  }
+};
+
+const CpuBackend kCpu;
+const Backend* const kBackends[] = {&kCpu};
+
+}  // namespace
+
+std::span<const Backend* const> backends() { return kBackends; }
+const Backend& cpu_backend() { return kCpu; }
+
+}  // namespace octile

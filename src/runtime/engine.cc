@@ -1,0 +1,172 @@
+// Engine: a plan checked against this machine, its weights packed.
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/parallel_for.h"
+#include "runtime/engine_impl.h"
+
+namespace octile {
+namespace {
+
+std::vector<Shape> shapes_at(const PlanData& plan, const PlanProfile& profile,
+                             const Shape PlanProfile::Bounds::* which) {
+  std::vector<Shape> inputs;
+  for (const auto& bounds : profile.inputs) inputs.push_back(bounds.*which);
+  return infer_all_shapes(plan, inputs);
+}
+
+}  // namespace
+
+Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
+    : plan(plan_in), data(plan.data()), options(options_in), backend(cpu_backend()),
+      device(backend.open(options.isa, options.threads)) {
+  for (int32_t t : data.inputs) {
+    const PlanTensor& tensor = data.tensors[size_t(t)];
+    bindings.push_back({tensor.name, tensor.type, tensor.shape, true});
+  }
+  for (int32_t t : data.outputs) {
+    const PlanTensor& tensor = data.tensors[size_t(t)];
+    bindings.push_back({tensor.name, tensor.type, tensor.shape, false});
+  }
+  const ThreadCountScope threads(device.threads);
+  choose_tactics();
+  pack();
+}
+
+void Engine::Impl::log(LogLevel level, const std::string& message) const {
+  if (options.log) options.log(level, message);
+}
+
+/// The plan's preferred rows where they accept, else the first that does, told once a step.
+void Engine::Impl::choose_tactics() {
+  int changed = 0, total = 0;
+  for (size_t p = 0; p < data.profiles.size(); ++p) {
+    ProfileState state;
+    state.max_shapes = shapes_at(data, data.profiles[p], &PlanProfile::Bounds::max);
+    for (const PlanStep& step : data.steps) {
+      const StepView view = make_view(data, step, state.max_shapes);
+      const std::string& preferred = step.tactics[p];
+      const Tactic* tactic = find_tactic(backend, preferred);
+      const std::string reason =
+          tactic == nullptr ? "not in this build" : refusal(*tactic, view, device);
+      ++total;
+      if (!reason.empty()) {
+        tactic = &first_accepting(backend, view, device);
+        ++changed;
+        log(LogLevel::kDebug, fmt::format("step '{}': {} refuses here ({}); {} runs instead",
+                                          step.name, preferred, reason, tactic->name()));
+      }
+      state.tactics.push_back(tactic);
+      state.workspace_bytes =
+          std::max(state.workspace_bytes, tactic->workspace_bytes(view, device));
+    }
+    profiles.push_back(std::move(state));
+  }
+  if (changed > 0) {
+    log(LogLevel::kWarning,
+        fmt::format("plan '{}' was built on {}; this machine uses {}: {} of {} steps run by "
+                    "another tactic, with the same int8 bits; `octile retime` chooses by timing",
+                    data.name, data.built_on, name_of(device.isa), changed, total));
+  }
+}
+
+/// Once a step and tactic, however many profiles share them.
+void Engine::Impl::pack() {
+  for (size_t s = 0; s < data.steps.size(); ++s) {
+    std::map<const Tactic*, const PackedWeights*> done;
+    for (ProfileState& state : profiles) {
+      const Tactic* tactic = state.tactics[s];
+      const auto found = done.find(tactic);
+      if (found == done.end()) {
+        packed.push_back(tactic->pack(make_view(data, data.steps[s], state.max_shapes), device));
+        done[tactic] = packed.back().get();
+      }
+      state.packed.push_back(done[tactic]);
+    }
+  }
+}
+
+int Engine::Impl::input_index(const std::string& name) const {
+  for (size_t i = 0; i < data.inputs.size(); ++i) {
+    if (data.tensors[size_t(data.inputs[i])].name == name) return int(i);
+  }
+  return -1;
+}
+
+int Engine::Impl::output_index(const std::string& name) const {
+  for (size_t i = 0; i < data.outputs.size(); ++i) {
+    if (data.tensors[size_t(data.outputs[i])].name == name) return int(i);
+  }
+  return -1;
+}
+
+void Engine::Impl::check_profile(int profile) const {
+  check(profile >= 0 && profile < int(profiles.size()), ErrorCode::kInvalidArgument,
+        "engine '{}' has no profile {}; it has 0 … {}", data.name, profile, profiles.size() - 1);
+}
+
+const PlanProfile::Bounds& Engine::Impl::bounds(const std::string& input, int profile) const {
+  check_profile(profile);
+  const int index = input_index(input);
+  check(index >= 0, ErrorCode::kInvalidArgument, "engine '{}' has no input '{}'", data.name, input);
+  return data.profiles[size_t(profile)].inputs[size_t(index)];
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Engine Engine::load(const Plan& plan, const EngineOptions& options) {
+  return Engine(std::make_unique<Impl>(plan, options));
+}
+
+Engine Engine::load(const std::string& file, const EngineOptions& options) {
+  return load(Plan::load(file), options);
+}
+
+const std::vector<Binding>& Engine::bindings() const { return impl_->bindings; }
+int Engine::profile_count() const { return int(impl_->profiles.size()); }
+
+Shape Engine::min_shape(const std::string& input, int profile) const {
+  return impl_->bounds(input, profile).min;
+}
+Shape Engine::opt_shape(const std::string& input, int profile) const {
+  return impl_->bounds(input, profile).opt;
+}
+Shape Engine::max_shape(const std::string& input, int profile) const {
+  return impl_->bounds(input, profile).max;
+}
+
+std::vector<std::string> Engine::tactics(int profile) const {
+  impl_->check_profile(profile);
+  std::vector<std::string> names;
+  for (const Tactic* tactic : impl_->profiles[size_t(profile)].tactics) {
+    names.emplace_back(tactic->name());
+  }
+  return names;
+}
+
+std::string_view Engine::isa() const { return name_of(impl_->device.isa); }
+const Plan& Engine::plan() const { return impl_->plan; }
+
+size_t Engine::packed_bytes() const {
+  size_t bytes = 0;
+  for (const auto& weights : impl_->packed) bytes += weights != nullptr ? weights->bytes() : 0;
+  return bytes;
+}
+
+size_t Engine::arena_bytes(int profile) const {
+  impl_->check_profile(profile);
+  return size_t(impl_->data.profiles[size_t(profile)].arena_bytes) +
+         impl_->profiles[size_t(profile)].workspace_bytes;
+}
+
+std::vector<DeviceInfo> devices() {
+  std::vector<DeviceInfo> list;
+  for (const Backend* backend : backends()) list.push_back(backend->describe());
+  return list;
+}
+
+}  // namespace octile

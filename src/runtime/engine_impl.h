@@ -1,0 +1,45 @@
+// What an Engine holds once loaded; shared read-only by its contexts.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "octile/engine.h"
+#include "plan/plan_data.h"
+
+namespace octile {
+
+struct Engine::Impl {
+  Impl(const Plan& plan_in, const EngineOptions& options_in);
+
+  /// One profile ready to run on this machine.
+  struct ProfileState {
+    std::vector<const Tactic*> tactics;         // by step
+    std::vector<const PackedWeights*> packed;   // by step; may be null
+    size_t workspace_bytes = 0;                 // largest over the steps at max shapes
+    std::vector<Shape> max_shapes;              // by tensor
+  };
+
+  /// Index into PlanData::inputs, or −1.
+  int input_index(const std::string& name) const;
+  int output_index(const std::string& name) const;
+  const PlanProfile::Bounds& bounds(const std::string& input, int profile) const;
+  void check_profile(int profile) const;
+
+  Plan plan;
+  const PlanData& data;
+  EngineOptions options;
+  const Backend& backend;
+  Device device;
+  std::vector<ProfileState> profiles;
+  std::vector<std::unique_ptr<PackedWeights>> packed;
+  std::vector<Binding> bindings;
+
+ private:
+  void choose_tactics();
+  void pack();
+  void log(LogLevel level, const std::string& message) const;
+};
+
+}  // namespace octile

@@ -1,0 +1,17 @@
+// See tensor_access.h.
+#include "runtime/tensor_access.h"
+
+#include "runtime/context_impl.h"
+
+namespace octile {
+
+void TensorAccess::visit(const ExecutionContext& context, const TensorVisitor& visitor) {
+  const ExecutionContext::Impl& impl = *context.impl_;
+  const PlanData& plan = impl.engine.data;
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (plan.tensors[t].blob >= 0 || impl.current == nullptr) continue;
+    visitor(int32_t(t), impl.current->shapes[t], impl.tensor_data(int32_t(t)));
+  }
+}
+
+}  // namespace octile
