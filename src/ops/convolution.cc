@@ -70,7 +70,7 @@ Inferred infer_op(const Convolution& op, Infos in) {
   for (int axis = 0; axis < spatial.rank(); ++axis) {
     check(may_equal(weights[axis + 2], op.window.kernel[static_cast<size_t>(axis)]),
           ErrorCode::kInvalidArgument, "kernel [{}] differs from that of the weights {}",
-          fmt::join(op.window.kernel, ", "), weights.to_string());
+          listed(op.window.kernel), weights.to_string());
   }
   require_channels(op, in);
   if (in.size() > 2) {

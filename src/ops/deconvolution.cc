@@ -77,7 +77,7 @@ Inferred infer_op(const Deconvolution& op, Infos in) {
   for (int axis = 0; axis < spatial.rank(); ++axis) {
     check(may_equal(weights[axis + 2], op.window.kernel[static_cast<size_t>(axis)]),
           ErrorCode::kInvalidArgument, "kernel [{}] differs from that of the weights {}",
-          fmt::join(op.window.kernel, ", "), weights.to_string());
+          listed(op.window.kernel), weights.to_string());
   }
   check(op.output_padding.empty() ||
             static_cast<int>(op.output_padding.size()) == spatial.rank(),

@@ -56,6 +56,12 @@ void require_same_types(Infos in) {
   }
 }
 
+std::string listed(const std::vector<int64_t>& values) {
+  std::string text;
+  for (int64_t value : values) text += fmt::format("{}{}", text.empty() ? "" : ", ", value);
+  return text;
+}
+
 int64_t resolve_axis(int64_t axis, int rank, std::string_view what) {
   check(axis >= -rank && axis < rank, ErrorCode::kInvalidArgument,
         "{} {} is not an axis of a tensor of rank {}", what, axis, rank);

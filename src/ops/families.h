@@ -58,6 +58,8 @@ int64_t resolve_axis(int64_t axis, int rank, std::string_view what);
 /// flags[a] is true for every axis listed; refuses repeats and axes outside. All when empty.
 std::array<bool, kMaxRank> axis_flags(const std::vector<int64_t>& axes, int rank,
                                       std::string_view what);
+/// "5, 5": for messages. (Not fmt::join: GCC 12 warns inside fmt 9 about it at -O3.)
+std::string listed(const std::vector<int64_t>& values);
 /// a == b, or one of them is not known.
 inline bool may_equal(int64_t a, int64_t b) { return a == b || a == kDynamic || b == kDynamic; }
 

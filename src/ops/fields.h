@@ -70,8 +70,11 @@ E enum_from_name(std::string_view name) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == name) return static_cast<E>(i);
   }
-  fail(ErrorCode::kInvalidArgument, "unknown name '{}': use one of {}", name,
-       fmt::join(names, ", "));
+  std::string known;
+  for (std::string_view candidate : names) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate);
+  }
+  fail(ErrorCode::kInvalidArgument, "unknown name '{}': use one of {}", name, known);
 }
 
 /// An op of that name ("Convolution") with default attributes; throws kInvalidArgument.
@@ -109,7 +112,12 @@ void print_field(std::string& text, const T& value) {
   } else if constexpr (std::is_enum_v<T>) {
     text += enum_name(value);
   } else if constexpr (fields_detail::IsVector<T>::value) {
-    text += fmt::format("[{}]", fmt::join(value, ", "));
+    text += '[';
+    for (size_t i = 0; i < value.size(); ++i) {
+      text += i == 0 ? "" : ", ";
+      print_field(text, value[i]);
+    }
+    text += ']';
   } else {
     text += fmt::format("{}", value);
   }

@@ -20,7 +20,7 @@ void require_permutation(const std::vector<int64_t>& permutation, int rank,
   }
   check(fits, ErrorCode::kInvalidArgument,
         "the {} transpose [{}] is not a permutation of the axes 0 to {}", which,
-        fmt::join(permutation, ", "), rank - 1);
+        listed(permutation), rank - 1);
 }
 
 Shape permuted(const Shape& shape, const std::vector<int64_t>& permutation) {
@@ -50,17 +50,17 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
     const int axis = static_cast<int>(i);
     if (extent == 0 && op.zero_is_placeholder) {
       check(axis < x.rank(), ErrorCode::kInvalidArgument,
-            "dims [{}]: the 0 at position {} has no axis of {} to copy", fmt::join(op.dims, ", "),
+            "dims [{}]: the 0 at position {} has no axis of {} to copy", listed(op.dims),
             axis, x.to_string());
       extent = x[axis];
       if (extent == kDynamic) ++balance.unknown_out;
     } else if (extent == -1) {
       check(inferred < 0, ErrorCode::kInvalidArgument, "dims [{}] have more than one -1",
-            fmt::join(op.dims, ", "));
+            listed(op.dims));
       inferred = axis;
     }
     check(extent >= -1, ErrorCode::kInvalidArgument, "dims [{}] have a negative extent",
-          fmt::join(op.dims, ", "));
+          listed(op.dims));
     out.push_back(extent);
     if (extent >= 0) multiply_known(balance.out, extent, x);
   }
@@ -73,7 +73,7 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
                                  : balance.out > 0 && balance.in % balance.out == 0;
   check(!known || fits, ErrorCode::kInvalidArgument,
         "cannot reshape {} into dims [{}]: the number of elements differs", x.to_string(),
-        fmt::join(op.dims, ", "));
+        listed(op.dims));
   if (inferred >= 0) out[inferred] = known ? balance.in / balance.out : kDynamic;
   return out;
 }

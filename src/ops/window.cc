@@ -14,7 +14,7 @@ void require_list(const std::vector<int64_t>& list, int rank, int64_t least,
         list.size(), rank);
   for (int64_t value : list) {
     check(value >= least && value <= (int64_t{1} << 31), ErrorCode::kInvalidArgument,
-          "{} [{}] has an entry out of range; the least is {}", name, fmt::join(list, ", "), least);
+          "{} [{}] has an entry out of range; the least is {}", name, listed(list), least);
   }
 }
 
