@@ -1,0 +1,117 @@
+// Every tactic of the CPU, on every ISA level of this machine, against the portable ones: int8
+// steps bit for bit, float steps within a tolerance. Prints how many cases each ran, and fails
+// when a tactic that this machine can use ran none.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "base/cpu.h"
+#include "conformance/runner.h"
+#include "kernels/portable/tactics.h"
+
+namespace octile {
+namespace {
+
+const Tactic* portable_row(const StepView& view) {
+  for (const Tactic* tactic : portable_tactics()) {
+    if (refusal(*tactic, view, {Isa::kPortable, 1}).empty()) return tactic;
+  }
+  return nullptr;
+}
+
+bool is_portable_row(const Tactic& tactic) {
+  const auto rows = portable_tactics();
+  return std::find(rows.begin(), rows.end(), &tactic) != rows.end();
+}
+
+/// True when the plan may give the step's output the memory of that input.
+bool may_share(const StepView& view, size_t input) {
+  const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
+                           view.as<ActivationStep>() != nullptr;
+  const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
+  return elementwise && x.shape == y.shape && x.layout == y.layout &&
+         size_of(x.type) == size_of(y.type);
+}
+
+/// Runs `tactic` in several memory arrangements and compares each with `expected`.
+void check_tactic(const Tactic& tactic, const Case& c, Isa isa,
+                  const std::vector<std::vector<std::byte>>& expected) {
+  std::vector<RunOptions> arrangements{{.threads = 2}, {.threads = 1, .aligned = false}};
+  const StepView view = c.view();
+  for (size_t i = 0; i < view.inputs.size(); ++i) {
+    if (may_share(view, i)) arrangements.push_back({.threads = 2, .in_place = static_cast<int>(i)});
+  }
+  for (const RunOptions& options : arrangements) {
+    EXPECT_EQ(difference(c, expected, run_tactic(tactic, c, isa, options)), "")
+        << tactic.name() << " on " << c.name << ", " << options.threads << " threads"
+        << (options.aligned ? "" : ", misaligned") << (options.in_place >= 0 ? ", in place" : "");
+  }
+}
+
+class Conformance : public testing::TestWithParam<Isa> {};
+
+TEST_P(Conformance, EveryTacticEqualsPortable) {
+  const Isa isa = GetParam();
+  if (!cpu_supports(isa)) {
+    GTEST_SKIP() << "conformance on " << name_of(isa) << " did not run: " << cpu_refusal(isa);
+  }
+  const Device device = cpu_backend().open(isa, 2);
+  ASSERT_EQ(device.isa, isa) << "the backend opened another level than the one asked for";
+  std::map<const Tactic*, int> ran;
+  for (const Case& c : all_cases()) {
+    const StepView view = c.view();
+    const Tactic* portable = portable_row(view);
+    ASSERT_NE(portable, nullptr) << c.name << ": no portable tactic accepts it";
+    const auto expected = run_tactic(*portable, c, Isa::kPortable);
+    for (const Tactic* tactic : accepting(cpu_backend(), view, device)) {
+      EXPECT_LE(tactic->isa(), isa) << tactic->name() << " accepted a weaker device";
+      if (tactic == portable && isa != Isa::kPortable) continue;  // it ran on its own level
+      check_tactic(*tactic, c, isa, expected);
+      ++ran[tactic];
+    }
+    if (HasFailure()) break;
+  }
+  for (const Tactic* tactic : cpu_backend().tactics()) {
+    const bool usable = tactic->isa() <= isa && cpu_supports(tactic->isa());
+    if (ran[tactic] == 0 && is_portable_row(*tactic) && isa != Isa::kPortable) continue;
+    std::printf("  %-11s  %-36s %s\n", std::string(name_of(isa)).c_str(),
+                std::string(tactic->name()).c_str(),
+                usable ? fmt::format("{} cases", ran[tactic]).c_str()
+                       : fmt::format("SKIP: needs {}", name_of(tactic->isa())).c_str());
+    if (usable && !HasFailure()) {
+      EXPECT_GT(ran[tactic], 0) << tactic->name() << " ran on no case; add one that it accepts";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Conformance,
+                         testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni,
+                                         Isa::kAvx512Vnni),
+                         [](const auto& isa) { return std::string(name_of(isa.param)); });
+
+TEST(Tactics, NamesAreUniqueAndEndInTheirIsa) {
+  std::set<std::string_view> names;
+  for (const Tactic* tactic : cpu_backend().tactics()) {
+    EXPECT_TRUE(names.insert(tactic->name()).second) << tactic->name() << " is there twice";
+    if (tactic->isa() == Isa::kPortable) continue;
+    const std::string suffix = "." + std::string(name_of(tactic->isa()));
+    EXPECT_TRUE(tactic->name().ends_with(suffix))
+        << tactic->name() << " needs " << name_of(tactic->isa()) << " but is not called so";
+    EXPECT_EQ(find_tactic(cpu_backend(), tactic->name()), tactic);
+  }
+}
+
+TEST(Tactics, RefuseSaysWhy) {
+  for (const Case& c : all_cases()) {
+    for (const Tactic* tactic : cpu_backend().tactics()) {
+      if (tactic->isa() == Isa::kPortable || cpu_supports(tactic->isa())) continue;
+      EXPECT_NE(refusal(*tactic, c.view(), {Isa::kAvx512Vnni, 1}), "") << tactic->name();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octile

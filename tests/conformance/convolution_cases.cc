@@ -1,0 +1,446 @@
+// Convolutions and matrix products with constant weights, 8-bit inputs: a table of chosen cases,
+// each run in several arithmetics, and random ones.
+#include <algorithm>
+#include <cmath>
+
+#include "conformance/case.h"
+
+namespace octile {
+namespace {
+
+struct Extents {
+  const char* name;
+  int64_t n = 1, c = 1, h = 1, w = 1, m = 1;
+  int64_t kernel_h = 1, kernel_w = 1, stride = 1, dilation = 1;
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+  int64_t groups = 1;
+  bool rows = false;
+  int64_t out_h() const { return (h + top + bottom - dilation * (kernel_h - 1) - 1) / stride + 1; }
+  int64_t out_w() const { return (w + left + right - dilation * (kernel_w - 1) - 1) / stride + 1; }
+  int64_t depth() const { return kernel_h * kernel_w * c / groups; }
+};
+
+struct Arithmetic {
+  const char* name;
+  DataType x = DataType::kInt8, y = DataType::kInt8;
+  int32_t x_zero = 0, y_zero = 0;
+  bool residual = false, dynamic = false;
+  DataType r = DataType::kInt8;
+  int32_t r_zero = 0;
+  Fill x_fill = Fill::kUniform, w_fill = Fill::kUniform;
+  bool relu = false;
+};
+
+constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
+
+const Arithmetic kArithmetics[] = {
+    {.name = "s8"},
+    {.name = "s8_relu", .relu = true},
+    {.name = "u8", .x = kU8, .y = kU8, .x_zero = 117, .y_zero = 3},
+    {.name = "u8_zero0", .x = kU8, .y = kS8, .x_zero = 0},
+    {.name = "u8_zero255", .x = kU8, .y = kU8, .x_zero = 255, .y_zero = 255},
+    {.name = "s8_zero", .x = kS8, .y = kU8, .x_zero = -31, .y_zero = 128},
+    {.name = "s8_residual", .residual = true},
+    {.name = "u8_residual",
+     .x = kU8,
+     .y = kU8,
+     .x_zero = 9,
+     .y_zero = 77,
+     .residual = true,
+     .r = kU8,
+     .r_zero = 130},
+    {.name = "mixed_residual",
+     .x = kS8,
+     .y = kU8,
+     .y_zero = 10,
+     .residual = true,
+     .r = kS8,
+     .r_zero = -5,
+     .relu = true},
+    {.name = "s8_float", .y = kF32},
+    {.name = "u8_float_relu", .x = kU8, .y = kF32, .x_zero = 40, .relu = true},
+    {.name = "s8_dynamic", .y = kF32, .dynamic = true},
+    {.name = "u8_dynamic", .x = kU8, .y = kF32, .dynamic = true, .relu = true},
+    {.name = "s8_low", .x_fill = Fill::kLow, .w_fill = Fill::kHigh},
+    {.name = "u8_high", .x = kU8, .y = kS8, .x_fill = Fill::kHigh, .w_fill = Fill::kHigh},
+    {.name = "u8_ends",
+     .x = kU8,
+     .y = kS8,
+     .x_zero = 255,
+     .x_fill = Fill::kEnds,
+     .w_fill = Fill::kEnds},
+    {.name = "s8_ends", .x_fill = Fill::kEnds, .w_fill = Fill::kEnds},
+};
+
+const Extents kExtents[] = {
+    {.name = "pointwise", .n = 2, .c = 64, .h = 5, .w = 7, .m = 48},
+    {.name = "pointwise_odd", .c = 67, .h = 3, .w = 3, .m = 13},
+    {.name = "pointwise_stride", .c = 16, .h = 9, .w = 8, .m = 33, .stride = 2},
+    {.name = "same3x3",
+     .n = 2,
+     .c = 16,
+     .h = 7,
+     .w = 9,
+     .m = 17,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1},
+    {.name = "wide",
+     .c = 64,
+     .h = 6,
+     .w = 11,
+     .m = 128,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1},
+    {.name = "uneven_padding",
+     .c = 5,
+     .h = 6,
+     .w = 5,
+     .m = 9,
+     .kernel_h = 2,
+     .kernel_w = 4,
+     .stride = 2,
+     .top = 0,
+     .left = 3,
+     .bottom = 1,
+     .right = 2},
+    {.name = "dilated",
+     .c = 12,
+     .h = 11,
+     .w = 10,
+     .m = 8,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .dilation = 2,
+     .top = 2,
+     .left = 2,
+     .bottom = 2,
+     .right = 2},
+    {.name = "stem3",
+     .n = 2,
+     .c = 3,
+     .h = 17,
+     .w = 19,
+     .m = 32,
+     .kernel_h = 7,
+     .kernel_w = 7,
+     .stride = 2,
+     .top = 3,
+     .left = 3,
+     .bottom = 3,
+     .right = 3},
+    {.name = "stem1",
+     .n = 3,
+     .c = 1,
+     .h = 12,
+     .w = 12,
+     .m = 32,
+     .kernel_h = 5,
+     .kernel_w = 5,
+     .top = 2,
+     .left = 2,
+     .bottom = 2,
+     .right = 2},
+    {.name = "stem1_valid", .c = 1, .h = 28, .w = 28, .m = 6, .kernel_h = 5, .kernel_w = 5},
+    {.name = "groups",
+     .c = 24,
+     .h = 6,
+     .w = 6,
+     .m = 30,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1,
+     .groups = 3},
+    {.name = "groups_many",
+     .n = 2,
+     .c = 64,
+     .h = 5,
+     .w = 5,
+     .m = 64,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1,
+     .groups = 16},
+    {.name = "depthwise",
+     .n = 2,
+     .c = 32,
+     .h = 9,
+     .w = 7,
+     .m = 32,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1,
+     .groups = 32},
+    {.name = "depthwise_odd",
+     .c = 83,
+     .h = 6,
+     .w = 7,
+     .m = 83,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .stride = 2,
+     .top = 1,
+     .left = 0,
+     .bottom = 0,
+     .right = 1,
+     .groups = 83},
+    {.name = "depthwise5x5",
+     .c = 72,
+     .h = 8,
+     .w = 8,
+     .m = 72,
+     .kernel_h = 5,
+     .kernel_w = 5,
+     .top = 2,
+     .left = 2,
+     .bottom = 2,
+     .right = 2,
+     .groups = 72},
+    {.name = "depthwise_dilated",
+     .c = 20,
+     .h = 9,
+     .w = 9,
+     .m = 20,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .dilation = 2,
+     .top = 2,
+     .left = 2,
+     .bottom = 2,
+     .right = 2,
+     .groups = 20},
+    {.name = "depthwise_multiplier",
+     .c = 10,
+     .h = 5,
+     .w = 5,
+     .m = 20,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .groups = 10},
+    {.name = "one_pixel", .n = 4, .c = 30, .h = 1, .w = 1, .m = 10},
+    {.name = "all_padding",
+     .c = 4,
+     .h = 2,
+     .w = 2,
+     .m = 5,
+     .kernel_h = 2,
+     .kernel_w = 2,
+     .stride = 3,
+     .top = 2,
+     .left = 2,
+     .bottom = 2,
+     .right = 2},
+    {.name = "tall_kernel",
+     .c = 8,
+     .h = 13,
+     .w = 2,
+     .m = 16,
+     .kernel_h = 9,
+     .kernel_w = 1,
+     .top = 4,
+     .bottom = 4},
+    {.name = "rows", .n = 9, .c = 64, .m = 32, .rows = true},
+    {.name = "rows_odd", .n = 7, .c = 77, .m = 19, .rows = true},
+    {.name = "rows_one", .n = 1, .c = 3136, .m = 37, .rows = true},
+    {.name = "rows_tiny", .n = 3, .c = 1, .m = 1, .rows = true},
+    {.name = "rows_k3", .n = 5, .c = 3, .m = 10, .rows = true},
+    {.name = "rows_wide", .n = 33, .c = 130, .m = 257, .rows = true},
+};
+
+Window window_of(const Extents& e) {
+  Window w;
+  w.kernel = {e.kernel_h, e.kernel_w};
+  w.stride = {e.stride, e.stride};
+  w.dilation = {e.dilation, e.dilation};
+  w.pad_before = {e.top, e.left};
+  w.pad_after = {e.bottom, e.right};
+  return w;
+}
+
+/// Largest bias that keeps Σ|w|·max|x − z| + |bias| under 2^31 (docs/arithmetic.md, the bound).
+int64_t bias_limit(const Arithmetic& a, const std::vector<int8_t>& w, int64_t m, int64_t depth) {
+  int64_t sum = 0;
+  for (int64_t i = 0; i < depth; ++i) sum += std::abs(int{w[static_cast<size_t>(m * depth + i)]});
+  const int64_t lo = a.x == kU8 ? 0 : -128, hi = a.x == kU8 ? 255 : 127;
+  const int64_t largest = std::max<int64_t>(hi - a.x_zero, a.x_zero - lo);
+  return (int64_t{1} << 31) - 1 - sum * largest;
+}
+
+/// Weights, bias and multipliers as lowering makes them.
+void add_parameters(CaseBuilder& b, const Extents& e, const Arithmetic& a, bool huge_bias,
+                    ConvStep& step) {
+  const int64_t depth = e.depth();
+  const std::vector<int8_t> w = b.weights(e.m * depth, a.w_fill);
+  const float spread = 5000.0f * std::sqrt(static_cast<float>(depth));  // of the sums
+  std::vector<float> multiplier, bias_float;
+  std::vector<int32_t> bias;
+  for (int64_t m = 0; m < e.m; ++m) {
+    const float unit = a.y == kF32 ? 0.01f : 60.0f;
+    multiplier.push_back(b.uniform(0.3f, 2.0f) * unit / (huge_bias ? 0x1p31f : spread));
+    bias_float.push_back(b.uniform(-3.0f, 3.0f));
+    int64_t sum = 0;
+    for (int64_t i = 0; i < depth; ++i) sum += w[static_cast<size_t>(m * depth + i)];
+    const int64_t limit = bias_limit(a, w, m, depth);
+    int64_t value =
+        std::clamp<int64_t>(static_cast<int64_t>(b.uniform(-spread, spread)), -limit, limit);
+    if (huge_bias) value = b.integer(0, 1) == 0 ? limit : -limit;
+    bias.push_back(static_cast<int32_t>(static_cast<uint32_t>(value - a.x_zero * sum)));
+  }
+  step.weights = b.blob(kS8, {e.m, e.kernel_h, e.kernel_w, e.c / e.groups}, w);
+  step.bias = a.dynamic ? b.blob(kF32, {e.m}, bias_float) : b.blob(DataType::kInt32, {e.m}, bias);
+  step.multiplier = b.blob(kF32, {e.m}, multiplier);
+}
+
+void add_dynamic_inputs(CaseBuilder& b, const Arithmetic& a, int64_t samples) {
+  b.input(kF32, Layout::kPlain, {samples});
+  b.fill_floats(1, 0.001f, 0.1f);
+  if (a.x != kU8) return;
+  b.input(DataType::kInt32, Layout::kPlain, {samples});
+  for (int64_t i = 0; i < samples; ++i) {
+    b.data(2).as<int32_t>()[i] = static_cast<int32_t>(b.integer(0, 255));
+  }
+}
+
+Case convolution(const Extents& e, const Arithmetic& a, uint32_t seed, bool huge_bias = false) {
+  CaseBuilder b(fmt::format("conv/{}/{}{}", e.name, a.name, huge_bias ? "_huge" : ""), seed);
+  const Layout layout = e.rows ? Layout::kPlain : Layout::kChannelsLast;
+  const Shape x = e.rows ? Shape{e.n, e.c} : Shape{e.n, e.c, e.h, e.w};
+  const Shape y = e.rows ? Shape{e.n, e.m} : Shape{e.n, e.m, e.out_h(), e.out_w()};
+  ConvStep step;
+  step.window = window_of(e);
+  step.groups = e.groups;
+  step.in_channels = e.c;
+  step.out_channels = e.m;
+  step.rows = e.rows;
+  step.residual = a.residual;
+  step.dynamic = a.dynamic;
+  add_parameters(b, e, a, huge_bias, step);
+  b.input(a.x, layout, x, a.dynamic ? 0.0f : 0.02f, a.x_zero);
+  b.fill_integers(0, a.x_fill, a.x == kU8 ? 0 : -128, a.x == kU8 ? 255 : 127);
+  if (a.residual) {
+    b.input(a.r, layout, y, 0.05f, a.r_zero);
+    b.fill_integers(1, Fill::kUniform, a.r == kU8 ? 0 : -128, a.r == kU8 ? 255 : 127);
+    step.residual_multiplier = b.uniform(0.2f, 1.5f);
+  }
+  if (a.dynamic) add_dynamic_inputs(b, a, e.n);
+  if (a.y == kU8) step.clamp.q_lo = 0, step.clamp.q_hi = 255;
+  if (a.relu) step.clamp.q_lo = a.y_zero, step.clamp.lo = 0.0f;
+  b.output(a.y, layout, y, a.y == kF32 ? 0.0f : 0.1f, a.y_zero);
+  return b.build(step);
+}
+
+/// Sums whose bound lies just under 2^31, reached through wrap-around on the way.
+void add_extreme(std::vector<Case>& cases) {
+  const Extents deep{.name = "deepest", .n = 2, .c = 66000, .m = 3, .rows = true};
+  for (const Arithmetic& a : kArithmetics) {
+    if (a.x == kU8 && a.x_fill != Fill::kUniform) cases.push_back(convolution(deep, a, 91));
+  }
+  for (const Extents& e : kExtents) {
+    for (const Arithmetic& a : kArithmetics) {
+      if (!a.dynamic && a.w_fill == Fill::kUniform && !a.relu) {
+        cases.push_back(convolution(e, a, 92, true));
+      }
+    }
+  }
+}
+
+Extents random_extents(CaseBuilder& b) {
+  Extents e{.name = "random"};
+  e.rows = b.integer(0, 4) == 0;
+  e.n = b.integer(1, e.rows ? 20 : 3);
+  e.groups = e.rows ? 1 : b.one_of<int64_t>({1, 1, 1, 2, 5, 40});
+  const bool depthwise = e.groups == 40;
+  e.c = e.groups * (depthwise ? 1 : b.integer(1, e.rows ? 300 : 24));
+  e.m = e.groups * (depthwise ? 1 : b.integer(1, 40));
+  if (e.rows) return e;
+  e.h = b.integer(1, 10);
+  e.w = b.integer(1, 10);
+  e.stride = b.integer(1, 3);
+  e.dilation = b.integer(1, 2);
+  e.top = b.integer(0, 2);
+  e.left = b.integer(0, 2);
+  e.bottom = b.integer(0, 2);
+  e.right = b.integer(0, 2);
+  const auto kernel = [&](int64_t extent) {
+    return b.integer(1, std::min<int64_t>(5, (extent - 1) / e.dilation + 1));
+  };
+  e.kernel_h = kernel(e.h + e.top + e.bottom);
+  e.kernel_w = kernel(e.w + e.left + e.right);
+  return e;
+}
+
+/// A one-dimensional image (N, C, W) and rows of rank 3: other ranks of the same thing.
+Case of_rank_3(bool rows, bool dynamic, uint32_t seed) {
+  Arithmetic a{.name = dynamic ? "dynamic" : "static",
+               .x = kU8,
+               .y = dynamic ? kF32 : kU8,
+               .x_zero = dynamic ? 0 : 100,
+               .y_zero = 4,
+               .dynamic = dynamic};
+  Extents e{.name = rows ? "rows_rank3" : "one_dimensional",
+            .n = 3,
+            .c = 18,
+            .w = 11,
+            .m = 21,
+            .kernel_w = 3,
+            .left = 1,
+            .right = 1,
+            .rows = rows};
+  if (rows) e.kernel_w = 1, e.left = 0, e.right = 0;
+  CaseBuilder b(fmt::format("conv/{}/{}", e.name, a.name), seed);
+  const Layout layout = rows ? Layout::kPlain : Layout::kChannelsLast;
+  ConvStep step;
+  step.window = window_of(e);
+  step.in_channels = e.c;
+  step.out_channels = e.m;
+  step.rows = rows;
+  step.dynamic = dynamic;
+  if (!dynamic) step.clamp.q_lo = 0, step.clamp.q_hi = 255;
+  add_parameters(b, e, a, false, step);
+  b.input(a.x, layout, rows ? Shape{e.n, 11, e.c} : Shape{e.n, e.c, 11}, dynamic ? 0.0f : 0.02f,
+          a.x_zero);
+  b.fill_integers(0, Fill::kUniform, 0, 255);
+  if (dynamic) add_dynamic_inputs(b, a, e.n);
+  b.output(a.y, layout, rows ? Shape{e.n, 11, e.m} : Shape{e.n, e.m, 11}, dynamic ? 0.0f : 0.1f,
+           a.y_zero);
+  return b.build(step);
+}
+
+}  // namespace
+
+std::vector<Case> convolution_cases() {
+  std::vector<Case> cases;
+  uint32_t seed = 1;
+  for (const Extents& e : kExtents) {
+    for (const Arithmetic& a : kArithmetics) cases.push_back(convolution(e, a, seed++));
+  }
+  add_extreme(cases);
+  for (const bool rows : {false, true}) {
+    for (const bool dynamic : {false, true}) cases.push_back(of_rank_3(rows, dynamic, seed++));
+  }
+  CaseBuilder random("", 2024);
+  for (int i = 0; i < 150; ++i) {
+    const Extents e = random_extents(random);
+    const auto pick = random.integer(0, static_cast<int64_t>(std::size(kArithmetics)) - 1);
+    cases.push_back(convolution(e, kArithmetics[pick], seed++));
+  }
+  return cases;
+}
+
+}  // namespace octile
