@@ -29,7 +29,8 @@ struct Preprocess {
   float letterbox_value = 114.0f;
   bool letterbox_center = true;   // false: top-left (YOLOX)
   Color color = Color::kAsIs;
-  float scale = 1.0f;             // "1/255" on the command line
+  float scale = 1.0f;             // x · scale, unless divisor is set
+  float divisor = 0.0f;           // "1/255" on the command line: x / 255, one binary32 division
   std::vector<float> mean, std;   // per channel, after scale
   Layout layout = Layout::kNchw;
   bool operator==(const Preprocess&) const = default;

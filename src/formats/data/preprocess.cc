@@ -1,0 +1,220 @@
+// Decode → fit → colour → x · scale → (x − mean) / std → layout. Bilinear with half-pixel centres;
+// every step is binary32 in a fixed order, so that a sample is the same bits on every machine.
+#include "formats/data/preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace octile {
+namespace {
+
+using Fit = Preprocess::Fit;
+using Color = Preprocess::Color;
+
+/// Float picture, (height, width, channels).
+struct Canvas {
+  int64_t height, width, channels;
+  std::vector<float> values;
+  float& at(int64_t y, int64_t x, int64_t c) {
+    return values[size_t((y * width + x) * channels + c)];
+  }
+  float at(int64_t y, int64_t x, int64_t c) const {
+    return values[size_t((y * width + x) * channels + c)];
+  }
+};
+
+Canvas make_canvas(int64_t h, int64_t w, int64_t c, float fill = 0.0f) {
+  return {h, w, c, std::vector<float>(size_t(h * w * c), fill)};
+}
+
+Canvas from_picture(const Picture& p) {
+  Canvas canvas = make_canvas(p.height, p.width, p.channels);
+  std::copy(p.bytes.begin(), p.bytes.end(), canvas.values.begin());
+  return canvas;
+}
+
+struct Taps {
+  int64_t low, high;
+  float weight;  // of high
+};
+
+Taps taps(int64_t out, int64_t out_extent, int64_t in_extent) {
+  const float ratio = float(in_extent) / float(out_extent);
+  const float x = std::max(0.0f, (float(out) + 0.5f) * ratio - 0.5f);
+  const int64_t low = std::min(int64_t(x), in_extent - 1);
+  return {low, std::min(low + 1, in_extent - 1), x - float(low)};
+}
+
+Canvas resize(const Canvas& in, int64_t h, int64_t w) {
+  if (in.height == h && in.width == w) return in;
+  Canvas out = make_canvas(h, w, in.channels);
+  for (int64_t y = 0; y < h; ++y) {
+    const Taps v = taps(y, h, in.height);
+    for (int64_t x = 0; x < w; ++x) {
+      const Taps u = taps(x, w, in.width);
+      for (int64_t c = 0; c < in.channels; ++c) {
+        const float top = in.at(v.low, u.low, c) * (1.0f - u.weight) + in.at(v.low, u.high, c) * u.weight;
+        const float bottom =
+            in.at(v.high, u.low, c) * (1.0f - u.weight) + in.at(v.high, u.high, c) * u.weight;
+        out.at(y, x, c) = top * (1.0f - v.weight) + bottom * v.weight;
+      }
+    }
+  }
+  return out;
+}
+
+Canvas crop(const Canvas& in, int64_t top, int64_t left, int64_t h, int64_t w) {
+  Canvas out = make_canvas(h, w, in.channels);
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t x = 0; x < w; ++x) {
+      for (int64_t c = 0; c < in.channels; ++c) out.at(y, x, c) = in.at(top + y, left + x, c);
+    }
+  }
+  return out;
+}
+
+Canvas crop_center(const Canvas& in, int64_t h, int64_t w) {
+  const float ratio = std::max(float(h) / float(in.height), float(w) / float(in.width));
+  const auto scaled = [&](int64_t extent, int64_t least) {
+    return std::max(least, int64_t(std::lround(float(extent) * ratio)));
+  };
+  const Canvas resized = resize(in, scaled(in.height, h), scaled(in.width, w));
+  return crop(resized, (resized.height - h) / 2, (resized.width - w) / 2, h, w);
+}
+
+Canvas letterbox(const Canvas& in, int64_t h, int64_t w, const Preprocess& p) {
+  const float ratio = std::min(float(h) / float(in.height), float(w) / float(in.width));
+  const auto scaled = [&](int64_t extent, int64_t most) {
+    return std::clamp(int64_t(float(extent) * ratio), int64_t{1}, most);
+  };
+  const Canvas inner = resize(in, scaled(in.height, h), scaled(in.width, w));
+  Canvas out = make_canvas(h, w, in.channels, p.letterbox_value);
+  const int64_t top = p.letterbox_center ? (h - inner.height) / 2 : 0;
+  const int64_t left = p.letterbox_center ? (w - inner.width) / 2 : 0;
+  for (int64_t y = 0; y < inner.height; ++y) {
+    for (int64_t x = 0; x < inner.width; ++x) {
+      for (int64_t c = 0; c < in.channels; ++c) out.at(top + y, left + x, c) = inner.at(y, x, c);
+    }
+  }
+  return out;
+}
+
+/// BT.601 weights, as image libraries use for grey.
+Canvas to_gray(const Canvas& in) {
+  if (in.channels == 1) return in;
+  Canvas out = make_canvas(in.height, in.width, 1);
+  for (int64_t y = 0; y < in.height; ++y) {
+    for (int64_t x = 0; x < in.width; ++x) {
+      out.at(y, x, 0) =
+          0.299f * in.at(y, x, 0) + 0.587f * in.at(y, x, 1) + 0.114f * in.at(y, x, 2);
+    }
+  }
+  return out;
+}
+
+Canvas to_rgb(const Canvas& in, bool reversed) {
+  Canvas out = make_canvas(in.height, in.width, 3);
+  for (int64_t y = 0; y < in.height; ++y) {
+    for (int64_t x = 0; x < in.width; ++x) {
+      for (int64_t c = 0; c < 3; ++c) {
+        out.at(y, x, c) = in.at(y, x, in.channels == 1 ? 0 : reversed ? 2 - c : c);
+      }
+    }
+  }
+  return out;
+}
+
+Canvas recolor(const Canvas& in, Color color, int64_t wanted_channels) {
+  if (color == Color::kGray) return to_gray(in);
+  if (color == Color::kRgb || color == Color::kBgr) return to_rgb(in, color == Color::kBgr);
+  if (wanted_channels == in.channels) return in;
+  return wanted_channels == 1 ? to_gray(in) : to_rgb(in, false);
+}
+
+/// x / divisor when the scale was written 1/N, else x · scale; then (x − mean) / std.
+float normalize(float x, const Preprocess& p, int64_t channel) {
+  x = p.divisor != 0.0f ? x / p.divisor : x * p.scale;
+  const auto pick = [&](const std::vector<float>& list) {
+    return list[list.size() == 1 ? 0 : size_t(channel)];
+  };
+  if (!p.mean.empty()) x = x - pick(p.mean);
+  if (!p.std.empty()) x = x / pick(p.std);
+  return x;
+}
+
+void check_channels(const Preprocess& p, int64_t channels, const std::string& origin) {
+  for (const auto* list : {&p.mean, &p.std}) {
+    check(list->empty() || list->size() == 1 || int64_t(list->size()) == channels,
+          ErrorCode::kInvalidArgument, "{}: --preprocess gives {} values of mean or std for {} "
+          "channels", origin, list->size(), channels);
+  }
+}
+
+}  // namespace
+
+Tensor prepare_picture(const Picture& picture, const Preprocess& p, const Shape& input,
+                       const std::string& origin) {
+  const bool nhwc = p.layout == Preprocess::Layout::kNhwc;
+  const bool known = input.rank() == 4;
+  const int64_t channels = known ? input[nhwc ? 3 : 1] : kDynamic;
+  const auto extent = [&](int64_t asked, int axis, int64_t own) {
+    if (asked > 0) return asked;
+    return known && input[axis] > 0 ? input[axis] : own;
+  };
+  const int64_t h = extent(p.height, nhwc ? 1 : 2, picture.height);
+  const int64_t w = extent(p.width, nhwc ? 2 : 3, picture.width);
+  Canvas canvas = from_picture(picture);
+  if (canvas.height != h || canvas.width != w) {
+    check(p.fit != Fit::kNone, ErrorCode::kInvalidArgument,
+          "{}: the picture is {}x{}, the input {}x{}; say how it shall fit by --preprocess "
+          "fit=stretch, fit=crop or fit=letterbox", origin, picture.height, picture.width, h, w);
+    canvas = p.fit == Fit::kStretch      ? resize(canvas, h, w)
+             : p.fit == Fit::kCropCenter ? crop_center(canvas, h, w)
+                                         : letterbox(canvas, h, w, p);
+  }
+  canvas = recolor(canvas, p.color, channels > 0 ? channels : canvas.channels);
+  check(channels <= 0 || canvas.channels == channels, ErrorCode::kInvalidArgument,
+        "{}: the picture has {} channels after --preprocess, the input {}", origin, canvas.channels,
+        channels);
+  check_channels(p, canvas.channels, origin);
+  Tensor sample(DataType::kFloat32, nhwc ? Shape{1, h, w, canvas.channels}
+                                         : Shape{1, canvas.channels, h, w});
+  float* out = sample.as<float>();
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t x = 0; x < w; ++x) {
+      for (int64_t c = 0; c < canvas.channels; ++c) {
+        const int64_t at = nhwc ? (y * w + x) * canvas.channels + c : (c * h + y) * w + x;
+        out[at] = normalize(canvas.at(y, x, c), p, c);
+      }
+    }
+  }
+  return sample;
+}
+
+void prepare_array(Tensor& values, const Preprocess& p, int channel_axis,
+                   const std::string& origin) {
+  Preprocess arithmetic;
+  arithmetic.scale = p.scale;
+  arithmetic.divisor = p.divisor;
+  arithmetic.mean = p.mean;
+  arithmetic.std = p.std;
+  arithmetic.layout = p.layout;
+  check(p == arithmetic, ErrorCode::kInvalidArgument,
+        "{}: only scale, mean and std apply to arrays; fit, size and color are for pictures",
+        origin);
+  if (p.is_identity()) return;
+  const Shape& shape = values.shape();
+  const bool has_channels = channel_axis < shape.rank();
+  check_channels(p, has_channels ? shape[channel_axis] : 1, origin);
+  int64_t inner = 1;
+  for (int axis = channel_axis + 1; axis < shape.rank(); ++axis) inner *= shape[axis];
+  float* x = values.as<float>();
+  const int64_t count = values.volume();
+  for (int64_t i = 0; i < count; ++i) {
+    x[i] = normalize(x[i], p, has_channels ? i / inner % shape[channel_axis] : 0);
+  }
+}
+
+}  // namespace octile
