@@ -114,7 +114,7 @@ TEST(Entropy, GivesTensorRtsScaleForMnist) {
     if (!std::filesystem::is_directory(dir)) continue;
     for (const auto& file : std::filesystem::directory_iterator(dir)) {
       const std::string name = file.path().filename();
-      if (!name.starts_with("train") || name.find("images") == std::string::npos) continue;
+      if (name.starts_with("t10k") || name.find("images-idx3") == std::string::npos) continue;
       gzFile in = gzopen(file.path().c_str(), "rb");
       ASSERT_NE(in, nullptr);
       unsigned char header[16];
