@@ -104,10 +104,13 @@ bool Shape::is_static() const {
 
 int64_t Shape::volume() const {
   int64_t volume = 1;
-  for (int64_t extent : *this) {
-    check(extent >= 0, ErrorCode::kInternal, "volume of the dynamic shape {}", to_string());
-    check(!__builtin_mul_overflow(volume, extent, &volume), ErrorCode::kInvalidArgument,
-          "shape {} has too many elements", to_string());
+  for (int64_t extent : *this) {  // texts are made only on failure: kernels call this
+    if (extent < 0) [[unlikely]] {
+      fail(ErrorCode::kInternal, "volume of the dynamic shape {}", to_string());
+    }
+    if (__builtin_mul_overflow(volume, extent, &volume)) [[unlikely]] {
+      fail(ErrorCode::kInvalidArgument, "shape {} has too many elements", to_string());
+    }
   }
   return volume;
 }
