@@ -159,7 +159,8 @@ TEST(Elementwise, Broadcasting) {
                              {{}, {2, 2}, {2, 2}},           {{2, 3, 1, 2}, {3, 4, 1}, {2, 3, 4, 2}},
                              {{1, 5, 1}, {4, 1, 1}, {4, 5, 1}}};
   Random random(2);
-  for (const auto& [sa, sb, sy] : shapes) {
+  for (const auto& row : shapes) {
+    const Shape &sa = row[0], &sb = row[1], &sy = row[2];
     const Tensor a = random_floats(sa, random), b = random_floats(sb, random);
     const Tensor y = run(Elementwise{EK::kSub}, {a, b});
     ASSERT_EQ(y.shape(), sy);
