@@ -14,8 +14,7 @@ auto with_layer(const std::string& layer, const Op& op, F&& f) {
   try {
     return f();
   } catch (const Error& error) {
-    throw Error(error.code(),
-                fmt::format("layer '{}' ({}): {}", layer, name_of(op), error.what()));
+    throw Error(error.code(), fmt::format("layer '{}' ({}): {}", layer, name_of(op), error.what()));
   }
 }
 

@@ -21,7 +21,8 @@ void require_input(const Network& network, TensorId id, const Tensor& value) {
 class Interpreter {
  public:
   Interpreter(const Network& network, const TensorObserver& observer)
-      : network_(network), observer_(observer),
+      : network_(network),
+        observer_(observer),
         values_(static_cast<size_t>(network.tensor_count())),
         uses_(static_cast<size_t>(network.tensor_count()), 0) {
     for (LayerId layer : network.layers()) {
@@ -39,9 +40,8 @@ class Interpreter {
     if (std::holds_alternative<Constant>(network_.op(layer))) return;
     std::vector<TensorView> inputs;
     for (TensorId id : network_.inputs(layer)) inputs.push_back(value(id).view());
-    std::vector<Tensor> results =
-        with_layer(network_.name(layer), network_.op(layer),
-                   [&] { return evaluate(network_.op(layer), inputs); });
+    std::vector<Tensor> results = with_layer(network_.name(layer), network_.op(layer),
+                                             [&] { return evaluate(network_.op(layer), inputs); });
     for (TensorId id : network_.inputs(layer)) release(id);
     for (size_t i = 0; i < results.size(); ++i) {
       keep(network_.output(layer, static_cast<int>(i)), std::move(results[i]));

@@ -110,9 +110,7 @@ void Network::unmark_output(TensorId tensor) {
   std::erase(outputs_, tensor);
 }
 
-void Network::set_precision(LayerId layer, Precision precision) {
-  at(layer).precision = precision;
-}
+void Network::set_precision(LayerId layer, Precision precision) { at(layer).precision = precision; }
 
 void Network::set_scheme(LayerId layer, Scheme scheme) { at(layer).scheme = scheme; }
 

@@ -53,9 +53,9 @@ const std::vector<TensorId>& Network::outputs(LayerId layer) const { return at(l
 
 TensorId Network::output(LayerId layer, int index) const {
   const LayerRecord& record = at(layer);
-  check(index >= 0 && index < static_cast<int>(record.outputs.size()),
-        ErrorCode::kInvalidArgument, "layer '{}' ({}) has {} outputs, so there is no output {}",
-        record.name, name_of(record.op), record.outputs.size(), index);
+  check(index >= 0 && index < static_cast<int>(record.outputs.size()), ErrorCode::kInvalidArgument,
+        "layer '{}' ({}) has {} outputs, so there is no output {}", record.name, name_of(record.op),
+        record.outputs.size(), index);
   return record.outputs[static_cast<size_t>(index)];
 }
 
@@ -73,8 +73,8 @@ std::vector<LayerId> Network::consumers(TensorId tensor) const {
   std::vector<LayerId> result;
   for (int32_t index = 0; index < layer_count(); ++index) {
     const LayerRecord& record = layers_[static_cast<size_t>(index)];
-    const bool uses = std::find(record.inputs.begin(), record.inputs.end(), tensor) !=
-                      record.inputs.end();
+    const bool uses =
+        std::find(record.inputs.begin(), record.inputs.end(), tensor) != record.inputs.end();
     if (record.alive && uses) result.push_back({index});
   }
   return result;

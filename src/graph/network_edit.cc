@@ -78,8 +78,8 @@ void Network::set_op(LayerId layer, Op op) {
   at(layer).op = std::move(op);
   at(layer).outputs.resize(std::min(infos.size(), before.outputs.size()));
   for (size_t i = before.outputs.size(); i < infos.size(); ++i) {
-    at(layer).outputs.push_back(add_tensor({output_name(before, i), infos[i].type, infos[i].shape,
-                                            layer, true, std::nullopt}));
+    at(layer).outputs.push_back(add_tensor(
+        {output_name(before, i), infos[i].type, infos[i].shape, layer, true, std::nullopt}));
   }
   try {
     reinfer({layer});
@@ -113,8 +113,8 @@ void Network::set_input(LayerId layer, int index, TensorId tensor) {
   const std::vector<TensorId> before = record.inputs;
   const int count = static_cast<int>(before.size());
   check(index >= 0 && index <= count, ErrorCode::kInvalidArgument,
-        "layer '{}' ({}) has {} inputs, so input {} cannot be set", record.name,
-        name_of(record.op), count, index);
+        "layer '{}' ({}) has {} inputs, so input {} cannot be set", record.name, name_of(record.op),
+        count, index);
   check(!ancestors(tensor)[static_cast<size_t>(layer.index)], ErrorCode::kInvalidArgument,
         "layer '{}' ({}) cannot read tensor '{}', which depends on that layer", record.name,
         name_of(record.op), name(tensor));

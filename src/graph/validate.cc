@@ -18,8 +18,7 @@ void validate_wiring(const Network& network, LayerId layer) {
   }
   for (TensorId id : network.outputs(layer)) {
     check(network.alive(id) && network.producer(id) == layer, ErrorCode::kInvalidArgument,
-          "layer '{}': its output {} is missing or another layer's", network.name(layer),
-          id.index);
+          "layer '{}': its output {} is missing or another layer's", network.name(layer), id.index);
   }
 }
 
@@ -49,10 +48,10 @@ void validate_outputs(const Network& network, LayerId layer) {
         infos.size());
   for (size_t i = 0; i < infos.size(); ++i) {
     check(infos[i].type == network.type(outputs[i]) && infos[i].shape == network.shape(outputs[i]),
-          ErrorCode::kInvalidArgument, "tensor '{}' is recorded as {} {}, but layer '{}' gives {} {}",
-          network.name(outputs[i]), name_of(network.type(outputs[i])),
-          network.shape(outputs[i]).to_string(), network.name(layer), name_of(infos[i].type),
-          infos[i].shape.to_string());
+          ErrorCode::kInvalidArgument,
+          "tensor '{}' is recorded as {} {}, but layer '{}' gives {} {}", network.name(outputs[i]),
+          name_of(network.type(outputs[i])), network.shape(outputs[i]).to_string(),
+          network.name(layer), name_of(infos[i].type), infos[i].shape.to_string());
   }
 }
 
@@ -63,13 +62,13 @@ void validate_tensors(const Network& network) {
     if (!network.alive(id)) continue;
     check(names.insert(network.name(id)).second && network.find_tensor(network.name(id)) == id,
           ErrorCode::kInvalidArgument, "two tensors are named '{}'", network.name(id));
-    const bool is_input = std::find(network.inputs().begin(), network.inputs().end(), id) !=
-                          network.inputs().end();
+    const bool is_input =
+        std::find(network.inputs().begin(), network.inputs().end(), id) != network.inputs().end();
     check(is_input || network.alive(network.producer(id)), ErrorCode::kInvalidArgument,
           "tensor '{}' is neither an input nor any layer's output", network.name(id));
     const std::optional<Range> range = network.dynamic_range(id);
-    check(!range || (std::isfinite(range->min) && std::isfinite(range->max) &&
-                     range->min <= range->max),
+    check(!range ||
+              (std::isfinite(range->min) && std::isfinite(range->max) && range->min <= range->max),
           ErrorCode::kInvalidArgument, "tensor '{}' has the range [{}, {}]", network.name(id),
           range ? range->min : 0.0f, range ? range->max : 0.0f);
   }
@@ -95,8 +94,8 @@ void validate(const Network& network) {
   check(!network.outputs().empty(), ErrorCode::kInvalidArgument,
         "network '{}' has no output; call mark_output()", network.name());
   for (TensorId id : network.outputs()) {
-    check(network.alive(id), ErrorCode::kInvalidArgument,
-          "an output of network '{}' was removed", network.name());
+    check(network.alive(id), ErrorCode::kInvalidArgument, "an output of network '{}' was removed",
+          network.name());
   }
 }
 

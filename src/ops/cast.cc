@@ -12,12 +12,20 @@ namespace octile {
 namespace {
 
 /// Element types whose bits are not a C++ number.
-struct Half { uint16_t bits; };
-struct BFloat { uint16_t bits; };
-struct Bool { uint8_t bits; };
+struct Half {
+  uint16_t bits;
+};
+struct BFloat {
+  uint16_t bits;
+};
+struct Bool {
+  uint8_t bits;
+};
 
 template <typename T>
-auto number(T value) { return value; }
+auto number(T value) {
+  return value;
+}
 float number(Half value) { return half_to_float(value.bits); }
 float number(BFloat value) { return bfloat16_to_float(value.bits); }
 int32_t number(Bool value) { return value.bits != 0; }
@@ -63,16 +71,26 @@ To convert(From value) {
 template <typename F>
 void by_type(DataType type, F&& f) {
   switch (type) {
-    case DataType::kFloat32: return f(float{});
-    case DataType::kFloat64: return f(double{});
-    case DataType::kFloat16: return f(Half{});
-    case DataType::kBFloat16: return f(BFloat{});
-    case DataType::kInt8: return f(int8_t{});
-    case DataType::kUInt8: return f(uint8_t{});
-    case DataType::kInt16: return f(int16_t{});
-    case DataType::kInt32: return f(int32_t{});
-    case DataType::kInt64: return f(int64_t{});
-    case DataType::kBool: return f(Bool{});
+    case DataType::kFloat32:
+      return f(float{});
+    case DataType::kFloat64:
+      return f(double{});
+    case DataType::kFloat16:
+      return f(Half{});
+    case DataType::kBFloat16:
+      return f(BFloat{});
+    case DataType::kInt8:
+      return f(int8_t{});
+    case DataType::kUInt8:
+      return f(uint8_t{});
+    case DataType::kInt16:
+      return f(int16_t{});
+    case DataType::kInt32:
+      return f(int32_t{});
+    case DataType::kInt64:
+      return f(int64_t{});
+    case DataType::kBool:
+      return f(Bool{});
   }
 }
 

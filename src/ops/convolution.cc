@@ -89,8 +89,14 @@ void evaluate_op(const Convolution& op, Views in, Outs out) {
   const int64_t rows = out[0].shape[1] / op.groups, channels = x[1] / op.groups;
   const int64_t terms = channels * axes.kernel_volume();
   const float* weights = in[1].as<float>();
-  const WindowSum sum{axes, x[0], op.groups, channels, rows, in[0].as<float>(),
-                      in.size() > 2 ? in[2].as<float>() : nullptr, out[0].as<float>()};
+  const WindowSum sum{axes,
+                      x[0],
+                      op.groups,
+                      channels,
+                      rows,
+                      in[0].as<float>(),
+                      in.size() > 2 ? in[2].as<float>() : nullptr,
+                      out[0].as<float>()};
   window_sum(sum, stage_convolution,
              [&](int64_t group, int64_t row, int64_t first, int64_t, float*) {
                return weights + (group * rows + row) * terms + first;

@@ -9,6 +9,7 @@ Shape spatial_output(const Deconvolution& op, const Shape& spatial) {
   Shape out;
   for (int axis = 0; axis < spatial.rank(); ++axis) {
     const int64_t in = spatial[axis], stride = entry(op.window.stride, axis, 1);
+    check(in_reach(in), ErrorCode::kInvalidArgument, "spatial extent {} is out of range", in);
     if (in == kDynamic) {
       out.push_back(kDynamic);
     } else if (op.window.mode == PaddingMode::kSameUpper ||
@@ -79,11 +80,10 @@ Inferred infer_op(const Deconvolution& op, Infos in) {
           ErrorCode::kInvalidArgument, "kernel [{}] differs from that of the weights {}",
           listed(op.window.kernel), weights.to_string());
   }
-  check(op.output_padding.empty() ||
-            static_cast<int>(op.output_padding.size()) == spatial.rank(),
+  check(op.output_padding.empty() || static_cast<int>(op.output_padding.size()) == spatial.rank(),
         ErrorCode::kInvalidArgument, "output_padding needs one entry a spatial axis");
   for (int64_t extra : op.output_padding) {
-    check(extra >= 0 && extra <= (int64_t{1} << 31), ErrorCode::kInvalidArgument,
+    check(extra >= 0 && extra <= kMostExtent, ErrorCode::kInvalidArgument,
           "output_padding {} is out of range; it must not be negative", extra);
   }
   require_channels(op, in);
@@ -104,14 +104,19 @@ void evaluate_op(const Deconvolution& op, Views in, Outs out) {
   const int64_t rows = out[0].shape[1] / op.groups, channels = x[1] / op.groups;
   const int64_t positions = axes.kernel_volume();
   const float* weights = in[1].as<float>();
-  const WindowSum sum{axes, x[0], op.groups, channels, rows, in[0].as<float>(),
-                      in.size() > 2 ? in[2].as<float>() : nullptr, out[0].as<float>()};
+  const WindowSum sum{axes,
+                      x[0],
+                      op.groups,
+                      channels,
+                      rows,
+                      in[0].as<float>(),
+                      in.size() > 2 ? in[2].as<float>() : nullptr,
+                      out[0].as<float>()};
   window_sum(sum, stage_deconvolution,
              [&](int64_t group, int64_t row, int64_t first, int64_t count, float* buffer) {
                for (int64_t k = 0; k < count; ++k) {
                  const int64_t channel = group * channels + (first + k) / positions;
-                 buffer[k] =
-                     weights[(channel * rows + row) * positions + (first + k) % positions];
+                 buffer[k] = weights[(channel * rows + row) * positions + (first + k) % positions];
                }
                return static_cast<const float*>(buffer);
              });

@@ -19,7 +19,7 @@ using Inferred = std::vector<TensorInfo>;
 using Views = std::span<const TensorView>;
 using Outs = std::span<const MutableTensorView>;
 
-#define OCTILE_DECLARE_OP(Struct)               \
+#define OCTILE_DECLARE_OP(Struct)                \
   Inferred infer_op(const Struct& op, Infos in); \
   void evaluate_op(const Struct& op, Views in, Outs out);
 OCTILE_DECLARE_OP(Convolution)
@@ -60,6 +60,9 @@ std::array<bool, kMaxRank> axis_flags(const std::vector<int64_t>& axes, int rank
                                       std::string_view what);
 /// "5, 5": for messages. (Not fmt::join: GCC 12 warns inside fmt 9 about it at -O3.)
 std::string listed(const std::vector<int64_t>& values);
+/// Attributes beyond this are refused, so that sums and products of two of them cannot overflow.
+inline constexpr int64_t kMostExtent = int64_t{1} << 31;
+inline bool in_reach(int64_t value) { return value >= -kMostExtent && value <= kMostExtent; }
 /// a == b, or one of them is not known.
 inline bool may_equal(int64_t a, int64_t b) { return a == b || a == kDynamic || b == kDynamic; }
 
@@ -77,10 +80,14 @@ constexpr bool is_nan(T value) {
 template <typename F>
 void by_size(DataType type, F&& f) {
   switch (size_of(type)) {
-    case 1: return f(uint8_t{});
-    case 2: return f(uint16_t{});
-    case 4: return f(uint32_t{});
-    default: return f(uint64_t{});
+    case 1:
+      return f(uint8_t{});
+    case 2:
+      return f(uint16_t{});
+    case 4:
+      return f(uint32_t{});
+    default:
+      return f(uint64_t{});
   }
 }
 

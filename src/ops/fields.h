@@ -18,11 +18,13 @@
 namespace octile {
 
 template <typename T>
-concept HasFields = requires { std::remove_cv_t<T>::fields(); };
+concept HasFields = requires {
+  std::remove_cv_t<T>::fields();
+};
 
 /// Calls f(std::string_view name, member&) for every field, in the order of fields().
 template <typename T, typename F>
-  requires HasFields<T>
+requires HasFields<T>
 void for_each_field(T& object, F&& f) {
   std::apply(
       [&](const auto&... field) { (f(std::string_view(field.first), object.*field.second), ...); },
@@ -43,17 +45,28 @@ void for_each_field(std::variant<Ts...>& object, F&& f) {
 /// enum of ops.h. A value read from a file is valid when it is below the size.
 template <typename E>
 std::span<const std::string_view> enum_names();
-template <> std::span<const std::string_view> enum_names<PaddingMode>();
-template <> std::span<const std::string_view> enum_names<ActivationKind>();
-template <> std::span<const std::string_view> enum_names<PoolingKind>();
-template <> std::span<const std::string_view> enum_names<ElementwiseKind>();
-template <> std::span<const std::string_view> enum_names<UnaryKind>();
-template <> std::span<const std::string_view> enum_names<ReduceKind>();
-template <> std::span<const std::string_view> enum_names<PaddingKind>();
-template <> std::span<const std::string_view> enum_names<ResizeKind>();
-template <> std::span<const std::string_view> enum_names<ResizeCoordinates>();
-template <> std::span<const std::string_view> enum_names<ResizeRounding>();
-template <> std::span<const std::string_view> enum_names<DataType>();
+template <>
+std::span<const std::string_view> enum_names<PaddingMode>();
+template <>
+std::span<const std::string_view> enum_names<ActivationKind>();
+template <>
+std::span<const std::string_view> enum_names<PoolingKind>();
+template <>
+std::span<const std::string_view> enum_names<ElementwiseKind>();
+template <>
+std::span<const std::string_view> enum_names<UnaryKind>();
+template <>
+std::span<const std::string_view> enum_names<ReduceKind>();
+template <>
+std::span<const std::string_view> enum_names<PaddingKind>();
+template <>
+std::span<const std::string_view> enum_names<ResizeKind>();
+template <>
+std::span<const std::string_view> enum_names<ResizeCoordinates>();
+template <>
+std::span<const std::string_view> enum_names<ResizeRounding>();
+template <>
+std::span<const std::string_view> enum_names<DataType>();
 
 /// The name of a value; "?" when it is out of range.
 template <typename E>
@@ -81,10 +94,14 @@ E enum_from_name(std::string_view name) {
 Op op_from_name(std::string_view name);
 
 namespace fields_detail {
-template <typename T> struct IsVariant : std::false_type {};
-template <typename... Ts> struct IsVariant<std::variant<Ts...>> : std::true_type {};
-template <typename T> struct IsVector : std::false_type {};
-template <typename T> struct IsVector<std::vector<T>> : std::true_type {};
+template <typename T>
+struct IsVariant : std::false_type {};
+template <typename... Ts>
+struct IsVariant<std::variant<Ts...>> : std::true_type {};
+template <typename T>
+struct IsVector : std::false_type {};
+template <typename T>
+struct IsVector<std::vector<T>> : std::true_type {};
 }  // namespace fields_detail
 
 /// Appends a readable form of a field, a struct with fields, or a variant of such:

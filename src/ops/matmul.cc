@@ -129,9 +129,17 @@ void evaluate_op(const MatrixMultiply& op, Views in, Outs out) {
   const Shape &a = in[0].shape, &b = in[1].shape;
   Operands o = operands(op, a, b);
   const bool turn_a = op.transpose_a && a.rank() > 1, turn_b = op.transpose_b && b.rank() > 1;
-  Product p{in[0].as<float>(), in[1].as<float>(), in.size() > 2 ? in[2].as<float>() : nullptr,
-            out[0].as<float>(), o.m, o.n, o.k_a,
-            turn_a ? 1 : o.k_a, turn_a ? o.m : 1, turn_b ? 1 : o.n, turn_b ? o.k_b : 1};
+  Product p{in[0].as<float>(),
+            in[1].as<float>(),
+            in.size() > 2 ? in[2].as<float>() : nullptr,
+            out[0].as<float>(),
+            o.m,
+            o.n,
+            o.k_a,
+            turn_a ? 1 : o.k_a,
+            turn_a ? o.m : 1,
+            turn_b ? 1 : o.n,
+            turn_b ? o.k_b : 1};
   if (b.rank() == 2 && !turn_a) {  // one weight matrix: the batch is just more rows
     p.m *= o.batch_a.volume();
     return multiply(p);

@@ -24,7 +24,9 @@ struct MutableTensorView {
   Shape shape;
   void* data = nullptr;
   template <typename T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
   TensorView view() const { return {type, shape, data}; }
 };
 

@@ -39,16 +39,33 @@ uint64_t constant_bits(DataType type, float value) {
   uint64_t bits = 0;
   const auto put = [&](auto typed) { std::memcpy(&bits, &typed, sizeof(typed)); };
   switch (type) {
-    case DataType::kFloat32: put(value); break;
-    case DataType::kFloat64: put(static_cast<double>(value)); break;
-    case DataType::kInt8: put(saturated<int8_t>(value)); break;
-    case DataType::kUInt8: put(saturated<uint8_t>(value)); break;
-    case DataType::kInt16: put(saturated<int16_t>(value)); break;
-    case DataType::kInt32: put(saturated<int32_t>(value)); break;
-    case DataType::kInt64: put(saturated<int64_t>(value)); break;
-    case DataType::kBool: put(static_cast<uint8_t>(value != 0.0f)); break;
+    case DataType::kFloat32:
+      put(value);
+      break;
+    case DataType::kFloat64:
+      put(static_cast<double>(value));
+      break;
+    case DataType::kInt8:
+      put(saturated<int8_t>(value));
+      break;
+    case DataType::kUInt8:
+      put(saturated<uint8_t>(value));
+      break;
+    case DataType::kInt16:
+      put(saturated<int16_t>(value));
+      break;
+    case DataType::kInt32:
+      put(saturated<int32_t>(value));
+      break;
+    case DataType::kInt64:
+      put(saturated<int64_t>(value));
+      break;
+    case DataType::kBool:
+      put(static_cast<uint8_t>(value != 0.0f));
+      break;
     case DataType::kFloat16:
-    case DataType::kBFloat16: break;
+    case DataType::kBFloat16:
+      break;
   }
   return bits;
 }
@@ -93,18 +110,18 @@ Inferred infer_op(const Padding& op, Infos in) {
   const Shape& x = in[0].shape;
   check(static_cast<int>(op.before.size()) == x.rank() &&
             static_cast<int>(op.after.size()) == x.rank(),
-        ErrorCode::kInvalidArgument, "before and after have {} and {} entries, but x {} has {} axes",
-        op.before.size(), op.after.size(), x.to_string(), x.rank());
+        ErrorCode::kInvalidArgument,
+        "before and after have {} and {} entries, but x {} has {} axes", op.before.size(),
+        op.after.size(), x.to_string(), x.rank());
   check((in[0].type != DataType::kFloat16 && in[0].type != DataType::kBFloat16) ||
             op.kind != PaddingKind::kConstant || op.value == 0.0f,
         ErrorCode::kInvalidArgument, "{} can be padded with 0 only, not {}; cast it first",
         name_of(in[0].type), op.value);
   Shape out;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    constexpr int64_t kMost = int64_t{1} << 46;
     const int64_t before = op.before[static_cast<size_t>(axis)];
     const int64_t after = op.after[static_cast<size_t>(axis)];
-    check(std::abs(before) < kMost && std::abs(after) < kMost, ErrorCode::kInvalidArgument,
+    check(in_reach(before) && in_reach(after), ErrorCode::kInvalidArgument,
           "padding {} or {} is out of range", before, after);
     check(op.kind == PaddingKind::kConstant || (before >= 0 && after >= 0),
           ErrorCode::kInvalidArgument, "only constant padding may be negative (crop)");
@@ -112,7 +129,7 @@ Inferred infer_op(const Padding& op, Infos in) {
       out.push_back(kDynamic);
       continue;
     }
-    const int64_t most = op.kind == PaddingKind::kReflect ? x[axis] - 1 : kMost;
+    const int64_t most = op.kind == PaddingKind::kReflect ? x[axis] - 1 : kMostExtent;
     check(op.kind == PaddingKind::kConstant || (before <= most && after <= most && x[axis] > 0) ||
               (before == 0 && after == 0),
           ErrorCode::kInvalidArgument, "on axis {} the extent {} is too small to {} {} and {}",

@@ -90,18 +90,18 @@ void max_pool(const WindowAxes& axes, int64_t planes, const TensorView& in,
 
 void average_pool(const Pooling& op, const WindowAxes& axes, int64_t planes, const TensorView& in,
                   const MutableTensorView& out) {
-  for_outputs(axes, planes, in.as<float>(), out.as<float>(),
-              [&](const float* plane, const std::array<Taps, 3>& taps,
-                  const std::array<int64_t, 3>& at) {
-                double sum = 0.0;
-                for_window(axes, plane, taps, [&](float v) { sum += v; });
-                int64_t count = 1;
-                for (size_t axis = 0; axis < 3; ++axis) {
-                  count *= op.count_padding ? padded_taps(axes, axis, at[axis])
-                                            : taps[axis].end - taps[axis].begin;
-                }
-                return count == 0 ? 0.0f : static_cast<float>(sum / static_cast<double>(count));
-              });
+  for_outputs(
+      axes, planes, in.as<float>(), out.as<float>(),
+      [&](const float* plane, const std::array<Taps, 3>& taps, const std::array<int64_t, 3>& at) {
+        double sum = 0.0;
+        for_window(axes, plane, taps, [&](float v) { sum += v; });
+        int64_t count = 1;
+        for (size_t axis = 0; axis < 3; ++axis) {
+          count *= op.count_padding ? padded_taps(axes, axis, at[axis])
+                                    : taps[axis].end - taps[axis].begin;
+        }
+        return count == 0 ? 0.0f : static_cast<float>(sum / static_cast<double>(count));
+      });
 }
 
 }  // namespace
@@ -111,8 +111,9 @@ Inferred infer_op(const Pooling& op, Infos in) {
   if (op.kind == PoolingKind::kAverage) {
     require_type(in, 0, {DataType::kFloat32});
   } else {
-    require_type(in, 0, {DataType::kFloat32, DataType::kInt8, DataType::kUInt8, DataType::kInt32,
-                         DataType::kInt64});
+    require_type(in, 0,
+                 {DataType::kFloat32, DataType::kInt8, DataType::kUInt8, DataType::kInt32,
+                  DataType::kInt64});
   }
   const Shape spatial = require_image(in[0]);
   Shape out{in[0].shape[0], in[0].shape[1]};
@@ -143,11 +144,16 @@ void evaluate_op(const Pooling& op, Views in, Outs out) {
   const int64_t planes = in[0].shape[0] * in[0].shape[1];
   if (op.kind == PoolingKind::kAverage) return average_pool(op, axes, planes, in[0], out[0]);
   switch (in[0].type) {
-    case DataType::kInt8: return max_pool<int8_t>(axes, planes, in[0], out[0]);
-    case DataType::kUInt8: return max_pool<uint8_t>(axes, planes, in[0], out[0]);
-    case DataType::kInt32: return max_pool<int32_t>(axes, planes, in[0], out[0]);
-    case DataType::kInt64: return max_pool<int64_t>(axes, planes, in[0], out[0]);
-    default: return max_pool<float>(axes, planes, in[0], out[0]);
+    case DataType::kInt8:
+      return max_pool<int8_t>(axes, planes, in[0], out[0]);
+    case DataType::kUInt8:
+      return max_pool<uint8_t>(axes, planes, in[0], out[0]);
+    case DataType::kInt32:
+      return max_pool<int32_t>(axes, planes, in[0], out[0]);
+    case DataType::kInt64:
+      return max_pool<int64_t>(axes, planes, in[0], out[0]);
+    default:
+      return max_pool<float>(axes, planes, in[0], out[0]);
   }
 }
 

@@ -11,17 +11,17 @@ using Names = std::span<const std::string_view>;
 
 constexpr std::string_view kPaddingModes[] = {"explicit", "ceil", "same_upper", "same_lower"};
 constexpr std::string_view kActivations[] = {
-    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "softsign", "softplus", "clip",
-    "hard_sigmoid", "scaled_tanh", "thresholded_relu", "gelu_erf", "gelu_tanh", "swish",
-    "hard_swish", "mish"};
+    "relu",     "sigmoid",   "tanh",  "leaky_relu",   "elu",         "selu",
+    "softsign", "softplus",  "clip",  "hard_sigmoid", "scaled_tanh", "thresholded_relu",
+    "gelu_erf", "gelu_tanh", "swish", "hard_swish",   "mish"};
 constexpr std::string_view kPoolings[] = {"max", "average"};
-constexpr std::string_view kElementwise[] = {"add", "sub",   "mul",     "div",  "min",
-                                             "max", "pow",   "floor_div", "mod", "equal",
-                                             "greater", "less", "and",   "or",   "xor"};
+constexpr std::string_view kElementwise[] = {"add",     "sub",  "mul",       "div", "min",
+                                             "max",     "pow",  "floor_div", "mod", "equal",
+                                             "greater", "less", "and",       "or",  "xor"};
 constexpr std::string_view kUnary[] = {
-    "exp", "log", "sqrt", "reciprocal", "abs", "neg", "sin", "cos", "tan", "sinh", "cosh", "asin",
-    "acos", "atan", "asinh", "acosh", "atanh", "ceil", "floor", "erf", "not", "sign", "round",
-    "is_inf", "is_nan"};
+    "exp",   "log",  "sqrt", "reciprocal", "abs",   "neg",    "sin",   "cos",   "tan",
+    "sinh",  "cosh", "asin", "acos",       "atan",  "asinh",  "acosh", "atanh", "ceil",
+    "floor", "erf",  "not",  "sign",       "round", "is_inf", "is_nan"};
 constexpr std::string_view kReduce[] = {"sum", "prod", "max", "min", "mean"};
 constexpr std::string_view kPadding[] = {"constant", "reflect", "edge"};
 constexpr std::string_view kResize[] = {"nearest", "linear"};
@@ -59,17 +59,50 @@ Op op_named(std::string_view name) {
 
 }  // namespace
 
-template <> Names enum_names<PaddingMode>() { return kPaddingModes; }
-template <> Names enum_names<ActivationKind>() { return kActivations; }
-template <> Names enum_names<PoolingKind>() { return kPoolings; }
-template <> Names enum_names<ElementwiseKind>() { return kElementwise; }
-template <> Names enum_names<UnaryKind>() { return kUnary; }
-template <> Names enum_names<ReduceKind>() { return kReduce; }
-template <> Names enum_names<PaddingKind>() { return kPadding; }
-template <> Names enum_names<ResizeKind>() { return kResize; }
-template <> Names enum_names<ResizeCoordinates>() { return kCoordinates; }
-template <> Names enum_names<ResizeRounding>() { return kRounding; }
-template <> Names enum_names<DataType>() { return kDataTypes; }
+template <>
+Names enum_names<PaddingMode>() {
+  return kPaddingModes;
+}
+template <>
+Names enum_names<ActivationKind>() {
+  return kActivations;
+}
+template <>
+Names enum_names<PoolingKind>() {
+  return kPoolings;
+}
+template <>
+Names enum_names<ElementwiseKind>() {
+  return kElementwise;
+}
+template <>
+Names enum_names<UnaryKind>() {
+  return kUnary;
+}
+template <>
+Names enum_names<ReduceKind>() {
+  return kReduce;
+}
+template <>
+Names enum_names<PaddingKind>() {
+  return kPadding;
+}
+template <>
+Names enum_names<ResizeKind>() {
+  return kResize;
+}
+template <>
+Names enum_names<ResizeCoordinates>() {
+  return kCoordinates;
+}
+template <>
+Names enum_names<ResizeRounding>() {
+  return kRounding;
+}
+template <>
+Names enum_names<DataType>() {
+  return kDataTypes;
+}
 
 std::string_view name_of(ActivationKind kind) { return enum_name(kind); }
 std::string_view name_of(ElementwiseKind kind) { return enum_name(kind); }

@@ -1,8 +1,9 @@
 // Quantize and Dequantize by docs/arithmetic.md: static per tensor or per slice of an axis, and
 // dynamic with one scale and zero point a sample (int8: symmetric, uint8: affine).
+#include "arithmetic/quantize.h"
+
 #include <cmath>
 
-#include "arithmetic/quantize.h"
 #include "base/parallel_for.h"
 #include "ops/families.h"
 #include "ops/sum_tile.h"
@@ -52,13 +53,12 @@ void require_integers(const Quantize& op) {
         "lo {} and hi {} must lie in [{}, {}], the range of {}", op.lo, op.hi, least, most,
         name_of(op.type));
   check(op.dynamic || (op.lo <= op.zero_point && op.zero_point <= op.hi),
-        ErrorCode::kInvalidArgument, "zero point {} is outside [lo, hi] = [{}, {}]",
-        op.zero_point, op.lo, op.hi);
+        ErrorCode::kInvalidArgument, "zero point {} is outside [lo, hi] = [{}, {}]", op.zero_point,
+        op.lo, op.hi);
 }
 
 template <typename T>
-void quantize_run(const float* x, int64_t count, QuantParams params, int32_t lo, int32_t hi,
-                  T* q) {
+void quantize_run(const float* x, int64_t count, QuantParams params, int32_t lo, int32_t hi, T* q) {
   for (int64_t i = 0; i < count; ++i) {
     q[i] = static_cast<T>(quantize_value(x[i], params.scale, params.zero_point, lo, hi));
   }
@@ -155,9 +155,12 @@ Inferred infer_op(const Quantize& op, Infos in) {
 
 void evaluate_op(const Quantize& op, Views in, Outs out) {
   switch (op.type) {
-    case DataType::kInt8: return quantize<int8_t>(op, in[0], out);
-    case DataType::kUInt8: return quantize<uint8_t>(op, in[0], out);
-    default: return quantize<int32_t>(op, in[0], out);
+    case DataType::kInt8:
+      return quantize<int8_t>(op, in[0], out);
+    case DataType::kUInt8:
+      return quantize<uint8_t>(op, in[0], out);
+    default:
+      return quantize<int32_t>(op, in[0], out);
   }
 }
 
@@ -182,9 +185,12 @@ Inferred infer_op(const Dequantize& op, Infos in) {
 
 void evaluate_op(const Dequantize& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kInt8: return dequantize<int8_t>(op, in, out[0]);
-    case DataType::kUInt8: return dequantize<uint8_t>(op, in, out[0]);
-    default: return dequantize<int32_t>(op, in, out[0]);
+    case DataType::kInt8:
+      return dequantize<int8_t>(op, in, out[0]);
+    case DataType::kUInt8:
+      return dequantize<uint8_t>(op, in, out[0]);
+    default:
+      return dequantize<int32_t>(op, in, out[0]);
   }
 }
 

@@ -19,8 +19,10 @@ struct AxisMap {
 double coordinate(ResizeCoordinates coordinates, const AxisMap& map, int64_t o) {
   const auto at = static_cast<double>(o);
   switch (coordinates) {
-    case ResizeCoordinates::kHalfPixel: return (at + 0.5) / map.scale - 0.5;
-    case ResizeCoordinates::kAsymmetric: return at / map.scale;
+    case ResizeCoordinates::kHalfPixel:
+      return (at + 0.5) / map.scale - 0.5;
+    case ResizeCoordinates::kAsymmetric:
+      return at / map.scale;
     case ResizeCoordinates::kAlignCorners:
       return map.out <= 1 ? 0.0
                           : at * static_cast<double>(map.in - 1) / static_cast<double>(map.out - 1);
@@ -30,10 +32,14 @@ double coordinate(ResizeCoordinates coordinates, const AxisMap& map, int64_t o) 
 
 double round_by(ResizeRounding rounding, double x) {
   switch (rounding) {
-    case ResizeRounding::kRoundPreferFloor: return std::ceil(x - 0.5);
-    case ResizeRounding::kRoundPreferCeil: return std::floor(x + 0.5);
-    case ResizeRounding::kFloor: return std::floor(x);
-    case ResizeRounding::kCeil: return std::ceil(x);
+    case ResizeRounding::kRoundPreferFloor:
+      return std::ceil(x - 0.5);
+    case ResizeRounding::kRoundPreferCeil:
+      return std::floor(x + 0.5);
+    case ResizeRounding::kFloor:
+      return std::floor(x);
+    case ResizeRounding::kCeil:
+      return std::ceil(x);
   }
   return x;
 }
@@ -98,8 +104,8 @@ struct Mix {
 
 Mix mix_of(const Resize& op, const AxisMap& map, int64_t o) {
   if (map.trivial()) return {o, o, 0.0};
-  const double x = std::clamp(coordinate(op.coordinates, map, o), 0.0,
-                              static_cast<double>(map.in - 1));
+  const double x =
+      std::clamp(coordinate(op.coordinates, map, o), 0.0, static_cast<double>(map.in - 1));
   const auto low = static_cast<int64_t>(x);
   return {low, std::min(low + 1, map.in - 1), x - static_cast<double>(low)};
 }
@@ -158,7 +164,7 @@ Inferred infer_op(const Resize& op, Infos in) {
     check(!by_scale || (op.scales[axis] > 0.0f && op.scales[axis] < 65536.0f),
           ErrorCode::kInvalidArgument, "scale {} on axis {} is out of range",
           by_scale ? op.scales[axis] : 0.0f, axis);
-    check(by_scale || (op.sizes[axis] >= -1 && op.sizes[axis] < (int64_t{1} << 31)),
+    check(by_scale || (op.sizes[axis] >= -1 && op.sizes[axis] <= kMostExtent),
           ErrorCode::kInvalidArgument, "size {} on axis {} is out of range",
           by_scale ? 0 : op.sizes[axis], axis);
     const int64_t extent = x[static_cast<int>(axis)];

@@ -52,8 +52,8 @@ Inferred infer_op(const Scale& op, Infos in) {
           ErrorCode::kInvalidArgument,
           "parameter {} has shape {}, but for x of shape {} it must be () or ({}) along axis {} or "
           "x's shape without batch",
-          i, shape.to_string(), x.to_string(),
-          axis < x.rank() ? x[static_cast<int>(axis)] : 1, axis);
+          i, shape.to_string(), x.to_string(), axis < x.rank() ? x[static_cast<int>(axis)] : 1,
+          axis);
   }
   return {{DataType::kFloat32, x, nullptr}};
 }
@@ -86,8 +86,8 @@ void evaluate_op(const Scale& op, Views in, Outs out) {
         to[i] = from[i] * scale[i * step[0]] + shift[i * step[1]];
       }
       for (int64_t i = 0; op.has_power && i < length; ++i) {
-        to[i] = static_cast<float>(std::pow(static_cast<double>(to[i]),
-                                            static_cast<double>(power[i * step[2]])));
+        to[i] = static_cast<float>(
+            std::pow(static_cast<double>(to[i]), static_cast<double>(power[i * step[2]])));
       }
     });
   });

@@ -50,8 +50,8 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
     const int axis = static_cast<int>(i);
     if (extent == 0 && op.zero_is_placeholder) {
       check(axis < x.rank(), ErrorCode::kInvalidArgument,
-            "dims [{}]: the 0 at position {} has no axis of {} to copy", listed(op.dims),
-            axis, x.to_string());
+            "dims [{}]: the 0 at position {} has no axis of {} to copy", listed(op.dims), axis,
+            x.to_string());
       extent = x[axis];
       if (extent == kDynamic) ++balance.unknown_out;
     } else if (extent == -1) {
@@ -65,12 +65,14 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
     if (extent >= 0) multiply_known(balance.out, extent, x);
   }
   for (int64_t extent : x) {
-    if (extent == kDynamic) ++balance.unknown_in;
-    else multiply_known(balance.in, extent, x);
+    if (extent == kDynamic)
+      ++balance.unknown_in;
+    else
+      multiply_known(balance.in, extent, x);
   }
   const bool known = balance.unknown_in == balance.unknown_out;
-  const bool fits = inferred < 0 ? balance.in == balance.out
-                                 : balance.out > 0 && balance.in % balance.out == 0;
+  const bool fits =
+      inferred < 0 ? balance.in == balance.out : balance.out > 0 && balance.in % balance.out == 0;
   check(!known || fits, ErrorCode::kInvalidArgument,
         "cannot reshape {} into dims [{}]: the number of elements differs", x.to_string(),
         listed(op.dims));

@@ -13,8 +13,7 @@ struct AxisSlice {
 };
 
 AxisSlice axis_slice(const Slice& op, size_t i, int64_t extent) {
-  AxisSlice s{op.start[i], op.size.empty() ? -1 : op.size[i],
-              op.stride.empty() ? 1 : op.stride[i]};
+  AxisSlice s{op.start[i], op.size.empty() ? -1 : op.size[i], op.stride.empty() ? 1 : op.stride[i]};
   if (extent == kDynamic) return s;
   if (s.start < 0) s.start += extent;
   if (s.size == -1) {
@@ -25,8 +24,8 @@ AxisSlice axis_slice(const Slice& op, size_t i, int64_t extent) {
 }
 
 int sliced_axis(const Slice& op, size_t i, int rank) {
-  return static_cast<int>(
-      op.axes.empty() ? static_cast<int64_t>(i) : resolve_axis(op.axes[i], rank, "axis"));
+  return static_cast<int>(op.axes.empty() ? static_cast<int64_t>(i)
+                                          : resolve_axis(op.axes[i], rank, "axis"));
 }
 
 void require_lists(const Slice& op, int rank) {
@@ -35,15 +34,13 @@ void require_lists(const Slice& op, int rank) {
   check(op.start.size() == count && (op.size.empty() || op.size.size() == count) &&
             (op.stride.empty() || op.stride.size() == count),
         ErrorCode::kInvalidArgument,
-        "start, size and stride have {}, {} and {} entries, but {} axes are sliced", op.start.size(),
-        op.size.size(), op.stride.size(), count);
-  constexpr int64_t kMost = int64_t{1} << 46;
+        "start, size and stride have {}, {} and {} entries, but {} axes are sliced",
+        op.start.size(), op.size.size(), op.stride.size(), count);
   for (size_t i = 0; i < count; ++i) {
     const int64_t stride = op.stride.empty() ? 1 : op.stride[i];
-    check(stride != 0 && std::abs(stride) < kMost && std::abs(op.start[i]) < kMost,
-          ErrorCode::kInvalidArgument, "start {} or stride {} is out of range", op.start[i],
-          stride);
-    check(op.size.empty() || (op.size[i] >= -1 && op.size[i] < kMost),
+    check(stride != 0 && in_reach(stride) && in_reach(op.start[i]), ErrorCode::kInvalidArgument,
+          "start {} or stride {} is out of range", op.start[i], stride);
+    check(op.size.empty() || (op.size[i] >= -1 && in_reach(op.size[i])),
           ErrorCode::kInvalidArgument, "size {} is out of range; -1 means to the end", op.size[i]);
   }
 }

@@ -50,7 +50,8 @@ void softmax(const Rows& rows, const Split& s, const float* x, float* y) {
     y[i] = static_cast<float>(e);
     sum += e;
   });
-  for_inner(rows, s, [&](int64_t i) { y[i] = static_cast<float>(static_cast<double>(y[i]) / sum); });
+  for_inner(rows, s,
+            [&](int64_t i) { y[i] = static_cast<float>(static_cast<double>(y[i]) / sum); });
 }
 
 }  // namespace
@@ -66,14 +67,13 @@ Inferred infer_op(const Softmax& op, Infos in) {
 void evaluate_op(const Softmax& op, Views in, Outs out) {
   const Split s = split(op, in[0].shape);
   const Rows outer{s.outer}, inner{s.inner};
-  parallel_for(outer.count(), grain_for(s.inner.volume() * 20),
-               [&](int64_t begin, int64_t end, int) {
-                 for_rows(outer, s.outer_strides, begin, end,
-                          [&](int64_t, const std::array<int64_t, 1>& at) {
-                            softmax(inner, s, in[0].as<float>() + at[0],
-                                    out[0].as<float>() + at[0]);
-                          });
-               });
+  parallel_for(
+      outer.count(), grain_for(s.inner.volume() * 20), [&](int64_t begin, int64_t end, int) {
+        for_rows(outer, s.outer_strides, begin, end,
+                 [&](int64_t, const std::array<int64_t, 1>& at) {
+                   softmax(inner, s, in[0].as<float>() + at[0], out[0].as<float>() + at[0]);
+                 });
+      });
 }
 
 }  // namespace octile

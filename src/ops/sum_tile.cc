@@ -17,8 +17,7 @@ inline Lanes load(const float* p) {
 
 }  // namespace
 
-void accumulate_tile(const float* a, const float* b, int64_t b_stride, int64_t depth,
-                     float* sums) {
+void accumulate_tile(const float* a, const float* b, int64_t b_stride, int64_t depth, float* sums) {
   static_assert(kVectors == 8);
   Lanes s0 = load(sums), s1 = load(sums + 4), s2 = load(sums + 8), s3 = load(sums + 12);
   Lanes s4 = load(sums + 16), s5 = load(sums + 20), s6 = load(sums + 24), s7 = load(sums + 28);

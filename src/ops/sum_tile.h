@@ -7,9 +7,9 @@
 
 namespace octile {
 
-inline constexpr int kTile = 32;      // outputs side by side
+inline constexpr int kTile = 32;       // outputs side by side
 inline constexpr int kTileDepth = 64;  // terms staged at a time
-inline constexpr int kTileRows = 64;  // rows (output channels) that share what was staged
+inline constexpr int kTileRows = 64;   // rows (output channels) that share what was staged
 
 /// sums[j] += a[0]·b[j], then a[1]·b[b_stride + j], … for j < kTile: multiply, round, add, round.
 void accumulate_tile(const float* a, const float* b, int64_t b_stride, int64_t depth, float* sums);

@@ -79,8 +79,9 @@ void top_k(const TopK& op, const TensorView& in, Outs out) {
 
 Inferred infer_op(const TopK& op, Infos in) {
   require_inputs(in, {"x"});
-  require_type(in, 0, {DataType::kFloat32, DataType::kInt8, DataType::kUInt8, DataType::kInt32,
-                       DataType::kInt64});
+  require_type(
+      in, 0,
+      {DataType::kFloat32, DataType::kInt8, DataType::kUInt8, DataType::kInt32, DataType::kInt64});
   Shape out = in[0].shape;
   const auto axis = static_cast<int>(resolve_axis(op.axis, out.rank(), "axis"));
   check(op.k >= 0 && (out[axis] == kDynamic || op.k <= out[axis]), ErrorCode::kInvalidArgument,
@@ -93,11 +94,16 @@ Inferred infer_op(const TopK& op, Infos in) {
 
 void evaluate_op(const TopK& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kInt8: return top_k<int8_t>(op, in[0], out);
-    case DataType::kUInt8: return top_k<uint8_t>(op, in[0], out);
-    case DataType::kInt32: return top_k<int32_t>(op, in[0], out);
-    case DataType::kInt64: return top_k<int64_t>(op, in[0], out);
-    default: return top_k<float>(op, in[0], out);
+    case DataType::kInt8:
+      return top_k<int8_t>(op, in[0], out);
+    case DataType::kUInt8:
+      return top_k<uint8_t>(op, in[0], out);
+    case DataType::kInt32:
+      return top_k<int32_t>(op, in[0], out);
+    case DataType::kInt64:
+      return top_k<int64_t>(op, in[0], out);
+    default:
+      return top_k<float>(op, in[0], out);
   }
 }
 

@@ -13,7 +13,7 @@ void require_list(const std::vector<int64_t>& list, int rank, int64_t least,
         "{} has {} entries, but the image has {} spatial axes; give one entry an axis", name,
         list.size(), rank);
   for (int64_t value : list) {
-    check(value >= least && value <= (int64_t{1} << 31), ErrorCode::kInvalidArgument,
+    check(value >= least && value <= kMostExtent, ErrorCode::kInvalidArgument,
           "{} [{}] has an entry out of range; the least is {}", name, listed(list), least);
   }
 }
@@ -25,7 +25,8 @@ int64_t output_extent(const Window& window, int axis, int64_t in) {
     return (in + stride - 1) / stride;
   }
   const int64_t before = entry(window.pad_before, axis, 0);
-  const int64_t room = in + before + entry(window.pad_after, axis, 0) - dilated_kernel(window, axis);
+  const int64_t room =
+      in + before + entry(window.pad_after, axis, 0) - dilated_kernel(window, axis);
   check(room >= 0, ErrorCode::kInvalidArgument,
         "on spatial axis {} the window covers {} elements but the padded input has only {}; make "
         "the kernel smaller or the padding larger",
@@ -100,8 +101,8 @@ std::pair<int64_t, int64_t> deconvolution_padding(const Deconvolution& op, int a
     return {entry(window.pad_before, axis, 0), entry(window.pad_after, axis, 0)};
   }
   const int64_t stride = entry(window.stride, axis, 1);
-  const int64_t full = stride * (extent_in - 1) + dilated_kernel(window, axis) +
-                       entry(op.output_padding, axis, 0);
+  const int64_t full =
+      stride * (extent_in - 1) + dilated_kernel(window, axis) + entry(op.output_padding, axis, 0);
   const int64_t total = std::max<int64_t>(0, full - stride * extent_in);
   const int64_t less = total / 2, more = total - less;
   return window.mode == PaddingMode::kSameUpper ? std::pair{less, more} : std::pair{more, less};

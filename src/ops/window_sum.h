@@ -75,8 +75,8 @@ template <typename StageRow, typename WeightsOf>
 void window_sum(const WindowSum& sum, const StageRow& stage_row, const WeightsOf& weights_of) {
   const int64_t tiles = (sum.axes.out_volume() + kTile - 1) / kTile;
   const int64_t blocks = (sum.rows + kTileRows - 1) / kTileRows;
-  const int64_t work = sum.channels * sum.axes.kernel_volume() * kTile *
-                       std::min<int64_t>(kTileRows, sum.rows);
+  const int64_t work =
+      sum.channels * sum.axes.kernel_volume() * kTile * std::min<int64_t>(kTileRows, sum.rows);
   parallel_for(sum.samples * sum.groups * tiles * blocks, grain_for(work),
                [&](int64_t begin, int64_t end, int) {
                  for (int64_t item = begin; item < end; ++item) {

@@ -14,8 +14,8 @@ namespace {
 class Files : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) /
-                 ("octile_bytes_" + std::to_string(::getpid()));
+    directory_ =
+        std::filesystem::path(testing::TempDir()) / ("octile_bytes_" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory_);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }

@@ -59,7 +59,7 @@ TEST(BFloat16, ThereAndBackAndRounding) {
       ASSERT_EQ(float_to_bfloat16(value), h);
     }
   }
-  EXPECT_EQ(float_to_bfloat16(1.0f + 0x1p-8f), 0x3f80);              // half way: to even
+  EXPECT_EQ(float_to_bfloat16(1.0f + 0x1p-8f), 0x3f80);  // half way: to even
   EXPECT_EQ(float_to_bfloat16(1.0f + 0x1p-7f + 0x1p-8f), 0x3f82);
   EXPECT_EQ(float_to_bfloat16(1.0f + 0x1p-8f + 0x1p-20f), 0x3f81);
   EXPECT_EQ(float_to_bfloat16(std::numeric_limits<float>::max()), 0x7f80);

@@ -61,13 +61,14 @@ TEST(ParallelFor, NestedLoopsRunInline) {
 TEST(ParallelFor, ExceptionsReachTheCaller) {
   for (int threads : {1, 4}) {
     const ThreadCountScope scope(threads);
-    EXPECT_THROW(parallel_for(8, 1, [](int64_t, int64_t end, int) {
-      if (end == 8) throw std::runtime_error("last");
-    }), std::runtime_error);
+    EXPECT_THROW(parallel_for(8, 1,
+                              [](int64_t, int64_t end, int) {
+                                if (end == 8) throw std::runtime_error("last");
+                              }),
+                 std::runtime_error);
     std::atomic<int> after{0};
-    parallel_for(8, 1, [&](int64_t begin, int64_t end, int) {
-      after += static_cast<int>(end - begin);
-    });
+    parallel_for(8, 1,
+                 [&](int64_t begin, int64_t end, int) { after += static_cast<int>(end - begin); });
     EXPECT_EQ(after, 8) << "the pool still works";
   }
 }

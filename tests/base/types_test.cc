@@ -21,12 +21,12 @@ TEST(Shape, Basics) {
 
 TEST(Shape, Limits) {
   Shape s{1, 1, 1, 1, 1, 1, 1, 1};
-  EXPECT_TRUE(contains(message_of([&] { s.push_back(1); }, ErrorCode::kUnsupported),
-                       "more than 8 axes"));
+  EXPECT_TRUE(
+      contains(message_of([&] { s.push_back(1); }, ErrorCode::kUnsupported), "more than 8 axes"));
   const Shape huge{int64_t{1} << 32, int64_t{1} << 32};
   EXPECT_TRUE(contains(message_of([&] { huge.volume(); }), "too many elements"));
-  EXPECT_TRUE(contains(message_of([&] { Tensor(DataType::kFloat32, {int64_t{1} << 45}); }),
-                       "too large"));
+  EXPECT_TRUE(
+      contains(message_of([&] { Tensor(DataType::kFloat32, {int64_t{1} << 45}); }), "too large"));
   EXPECT_TRUE(contains(message_of([] { Tensor(DataType::kFloat32, {2, -1}); }), "static shape"));
 }
 
@@ -66,7 +66,9 @@ TEST(Tensor, Checks) {
   const std::byte bytes[7] = {};
   EXPECT_TRUE(contains(message_of([&] { Tensor(DataType::kFloat32, {2}, bytes); }),
                        "needs 8 bytes, got 7"));
-  EXPECT_TRUE(contains(message_of([] { Tensor::floats({2}, {1, 2}).reshaped({3}); }),
+  EXPECT_TRUE(contains(message_of([] {
+                         Tensor::floats({2}, {1, 2}).reshaped({3});
+                       }),
                        "cannot reshape (2) into (3)"));
   EXPECT_EQ(Tensor::floats({2, 2}, {1, 2, 3, 4}).reshaped({4}).shape(), (Shape{4}));
 }

@@ -57,14 +57,13 @@ TEST(Build, ShapesAreInferredAndTheNetworkIsValid) {
 
 TEST(Build, DefaultNamesAreTensorRts) {
   const Network net = lenet();
-  const char* names[] = {
-      "(Unnamed Layer* 0) [Convolution]",   "(Unnamed Layer* 1) [Activation]",
-      "(Unnamed Layer* 2) [Pooling]",       "(Unnamed Layer* 3) [Convolution]",
-      "(Unnamed Layer* 4) [Activation]",    "(Unnamed Layer* 5) [Pooling]",
-      "(Unnamed Layer* 6) [Shuffle]",       "(Unnamed Layer* 7) [Constant]",
-      "(Unnamed Layer* 8) [Matrix Multiply]", "(Unnamed Layer* 9) [Constant]",
-      "(Unnamed Layer* 10) [ElementWise]",  "(Unnamed Layer* 11) [Activation]",
-      "(Unnamed Layer* 12) [Softmax]",      "(Unnamed Layer* 13) [TopK]"};
+  const char* names[] = {"(Unnamed Layer* 0) [Convolution]",     "(Unnamed Layer* 1) [Activation]",
+                         "(Unnamed Layer* 2) [Pooling]",         "(Unnamed Layer* 3) [Convolution]",
+                         "(Unnamed Layer* 4) [Activation]",      "(Unnamed Layer* 5) [Pooling]",
+                         "(Unnamed Layer* 6) [Shuffle]",         "(Unnamed Layer* 7) [Constant]",
+                         "(Unnamed Layer* 8) [Matrix Multiply]", "(Unnamed Layer* 9) [Constant]",
+                         "(Unnamed Layer* 10) [ElementWise]",    "(Unnamed Layer* 11) [Activation]",
+                         "(Unnamed Layer* 12) [Softmax]",        "(Unnamed Layer* 13) [TopK]"};
   for (const char* name : names) {
     const auto layer = net.find_layer(name);
     ASSERT_TRUE(layer.has_value()) << name;
@@ -111,14 +110,19 @@ TEST(Build, NamesAreUnique) {
   EXPECT_EQ(net.name(net.producer(net.identity(x))), "(Unnamed Layer* 2) [Identity]#2");
   net.add_input("b_output", DataType::kFloat32, {1});
   EXPECT_EQ(net.name(net.identity(x, "b")), "b_output#2");
-  validate([&] { net.mark_output(x); return net; }());
+  validate([&] {
+    net.mark_output(x);
+    return net;
+  }());
 }
 
 TEST(Build, AWrongLayerIsRefusedByNameAndNothingChanges) {
   Network net;
   const TensorId x = net.add_input("x", DataType::kFloat32, {1, 3, 8, 8});
   const std::string before = net.to_string();
-  EXPECT_EQ(message_of([&] { net.convolution(x, zeros({4, 1, 3, 3}), zeros({4}), {}, "conv1"); }),
+  EXPECT_EQ(message_of([&] {
+              net.convolution(x, zeros({4, 1, 3, 3}), zeros({4}), {}, "conv1");
+            }),
             "layer 'conv1' (Convolution): input has 3 channels but weights (4, 1, 3, 3) with "
             "groups=1 need 1; give weights of shape (4, 3, 3, 3) or change groups");
   EXPECT_TRUE(contains(message_of([&] { net.pooling(x, {}); }),
@@ -134,9 +138,11 @@ TEST(Build, AWrongLayerIsRefusedByNameAndNothingChanges) {
 
 TEST(Build, Inputs) {
   Network net;
-  EXPECT_TRUE(contains(message_of([&] { net.add_input("", DataType::kFloat32, {1}); }),
-                       "has no name"));
-  EXPECT_TRUE(contains(message_of([&] { net.add_input("x", DataType::kFloat32, {1, 0}); }),
+  EXPECT_TRUE(
+      contains(message_of([&] { net.add_input("", DataType::kFloat32, {1}); }), "has no name"));
+  EXPECT_TRUE(contains(message_of([&] {
+                         net.add_input("x", DataType::kFloat32, {1, 0});
+                       }),
                        "input 'x' has shape (1, 0)"));
   EXPECT_TRUE(contains(message_of([&] { net.add_input("x", DataType::kFloat32, {-2}); }),
                        "or -1 where unknown"));
@@ -153,7 +159,9 @@ TEST(Build, FullyConnectedAndScale) {
   const TensorId s = net.scale(y, Tensor::scalar(2), std::nullopt, Tensor::scalar(3), 1, "s");
   EXPECT_EQ(std::get<Scale>(net.op(net.producer(s))), (Scale{1, true, false, true}));
   EXPECT_TRUE(net.find_tensor("s.power").has_value());
-  EXPECT_TRUE(contains(message_of([&] { net.fully_connected(x, zeros({5, 4}), {}, "bad"); }),
+  EXPECT_TRUE(contains(message_of([&] {
+                         net.fully_connected(x, zeros({5, 4}), {}, "bad");
+                       }),
                        "layer 'bad' (MatrixMultiply): operands (-1, 6) and (5, 4)"));
 }
 
@@ -186,7 +194,9 @@ TEST(Build, Requests) {
   EXPECT_EQ(net.precision(layer), Precision::kInt8);
   EXPECT_EQ(net.scheme(layer), Scheme::kDynamicAffine);
   EXPECT_EQ(net.dynamic_range(x), (Range{-1, 2}));
-  EXPECT_TRUE(contains(message_of([&] { net.set_dynamic_range(x, {2, 1}); }),
+  EXPECT_TRUE(contains(message_of([&] {
+                         net.set_dynamic_range(x, {2, 1});
+                       }),
                        "tensor 'x': the range [2, 1]"));
   EXPECT_TRUE(contains(message_of([&] { net.set_dynamic_range(x, {0, INFINITY}); }), "finite"));
 }

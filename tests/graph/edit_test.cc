@@ -42,7 +42,9 @@ TEST(Edit, SetOpThatBreaksALaterLayerChangesNothing) {
   EXPECT_TRUE(contains(message_of([&] { c.net.set_op(c.net.producer(c.conv), op); }),
                        "layer 'fc' (MatrixMultiply): operands (-1, 36) and (144, 10)"));
   EXPECT_EQ(c.net.to_string(), before);
-  EXPECT_TRUE(contains(message_of([&] { c.net.set_op(c.net.producer(c.relu), TopK{3, 9, true}); }),
+  EXPECT_TRUE(contains(message_of([&] {
+                         c.net.set_op(c.net.producer(c.relu), TopK{3, 9, true});
+                       }),
                        "layer 'relu' (TopK): axis 9"));
   EXPECT_EQ(c.net.to_string(), before);
   validate(c.net);
@@ -106,8 +108,9 @@ TEST(Edit, SetInput) {
   EXPECT_EQ(c.net.inputs(relu), std::vector<TensorId>{other});
   validate(c.net);
   const std::string before = c.net.to_string();
-  EXPECT_TRUE(contains(message_of([&] { c.net.set_input(relu, 0, c.flat); }),
-                       "layer 'relu' (Activation) cannot read tensor 'flat_output', which depends"));
+  EXPECT_TRUE(
+      contains(message_of([&] { c.net.set_input(relu, 0, c.flat); }),
+               "layer 'relu' (Activation) cannot read tensor 'flat_output', which depends"));
   EXPECT_TRUE(contains(message_of([&] { c.net.set_input(relu, 0, c.x); }), "layer 'fc'"));
   EXPECT_TRUE(contains(message_of([&] { c.net.set_input(relu, 2, c.x); }), "has 1 inputs"));
   EXPECT_EQ(c.net.to_string(), before);
@@ -217,8 +220,8 @@ TEST(Digest, SeesConstantsAndForgetsRemovedLayers) {
   const auto with = [](float value) {
     Network net;
     const TensorId x = net.add_input("x", DataType::kFloat32, {2});
-    const TensorId y = net.elementwise(x, net.constant(Tensor::scalar(value)),
-                                       ElementwiseKind::kMul);
+    const TensorId y =
+        net.elementwise(x, net.constant(Tensor::scalar(value)), ElementwiseKind::kMul);
     net.mark_output(y);
     return net;
   };

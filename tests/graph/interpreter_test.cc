@@ -100,11 +100,17 @@ TEST(Interpreter, Refusals) {
   net.mark_output(net.gather(x, i, 0, "pick"));
   const Tensor rows = counting<float>({2, 3});
   EXPECT_EQ(message_of([&] { interpret(net, {rows}); }), "network 'n' has 2 inputs, but got 1");
-  EXPECT_EQ(message_of([&] { interpret(net, {counting<float>({2, 4}), counting<int32_t>({1})}); }),
+  EXPECT_EQ(message_of([&] {
+              interpret(net, {counting<float>({2, 4}), counting<int32_t>({1})});
+            }),
             "input 'x' must be float32 (-1, 3), but got float32 (2, 4)");
-  EXPECT_EQ(message_of([&] { interpret(net, {rows, rows}); }),
+  EXPECT_EQ(message_of([&] {
+              interpret(net, {rows, rows});
+            }),
             "input 'i' must be int32 (-1), but got float32 (2, 3)");
-  EXPECT_EQ(message_of([&] { interpret(net, {rows, values<int32_t>({1}, {7})}); }),
+  EXPECT_EQ(message_of([&] {
+              interpret(net, {rows, values<int32_t>({1}, {7})});
+            }),
             "layer 'pick' (Gather): index 7 is outside axis 0 of extent 2");
 }
 

@@ -18,25 +18,39 @@ struct Point {
 
 TEST(Activation, KnownPoints) {
   const Point points[] = {
-      {{AK::kRelu}, -2, 0}, {{AK::kRelu}, 3, 3},
-      {{AK::kSigmoid}, 0, 0.5}, {{AK::kSigmoid}, 1, 0.7310585786300049},
-      {{AK::kSigmoid}, -200, 0}, {{AK::kSigmoid}, 200, 1},
+      {{AK::kRelu}, -2, 0},
+      {{AK::kRelu}, 3, 3},
+      {{AK::kSigmoid}, 0, 0.5},
+      {{AK::kSigmoid}, 1, 0.7310585786300049},
+      {{AK::kSigmoid}, -200, 0},
+      {{AK::kSigmoid}, 200, 1},
       {{AK::kTanh}, 1, 0.7615941559557649},
-      {{AK::kLeakyRelu, 0.1f}, -2, -0.2}, {{AK::kLeakyRelu, 0.1f}, 2, 2},
-      {{AK::kElu, 2.0f}, -1, -1.2642411176571153}, {{AK::kElu, 2.0f}, 1.5f, 1.5},
+      {{AK::kLeakyRelu, 0.1f}, -2, -0.2},
+      {{AK::kLeakyRelu, 0.1f}, 2, 2},
+      {{AK::kElu, 2.0f}, -1, -1.2642411176571153},
+      {{AK::kElu, 2.0f}, 1.5f, 1.5},
       {{AK::kSelu, 1.6732632f, 1.0507009f}, 1, 1.0507009},
       {{AK::kSelu, 1.6732632f, 1.0507009f}, -1, -1.1113307},
-      {{AK::kSoftsign}, -3, -0.75}, {{AK::kSoftsign}, 1, 0.5},
-      {{AK::kSoftplus, 1, 1}, 0, 0.6931471805599453}, {{AK::kSoftplus, 2, 1}, 100, 200},
+      {{AK::kSoftsign}, -3, -0.75},
+      {{AK::kSoftsign}, 1, 0.5},
+      {{AK::kSoftplus, 1, 1}, 0, 0.6931471805599453},
+      {{AK::kSoftplus, 2, 1}, 100, 200},
       {{AK::kSoftplus, 1, 1}, -1000, 0},
-      {{AK::kClip, -1, 6}, 7, 6}, {{AK::kClip, -1, 6}, -7, -1}, {{AK::kClip, -1, 6}, 0.25f, 0.25},
-      {{AK::kHardSigmoid, 0.2f, 0.5f}, 1, 0.7}, {{AK::kHardSigmoid, 0.2f, 0.5f}, 9, 1},
+      {{AK::kClip, -1, 6}, 7, 6},
+      {{AK::kClip, -1, 6}, -7, -1},
+      {{AK::kClip, -1, 6}, 0.25f, 0.25},
+      {{AK::kHardSigmoid, 0.2f, 0.5f}, 1, 0.7},
+      {{AK::kHardSigmoid, 0.2f, 0.5f}, 9, 1},
       {{AK::kScaledTanh, 2, 0.5f}, 2, 1.5231883119115297},
-      {{AK::kThresholdedRelu, 1}, 1, 0}, {{AK::kThresholdedRelu, 1}, 1.5f, 1.5},
-      {{AK::kGeluErf}, 1, 0.8413447460685429}, {{AK::kGeluErf}, -10, 0},
+      {{AK::kThresholdedRelu, 1}, 1, 0},
+      {{AK::kThresholdedRelu, 1}, 1.5f, 1.5},
+      {{AK::kGeluErf}, 1, 0.8413447460685429},
+      {{AK::kGeluErf}, -10, 0},
       {{AK::kGeluTanh}, 1, 0.8411919906082768},
-      {{AK::kSwish, 1}, 1, 0.7310585786300049}, {{AK::kSwish, 2}, 1, 0.8807970779778823},
-      {{AK::kHardSwish}, 1, 0.6666666666666666}, {{AK::kHardSwish}, -4, 0},
+      {{AK::kSwish, 1}, 1, 0.7310585786300049},
+      {{AK::kSwish, 2}, 1, 0.8807970779778823},
+      {{AK::kHardSwish}, 1, 0.6666666666666666},
+      {{AK::kHardSwish}, -4, 0},
       {{AK::kMish}, 1, 0.8650983882673103},
   };
   for (const Point& p : points) {
@@ -67,18 +81,39 @@ TEST(Activation, Refusals) {
 
 TEST(Unary, KnownPoints) {
   using U = UnaryKind;
-  const struct { U kind; float x; double y; } points[] = {
-      {U::kExp, 1, 2.718281828459045}, {U::kLog, 2, 0.6931471805599453}, {U::kSqrt, 2, 1.4142135624},
-      {U::kReciprocal, 4, 0.25}, {U::kAbs, -3, 3}, {U::kNeg, 3, -3},
-      {U::kSin, 1, 0.8414709848078965}, {U::kCos, 1, 0.5403023058681398},
-      {U::kTan, 1, 1.5574077246549023}, {U::kSinh, 1, 1.1752011936438014},
-      {U::kCosh, 1, 1.5430806348152437}, {U::kAsin, 1, 1.5707963267948966},
-      {U::kAcos, 0, 1.5707963267948966}, {U::kAtan, 1, 0.7853981633974483},
-      {U::kAsinh, 1, 0.881373587019543}, {U::kAcosh, 2, 1.3169578969248166},
-      {U::kAtanh, 0.5f, 0.5493061443340549}, {U::kCeil, 1.2f, 2}, {U::kFloor, -1.2f, -2},
-      {U::kErf, 1, 0.8427007929497149}, {U::kSign, -7, -1}, {U::kSign, 0, 0},
-      {U::kRound, 2.5f, 2}, {U::kRound, 3.5f, 4}, {U::kRound, -0.5f, 0},
-      {U::kIsInf, -kInf, 1}, {U::kIsInf, kNan, 0}, {U::kIsNan, kNan, 1}, {U::kNot, 0, 1}};
+  const struct {
+    U kind;
+    float x;
+    double y;
+  } points[] = {{U::kExp, 1, 2.718281828459045},
+                {U::kLog, 2, 0.6931471805599453},
+                {U::kSqrt, 2, 1.4142135624},
+                {U::kReciprocal, 4, 0.25},
+                {U::kAbs, -3, 3},
+                {U::kNeg, 3, -3},
+                {U::kSin, 1, 0.8414709848078965},
+                {U::kCos, 1, 0.5403023058681398},
+                {U::kTan, 1, 1.5574077246549023},
+                {U::kSinh, 1, 1.1752011936438014},
+                {U::kCosh, 1, 1.5430806348152437},
+                {U::kAsin, 1, 1.5707963267948966},
+                {U::kAcos, 0, 1.5707963267948966},
+                {U::kAtan, 1, 0.7853981633974483},
+                {U::kAsinh, 1, 0.881373587019543},
+                {U::kAcosh, 2, 1.3169578969248166},
+                {U::kAtanh, 0.5f, 0.5493061443340549},
+                {U::kCeil, 1.2f, 2},
+                {U::kFloor, -1.2f, -2},
+                {U::kErf, 1, 0.8427007929497149},
+                {U::kSign, -7, -1},
+                {U::kSign, 0, 0},
+                {U::kRound, 2.5f, 2},
+                {U::kRound, 3.5f, 4},
+                {U::kRound, -0.5f, 0},
+                {U::kIsInf, -kInf, 1},
+                {U::kIsInf, kNan, 0},
+                {U::kIsNan, kNan, 1},
+                {U::kNot, 0, 1}};
   for (const auto& p : points) {
     EXPECT_NEAR(apply(p.kind, p.x), p.y, 1e-6 * std::fabs(p.y)) << name_of(p.kind);
   }
@@ -155,8 +190,10 @@ TEST(Elementwise, ComparisonsAndLogic) {
 }
 
 TEST(Elementwise, Broadcasting) {
-  const Shape shapes[][3] = {{{2, 3}, {3}, {2, 3}},          {{2, 1}, {1, 3}, {2, 3}},
-                             {{}, {2, 2}, {2, 2}},           {{2, 3, 1, 2}, {3, 4, 1}, {2, 3, 4, 2}},
+  const Shape shapes[][3] = {{{2, 3}, {3}, {2, 3}},
+                             {{2, 1}, {1, 3}, {2, 3}},
+                             {{}, {2, 2}, {2, 2}},
+                             {{2, 3, 1, 2}, {3, 4, 1}, {2, 3, 4, 2}},
                              {{1, 5, 1}, {4, 1, 1}, {4, 5, 1}}};
   Random random(2);
   for (const auto& row : shapes) {
@@ -191,7 +228,8 @@ TEST(Elementwise, TypesMustAgree) {
     infer_of(Elementwise{}, {{DataType::kFloat32, {2}, nullptr}, {DataType::kInt32, {2}, nullptr}});
   });
   EXPECT_TRUE(contains(text, "input 0 has type float32 but input 1 has type int32"));
-  EXPECT_TRUE(contains(refusal(Elementwise{}, {{2}, {2}}, DataType::kInt8), "float32, int32, int64"));
+  EXPECT_TRUE(
+      contains(refusal(Elementwise{}, {{2}, {2}}, DataType::kInt8), "float32, int32, int64"));
   EXPECT_TRUE(contains(refusal(Elementwise{EK::kAnd}, {{2}, {2}}), "must be bool"));
 }
 
@@ -200,9 +238,9 @@ TEST(Scale, UniformPerChannelElementwise) {
   EXPECT_EQ(list<float>(run(Scale{1, true, true, false},
                             {x, Tensor::scalar(2), Tensor::floats({2}, {10, 20})})),
             (std::vector<float>{10, 12, 24, 26, 18, 20, 32, 34}));
-  EXPECT_EQ(list<float>(run(Scale{1, false, true, false},
-                            {x, Tensor::floats({2, 2}, {1, 2, 3, 4})})),
-            (std::vector<float>{1, 3, 5, 7, 5, 7, 9, 11}));
+  EXPECT_EQ(
+      list<float>(run(Scale{1, false, true, false}, {x, Tensor::floats({2, 2}, {1, 2, 3, 4})})),
+      (std::vector<float>{1, 3, 5, 7, 5, 7, 9, 11}));
   EXPECT_EQ(list<float>(run(Scale{2, false, false, true}, {x, Tensor::floats({2}, {1, 2})})),
             (std::vector<float>{0, 1, 2, 9, 4, 25, 6, 49}));
   EXPECT_EQ(run(Scale{}, {x}), x);

@@ -25,11 +25,11 @@ TEST(MatrixMultiply, VectorsAsInNumpy) {
   EXPECT_EQ(list<float>(dot), (std::vector<float>{10101}));
 }
 
-
 TEST(MatrixMultiply, RandomBatchesAndTransposes) {
   Random random(7);
-  const Shape batches[][3] = {{{}, {}, {}},          {{4}, {}, {4}},         {{}, {3}, {3}},
-                              {{2, 3}, {2, 3}, {2, 3}}, {{2, 1}, {3}, {2, 3}}, {{2, 1}, {1, 3}, {2, 3}}};
+  const Shape batches[][3] = {{{}, {}, {}},          {{4}, {}, {4}},
+                              {{}, {3}, {3}},        {{2, 3}, {2, 3}, {2, 3}},
+                              {{2, 1}, {3}, {2, 3}}, {{2, 1}, {1, 3}, {2, 3}}};
   for (int trial = 0; trial < 96; ++trial) {
     const auto& [batch_a, batch_b, batch] = batches[trial % 6];
     const MatrixMultiply op{(trial / 6) % 2 == 1, (trial / 12) % 2 == 1};

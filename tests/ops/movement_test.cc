@@ -22,9 +22,9 @@ void expect_moves_every_type(const Op& op, const Shape& shape) {
     ASSERT_EQ(y.shape(), from.shape());
     const size_t size = size_of(type);
     for (int64_t i = 0; i < y.volume(); ++i) {
-      ASSERT_EQ(0, std::memcmp(y.as<char>() + i * static_cast<int64_t>(size),
-                               x.as<char>() + from.as<int64_t>()[i] * static_cast<int64_t>(size),
-                               size))
+      ASSERT_EQ(
+          0, std::memcmp(y.as<char>() + i * static_cast<int64_t>(size),
+                         x.as<char>() + from.as<int64_t>()[i] * static_cast<int64_t>(size), size))
           << name_of(type) << " element " << i;
     }
   }
@@ -114,6 +114,8 @@ TEST(Slice, ShapesAndRefusals) {
   EXPECT_TRUE(contains(refusal(Slice{{1}, {-7}, {1}, {}}, {{2, 6}}), "reach outside"));
   EXPECT_TRUE(contains(refusal(Slice{{1}, {0}, {1}, {0}}, {{2, 6}}), "stride 0"));
   EXPECT_TRUE(contains(refusal(Slice{{}, {0}, {1}, {}}, {{2, 6}}), "but 2 axes are sliced"));
+  EXPECT_TRUE(contains(refusal(Slice{{0}, {INT64_MIN}, {1}, {}}, {{2, 6}}), "out of range"));
+  EXPECT_TRUE(contains(refusal(Slice{{0}, {0}, {INT64_MAX}, {INT64_MAX}}, {{2, 6}}), "range"));
 }
 
 TEST(Padding, Kinds) {
@@ -150,12 +152,14 @@ TEST(Padding, ShapesAndRefusals) {
                        "crop more than there is"));
   EXPECT_TRUE(contains(refusal(Padding{PaddingKind::kConstant, {0}, {0}, 0}, {{3, 3}}),
                        "x (3, 3) has 2 axes"));
+  EXPECT_TRUE(contains(refusal(Padding{PaddingKind::kConstant, {INT64_MIN}, {0}, 0}, {{3}}),
+                       "out of range"));
 }
 
 TEST(Gather, IndicesOfAnyShape) {
   const Tensor data = counting<float>({3, 4});
-  const Tensor y = run(Gather{1}, {data, Tensor::from<int32_t>({2, 2}, std::vector<int32_t>{
-                                             3, 0, -1, 1})});
+  const Tensor y =
+      run(Gather{1}, {data, Tensor::from<int32_t>({2, 2}, std::vector<int32_t>{3, 0, -1, 1})});
   EXPECT_EQ(y.shape(), (Shape{3, 2, 2}));
   EXPECT_EQ(list<float>(y), (std::vector<float>{3, 0, 3, 1, 7, 4, 7, 5, 11, 8, 11, 9}));
   EXPECT_EQ(list<int8_t>(run(Gather{0}, {counting<int8_t>({3, 2}), Tensor::int64s({2, 0})})),
@@ -181,7 +185,8 @@ TEST(Select, Broadcasts) {
   const Tensor a = counting<int16_t>({3}), b = values<int16_t>({}, {-1});
   EXPECT_EQ(list<int16_t>(run(Select{}, {condition, a, b})),
             (std::vector<int16_t>{-1, -1, -1, 0, 1, 2}));
-  EXPECT_TRUE(contains(refusal(Select{}, {{2}, {2}, {2}}), "input 0 has type float32, but it must"));
+  EXPECT_TRUE(
+      contains(refusal(Select{}, {{2}, {2}, {2}}), "input 0 has type float32, but it must"));
 }
 
 TEST(Cast, EqualsTensorCastForEveryPair) {

@@ -80,10 +80,10 @@ void random_max_pools(uint64_t seed) {
           T best = std::numeric_limits<T>::lowest();
           for (int64_t a = 0; a < op.window.kernel[0]; ++a)
             for (int64_t b = 0; b < op.window.kernel[1]; ++b) {
-              const int64_t h = i * op.window.stride[0] + a * op.window.dilation[0] -
-                                op.window.pad_before[0];
-              const int64_t w = j * op.window.stride[1] + b * op.window.dilation[1] -
-                                op.window.pad_before[1];
+              const int64_t h =
+                  i * op.window.stride[0] + a * op.window.dilation[0] - op.window.pad_before[0];
+              const int64_t w =
+                  j * op.window.stride[1] + b * op.window.dilation[1] - op.window.pad_before[1];
               if (h < 0 || w < 0 || h >= shape[2] || w >= shape[3]) continue;
               best = std::max(best, x.as<T>()[(p * shape[2] + h) * shape[3] + w]);
             }
@@ -106,9 +106,9 @@ TEST(Pooling, Refusals) {
                        "on spatial axis 0 the padding (2 before, 0 after) must be smaller than the "
                        "window (2)"));
   EXPECT_TRUE(contains(refusal(Pooling{}, {{1, 1, 4, 4}}), "the window has no kernel"));
-  EXPECT_TRUE(contains(refusal(pool(PoolingKind::kAverage, {2, 2}), {{1, 1, 4, 4}},
-                               DataType::kInt8),
-                       "must be float32"));
+  EXPECT_TRUE(
+      contains(refusal(pool(PoolingKind::kAverage, {2, 2}), {{1, 1, 4, 4}}, DataType::kInt8),
+               "must be float32"));
 }
 
 TEST(Reduce, EveryKindOverMiddleAxis) {
@@ -120,10 +120,8 @@ TEST(Reduce, EveryKindOverMiddleAxis) {
             (std::vector<float>{15, 48, -15, -48}));
   EXPECT_EQ(list<float>(run(Reduce{K::kMax, {-2}, false}, {x})),
             (std::vector<float>{5, 6, -1, -2}));
-  EXPECT_EQ(list<float>(run(Reduce{K::kMin, {1}, false}, {x})),
-            (std::vector<float>{1, 2, -5, -6}));
-  EXPECT_EQ(list<float>(run(Reduce{K::kMean, {1}, true}, {x})),
-            (std::vector<float>{3, 4, -3, -4}));
+  EXPECT_EQ(list<float>(run(Reduce{K::kMin, {1}, false}, {x})), (std::vector<float>{1, 2, -5, -6}));
+  EXPECT_EQ(list<float>(run(Reduce{K::kMean, {1}, true}, {x})), (std::vector<float>{3, 4, -3, -4}));
   EXPECT_EQ(run(Reduce{K::kMean, {1}, true}, {x}).shape(), (Shape{2, 1, 2}));
   EXPECT_EQ(list<float>(run(Reduce{K::kSum, {0, 2}, false}, {x})), (std::vector<float>{0, 0, 0}));
   EXPECT_EQ(run(Reduce{K::kSum, {}, false}, {x}).shape(), Shape{});

@@ -22,7 +22,8 @@ Quantize quantize(DataType type, std::vector<float> scale, int32_t zero_point = 
 }
 
 TEST(Quantize, SymmetricTiesToEvenAndClamps) {
-  const Tensor x = Tensor::floats({10}, {0.25f, 0.75f, 1.25f, -0.25f, -0.75f, 63.5f, 64, -64, -65, kNan});
+  const Tensor x =
+      Tensor::floats({10}, {0.25f, 0.75f, 1.25f, -0.25f, -0.75f, 63.5f, 64, -64, -65, kNan});
   EXPECT_EQ(list<int8_t>(run(quantize(DataType::kInt8, {0.5f}), {x})),
             (std::vector<int8_t>{0, 2, 2, 0, -2, 127, 127, -128, -128, -128}));
   Quantize weights = quantize(DataType::kInt8, {0.5f});
@@ -121,11 +122,13 @@ TEST(Quantize, Refusals) {
   EXPECT_TRUE(contains(refusal(op, {{2}}), "must lie in [0, 255], the range of uint8"));
   op = quantize(DataType::kInt8, {1}, 200);
   EXPECT_TRUE(contains(refusal(op, {{2}}), "zero point 200 is outside [lo, hi] = [-128, 127]"));
-  EXPECT_TRUE(contains(refusal(quantize(DataType::kInt64, {1}), {{2}}), "use int8, uint8 or int32"));
+  EXPECT_TRUE(
+      contains(refusal(quantize(DataType::kInt64, {1}), {{2}}), "use int8, uint8 or int32"));
   op = quantize(DataType::kInt8, {});
   op.dynamic = true;
   EXPECT_TRUE(contains(refusal(op, {{}}), "needs a batch axis"));
-  EXPECT_TRUE(contains(refusal(Dequantize{{1}, 0, -1, false}, {{2}}), "must be int8, uint8, int32"));
+  EXPECT_TRUE(
+      contains(refusal(Dequantize{{1}, 0, -1, false}, {{2}}), "must be int8, uint8, int32"));
 }
 
 }  // namespace

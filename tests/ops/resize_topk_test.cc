@@ -49,11 +49,12 @@ TEST(Resize, RoundingOfHalves) {
 
 TEST(Resize, NearestShrinksAndAlignsCorners) {
   // half pixel, 5 → 3 at scale 0.6: (o + .5)/.6 − .5 = 1/3, 2, 3 2/3
-  EXPECT_EQ(list<float>(run(nearest({0.6f}, ResizeCoordinates::kHalfPixel), {counting<float>({5})})),
-            (std::vector<float>{0, 2, 4}));
+  EXPECT_EQ(
+      list<float>(run(nearest({0.6f}, ResizeCoordinates::kHalfPixel), {counting<float>({5})})),
+      (std::vector<float>{0, 2, 4}));
   // align corners, 3 → 5: 0, .5, 1, 1.5, 2
-  EXPECT_EQ(list<float>(run(nearest({5.0f / 3}, ResizeCoordinates::kAlignCorners),
-                            {counting<float>({3})})),
+  EXPECT_EQ(list<float>(
+                run(nearest({5.0f / 3}, ResizeCoordinates::kAlignCorners), {counting<float>({3})})),
             (std::vector<float>{0, 0, 1, 1, 2}));
 }
 
@@ -93,7 +94,8 @@ TEST(Resize, LinearAsymmetricReadsTheEdge) {
 TEST(Resize, ShapesAndRefusals) {
   EXPECT_EQ(shape_of(linear({-1, 3, 8, 8}, ResizeCoordinates::kHalfPixel), {{-1, 3, 4, 4}}),
             (Shape{-1, 3, 8, 8}));
-  EXPECT_EQ(shape_of(nearest({1, 2.5f}, ResizeCoordinates::kHalfPixel), {{-1, 5}}), (Shape{-1, 12}));
+  EXPECT_EQ(shape_of(nearest({1, 2.5f}, ResizeCoordinates::kHalfPixel), {{-1, 5}}),
+            (Shape{-1, 12}));
   EXPECT_TRUE(contains(refusal(linear({1, 2}, ResizeCoordinates::kHalfPixel), {{1, 2, 3}}),
                        "x (1, 2, 3) needs either 3 sizes or 3 scales, but got 2 sizes and 0"));
   EXPECT_TRUE(contains(refusal(nearest({0}, ResizeCoordinates::kHalfPixel), {{3}}), "scale 0"));

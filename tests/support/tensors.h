@@ -69,8 +69,8 @@ std::vector<T> list(const Tensor& t) {
 }
 
 /// |a − e| <= absolute + relative · |e| everywhere; NaN equals NaN.
-inline void expect_close(const Tensor& actual, const std::vector<double>& expected,
-                         double absolute, double relative = 0.0) {
+inline void expect_close(const Tensor& actual, const std::vector<double>& expected, double absolute,
+                         double relative = 0.0) {
   ASSERT_EQ(actual.type(), DataType::kFloat32);
   ASSERT_EQ(actual.volume(), static_cast<int64_t>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i) {
