@@ -64,6 +64,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   validate(network);
 
   std::shared_ptr<PlanData> plan = lower(network, groups, notes_of(labels));
+  annotate_minima(*plan);
   plan->profiles = std::move(profiles);
   plan->preprocess = build.preprocess.is_identity() ? "" : build.preprocess.to_json();
   select_tactics(*plan, cpu_backend(), device, build);

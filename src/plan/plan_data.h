@@ -24,6 +24,9 @@ struct PlanTensor {
   float scale = 0.0f;
   int32_t zero_point = 0;
   int32_t blob = -1;
+  /// Least value an 8-bit tensor can hold, known from the steps before it (annotate_minima()):
+  /// kernels read signed tensors that are never negative as unsigned. Not in the file.
+  int32_t q_min = -128;
   bool operator==(const PlanTensor&) const = default;
 };
 
@@ -79,6 +82,9 @@ std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
                                 std::span<const Shape> inputs);
 /// Shapes of all tensors, given the inputs' (in PlanData::inputs order).
 std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs);
+
+/// Derives PlanTensor::q_min of every tensor from the steps' clamps and tables.
+void annotate_minima(PlanData& plan);
 
 /// Fills profile.offsets and arena_bytes for the max shapes: lifetimes → offsets, largest first
 /// into the best gap; view outputs and in-place element-wise results share their input's bytes.

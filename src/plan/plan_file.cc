@@ -275,6 +275,7 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
   });
   plan->storage = std::move(owner);
   validate(*plan, origin);
+  annotate_minima(*plan);
   // Offsets are a pure function of the rest: computing them again makes hostile ones harmless.
   for (PlanProfile& profile : plan->profiles) plan_memory(*plan, profile);
   return plan;

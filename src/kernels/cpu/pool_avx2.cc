@@ -53,7 +53,32 @@ void maximum_as(const PoolRun& run) {
   }
 }
 
-void maximum(const PoolRun& run) { run.is_signed ? maximum_as<true>(run) : maximum_as<false>(run); }
+/// Windows of kSide × kSide and channels in whole vectors: the loops over taps unrolled.
+template <bool kSigned, int kSide>
+void maximum_square(const PoolRun& run) {
+  for (int64_t c = 0; c < run.channels; c += 32) {
+    const uint8_t* x = run.x + c;
+    for (int64_t i = 0; i < run.pixels; ++i, x += run.step) {
+      __m256i best = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+      for (int t = 1; t < kSide * kSide; ++t) {
+        const uint8_t* tap = x + t / kSide * run.row_stride + t % kSide * run.column_stride;
+        const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tap));
+        best = kSigned ? _mm256_max_epi8(best, v) : _mm256_max_epu8(best, v);
+      }
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(run.y + i * run.channels + c), best);
+    }
+  }
+}
+
+template <bool kSigned>
+void maximum_of(const PoolRun& run) {
+  const bool whole = run.channels % 32 == 0;
+  if (whole && run.rows == 2 && run.columns == 2) return maximum_square<kSigned, 2>(run);
+  if (whole && run.rows == 3 && run.columns == 3) return maximum_square<kSigned, 3>(run);
+  maximum_as<kSigned>(run);
+}
+
+void maximum(const PoolRun& run) { run.is_signed ? maximum_of<true>(run) : maximum_of<false>(run); }
 
 /// Eight sums to eight bytes.
 inline void finish(__m256i sums, const PoolAverage& a, uint8_t* y) {

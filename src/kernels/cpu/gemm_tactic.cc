@@ -1,0 +1,81 @@
+// The rows int8.gemm.*: every weighted int8 step that is no depthwise convolution.
+#include <algorithm>
+
+#include "kernels/cpu/gemm_prepared.h"
+#include "kernels/cpu/rows.h"
+
+namespace octile {
+namespace {
+
+bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
+class GemmTactic : public Tactic {
+ public:
+  GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels)
+      : name_(name), isa_(isa), kernels_(kernels) {}
+  std::string_view name() const override { return name_; }
+  Isa isa() const override { return isa_; }
+
+  std::string refuse(const StepView& view, const Device&) const override {
+    const auto* step = view.as<ConvStep>();
+    if (step == nullptr) return "not a convolution";
+    const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
+    if (!is_byte_type(x.type)) return "the input is not 8-bit";
+    const bool image = x.layout == Layout::kChannelsLast && y.layout == Layout::kChannelsLast;
+    if (!step->rows && !image) return "images need channels last";
+    const int64_t in = step->in_channels / step->groups, out = step->out_channels / step->groups;
+    if (step->groups > 1 && (in % 4 != 0 || out < 4)) {
+      return "groups of " + std::to_string(in) + " channels are too narrow";
+    }
+    constexpr int64_t kLargestImage = int64_t{1} << 31;
+    if (!step->rows && x.shape.volume() / std::max<int64_t>(1, x.shape[0]) >= kLargestImage) {
+      return "an image of 2 GiB or more";
+    }
+    if (isa_ == Isa::kAvx2) {
+      const auto w = view.blob(step->weights).bytes;
+      const bool lowest = std::any_of(w.begin(), w.end(), [](std::byte b) {
+        return b == std::byte{0x80};
+      });
+      if (lowest) return "a weight of -128 could saturate int16";
+    }
+    return "";
+  }
+
+  std::unique_ptr<PackedWeights> pack(const StepView& view, const Device&) const override {
+    return std::make_unique<GemmWeights>(view, kernel_for(view));
+  }
+  size_t workspace_bytes(const StepView& view, const Device& device) const override {
+    return GemmPrepared::workspace_bytes(view, kernel_for(view), device);
+  }
+  std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
+                                    const Device& device) const override {
+    return std::make_unique<GemmPrepared>(view, static_cast<const GemmWeights&>(*packed), device);
+  }
+
+ private:
+  const GemmKernel& kernel_for(const StepView& view) const {
+    const ConvStep& step = *view.as<ConvStep>();
+    return best_gemm_kernel(kernels_, step.out_channels / step.groups);
+  }
+
+  std::string_view name_;
+  Isa isa_;
+  const GemmKernels& kernels_;
+};
+
+}  // namespace
+
+const Tactic& gemm_avx512vnni_tactic() {
+  static const GemmTactic tactic("int8.gemm.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni);
+  return tactic;
+}
+const Tactic& gemm_avxvnni_tactic() {
+  static const GemmTactic tactic("int8.gemm.avxvnni", Isa::kAvxVnni, kGemmAvxVnni);
+  return tactic;
+}
+const Tactic& gemm_avx2_tactic() {
+  static const GemmTactic tactic("int8.gemm.avx2", Isa::kAvx2, kGemmAvx2);
+  return tactic;
+}
+
+}  // namespace octile

@@ -1,0 +1,44 @@
+// Weights of a ConvStep packed for one GemmKernel: column tiles, biases, multipliers.
+#pragma once
+
+#include <vector>
+
+#include "backend/backend.h"
+#include "kernels/cpu/gemm_kernel.h"
+
+namespace octile {
+
+/// How the k axis is cut: `segments` of `bytes` each (a multiple of 4).
+struct GemmCut {
+  int64_t segments = 1, bytes = 0;
+  bool gathered = false;  // rows are copied to scratch first (channels no multiple of 4)
+};
+
+/// Taps × channels when the group's channels come in fours, else one gathered run.
+GemmCut gemm_cut(const ConvStep& step);
+
+GemmInput gemm_input(const PlanTensor& x);
+
+class GemmWeights : public PackedWeights {
+ public:
+  GemmWeights(const StepView& view, const GemmKernel& kernel);
+  size_t bytes() const override { return packed.size() + columns() * (sizeof(int32_t) + 8); }
+  /// Columns of all tiles, padding included.
+  size_t columns() const { return bias.size(); }
+
+  const GemmKernel& kernel;
+  const GemmVariant& variant;
+  GemmCut cut;
+  int64_t tiles_per_group = 0;
+  int64_t tile_bytes = 0;
+  std::vector<int8_t> packed;        // [group][tile][segment][k/4][nr][4]
+  std::vector<int32_t> bias;         // [group][tile][nr]; shift taken off
+  std::vector<int32_t> weight_sum;   // the same order: Σ w_q
+  std::vector<float> multiplier;     // the same order
+  std::vector<float> addend;         // dynamic steps: the float bias, the same order
+};
+
+/// The kernel of a list that wastes the fewest columns on `n`, wider ones first.
+const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n);
+
+}  // namespace octile

@@ -1,0 +1,12 @@
+// INT8 tactics for x86 CPUs: one table, best first.
+#pragma once
+
+#include <span>
+
+#include "backend/backend.h"
+
+namespace octile {
+
+std::span<const Tactic* const> cpu_tactics();
+
+}  // namespace octile
