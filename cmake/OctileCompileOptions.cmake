@@ -9,7 +9,7 @@ endif()
 add_library(octile_options INTERFACE)
 target_compile_options(octile_options INTERFACE -Wall -Wextra -Wshadow
   -Wno-missing-field-initializers  # designated initializers name the fields that matter
-  -Wno-restrict  # GCC 12 warns falsely about std::string at -O3 (GCC bug 105651)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC 12 is wrong about std::string (bug 105651)
   -ffp-contract=off)
 if(OCTILE_WERROR)
   target_compile_options(octile_options INTERFACE -Werror)
