@@ -1,0 +1,77 @@
+# Octile: verbs for people. `make help` lists them. Each says what it does and is quick the second
+# time; builds go to build/<preset>.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DATA ?=
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test test-all asan tsan lint format reproduce check-install install uninstall clean
+
+help: ## List every verb
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+deps: ## Install missing packages (Debian 12, Ubuntu 24.04)
+	@tools/install_dependencies.sh demo
+
+build/%/build.ninja: CMakePresets.json
+	@echo "configuring build/$*"
+	@cmake --preset $* >build/$*.configure.log 2>&1 || (cat build/$*.configure.log; exit 1)
+
+build: deps ## Build everything: build/release/octile, libraries, tests, examples
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS)
+
+demo: deps ## Train-free demo on Fashion-MNIST: float against INT8, every scheme; build/demo
+	@mkdir -p build/demo
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS) --target octile_cli octile_mnist_demo
+	@build/release/examples/mnist/octile_mnist_demo --out build/demo --weights examples/mnist/para.npz \
+	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
+
+test: build ## Build and run the fast tests and the repository's own checks
+	@tools/run_tests.py build/release
+
+test-all: test ## Fast tests, slow ones, lint, sanitizers, install check, oneDNN 3.x headers
+	@tools/install_dependencies.sh lint
+	@$(MAKE) --no-print-directory lint asan tsan check-install
+	@tools/check_onednn3.sh
+	@$(MAKE) --no-print-directory reproduce
+
+asan: deps ## The fast tests under the address and undefined-behaviour sanitizers
+	@mkdir -p build && $(MAKE) --no-print-directory build/asan/build.ninja
+	@cmake --build build/asan -j $(JOBS)
+	@tools/run_tests.py build/asan
+
+tsan: deps ## The fast tests under the thread sanitizer
+	@mkdir -p build && $(MAKE) --no-print-directory build/tsan/build.ninja
+	@cmake --build build/tsan -j $(JOBS)
+	@tools/run_tests.py build/tsan
+
+lint: ## clang-format, clang-tidy, include rule
+	@tools/install_dependencies.sh lint
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
+	@tools/lint.sh
+
+format: ## Rewrite the sources with clang-format
+	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
+	@DATA="$(DATA)" tools/reproduce.sh
+
+check-install: deps ## Install to a temporary prefix and build a consumer against the package
+	@tools/check_install.sh
+
+install: build ## Install program, libraries, headers, CMake package (PREFIX, DESTDIR)
+	@cmake --install build/release --prefix $(PREFIX)
+	@build/release/octile completion bash > build/octile.bash
+	@install -D -m 644 build/octile.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/octile
+	@echo "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/octile" > build/release/install_extra.txt
+
+uninstall: ## Remove what `make install` put there
+	@for list in build/release/install_manifest.txt build/release/install_extra.txt; do \
+	  [ -f $$list ] || { echo "nothing to remove: $$list is missing"; continue; }; \
+	  while read -r file || [ -n "$$file" ]; do rm -fv "$$file"; done < $$list; rm $$list; done
+
+clean: ## Remove build/
+	rm -rf build

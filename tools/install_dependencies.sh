@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
+# Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
+#
+#   tools/install_dependencies.sh [demo|lint …]      extra groups of packages
+set -euo pipefail
+
+packages=(build-essential cmake ninja-build pkg-config
+  libdnnl-dev libonnx-dev libprotobuf-dev protobuf-compiler
+  libflatbuffers-dev flatbuffers-compiler
+  libzip-dev zlib1g-dev libstb-dev libfmt-dev libcli11-dev nlohmann-json3-dev
+  libgtest-dev libgmock-dev python3)
+for group in "$@"; do
+  case $group in
+    demo) packages+=(dataset-fashion-mnist) ;;
+    lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
+    *) echo "unknown group '$group': use demo or lint" >&2; exit 2 ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "This is no Debian or Ubuntu: install the counterparts of: ${packages[*]}" >&2
+  exit 1
+fi
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $state == ii* ]] || missing+=("$package")
+done
+# Tools that came by other ways than packages serve as well.
+have() { command -v "$1" >/dev/null; }
+keep=()
+for package in ${missing[@]+"${missing[@]}"}; do
+  case $package in
+    python3) have python3 ;;
+    python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
+    clang-format-14) have clang-format ;;
+    clang-tidy-14) have clang-tidy ;;
+    *) false ;;
+  esac || keep+=("$package")
+done
+if [ ${#keep[@]} -eq 0 ]; then
+  exit 0
+fi
+
+echo "missing packages: ${keep[*]}"
+line="apt-get install -y --no-install-recommends ${keep[*]}"
+if [ "$(id -u)" -eq 0 ]; then
+  sudo=()
+elif have sudo && sudo -n true 2>/dev/null; then
+  sudo=(sudo)
+else
+  echo "Neither root nor sudo: ask your administrator for" >&2
+  echo "  $line" >&2
+  exit 1
+fi
+echo "installing them with apt-get"
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" $line

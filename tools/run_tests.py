@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Runs the tests of one build directory, tells every skip with its reason, closes with the counts.
+
+    tools/run_tests.py build/release
+
+Sanitizer builds get the runtime options that make their findings fatal. Exits with 1 on a failure.
+"""
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(build):
+    env = dict(os.environ)
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+    env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tools/lsan.supp:print_suppressions=0")
+    if "tsan" in build.name:  # one-threaded oneDNN: its OpenMP runtime is not understood
+        env["OMP_NUM_THREADS"] = "1"
+        env.setdefault("TSAN_OPTIONS",
+                       f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tools/tsan.supp")
+    return env
+
+
+def run_ctest(build):
+    report = build / "junit.xml"
+    report.unlink(missing_ok=True)
+    process = subprocess.Popen(
+        ["ctest", "--test-dir", str(build), "-j", str(os.cpu_count() or 2), "--output-on-failure",
+         "--output-junit", str(report.resolve())],
+        env=environment(build), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if re.match(r"^\s*\d+/\d+ Test\s+#\d+: .* Passed ", line) or "Start" in line[:12]:
+            continue
+        sys.stdout.write(line)
+    code = process.wait()
+    return code, report
+
+
+def skip_reason(output):
+    """GoogleTest prints 'file:line: Skipped' and then the reason."""
+    match = re.search(r"Skipped\n(.*?)\n(?:\n|\[)", output or "", re.S)
+    return " ".join(match.group(1).split()) if match else "no reason given"
+
+
+def own_checks(build):
+    checks = [["tools/check_includes.py"], ["tools/check_includes.py", "--self-test"]]
+    if "tsan" not in build.name and "asan" not in build.name:
+        checks.append(["tools/check_isa_leaks.py", str(build)])
+    failed = 0
+    for check in checks:
+        code = subprocess.run([sys.executable] + check, cwd=ROOT).returncode
+        print(f"{'ok' if code == 0 else 'FAILED'}: {' '.join(check)}")
+        failed += code != 0
+    return len(checks) - failed, failed
+
+
+def main():
+    build = Path(sys.argv[1])
+    code, report = run_ctest(build)
+    passed = failed = skipped = 0
+    if not report.exists():
+        sys.exit("ctest wrote no report")
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        if case.find("skipped") is not None:
+            skipped += 1
+            output = case.findtext("system-out")
+            print(f"skipped: {case.get('name')}: {skip_reason(output)}")
+        elif case.find("failure") is not None or case.get("status") == "fail":
+            failed += 1
+        else:
+            passed += 1
+    ok, bad = own_checks(build)
+    passed, failed = passed + ok, failed + bad
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or code != 0 else 0)
+
+
+if __name__ == "__main__":
+    main()
