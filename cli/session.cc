@@ -185,7 +185,9 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string join(const std::vector<std::string>& list, const std::string& separator) {
-  return fmt::format("{}", fmt::join(list, separator));
+  std::string text;
+  for (const std::string& entry : list) text += (text.empty() ? "" : separator) + entry;
+  return text;
 }
 
 }  // namespace octile::cli
