@@ -41,13 +41,17 @@ void check_tactic(const Tactic& tactic, const Case& c, Isa isa,
                   const std::vector<std::vector<std::byte>>& expected) {
   std::vector<RunOptions> arrangements{{.threads = 2}, {.threads = 1, .aligned = false}};
   const StepView view = c.view();
+  if (view.as<ConvStep>() != nullptr || view.as<PoolStep>() != nullptr) {
+    arrangements.push_back({.threads = 2, .profile = 3});
+  }
   for (size_t i = 0; i < view.inputs.size(); ++i) {
     if (may_share(view, i)) arrangements.push_back({.threads = 2, .in_place = static_cast<int>(i)});
   }
   for (const RunOptions& options : arrangements) {
     EXPECT_EQ(difference(c, expected, run_tactic(tactic, c, isa, options)), "")
         << tactic.name() << " on " << c.name << ", " << options.threads << " threads"
-        << (options.aligned ? "" : ", misaligned") << (options.in_place >= 0 ? ", in place" : "");
+        << (options.aligned ? "" : ", misaligned") << (options.in_place >= 0 ? ", in place" : "")
+        << (options.profile > 1 ? ", packed for a larger batch" : "");
   }
 }
 

@@ -360,6 +360,48 @@ void add_extreme(std::vector<Case>& cases) {
   }
 }
 
+/// Large enough for several blocks of every kernel's tiling.
+void add_blocked(std::vector<Case>& cases) {
+  const Extents blocked[] = {
+      {.name = "blocked_rows", .n = 131, .c = 1030, .m = 259, .rows = true},
+      {.name = "blocked_few_rows", .n = 2, .c = 4100, .m = 600, .rows = true},
+      {.name = "blocked",
+       .n = 2,
+       .c = 96,
+       .h = 19,
+       .w = 21,
+       .m = 100,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .top = 1,
+       .left = 1,
+       .bottom = 1,
+       .right = 1},
+      {.name = "blocked_depthwise",
+       .n = 2,
+       .c = 200,
+       .h = 21,
+       .w = 20,
+       .m = 200,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .top = 1,
+       .left = 1,
+       .bottom = 1,
+       .right = 1,
+       .groups = 200},
+  };
+  uint32_t seed = 300;
+  for (const Extents& e : blocked) {
+    for (const Arithmetic& a : kArithmetics) {
+      const std::string_view name = a.name;
+      if (name == "s8_residual" || name == "u8" || name == "u8_dynamic" || name == "s8_float") {
+        cases.push_back(convolution(e, a, seed++));
+      }
+    }
+  }
+}
+
 Extents random_extents(CaseBuilder& b) {
   Extents e{.name = "random"};
   e.rows = b.integer(0, 4) == 0;
@@ -431,6 +473,7 @@ std::vector<Case> convolution_cases() {
     for (const Arithmetic& a : kArithmetics) cases.push_back(convolution(e, a, seed++));
   }
   add_extreme(cases);
+  add_blocked(cases);
   for (const bool rows : {false, true}) {
     for (const bool dynamic : {false, true}) cases.push_back(of_rank_3(rows, dynamic, seed++));
   }

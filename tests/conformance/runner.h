@@ -13,6 +13,7 @@ struct RunOptions {
   int threads = 1;
   bool aligned = true;  // to 64 bytes; else to the element's size only
   int in_place = -1;    // ≥ 0: the output is that input's memory
+  int64_t profile = 1;  // the profile's largest batch, as a multiple of the case's
 };
 
 /// Bytes of each output. Fails the current test (with the tactic's name) on a written guard, a
