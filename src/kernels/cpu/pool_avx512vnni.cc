@@ -15,50 +15,73 @@ inline void for_taps(const PoolRun& run, const uint8_t* x, F&& f) {
   }
 }
 
+/// Up to 64 channels of a pixel.
 template <bool kSigned>
-inline __m512i larger(__m512i a, __m512i b) {
-  return kSigned ? _mm512_max_epi8(a, b) : _mm512_max_epu8(a, b);
-}
+struct Wide {
+  static constexpr int64_t kChannels = 64;
+  __mmask64 mask;
+  explicit Wide(int64_t rest) : mask(rest >= 64 ? ~uint64_t{0} : (uint64_t{1} << rest) - 1) {}
+  __m512i load(const uint8_t* x) const { return _mm512_maskz_loadu_epi8(mask, x); }
+  void store(uint8_t* y, __m512i v) const { _mm512_mask_storeu_epi8(y, mask, v); }
+  static __m512i least() { return _mm512_set1_epi8(static_cast<char>(kSigned ? -128 : 0)); }
+  static __m512i larger(__m512i a, __m512i b) {
+    return kSigned ? _mm512_max_epi8(a, b) : _mm512_max_epu8(a, b);
+  }
+};
 
+/// Up to 32: a wide load would touch the next cache line for nothing.
 template <bool kSigned>
-void maximum_as(const PoolRun& run) {
-  const __m512i least = _mm512_set1_epi8(static_cast<char>(kSigned ? -128 : 0));
-  for (int64_t c = 0; c < run.channels; c += 64) {
-    const int64_t rest = run.channels - c;
-    const __mmask64 mask = rest >= 64 ? ~uint64_t{0} : (uint64_t{1} << rest) - 1;
-    for (int64_t i = 0; i < run.pixels; ++i) {
-      __m512i best = least;
-      for_taps(run, run.x + i * run.step + c, [&](const uint8_t* tap) {
-        best = larger<kSigned>(best, _mm512_maskz_loadu_epi8(mask, tap));
-      });
-      _mm512_mask_storeu_epi8(run.y + i * run.channels + c, mask, best);
-    }
+struct Narrow {
+  static constexpr int64_t kChannels = 32;
+  __mmask32 mask;
+  explicit Narrow(int64_t rest) : mask(rest >= 32 ? ~uint32_t{0} : (uint32_t{1} << rest) - 1) {}
+  __m256i load(const uint8_t* x) const { return _mm256_maskz_loadu_epi8(mask, x); }
+  void store(uint8_t* y, __m256i v) const { _mm256_mask_storeu_epi8(y, mask, v); }
+  static __m256i least() { return _mm256_set1_epi8(static_cast<char>(kSigned ? -128 : 0)); }
+  static __m256i larger(__m256i a, __m256i b) {
+    return kSigned ? _mm256_max_epi8(a, b) : _mm256_max_epu8(a, b);
+  }
+};
+
+/// Channels [c, c + Lanes::kChannels) of all pixels, any window.
+template <typename Lanes>
+void maximum_block(const PoolRun& run, int64_t c) {
+  const Lanes lanes(run.channels - c);
+  for (int64_t i = 0; i < run.pixels; ++i) {
+    auto best = Lanes::least();
+    for_taps(run, run.x + i * run.step + c,
+             [&](const uint8_t* tap) { best = Lanes::larger(best, lanes.load(tap)); });
+    lanes.store(run.y + i * run.channels + c, best);
   }
 }
 
-/// Windows of kSide × kSide, the loops over taps unrolled.
-template <bool kSigned, int kSide>
-void maximum_square(const PoolRun& run) {
-  for (int64_t c = 0; c < run.channels; c += 64) {
-    const int64_t rest = run.channels - c;
-    const __mmask64 mask = rest >= 64 ? ~uint64_t{0} : (uint64_t{1} << rest) - 1;
-    const uint8_t* x = run.x + c;
-    for (int64_t i = 0; i < run.pixels; ++i, x += run.step) {
-      __m512i best = _mm512_maskz_loadu_epi8(mask, x);
-      for (int t = 1; t < kSide * kSide; ++t) {
-        const uint8_t* tap = x + t / kSide * run.row_stride + t % kSide * run.column_stride;
-        best = larger<kSigned>(best, _mm512_maskz_loadu_epi8(mask, tap));
-      }
-      _mm512_mask_storeu_epi8(run.y + i * run.channels + c, mask, best);
+/// The same for windows of kSide × kSide, the loops over taps unrolled.
+template <typename Lanes, int kSide>
+void maximum_square(const PoolRun& run, int64_t c) {
+  const Lanes lanes(run.channels - c);
+  const uint8_t* x = run.x + c;
+  for (int64_t i = 0; i < run.pixels; ++i, x += run.step) {
+    auto best = lanes.load(x);
+    for (int t = 1; t < kSide * kSide; ++t) {
+      const uint8_t* tap = x + t / kSide * run.row_stride + t % kSide * run.column_stride;
+      best = Lanes::larger(best, lanes.load(tap));
     }
+    lanes.store(run.y + i * run.channels + c, best);
   }
+}
+
+template <typename Lanes>
+void maximum_lanes(const PoolRun& run, int64_t c) {
+  if (run.rows == 2 && run.columns == 2) return maximum_square<Lanes, 2>(run, c);
+  if (run.rows == 3 && run.columns == 3) return maximum_square<Lanes, 3>(run, c);
+  maximum_block<Lanes>(run, c);
 }
 
 template <bool kSigned>
 void maximum_of(const PoolRun& run) {
-  if (run.rows == 2 && run.columns == 2) return maximum_square<kSigned, 2>(run);
-  if (run.rows == 3 && run.columns == 3) return maximum_square<kSigned, 3>(run);
-  maximum_as<kSigned>(run);
+  int64_t c = 0;
+  for (; run.channels - c > 32; c += 64) maximum_lanes<Wide<kSigned>>(run, c);
+  if (c < run.channels) maximum_lanes<Narrow<kSigned>>(run, c);
 }
 
 void maximum(const PoolRun& run) { run.is_signed ? maximum_of<true>(run) : maximum_of<false>(run); }
