@@ -65,8 +65,10 @@ auto flat_steps(Flat& flat, const PlanData& plan) {
   for (const PlanStep& s : plan.steps) {
     std::vector<flatbuffers::Offset<flatbuffers::String>> tactics;
     for (const std::string& name : s.tactics) tactics.push_back(flat.CreateString(name));
-    list.push_back(fbs::CreateStep(flat, flat.CreateString(s.name), uint8_t(s.step.index()),
-                                   flat.CreateVector(attributes_of(s.step)),
+    const std::vector<uint8_t> attributes = attributes_of(s.step);
+    flat.ForceVectorAlignment(attributes.size(), 1, 8);  // FlexBuffers hold up to 8-byte numbers
+    const auto bytes = flat.CreateVector(attributes);
+    list.push_back(fbs::CreateStep(flat, flat.CreateString(s.name), uint8_t(s.step.index()), bytes,
                                    flat.CreateVector(s.inputs), flat.CreateVector(s.outputs),
                                    flat.CreateVector(tactics), flat.CreateString(s.note)));
   }

@@ -9,13 +9,13 @@ namespace octile {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kLargestArena = int64_t{1} << 45;
 
 /// A run of bytes that one or more tensors share (views, in-place results).
 struct Slot {
   int64_t bytes = 0;
   int first = 0, last = -1;  // steps, inclusive
   int64_t offset = -1;
-  bool external = false;     // holds an input, an output or a constant
 };
 
 bool may_run_in_place(const Step& step) {
@@ -23,9 +23,42 @@ bool may_run_in_place(const Step& step) {
          std::holds_alternative<ActivationStep>(step) || std::holds_alternative<LookupStep>(step);
 }
 
+/// Shapes of all tensors at the corners of the profile where one extent is alone at its least or
+/// largest. Operands that are equal at max may broadcast there. Empty: the plan has one shape, or
+/// the corners do not fit the plan (inputs that must agree); then nothing is known but max.
+struct Probes {
+  bool known = true;
+  std::vector<std::vector<Shape>> shapes;
+};
+
+Probes probe_shapes(const PlanData& plan, const PlanProfile& profile) {
+  Probes probes;
+  const auto probe = [&](size_t input, int axis, Shape PlanProfile::Bounds::* alone,
+                         Shape PlanProfile::Bounds::* others) {
+    std::vector<Shape> shapes;
+    for (const auto& bounds : profile.inputs) shapes.push_back(bounds.*others);
+    shapes[input][axis] = (profile.inputs[input].*alone)[axis];
+    try {
+      probes.shapes.push_back(infer_all_shapes(plan, shapes));
+    } catch (const Error&) {
+      probes.known = false;
+    }
+  };
+  for (size_t i = 0; i < profile.inputs.size(); ++i) {
+    const PlanProfile::Bounds& bounds = profile.inputs[i];
+    for (int axis = 0; axis < bounds.min.rank(); ++axis) {
+      if (bounds.min[axis] == bounds.max[axis]) continue;
+      probe(i, axis, &PlanProfile::Bounds::min, &PlanProfile::Bounds::max);
+      probe(i, axis, &PlanProfile::Bounds::max, &PlanProfile::Bounds::min);
+    }
+  }
+  return probes;
+}
+
 class Planner {
  public:
-  Planner(const PlanData& plan, const PlanProfile& profile) : plan_(plan) {
+  Planner(const PlanData& plan, const PlanProfile& profile)
+      : plan_(plan), probes_(probe_shapes(plan, profile)) {
     std::vector<Shape> max;
     for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
     const std::vector<Shape> shapes = infer_all_shapes(plan, max);
@@ -33,13 +66,9 @@ class Planner {
       const auto bytes = shapes[t].volume() * int64_t(size_of(plan.tensors[t].type));
       bytes_.push_back((bytes + kAlignment - 1) / kAlignment * kAlignment);
     }
-    uses_.assign(plan.tensors.size(), 0);
     last_use_.assign(plan.tensors.size(), -1);
     for (size_t s = 0; s < plan.steps.size(); ++s) {
-      for (int32_t t : plan.steps[s].inputs) {
-        ++uses_[size_t(t)];
-        last_use_[size_t(t)] = int(s);
-      }
+      for (int32_t t : plan.steps[s].inputs) last_use_[size_t(t)] = int(s);
     }
     external_.assign(plan.tensors.size(), false);
     for (int32_t t : plan.inputs) external_[size_t(t)] = true;
@@ -90,17 +119,30 @@ class Planner {
     if (!may_run_in_place(step.step)) return -1;
     for (int32_t input : step.inputs) {
       const int slot = slot_of_[size_t(input)];
-      if (slot < 0 || bytes_[size_t(input)] != bytes_[size_t(output)]) continue;
-      const PlanTensor& from = plan_.tensors[size_t(input)];
-      const PlanTensor& to = plan_.tensors[size_t(output)];
-      if (from.shape != to.shape || from.layout != to.layout ||
-          size_of(from.type) != size_of(to.type)) {
-        continue;
-      }
+      // Vendors' float kernels may write over their first operand only.
+      const bool first = input == step.inputs[0];
+      if (slot < 0 || slots_[size_t(slot)].last != index) continue;
+      if (!same_elements(input, output, step.inputs.size() > 1)) continue;
+      const bool floats = plan_.tensors[size_t(input)].type == DataType::kFloat32;
       const bool twice = std::count(step.inputs.begin(), step.inputs.end(), input) > 1;
-      if (!twice && slots_[size_t(slot)].last == index) return slot;
+      if (!twice && (first || !floats)) return slot;
     }
     return -1;
+  }
+
+  /// Element i of one lies where element i of the other does, whatever the input shapes.
+  bool same_elements(int32_t input, int32_t output, bool may_broadcast) const {
+    const PlanTensor& from = plan_.tensors[size_t(input)];
+    const PlanTensor& to = plan_.tensors[size_t(output)];
+    if (bytes_[size_t(input)] != bytes_[size_t(output)] || from.shape != to.shape ||
+        from.layout != to.layout || size_of(from.type) != size_of(to.type)) {
+      return false;
+    }
+    if (!may_broadcast || from.shape.is_static()) return true;
+    return probes_.known && std::all_of(probes_.shapes.begin(), probes_.shapes.end(),
+                                        [&](const std::vector<Shape>& shapes) {
+                                          return shapes[size_t(input)] == shapes[size_t(output)];
+                                        });
   }
 
   void place() {
@@ -112,6 +154,9 @@ class Planner {
     std::vector<size_t> placed;
     for (size_t s : order) {
       slots_[s].offset = best_gap(slots_[s], placed);
+      check(slots_[s].offset <= kLargestArena - slots_[s].bytes, ErrorCode::kUnsupported,
+            "plan '{}' needs an arena of more than {} TiB; lower the profile's max shapes",
+            plan_.name, kLargestArena >> 40);
       placed.push_back(s);
     }
   }
@@ -138,8 +183,9 @@ class Planner {
   }
 
   const PlanData& plan_;
+  const Probes probes_;
   std::vector<int64_t> bytes_;
-  std::vector<int> uses_, last_use_, slot_of_;
+  std::vector<int> last_use_, slot_of_;
   std::vector<bool> external_;
   std::vector<Slot> slots_;
 };

@@ -21,7 +21,7 @@ class Inputs {
       constexpr int64_t kLargestShapeValue = 64;
       if (tensor.blob < 0 || tensor.shape.volume() > kLargestShapeValue) continue;
       const Blob& blob = plan.blobs[static_cast<size_t>(tensor.blob)];
-      values_.emplace_back(blob.type, blob.shape, blob.bytes);
+      values_.emplace_back(tensor.type, tensor.shape, blob.bytes);
       infos.back().value = &values_.back();
     }
   }
@@ -55,6 +55,17 @@ void check_image(const PlanStep& step, const Shape& shape) {
         "step '{}' needs an image (N, C, [H,] W), not {}", step.name, shape.to_string());
 }
 
+/// Dynamic quantization gives one scale (and zero point) a sample: inputs 1 … have shape (N).
+void check_samples(const PlanStep& step, std::span<const Shape> in, int least_rank) {
+  check(in[0].rank() >= least_rank, ErrorCode::kInvalidArgument,
+        "step '{}' has one scale a sample, but {} has no samples", step.name, in[0].to_string());
+  for (size_t i = 1; i < in.size(); ++i) {
+    check(in[i] == Shape{in[0][0]}, ErrorCode::kInvalidArgument,
+          "step '{}' has {} samples but scales or zero points of shape {}", step.name, in[0][0],
+          in[i].to_string());
+  }
+}
+
 struct Rule {
   const PlanData& plan;
   const PlanStep& step;
@@ -62,6 +73,7 @@ struct Rule {
 
   std::vector<Shape> operator()(const ConvStep& s) const {
     Shape x = in[0];
+    if (s.dynamic) check_samples(step, in, 2);
     if (s.rows) {
       check(x.rank() >= 1 && x[x.rank() - 1] == s.in_channels, ErrorCode::kInvalidArgument,
             "step '{}' needs rows of {} values, not {}", step.name, s.in_channels, x.to_string());
@@ -107,13 +119,19 @@ struct Rule {
     for (size_t i = 1; i < step.outputs.size(); ++i) shapes.push_back(Shape{in[0][0]});
     return shapes;
   }
-  std::vector<Shape> operator()(const DequantizeStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const DequantizeStep& s) const {
+    if (s.dynamic) check_samples(step, in, 1);
+    return {in[0]};
+  }
   std::vector<Shape> operator()(const ConcatStep& s) const {
     return by_rule(Concatenation{s.axis}, plan, step, in);
   }
   std::vector<Shape> operator()(const ReorderStep&) const { return {in[0]}; }
   std::vector<Shape> operator()(const ViewStep& s) const { return by_rule(s.op, plan, step, in); }
-  std::vector<Shape> operator()(const SoftmaxStep&) const { return {in[0]}; }
+  std::vector<Shape> operator()(const SoftmaxStep& s) const {
+    const TensorInfo x{DataType::kFloat32, in[0], nullptr};
+    return {infer(Softmax{s.axes}, std::vector{x})[0].shape};
+  }
   std::vector<Shape> operator()(const MatMulStep& s) const {
     const TensorInfo a{DataType::kFloat32, in[0], nullptr}, b{DataType::kFloat32, in[1], nullptr};
     return {infer(s.op, std::vector{a, b})[0].shape};

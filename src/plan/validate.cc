@@ -1,276 +1,14 @@
-// Every rule that a plan must obey before anything uses it: indices, types, attributes, sizes of
-// blobs, order of steps, shapes over the profiles. Files are hostile, so nothing is assumed.
+// Every rule that a plan must obey before anything uses it: indices, constants, order of steps,
+// shapes over the profiles (single steps: step_checker.cc). Files are hostile, nothing is assumed.
 #include <algorithm>
 #include <set>
 
 #include "base/error.h"
-#include "ops/ops.h"
 #include "plan/plan_data.h"
+#include "plan/step_checker.h"
 
 namespace octile {
 namespace {
-
-bool is_bytes(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
-/// The checks on one step; `need` names the step in its message.
-class StepChecker {
- public:
-  StepChecker(const PlanData& plan, const PlanStep& step, const std::string& origin)
-      : plan_(plan), step_(step), origin_(origin) {}
-
-  void need(bool condition, std::string_view what) const {
-    check(condition, ErrorCode::kInvalidFile, "{}: step '{}' ({}): {}; the plan is damaged, build "
-          "it again", origin_, step_.name, name_of(step_.step), what);
-  }
-
-  void operator()(const ConvStep& s) const {
-    window(s.window);
-    channels(s.in_channels, s.out_channels, s.groups);
-    const bool floats = in(0).type == DataType::kFloat32;
-    const bool affine = in(0).type == DataType::kUInt8;
-    need(floats || is_bytes(in(0).type), "input type");
-    need(!s.dynamic || !floats, "a dynamic step needs 8-bit input");
-    need(!(s.dynamic && s.residual), "a dynamic step takes no residual");
-    count(1 + size_t(s.residual) + (s.dynamic ? 1 + size_t(affine) : 0), 1);
-    need(out(0).type == DataType::kFloat32 || (is_bytes(out(0).type) && !floats && !s.dynamic),
-         "output type");
-    need(!s.rows || s.window.kernel == std::vector<int64_t>({1, 1}), "rows need a 1x1 kernel");
-    image_layout(0, s.rows);
-    need(out(0).layout == in(0).layout, "output layout");
-    if (s.residual) {
-      need(in(1).type == out(0).type || (is_bytes(in(1).type) && is_bytes(out(0).type)),
-           "residual type");
-      need(in(1).layout == out(0).layout, "residual layout");
-    }
-    if (s.dynamic) {
-      need(in(1).type == DataType::kFloat32, "scale type");
-      need(!affine || in(2).type == DataType::kInt32, "zero point type");
-    }
-    if (!floats && !s.dynamic) quantized(in(0));
-    if (is_bytes(out(0).type)) quantized(out(0));
-    clamp(s.clamp, out(0).type);
-    const int64_t taps = s.window.kernel[0] * s.window.kernel[1];
-    blob(s.weights, floats ? DataType::kFloat32 : DataType::kInt8,
-         s.out_channels * taps * (s.in_channels / s.groups));
-    const DataType bias = floats || s.dynamic ? DataType::kFloat32 : DataType::kInt32;
-    if (!floats || s.bias >= 0) blob(s.bias, bias, s.out_channels);
-    if (!floats) blob(s.multiplier, DataType::kFloat32, s.out_channels);
-  }
-
-  void operator()(const DeconvStep& s) const {
-    window(s.window);
-    channels(s.in_channels, s.out_channels, s.groups);
-    count(1, 1);
-    floats_only();
-    image_layout(0, false);
-    need(out(0).layout == Layout::kChannelsLast, "output layout");
-    need(s.output_padding.size() == 2, "output padding");
-    blob(s.weights, DataType::kFloat32,
-         s.in_channels * s.window.kernel[0] * s.window.kernel[1] * (s.out_channels / s.groups));
-    if (s.bias >= 0) blob(s.bias, DataType::kFloat32, s.out_channels);
-  }
-
-  void operator()(const PoolStep& s) const {
-    if (!s.global) window(s.window);
-    count(1, 1);
-    image_layout(0, false);
-    need(out(0).layout == in(0).layout, "output layout");
-    const bool bytes = is_bytes(in(0).type);
-    need(bytes || in(0).type == DataType::kFloat32, "input type");
-    if (s.kind == PoolingKind::kMax) {
-      need(in(0).type == out(0).type && in(0).scale == out(0).scale &&
-               in(0).zero_point == out(0).zero_point, "a maximum keeps type and scale");
-    } else if (bytes) {
-      need(is_bytes(out(0).type), "output type");
-      quantized(in(0));
-      quantized(out(0));
-    } else {
-      need(out(0).type == DataType::kFloat32, "output type");
-    }
-  }
-
-  void operator()(const EltwiseStep& s) const {
-    count(2, 1);
-    if (is_bytes(out(0).type)) {
-      need(is_bytes(in(0).type) && is_bytes(in(1).type), "operand types");
-      need(s.kind == ElementwiseKind::kAdd || s.kind == ElementwiseKind::kMul, "kind");
-      for (const PlanTensor* t : {&in(0), &in(1), &out(0)}) quantized(*t);
-    } else {
-      floats_only();
-    }
-    need(in(0).layout == out(0).layout && in(1).layout == out(0).layout, "layouts");
-    need(out(0).layout == Layout::kPlain || in(0).shape.rank() == in(1).shape.rank(),
-         "channels-last operands need equal ranks");
-    clamp(s.clamp, out(0).type);
-  }
-
-  void operator()(const ActivationStep&) const {
-    count(1, 1);
-    floats_only();
-    need(in(0).layout == out(0).layout, "layouts");
-  }
-
-  void operator()(const LookupStep& s) const {
-    count(1, 1);
-    need(is_bytes(in(0).type) && is_bytes(out(0).type), "types");
-    need(in(0).layout == out(0).layout, "layouts");
-    blob(s.table, DataType::kUInt8, 256);
-  }
-
-  void operator()(const QuantizeStep& s) const {
-    need(!step_.outputs.empty(), "outputs");
-    const bool affine = out(0).type == DataType::kUInt8;
-    count(1, s.dynamic ? 2 + size_t(affine) : 1);
-    need(in(0).type == DataType::kFloat32 && is_bytes(out(0).type), "types");
-    range(s.q_lo, s.q_hi, out(0).type);
-    if (!s.dynamic) return quantized(out(0));
-    need(out(1).type == DataType::kFloat32 && out(1).layout == Layout::kPlain, "scale type");
-    need(!affine || (out(2).type == DataType::kInt32 && out(2).layout == Layout::kPlain),
-         "zero point type");
-  }
-
-  void operator()(const DequantizeStep& s) const {
-    need(!step_.inputs.empty(), "inputs");
-    const bool affine = in(0).type == DataType::kUInt8;
-    count(s.dynamic ? 2 + size_t(affine) : 1, 1);
-    need(is_bytes(in(0).type) && out(0).type == DataType::kFloat32, "types");
-    if (!s.dynamic) return quantized(in(0));
-    need(in(1).type == DataType::kFloat32, "scale type");
-    need(!affine || in(2).type == DataType::kInt32, "zero point type");
-  }
-
-  void operator()(const ConcatStep&) const {
-    need(!step_.inputs.empty(), "inputs");
-    count(step_.inputs.size(), 1);
-    for (size_t i = 0; i < step_.inputs.size(); ++i) {
-      need(in(i).type == out(0).type && in(i).layout == out(0).layout &&
-               in(i).scale == out(0).scale && in(i).zero_point == out(0).zero_point,
-           "inputs of different type, layout or scale");
-    }
-  }
-
-  void operator()(const ReorderStep&) const {
-    count(1, 1);
-    same_values();
-  }
-
-  void operator()(const ViewStep& s) const {
-    count(1, 1);
-    same_values();
-    const auto* shuffle = std::get_if<Shuffle>(&s.op);
-    need(std::holds_alternative<Identity>(s.op) ||
-             (shuffle != nullptr && shuffle->first.empty() && shuffle->second.empty()),
-         "a view only reshapes");
-  }
-
-  void operator()(const SoftmaxStep& s) const {
-    count(1, 1);
-    need(out(0).type == DataType::kFloat32, "output type");
-    need(in(0).layout == Layout::kPlain && out(0).layout == Layout::kPlain, "layouts");
-    for (int64_t axis : s.axes) {
-      need(axis >= -in(0).shape.rank() && axis < in(0).shape.rank(), "axes");
-    }
-    if (in(0).type == DataType::kFloat32) return;
-    need(is_bytes(in(0).type), "input type");
-    blob(s.table, DataType::kInt32, 256);
-  }
-
-  void operator()(const MatMulStep& s) const {
-    count(2, 1);
-    for (const PlanTensor* t : {&in(0), &in(1), &out(0)}) {
-      need(t->layout == Layout::kPlain, "layouts");
-    }
-    need(in(0).shape.rank() >= 2 && in(1).shape.rank() >= 2, "operands need two axes");
-    if (in(0).type == DataType::kFloat32) return floats_only();
-    need(is_bytes(in(0).type) && in(1).type == DataType::kInt8, "operand types");
-    need(out(0).type == DataType::kFloat32 || is_bytes(out(0).type), "output type");
-    clamp(s.clamp, out(0).type);
-  }
-
-  void operator()(const GenericStep& s) const {
-    std::vector<TensorInfo> infos;
-    for (size_t i = 0; i < step_.inputs.size(); ++i) {
-      need(in(i).layout == Layout::kPlain, "layouts");
-      infos.push_back({in(i).type, in(i).shape, nullptr});
-    }
-    need(!std::holds_alternative<Constant>(s.op), "a constant is no step");
-    for (size_t i = 0; i < step_.outputs.size(); ++i) {
-      need(out(i).layout == Layout::kPlain, "layouts");
-    }
-    std::vector<TensorInfo> made;
-    try {
-      made = infer(s.op, infos);
-    } catch (const Error& error) {
-      need(false, error.what());
-    }
-    need(made.size() >= step_.outputs.size(), "outputs");
-    for (size_t i = 0; i < step_.outputs.size(); ++i) need(made[i].type == out(i).type, "types");
-  }
-
- private:
-  const PlanTensor& in(size_t i) const { return plan_.tensors[size_t(step_.inputs[i])]; }
-  const PlanTensor& out(size_t i) const { return plan_.tensors[size_t(step_.outputs[i])]; }
-
-  void count(size_t inputs, size_t outputs) const {
-    need(step_.inputs.size() == inputs && step_.outputs.size() == outputs,
-         "wrong number of inputs or outputs");
-  }
-  void floats_only() const {
-    for (size_t i = 0; i < step_.inputs.size(); ++i) {
-      need(in(i).type == DataType::kFloat32, "input type");
-    }
-    need(out(0).type == DataType::kFloat32, "output type");
-  }
-  void window(const Window& w) const {
-    constexpr int64_t kLargest = 1 << 20;
-    for (const auto* list : {&w.kernel, &w.stride, &w.dilation, &w.pad_before, &w.pad_after}) {
-      need(list->size() == 2, "a window needs two axes");
-      const bool pad = list == &w.pad_before || list == &w.pad_after;
-      for (int64_t v : *list) need(v >= (pad ? 0 : 1) && v <= kLargest, "window out of range");
-    }
-  }
-  void channels(int64_t c, int64_t m, int64_t groups) const {
-    constexpr int64_t kLargest = 1 << 30;
-    need(c >= 1 && m >= 1 && c <= kLargest && m <= kLargest, "channels out of range");
-    need(groups >= 1 && c % groups == 0 && m % groups == 0, "groups do not divide channels");
-  }
-  void image_layout(size_t i, bool rows) const {
-    const int rank = in(i).shape.rank();
-    need(rows ? in(i).layout == Layout::kPlain && rank >= 1
-              : in(i).layout == Layout::kChannelsLast && (rank == 3 || rank == 4),
-         "input layout");
-  }
-  void quantized(const PlanTensor& t) const {
-    constexpr float kLargest = std::numeric_limits<float>::max();
-    need(t.scale > 0.0f && t.scale <= kLargest, "a quantized tensor without scale");
-    const bool affine = t.type == DataType::kUInt8;
-    need(t.zero_point >= (affine ? 0 : -128) && t.zero_point <= (affine ? 255 : 127),
-         "zero point out of range");
-  }
-  void range(int32_t lo, int32_t hi, DataType type) const {
-    const bool affine = type == DataType::kUInt8;
-    need(lo <= hi && lo >= (affine ? 0 : -128) && hi <= (affine ? 255 : 127),
-         "quantized bounds out of range");
-  }
-  void clamp(const Clamp& c, DataType out_type) const {
-    if (is_bytes(out_type)) range(c.q_lo, c.q_hi, out_type);
-    need(c.lo <= c.hi, "bounds of the clamp");
-  }
-  void blob(int32_t index, DataType type, int64_t elements) const {
-    need(index >= 0 && size_t(index) < plan_.blobs.size(), "a weight is missing");
-    const Blob& b = plan_.blobs[size_t(index)];
-    need(b.type == type, "a weight has the wrong type");
-    need(b.bytes.size() == size_t(elements) * size_of(type), "a weight has the wrong size");
-  }
-  void same_values() const {
-    need(in(0).type == out(0).type && in(0).scale == out(0).scale &&
-             in(0).zero_point == out(0).zero_point, "types differ");
-  }
-
-  const PlanData& plan_;
-  const PlanStep& step_;
-  const std::string& origin_;
-};
 
 class PlanChecker {
  public:
@@ -283,9 +21,9 @@ class PlanChecker {
       need(made[size_t(t)] && plan_.tensors[size_t(t)].blob < 0, "an output that no step makes");
     }
     for (const PlanStep& step : plan_.steps) {
-      std::visit(StepChecker(plan_, step, origin_), step.step);
+      check_step(plan_, step, origin_);
     }
-    profiles();
+    profiles(made);
   }
 
  private:
@@ -304,11 +42,17 @@ class PlanChecker {
       need(t.blob < int64_t(plan_.blobs.size()) && t.blob >= -1, "a blob index is out of range");
       if (t.blob < 0) continue;
       const Blob& b = plan_.blobs[size_t(t.blob)];
-      need(t.shape.is_static() && t.layout == Layout::kPlain && b.type == t.type &&
-               b.bytes.size() == size_t(t.shape.volume()) * size_of(t.type),
+      need(t.layout == Layout::kPlain && b.type == t.type &&
+               holds(b.bytes.size(), t.type, t.shape),
            "a constant's bytes do not fit its shape");
+      const bool booleans = t.type != DataType::kBool ||
+                            std::all_of(b.bytes.begin(), b.bytes.end(),
+                                        [](std::byte byte) { return byte <= std::byte{1}; });
+      need(booleans, "a boolean constant is neither 0 nor 1");
     }
     std::set<int32_t> seen;
+    names(plan_.inputs);
+    names(plan_.outputs);
     for (int32_t t : plan_.inputs) {
       index(t);
       need(plan_.tensors[size_t(t)].blob < 0 && seen.insert(t).second, "an input is no input");
@@ -319,6 +63,16 @@ class PlanChecker {
       index(t);
       need(seen.insert(t).second, "an output is listed twice");
       need(plan_.tensors[size_t(t)].layout == Layout::kPlain, "an output's layout");
+    }
+  }
+
+  /// Users ask for inputs and outputs by name.
+  void names(const std::vector<int32_t>& list) const {
+    std::set<std::string> seen;
+    for (int32_t t : list) {
+      index(t);
+      need(seen.insert(plan_.tensors[size_t(t)].name).second,
+           "two inputs or two outputs have one name");
     }
   }
 
@@ -342,7 +96,7 @@ class PlanChecker {
     return made;
   }
 
-  void profiles() const {
+  void profiles(const std::vector<bool>& made) const {
     need(!plan_.profiles.empty(), "no profiles");
     for (const PlanProfile& p : plan_.profiles) {
       need(p.inputs.size() == plan_.inputs.size(), "a profile lacks inputs");
@@ -353,7 +107,7 @@ class PlanChecker {
            {&PlanProfile::Bounds::min, &PlanProfile::Bounds::opt, &PlanProfile::Bounds::max}) {
         std::vector<Shape> inputs;
         for (const auto& b : p.inputs) inputs.push_back(b.*which);
-        shapes(inputs);
+        shapes(inputs, made);
       }
     }
     for (const PlanStep& step : plan_.steps) {
@@ -375,26 +129,27 @@ class PlanChecker {
   }
 
   /// Shape rules hold and no tensor is absurdly large.
-  void shapes(const std::vector<Shape>& inputs) const {
+  void shapes(const std::vector<Shape>& inputs, const std::vector<bool>& made) const {
     constexpr int64_t kLargestTensor = int64_t{1} << 40;
     try {
       const std::vector<Shape> all = infer_all_shapes(plan_, inputs);
       for (size_t t = 0; t < all.size(); ++t) {
-        const PlanTensor& tensor = plan_.tensors[t];
         need(all[t].is_static() && all[t].volume() <= kLargestTensor, "a tensor is too large");
-        need(tensor.shape.rank() == all[t].rank() || !used(int32_t(t)), "a tensor's rank");
+        if (!made[t]) continue;
+        const Shape& declared = plan_.tensors[t].shape;
+        bool agrees = declared.rank() == all[t].rank();
+        for (int axis = 0; agrees && axis < declared.rank(); ++axis) {
+          agrees = declared[axis] == kDynamic || declared[axis] == all[t][axis];
+        }
+        if (!agrees) {
+          need(false, fmt::format("tensor '{}' is declared as {} but is {}", plan_.tensors[t].name,
+                                  declared.to_string(), all[t].to_string()));
+        }
       }
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kInvalidFile) throw;
       need(false, error.what());
     }
-  }
-
-  bool used(int32_t t) const {
-    return std::any_of(plan_.steps.begin(), plan_.steps.end(), [&](const PlanStep& s) {
-      return std::count(s.inputs.begin(), s.inputs.end(), t) > 0 ||
-             std::count(s.outputs.begin(), s.outputs.end(), t) > 0;
-    });
   }
 
   const PlanData& plan_;
