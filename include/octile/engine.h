@@ -76,7 +76,9 @@ class ExecutionContext {
 
   int profile() const;
   /// Within [min, max] of the profile, else kInvalidArgument naming input, shape and bounds.
-  /// Prepares every step for the shape (may allocate); prepared shapes are kept.
+  /// Prepares every step for the shape (may allocate); the last 32 prepared shapes are kept.
+  /// Where the shapes of several inputs vary they may disagree until the last is set; run() throws
+  /// if they still do. Data that set_input() copied under another shape is forgotten.
   void set_input_shape(const std::string& input, const Shape& shape);
   /// Shape under the shapes set so far. Throws while an input it depends on is unset.
   Shape shape(const std::string& binding) const;

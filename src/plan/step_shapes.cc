@@ -143,7 +143,14 @@ struct Rule {
 
 std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
                                 std::span<const Shape> inputs) {
-  std::vector<Shape> shapes = std::visit(Rule{plan, step, inputs}, step.step);
+  std::vector<Shape> shapes;
+  try {
+    shapes = std::visit(Rule{plan, step, inputs}, step.step);
+  } catch (const Error& error) {  // ops' rules do not know the step's name
+    const std::string_view what = error.what();
+    if (what.rfind("step '", 0) == 0) throw;
+    fail(error.code(), "step '{}': {}", step.name, what);
+  }
   check(shapes.size() >= step.outputs.size(), ErrorCode::kInternal,
         "step '{}' has {} outputs but shapes for {}", step.name, step.outputs.size(),
         shapes.size());

@@ -17,14 +17,26 @@ struct ExecutionContext::Impl {
   struct Prepared {
     std::vector<Shape> shapes;  // by tensor
     std::vector<std::unique_ptr<octile::Prepared>> steps;
+    std::vector<std::unique_ptr<PackedWeights>> packed;  // of tactics chosen for these shapes alone
+    uint64_t last_used = 0;
   };
 
-  void set_shape(int input, const Shape& shape);
-  void activate();          // prepares for the shapes set, when all are
-  void resolve_pointers();  // tensors → addresses, steps → operand lists
+  void require_type(size_t input, const Tensor& value) const;
+  void require_inside(size_t input, const Shape& shape) const;
+  void set_shape(size_t input, const Shape& shape);
+  void set_shapes(const std::vector<Tensor>& inputs);
+  void set_data(size_t input, const Tensor& value);
+  void activate();          // prepares for the shapes set, when all are; else current is null
+  Prepared prepare();
+  const Tactic& tactic_for(size_t step, const StepView& view);
+  void find_views();
+  void resolve_pointers();  // tensors → addresses, steps → operand lists; allocates nothing
   void run();
-  void require_ready() const;
+  void require_ready();
   const void* tensor_data(int32_t tensor) const { return pointers[size_t(tensor)]; }
+  const PlanTensor& input_tensor(size_t input) const {
+    return engine.data.tensors[size_t(engine.data.inputs[input])];
+  }
 
   const Engine::Impl& engine;
   int profile;
@@ -32,12 +44,15 @@ struct ExecutionContext::Impl {
   Tensor arena, workspace;
   std::vector<Shape> input_shapes;
   std::vector<bool> input_known;
+  int varying_inputs = 0;  // those whose shape the caller sets
   std::map<std::vector<std::vector<int64_t>>, Prepared> prepared;
-  Prepared* current = nullptr;  // null while a shape is missing
+  Prepared* current = nullptr;  // null while a shape is missing or the shapes do not fit
+  uint64_t uses = 0;
 
   std::vector<const void*> bound_inputs;  // user memory or owned_inputs
   std::vector<void*> bound_outputs;       // null: owned_outputs
   std::vector<Tensor> owned_inputs, owned_outputs;
+  std::vector<std::pair<int32_t, int32_t>> foreign_views;  // (view, what it reads in place)
   std::vector<void*> pointers;                    // by tensor
   std::vector<const void*> step_inputs;           // operand lists, one after the other
   std::vector<void*> step_outputs;

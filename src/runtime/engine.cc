@@ -1,6 +1,7 @@
 // Engine: a plan checked against this machine, its weights packed.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/parallel_for.h"
@@ -40,7 +41,8 @@ void Engine::Impl::log(LogLevel level, const std::string& message) const {
 
 /// The plan's preferred rows where they accept, else the first that does, told once a step.
 void Engine::Impl::choose_tactics() {
-  int changed = 0, total = 0;
+  std::set<std::pair<const PlanStep*, const Tactic*>> told;
+  std::set<const PlanStep*> changed;
   for (size_t p = 0; p < data.profiles.size(); ++p) {
     ProfileState state;
     state.max_shapes = shapes_at(data, data.profiles[p], &PlanProfile::Bounds::max);
@@ -50,12 +52,13 @@ void Engine::Impl::choose_tactics() {
       const Tactic* tactic = find_tactic(backend, preferred);
       const std::string reason =
           tactic == nullptr ? "not in this build" : refusal(*tactic, view, device);
-      ++total;
       if (!reason.empty()) {
         tactic = &first_accepting(backend, view, device);
-        ++changed;
-        log(LogLevel::kDebug, fmt::format("step '{}': {} refuses here ({}); {} runs instead",
-                                          step.name, preferred, reason, tactic->name()));
+        changed.insert(&step);
+        if (told.emplace(&step, tactic).second) {
+          log(LogLevel::kDebug, fmt::format("step '{}': {} refuses here ({}); {} runs instead",
+                                            step.name, preferred, reason, tactic->name()));
+        }
       }
       state.tactics.push_back(tactic);
       state.workspace_bytes =
@@ -63,11 +66,12 @@ void Engine::Impl::choose_tactics() {
     }
     profiles.push_back(std::move(state));
   }
-  if (changed > 0) {
+  if (!changed.empty()) {
     log(LogLevel::kWarning,
         fmt::format("plan '{}' was built on {}; this machine uses {}: {} of {} steps run by "
                     "another tactic, with the same int8 bits; `octile retime` chooses by timing",
-                    data.name, data.built_on, name_of(device.isa), changed, total));
+                    data.name, data.built_on, name_of(device.isa), changed.size(),
+                    data.steps.size()));
   }
 }
 
