@@ -32,7 +32,7 @@ demo: deps ## Train-free demo on Fashion-MNIST: float against INT8, every scheme
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
-test-all: test ## Fast tests, slow ones, lint, sanitizers, install check, oneDNN 3.x headers
+test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, reproduce
 	@tools/install_dependencies.sh lint
 	@$(MAKE) --no-print-directory lint asan tsan check-install
 	@tools/check_onednn3.sh
@@ -66,12 +66,13 @@ install: build ## Install program, libraries, headers, CMake package (PREFIX, DE
 	@cmake --install build/release --prefix $(PREFIX)
 	@build/release/octile completion bash > build/octile.bash
 	@install -D -m 644 build/octile.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/octile
-	@echo "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/octile" > build/release/install_extra.txt
+	@(cat build/release/install_manifest.txt; echo; \
+	  echo "$(PREFIX)/share/bash-completion/completions/octile") > build/installed.txt
 
-uninstall: ## Remove what `make install` put there
-	@for list in build/release/install_manifest.txt build/release/install_extra.txt; do \
-	  [ -f $$list ] || { echo "nothing to remove: $$list is missing"; continue; }; \
-	  while read -r file || [ -n "$$file" ]; do rm -fv "$$file"; done < $$list; rm $$list; done
+uninstall: ## Remove what the last `make install` put there (give the same DESTDIR)
+	@[ -f build/installed.txt ] || { echo "nothing to remove: build/installed.txt is missing"; exit 1; }
+	@while read -r file || [ -n "$$file" ]; do [ -z "$$file" ] || rm -fv "$(DESTDIR)$$file"; \
+	  done < build/installed.txt; rm build/installed.txt
 
 clean: ## Remove build/
 	rm -rf build

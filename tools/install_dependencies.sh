@@ -47,8 +47,8 @@ echo "missing packages: ${keep[*]}"
 line="apt-get install -y --no-install-recommends ${keep[*]}"
 if [ "$(id -u)" -eq 0 ]; then
   sudo=()
-elif have sudo && sudo -n true 2>/dev/null; then
-  sudo=(sudo)
+elif have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+  sudo=(sudo env DEBIAN_FRONTEND=noninteractive)
 else
   echo "Neither root nor sudo: ask your administrator for" >&2
   echo "  $line" >&2

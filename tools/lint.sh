@@ -15,4 +15,4 @@ cmake --build build/release --target octile_room_plan >/dev/null
 mapfile -t units < <(git ls-files 'src/*.cc' 'cli/*.cc' 'examples/*.cc' | grep -vE '_(avx2|avxvnni|avx512vnni)\.cc$')
 echo "clang-tidy: ${#units[@]} files"
 printf '%s\0' "${units[@]}" | xargs -0 -n 4 -P "$(nproc)" "$tidy" -p build/release --quiet \
-  --extra-arg=-Wno-unknown-warning-option 2>/dev/null
+  --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE 'warnings? generated|Suppressed|Use -header-filter' >&2)

@@ -17,3 +17,7 @@ fi
 build/release/octile calibrate "$out/mnist.onnx" "${data[@]}" --preprocess scale=1/255 \
   --method entropy --format tensorrt --cache "$out/mnist.cache" >&2
 cat "$out/mnist.cache"
+if [ -z "${DATA:-}" ] && ! grep -q ': 3c008912$' "$out/mnist.cache"; then
+  echo "the input's scale is not the published 3c008912" >&2
+  exit 1
+fi

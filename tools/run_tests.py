@@ -32,7 +32,7 @@ def run_ctest(build):
     report.unlink(missing_ok=True)
     process = subprocess.Popen(
         ["ctest", "--test-dir", str(build), "-j", str(os.cpu_count() or 2), "--output-on-failure",
-         "--output-junit", str(report.resolve())],
+         "--no-tests=error", "--output-junit", str(report.resolve())],
         env=environment(build), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in process.stdout:
         if re.match(r"^\s*\d+/\d+ Test\s+#\d+: .* Passed ", line) or "Start" in line[:12]:
@@ -67,7 +67,11 @@ def main():
     if not report.exists():
         sys.exit("ctest wrote no report")
     for case in ElementTree.parse(report).getroot().iter("testcase"):
-        if case.find("skipped") is not None:
+        skip = case.find("skipped")
+        if skip is not None and "SKIP" not in skip.get("message", "").upper():
+            failed += 1  # "Unable to find executable": it was not built
+            print(f"FAILED: {case.get('name')}: {skip.get('message')}")
+        elif skip is not None:
             skipped += 1
             output = case.findtext("system-out")
             print(f"skipped: {case.get('name')}: {skip_reason(output)}")
