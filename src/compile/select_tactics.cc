@@ -16,7 +16,8 @@ namespace octile {
 namespace {
 
 constexpr double kMustWinBy = 1.02;
-constexpr double kBudgetNs = 20e6;  // aimed at, a candidate and step
+constexpr double kBudgetNs = 20e6;   // aimed at, a candidate and step
+constexpr double kSampleNs = 200e3;  // short steps are repeated, so that a sample is measurable
 constexpr int kMinRounds = 3, kMaxRounds = 15;
 
 std::string signature(const StepView& view) {
@@ -36,11 +37,12 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double time_once(StepRunner& runner) {
+/// Nanoseconds a run, over `repeats` of them.
+double time_runs(StepRunner& runner, int repeats) {
   const auto start = std::chrono::steady_clock::now();
-  runner.run();
+  for (int i = 0; i < repeats; ++i) runner.run();
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-  return took.count();
+  return took.count() / repeats;
 }
 
 class Selector {
@@ -107,17 +109,21 @@ class Selector {
     std::vector<double> first;
     for (const Tactic* row : rows) {
       runners.push_back(std::make_unique<StepRunner>(plan_, step, shapes, *row, device_));
-      time_once(*runners.back());  // warm-up
-      first.push_back(time_once(*runners.back()));
+      time_runs(*runners.back(), 1);  // warm-up
+      double least = time_runs(*runners.back(), 1);
+      for (int i = 0; i < 2; ++i) least = std::min(least, time_runs(*runners.back(), 1));
+      first.push_back(least);
     }
     const double quickest = *std::min_element(first.begin(), first.end());
     std::vector<std::vector<double>> samples(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) samples[i].push_back(first[i]);
     for (int round = 0; round < kMaxRounds; ++round) {
       for (size_t i = 0; i < rows.size(); ++i) {
-        const bool hopeless = first[i] > 4 * quickest;  // not worth the build's time
-        const bool enough = round >= kMinRounds && round * first[i] > kBudgetNs;
-        if (!hopeless && !enough) samples[i].push_back(time_once(*runners[i]));
+        const bool hopeless = first[i] > 8 * quickest;  // not worth the build's time
+        const double sample = std::max(first[i], kSampleNs);
+        const bool enough = round >= kMinRounds && round * sample > kBudgetNs;
+        if (hopeless || enough) continue;
+        samples[i].push_back(time_runs(*runners[i], std::max(1, int(kSampleNs / first[i]))));
       }
     }
     std::vector<double> times;
