@@ -1,143 +1,161 @@
-// Normalizations. Batch normalization is one Scale layer; the others, whose moments depend on the
-// input, are spelled out in reductions and elementwise layers.
-#include <limits>
+// Normalizations. Batch normalization with constants is one Scale; the others are built of means:
+// y = (x − mean) / √(mean((x − mean)²) + ε), then scale and bias.
+#include <cmath>
+#include <numeric>
 
 #include "formats/onnx/rules.h"
 
 namespace octile {
 namespace {
 
-/// The constant as float32 of shape (volume).
-Tensor channel_values(Node& node, int index, std::string_view what, int64_t wanted) {
-  const Tensor value = node.constant(index, what).cast(DataType::kFloat32);
-  node.require(value.shape().rank() == 1 && (wanted == kDynamic || value.volume() == wanted),
-               "its {} has shape {}, but must be ({})", what, value.shape().to_string(), wanted);
-  return value;
+struct Normalized {
+  TensorId y, mean, inverse;  // inverse = 1 / √(variance + ε)
+};
+
+Normalized normalize(Node& node, TensorId x, const std::vector<int64_t>& axes, float epsilon) {
+  const Reduce mean_of{ReduceKind::kMean, axes, true};
+  const TensorId mean = node.add(mean_of, {x});
+  const TensorId centred = node.elementwise(ElementwiseKind::kSub, x, mean);
+  const TensorId variance =
+      node.add(mean_of, {node.elementwise(ElementwiseKind::kMul, centred, centred)});
+  const TensorId spread = node.with_scalar(ElementwiseKind::kAdd, variance, epsilon);
+  const TensorId inverse = node.unary(UnaryKind::kReciprocal, node.unary(UnaryKind::kSqrt, spread));
+  return {node.elementwise(ElementwiseKind::kMul, centred, inverse), mean, inverse};
 }
 
-int64_t channels_of(Node& node) {
-  node.require(node.rank(0) >= 2, "its input has shape {}, but needs a batch and a channel axis",
-               node.shape(0).to_string());
-  return node.shape(0)[1];
-}
-
-/// (x − mean) / √(variance + ε), the moments taken over `axes`.
-TensorId standardized(Node& node, TensorId x, const std::vector<int64_t>& axes, float epsilon) {
-  const auto mean = [&](TensorId t) { return node.add(Reduce{ReduceKind::kMean, axes, true}, {t}); };
-  const TensorId centred = node.elementwise(ElementwiseKind::kSub, x, mean(x));
-  const TensorId variance = mean(node.elementwise(ElementwiseKind::kMul, centred, centred));
-  const TensorId spread = node.unary(
-      UnaryKind::kSqrt,
-      node.with_scalar(ElementwiseKind::kAdd, variance, static_cast<double>(epsilon)));
-  return node.elementwise(ElementwiseKind::kDiv, centred, spread);
-}
-
-/// x · scale + shift along axis 1, by inputs 1 and 2 of the node.
-TensorId scaled(Node& node, TensorId x, int64_t slices) {
-  Scale op;
-  op.has_scale = op.has_shift = true;
-  const TensorId scale =
-      node.add_constant(channel_values(node, 1, "scale", slices), "scale");
-  const TensorId shift = node.add_constant(channel_values(node, 2, "bias", slices), "shift");
-  return node.add(op, {x, scale, shift});
+/// A parameter (C) as (C, 1, …, 1), so that it broadcasts along axis 1 of a tensor of `rank` axes.
+TensorId along_channels(Node& node, int index, int rank) {
+  node.require(node.rank(index) == 1, "input {} has shape {}, but must be (C)", index,
+               node.shape(index).to_string());
+  const TensorId parameter = node.in(index);
+  if (rank <= 2) return parameter;
+  Shuffle op;
+  op.has_reshape = true;
+  op.dims.assign(static_cast<size_t>(rank - 1), 1);
+  op.dims[0] = 0;
+  return node.add(std::move(op), {parameter});
 }
 
 std::vector<int64_t> axes_from(int first, int rank) {
-  std::vector<int64_t> axes;
-  for (int axis = first; axis < rank; ++axis) axes.push_back(axis);
+  std::vector<int64_t> axes(static_cast<size_t>(std::max(0, rank - first)));
+  std::iota(axes.begin(), axes.end(), first);
   return axes;
 }
 
-/// Dims that reshape to `shape`: axis 0 copied, at most one other unknown.
-Shuffle reshape_to(Node& node, const Shape& shape) {
-  Shuffle op;
-  op.has_reshape = true;
-  int unknown = 0;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    unknown += axis > 0 && shape[axis] == kDynamic;
-    op.dims.push_back(axis == 0 ? 0 : shape[axis]);
+TensorId scale_and_shift(Node& node, TensorId x, TensorId scale, TensorId shift) {
+  return node.elementwise(ElementwiseKind::kAdd, node.elementwise(ElementwiseKind::kMul, x, scale),
+                          shift);
+}
+
+/// scale = γ/√(σ²+ε), shift = β − μ·scale, in binary64; nullopt unless all four are constants.
+std::optional<std::pair<Tensor, Tensor>> folded_batch_norm(Node& node, float epsilon) {
+  const Tensor* parameters[4];
+  for (int i = 0; i < 4; ++i) {
+    parameters[i] = node.known(i + 1);
+    if (parameters[i] == nullptr) return std::nullopt;
+    node.require(parameters[i]->type() == DataType::kFloat32 &&
+                     parameters[i]->shape().rank() == 1 &&
+                     parameters[i]->shape() == parameters[0]->shape(),
+                 "input {} has shape {}, but scale has {}; all four must be (C)", i + 1,
+                 parameters[i]->shape().to_string(), parameters[0]->shape().to_string());
   }
-  if (unknown > 1) {
-    node.unsupported("its input has shape {} with more than one unknown extent behind the batch; "
-                     "give the model's inputs fixed shapes", shape.to_string());
+  std::pair<Tensor, Tensor> result{Tensor(DataType::kFloat32, parameters[0]->shape()),
+                                   Tensor(DataType::kFloat32, parameters[0]->shape())};
+  for (int64_t c = 0; c < parameters[0]->volume(); ++c) {
+    const auto at = [&](int i) { return static_cast<double>(parameters[i]->as<float>()[c]); };
+    const double spread = at(3) + static_cast<double>(epsilon);
+    node.require(spread > 0.0, "variance[{}] + epsilon is {}, but must be positive", c, spread);
+    const double factor = at(0) / std::sqrt(spread);
+    result.first.as<float>()[c] = static_cast<float>(factor);
+    result.second.as<float>()[c] = static_cast<float>(at(1) - at(2) * factor);
   }
-  return op;
+  return result;
 }
 
 }  // namespace
 
 void import_batch_normalization(Node& node) {
+  node.attribute("momentum");
+  if (node.integer("training_mode", 0) != 0 || node.integer("spatial", 1) == 0) {
+    node.unsupported("it is in training mode or not per channel; export the model for inference");
+  }
+  node.only_outputs(1, "running statistics are of use in training only");
   const float epsilon = node.number("epsilon", 1e-5f);
-  node.number("momentum", 0.9f);  // of training only
-  if (node.integer("training_mode", 0) != 0 || node.integer("is_test", 1) == 0) {
-    node.unsupported("it is in training mode; export the model for inference");
+  const int rank = node.rank(0);
+  if (auto folded = folded_batch_norm(node, epsilon)) {
+    const TensorId scale = node.add_constant(std::move(folded->first), "scale");
+    const TensorId shift = node.add_constant(std::move(folded->second), "shift");
+    return node.output(node.add(Scale{1, true, true, false}, {node.in(0), scale, shift}));
   }
-  if (node.integer("spatial", 1) == 0) {
-    node.unsupported("statistics of every pixel (spatial=0) are not supported");
-  }
-  node.only_outputs(1, "only training needs the statistics");
-  const int64_t channels = channels_of(node);
-  const Tensor gamma = channel_values(node, 1, "scale", channels);
-  const Tensor beta = channel_values(node, 2, "bias", channels);
-  const Tensor mean = channel_values(node, 3, "mean", channels);
-  const Tensor variance = channel_values(node, 4, "variance", channels);
+  const TensorId centred =
+      node.elementwise(ElementwiseKind::kSub, node.in(0), along_channels(node, 3, rank));
+  const TensorId spread =
+      node.with_scalar(ElementwiseKind::kAdd, along_channels(node, 4, rank), epsilon);
   const TensorId y =
-      node.network().batch_norm(node.in(0), gamma, beta, mean, variance, epsilon,
-                                node.state().free_layer_name(node.name()));
-  node.state().extents.follow(node.network(), node.network().producer(y));
-  node.output(y);
+      node.elementwise(ElementwiseKind::kDiv, centred, node.unary(UnaryKind::kSqrt, spread));
+  node.output(
+      scale_and_shift(node, y, along_channels(node, 1, rank), along_channels(node, 2, rank)));
 }
 
 void import_instance_normalization(Node& node) {
-  const float epsilon = node.number("epsilon", 1e-5f);
-  const int64_t channels = channels_of(node);
-  node.require(node.rank(0) >= 3, "its input has shape {}, but needs a spatial axis",
-               node.shape(0).to_string());
-  const TensorId x = standardized(node, node.in(0), axes_from(2, node.rank(0)), epsilon);
-  node.output(scaled(node, x, channels));
+  const int rank = node.rank(0);
+  node.require(rank >= 3, "its input {} has no spatial axes", node.shape(0).to_string());
+  const TensorId y =
+      normalize(node, node.in(0), axes_from(2, rank), node.number("epsilon", 1e-5f)).y;
+  node.output(
+      scale_and_shift(node, y, along_channels(node, 1, rank), along_channels(node, 2, rank)));
 }
 
+/// Reshaped to (N, groups, rest), normalized, and back. Before opset 21 scale and bias are
+/// (groups).
 void import_group_normalization(Node& node) {
-  const float epsilon = node.number("epsilon", 1e-5f);
-  const int64_t groups = node.integer("num_groups"), channels = channels_of(node);
-  node.integer("stash_type", 1);  // Octile computes in float32
-  node.require(groups > 0 && (channels == kDynamic || channels % groups == 0),
-               "its {} channels cannot be split in {} groups", channels, groups);
-  const Shape shape = node.shape(0);
-  const Shuffle back = reshape_to(node, shape);
-  Shuffle split;
-  split.has_reshape = true;
+  const Shape x = node.shape(0);
+  const int64_t groups = node.integer("num_groups");
+  node.attribute("stash_type");
+  node.require(x.rank() >= 2 && groups >= 1 && groups <= INT32_MAX,
+               "its input {} does not split into {} groups", x.to_string(), groups);
+  Shuffle split, join;
+  split.has_reshape = join.has_reshape = true;
   split.dims = {0, groups, -1};
-  const bool per_group = node.opset() < 21;  // later: one scale a channel
-  TensorId x = standardized(node, node.add(split, {node.in(0)}), {2}, epsilon);
-  if (per_group) x = scaled(node, x, groups);
-  x = node.add(back, {x});
-  node.output(per_group ? x : scaled(node, x, channels));
+  join.dims = {0};
+  for (int axis = 1; axis < x.rank(); ++axis) {
+    if (x[axis] == kDynamic)
+      node.unsupported("its input {} must be fixed but for the batch", x.to_string());
+    join.dims.push_back(x[axis]);
+  }
+  TensorId y = node.add(std::move(split), {node.in(0)});
+  y = normalize(node, y, {2}, node.number("epsilon", 1e-5f)).y;
+  if (node.opset() < 21) {
+    y = scale_and_shift(node, y, along_channels(node, 1, 3), along_channels(node, 2, 3));
+    return node.output(node.add(std::move(join), {y}));
+  }
+  y = node.add(std::move(join), {y});
+  node.output(scale_and_shift(node, y, along_channels(node, 1, x.rank()),
+                              along_channels(node, 2, x.rank())));
 }
 
 void import_layer_normalization(Node& node) {
-  const float epsilon = node.number("epsilon", 1e-5f);
-  node.integer("stash_type", 1);
-  node.only_outputs(1, "only training needs the statistics");
-  const int axis = node.axis(node.integer("axis", -1), node.rank(0));
-  TensorId x = standardized(node, node.in(0), axes_from(axis, node.rank(0)), epsilon);
-  x = node.elementwise(ElementwiseKind::kMul, x, node.in(1));
-  if (node.has(2)) x = node.elementwise(ElementwiseKind::kAdd, x, node.in(2));
-  node.output(x);
+  node.attribute("stash_type");
+  const int rank = node.rank(0);
+  const int axis = node.axis(node.integer("axis", -1), rank);
+  const Normalized n =
+      normalize(node, node.in(0), axes_from(axis, rank), node.number("epsilon", 1e-5f));
+  TensorId y = node.elementwise(ElementwiseKind::kMul, n.y, node.in(1));
+  if (node.has(2)) y = node.elementwise(ElementwiseKind::kAdd, y, node.in(2));
+  node.output(0, y);
+  node.output(1, n.mean);
+  node.output(2, n.inverse);
 }
 
 void import_lp_normalization(Node& node) {
+  const int axis = node.axis(node.integer("axis", -1), node.rank(0));
   const int64_t p = node.integer("p", 2);
-  node.require(p == 1 || p == 2, "its p is {}, but must be 1 or 2", p);
-  const int64_t axis = node.axis(node.integer("axis", -1), node.rank(0));
+  node.require(p == 1 || p == 2, "attribute 'p' is {}; ONNX knows 1 and 2", p);
   const TensorId x = node.in(0);
-  const TensorId powers = p == 1 ? node.unary(UnaryKind::kAbs, x)
-                                 : node.elementwise(ElementwiseKind::kMul, x, x);
-  TensorId norm = node.add(Reduce{ReduceKind::kSum, {axis}, true}, {powers});
+  const TensorId size =
+      p == 1 ? node.unary(UnaryKind::kAbs, x) : node.elementwise(ElementwiseKind::kMul, x, x);
+  TensorId norm = node.add(Reduce{ReduceKind::kSum, {axis}, true}, {size});
   if (p == 2) norm = node.unary(UnaryKind::kSqrt, norm);
-  // A norm of 0 belongs to zeros, which stay zeros.
-  norm = node.with_scalar(ElementwiseKind::kMax, norm,
-                          static_cast<double>(std::numeric_limits<float>::min()));
   node.output(node.elementwise(ElementwiseKind::kDiv, x, norm));
 }
 

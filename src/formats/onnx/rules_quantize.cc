@@ -1,111 +1,78 @@
-// QuantizeLinear and DequantizeLinear with constant scales, per tensor or along an axis. They stay
-// layers even on constants: lowering reads the scales from them.
-#include <limits>
+// QuantizeLinear and DequantizeLinear with constant scale and zero point: Octile's own layers.
+#include <algorithm>
 
 #include "formats/onnx/rules.h"
+#include "formats/onnx/tensor_proto.h"
 
 namespace octile {
 namespace {
 
-/// Scales and zero point as the two ops of the vocabulary take them.
-struct Grid {
+struct Parameters {
   std::vector<float> scale;
   int32_t zero_point = 0;
   int64_t axis = -1;
+  DataType type = DataType::kUInt8;  // of the zero point
 };
 
-/// Octile has one zero point a tensor: those of several slices must agree (they are 0 in practice).
-int32_t common_zero_point(Node& node, size_t scales) {
-  if (!node.has(2)) return 0;
-  const Tensor& tensor = node.constant(2, "zero point");
-  node.require(tensor.type() != DataType::kFloat32 && tensor.type() != DataType::kBool,
-               "its zero point is {}, which is no integer", name_of(tensor.type()));
-  const Tensor wide = tensor.cast(DataType::kInt64);
-  const auto points = wide.span<int64_t>();
-  node.require(!points.empty() && (points.size() == scales || points.size() == 1),
-               "it has {} scales, but {} zero points", scales, points.size());
-  for (const int64_t point : points) {
-    if (point != points[0]) {
-      node.unsupported("its zero points differ from slice to slice ({} and {}); quantize the "
-                       "slices symmetrically", points[0], point);
+/// One zero point, or a list of equal ones.
+int32_t zero_point_of(Node& node) {
+  const Tensor wide = node.constant(2, "zero point").cast(DataType::kInt32);
+  node.require(wide.volume() > 0, "its zero point is empty");
+  const int32_t first = wide.as<int32_t>()[0];
+  for (int64_t i = 1; i < wide.volume(); ++i) {
+    if (wide.as<int32_t>()[i] != first) {
+      node.unsupported("its zero points differ from slice to slice; Octile knows one a tensor");
     }
-    node.require(point >= INT32_MIN && point <= INT32_MAX, "its zero point {} is out of range",
-                 point);
   }
-  return static_cast<int32_t>(points[0]);
+  return first;
 }
 
-Grid read_grid(Node& node) {
-  if (node.integer("block_size", 0) != 0) {
-    node.unsupported("quantization in blocks (block_size) is not supported; quantize per tensor "
-                     "or per axis");
-  }
-  Grid grid;
-  grid.scale = node.numbers(1, "scale");
-  node.require(!grid.scale.empty(), "it has no scale");
-  for (const float s : grid.scale) {
-    node.require(s > 0.0f && s < std::numeric_limits<float>::infinity(),
-                 "its scale {} must be positive and finite", s);
-  }
-  grid.zero_point = common_zero_point(node, grid.scale.size());
+Parameters read_parameters(Node& node) {
+  Parameters p;
+  const Tensor& scale = node.constant(1, "scale");
   const int64_t axis = node.integer("axis", 1);
-  if (grid.scale.size() == 1) return grid;
-  node.require(node.shape(1).rank() == 1, "its scales must be a list, not {}",
-               node.shape(1).to_string());
-  grid.axis = node.axis(axis, node.rank(0));
-  const int64_t slices = node.shape(0)[static_cast<int>(grid.axis)];
-  node.require(slices == kDynamic || slices == static_cast<int64_t>(grid.scale.size()),
-               "it has {} scales, but axis {} of {} has {} slices", grid.scale.size(), grid.axis,
-               node.shape(0).to_string(), slices);
-  return grid;
-}
-
-/// The integer type a QuantizeLinear makes: its zero point's, else output_dtype, else uint8.
-DataType quantized_type(Node& node) {
-  const int64_t wanted = node.integer("output_dtype", 0);
-  if (node.has(2)) return node.type(2);
-  if (wanted == 0) return DataType::kUInt8;
-  if (wanted == onnx::TensorProto::UINT8) return DataType::kUInt8;
-  if (wanted == onnx::TensorProto::INT8) return DataType::kInt8;
-  node.unsupported("it quantizes to ONNX type {}; Octile has int8 and uint8", wanted);
+  node.attribute("saturate");
+  if (node.integer("block_size", 0) != 0) node.unsupported("it quantizes in blocks");
+  node.require(scale.shape().rank() <= 1, "its scale has shape {}", scale.shape().to_string());
+  p.scale = node.numbers(1, "scale");
+  if (scale.volume() != 1) p.axis = node.axis(axis, node.rank(0));
+  if (node.has(2)) {
+    p.type = node.type(2);
+    p.zero_point = zero_point_of(node);
+  }
+  return p;
 }
 
 }  // namespace
 
 void import_quantize_linear(Node& node) {
-  const DataType type = quantized_type(node);
-  node.integer("saturate", 1);   // of 8-bit floats only
-  node.integer("precision", 0);  // Octile divides in float32
-  if (type != DataType::kInt8 && type != DataType::kUInt8) {
-    node.unsupported("it quantizes to {}; Octile has int8 and uint8", name_of(type));
+  const Parameters p = read_parameters(node);
+  const int64_t to = node.integer("output_dtype", 0);
+  DataType type = p.type;
+  if (to != 0 && !node.has(2)) {
+    type = network_type(static_cast<int>(std::clamp<int64_t>(to, 0, 1000)))
+               .value_or(DataType::kFloat32);
   }
-  Grid grid = read_grid(node);
-  Quantize op;
-  op.type = type;
-  op.lo = type == DataType::kInt8 ? -128 : 0;
-  op.hi = type == DataType::kInt8 ? 127 : 255;
-  node.require(grid.zero_point >= op.lo && grid.zero_point <= op.hi,
-               "its zero point {} is out of range", grid.zero_point);
-  op.scale = std::move(grid.scale);
-  op.zero_point = grid.zero_point;
-  op.axis = grid.axis;
-  node.output(node.add(op, {node.cast(node.in(0), DataType::kFloat32)}));
+  if (type != DataType::kInt8 && type != DataType::kUInt8) {
+    node.unsupported("it quantizes to {}; Octile knows int8 and uint8", name_of(type));
+  }
+  const bool is_signed = type == DataType::kInt8;
+  node.output(node.add(Quantize{.type = type,
+                                .scale = p.scale,
+                                .zero_point = p.zero_point,
+                                .axis = p.axis,
+                                .lo = is_signed ? -128 : 0,
+                                .hi = is_signed ? 127 : 255},
+                       {node.in(0)}));
 }
 
 void import_dequantize_linear(Node& node) {
-  const DataType type = node.type(0);
-  if (type != DataType::kInt8 && type != DataType::kUInt8 && type != DataType::kInt32) {
-    node.unsupported("it dequantizes {}; Octile has int8, uint8 and int32", name_of(type));
-  }
-  node.require(!node.has(2) || node.type(2) == type, "its zero point is {}, but its input is {}",
-               node.has(2) ? name_of(node.type(2)) : "", name_of(type));
-  node.integer("output_dtype", 0);  // a float type: all are float32 here
-  Grid grid = read_grid(node);
-  Dequantize op;
-  op.scale = std::move(grid.scale);
-  op.zero_point = grid.zero_point;
-  op.axis = grid.axis;
-  node.output(node.add(op, {node.in(0)}));
+  const Parameters p = read_parameters(node);
+  node.attribute("output_dtype");
+  node.require(!node.has(2) || p.type == node.type(0), "its input is {} but its zero point {}",
+               name_of(node.type(0)), name_of(p.type));
+  node.output(node.add(Dequantize{.scale = p.scale, .zero_point = p.zero_point, .axis = p.axis},
+                       {node.in(0)}));
 }
 
 }  // namespace octile

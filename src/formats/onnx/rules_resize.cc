@@ -1,6 +1,5 @@
-// Resize (operator sets 10, 11, 13, 18, 19) and its forerunner Upsample, nearest and linear.
+// Resize and Upsample. Before opset 11 both are asymmetric with floor; since then attributes say.
 #include <algorithm>
-#include <cmath>
 
 #include "formats/onnx/rules.h"
 
@@ -10,132 +9,90 @@ namespace {
 ResizeKind kind_of(Node& node) {
   const std::string mode = node.text("mode", "nearest");
   if (mode == "nearest") return ResizeKind::kNearest;
-  if (mode == "linear" || mode == "bilinear") return ResizeKind::kLinear;
-  node.unsupported("mode '{}' is not supported; use nearest or linear", mode);
+  if (mode != "linear" && mode != "bilinear") {
+    node.unsupported("attribute 'mode' is '{}'; Octile knows nearest and linear", mode);
+  }
+  return ResizeKind::kLinear;
 }
 
 ResizeRounding rounding_of(Node& node) {
   const std::string mode = node.text("nearest_mode", "round_prefer_floor");
-  if (mode == "round_prefer_floor") return ResizeRounding::kRoundPreferFloor;
   if (mode == "round_prefer_ceil") return ResizeRounding::kRoundPreferCeil;
   if (mode == "floor") return ResizeRounding::kFloor;
   if (mode == "ceil") return ResizeRounding::kCeil;
-  fail(ErrorCode::kInvalidFile, "nearest_mode '{}' is none of ONNX's", mode);
+  node.require(mode == "round_prefer_floor", "attribute 'nearest_mode' is '{}'", mode);
+  return ResizeRounding::kRoundPreferFloor;
 }
 
-/// The axes that the entries of scales or sizes belong to: all, in order, before opset 18.
-std::vector<int> axes_of(Node& node) {
-  std::vector<int> axes;
-  for (const int64_t a : node.integers("axes")) axes.push_back(node.axis(a, node.rank(0)));
-  if (!axes.empty()) return axes;
-  for (int a = 0; a < node.rank(0); ++a) axes.push_back(a);
-  return axes;
-}
-
-void set_scales(Node& node, Resize& op, const std::vector<float>& scales,
-                const std::vector<int>& axes) {
-  node.require(scales.size() == axes.size(), "it has {} scales for {} axes", scales.size(),
-               axes.size());
-  op.scales.assign(static_cast<size_t>(node.rank(0)), 1.0f);
-  for (size_t i = 0; i < axes.size(); ++i) {
-    node.require(scales[i] > 0.0f, "its scale {} must be positive", scales[i]);
-    op.scales[static_cast<size_t>(axes[i])] = scales[i];
-  }
-}
-
-/// A size that is the input's own extent, whatever that will be.
-bool keeps(Node& node, int axis, const Node::Extent& size) {
-  const Symbol symbol = node.symbol(0, axis);
-  if (symbol == kNoSymbol) return false;
-  if (!size.known) return size.symbol == symbol;
-  return symbol == node.state().forced_batch && axis == 0 && size.value == 1;
-}
-
-void set_sizes(Node& node, Resize& op, int index, const std::vector<int>& axes) {
-  const std::vector<Node::Extent> sizes = node.extents(index, "sizes");
-  node.require(sizes.size() == axes.size(), "it has {} sizes for {} axes", sizes.size(),
-               axes.size());
-  op.sizes.assign(static_cast<size_t>(node.rank(0)), -1);
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (keeps(node, axes[i], sizes[i])) continue;
-    if (!sizes[i].known) {
-      node.unsupported("its size of axis {} is computed from extents that are not known at import; "
-                       "give the model's inputs fixed shapes", axes[i]);
-    }
-    node.require(sizes[i].value >= 0, "its size {} must not be negative", sizes[i].value);
-    op.sizes[static_cast<size_t>(axes[i])] = sizes[i].value;
-  }
-}
-
-/// keep_aspect_ratio_policy: one scale for all axes, sizes rounded half up (ONNX, opset 18).
-void keep_aspect(Node& node, Resize& op, const std::vector<int>& axes) {
-  const std::string policy = node.text("keep_aspect_ratio_policy", "stretch");
-  if (policy == "stretch" || op.sizes.empty()) return;
-  node.require(policy == "not_larger" || policy == "not_smaller",
-               "keep_aspect_ratio_policy '{}' is none of ONNX's", policy);
-  const Shape shape = node.shape(0);
-  float scale = 0.0f;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const int64_t in = shape[axes[i]], out = op.sizes[static_cast<size_t>(axes[i])];
-    if (in <= 0 || out < 0) {
-      node.unsupported("keep_aspect_ratio_policy needs known extents; give the model's inputs "
-                       "fixed shapes");
-    }
-    const float one = static_cast<float>(out) / static_cast<float>(in);
-    scale = i == 0 ? one : policy == "not_larger" ? std::min(scale, one) : std::max(scale, one);
-  }
-  for (const int axis : axes) {
-    const float extent = scale * static_cast<float>(shape[axis]);
-    op.sizes[static_cast<size_t>(axis)] = static_cast<int64_t>(std::floor(extent + 0.5f));
-  }
-}
-
-/// Modes that differ from half_pixel in corner cases only: true when none of the axes is one.
-template <typename Test>
-bool every_axis(Node& node, const Resize& op, Test is_plain) {
-  const Shape shape = node.shape(0);
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis);
-    const bool kept = op.sizes.empty() ? op.scales[a] == 1.0f
-                                       : op.sizes[a] == -1 || op.sizes[a] == shape[axis];
-    if (kept) continue;
-    if (op.sizes.empty() && shape[axis] == kDynamic) return false;
-    const float exact = op.sizes.empty() ? op.scales[a] * static_cast<float>(shape[axis])
-                                         : static_cast<float>(op.sizes[a]);
-    if (!is_plain(exact)) return false;
-  }
-  return true;
-}
-
-void set_coordinates(Node& node, Resize& op) {
+/// `one_pixel`: some resized axis has (or may have) the extent 1, where pytorch_half_pixel differs.
+ResizeCoordinates coordinates_of(Node& node, bool one_pixel) {
   const std::string mode = node.text("coordinate_transformation_mode", "half_pixel");
-  if (mode == "half_pixel") {
-    op.coordinates = ResizeCoordinates::kHalfPixel;
-  } else if (mode == "asymmetric") {
-    op.coordinates = ResizeCoordinates::kAsymmetric;
-  } else if (mode == "align_corners") {
-    op.coordinates = ResizeCoordinates::kAlignCorners;
-  } else if (mode == "pytorch_half_pixel" &&
-             every_axis(node, op, [](float extent) { return extent >= 2.0f; })) {
-    op.coordinates = ResizeCoordinates::kHalfPixel;  // differs where an extent becomes 1
-  } else if (mode == "half_pixel_symmetric" &&
-             every_axis(node, op, [](float extent) { return extent == std::floor(extent); })) {
-    op.coordinates = ResizeCoordinates::kHalfPixel;  // differs where extent · scale is rounded
-  } else if (mode == "tf_half_pixel_for_nn" && op.kind == ResizeKind::kNearest &&
-             op.rounding == ResizeRounding::kFloor) {
-    op.coordinates = ResizeCoordinates::kHalfPixel;  // ⌊(o+½)/s⌋ = ⌊((o+½)/s − ½) + ½⌋
-    op.rounding = ResizeRounding::kRoundPreferCeil;
-  } else {
-    node.unsupported("coordinate_transformation_mode '{}' is not supported here; use half_pixel, "
-                     "asymmetric or align_corners", mode);
-  }
+  if (mode == "half_pixel") return ResizeCoordinates::kHalfPixel;
+  if (mode == "pytorch_half_pixel" && !one_pixel) return ResizeCoordinates::kHalfPixel;
+  if (mode == "asymmetric") return ResizeCoordinates::kAsymmetric;
+  if (mode == "align_corners") return ResizeCoordinates::kAlignCorners;
+  node.unsupported(
+      "attribute 'coordinate_transformation_mode' is '{}'{}; Octile knows half_pixel, "
+      "pytorch_half_pixel, asymmetric and align_corners",
+      mode, one_pixel ? " with an extent of 1" : "");
 }
 
-void add_resize(Node& node, const Resize& op) {
-  const TensorId x = node.in(0);
-  const DataType type = node.network().type(x);
-  const bool floats = op.kind == ResizeKind::kNearest || type == DataType::kFloat32;
-  node.output(node.cast(node.add(op, {floats ? x : node.cast(x, DataType::kFloat32)}), type));
+void refuse_options(Node& node) {
+  if (node.integer("antialias", 0) != 0) node.unsupported("attribute 'antialias' is set");
+  if (node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    node.unsupported("attribute 'keep_aspect_ratio_policy' is not stretch");
+  }
+  node.attribute("cubic_coeff_a");
+  node.attribute("exclude_outside");
+  node.attribute("extrapolation_value");
+}
+
+/// Entries for all axes from entries for the attribute `axes`.
+template <typename T>
+std::vector<T> on_all_axes(Node& node, const std::vector<T>& some, T otherwise) {
+  const int rank = node.rank(0);
+  std::vector<int64_t> axes = node.integers("axes");
+  if (axes.empty()) {
+    for (int axis = 0; axis < rank; ++axis) axes.push_back(axis);
+  }
+  node.require(axes.size() == some.size(), "it has {} scales or sizes for {} axes", some.size(),
+               axes.size());
+  std::vector<T> all(static_cast<size_t>(rank), otherwise);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    all[static_cast<size_t>(node.axis(axes[i], rank))] = some[i];
+  }
+  return all;
+}
+
+/// Sizes, with −1 for an axis that keeps an unknown extent.
+std::vector<int64_t> sizes_of(Node& node, int index) {
+  const std::vector<Node::Extent> entries =
+      on_all_axes(node, node.extents(index, "sizes"), Node::Extent{-1, kNoSymbol, true});
+  std::vector<int64_t> sizes;
+  for (const Node::Extent& e : entries) {
+    const int axis = static_cast<int>(sizes.size());
+    const bool kept = !e.known && e.symbol != kNoSymbol && node.symbol(0, axis) == e.symbol;
+    if (!e.known && !kept) {
+      node.unsupported(
+          "its sizes depend on extents that are not known at import; give the model's "
+          "inputs fixed shapes");
+    }
+    sizes.push_back(kept ? -1 : e.value);
+  }
+  return sizes;
+}
+
+bool gives_one_pixel(const Resize& op, const Shape& x) {
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    const auto a = static_cast<size_t>(axis);
+    const bool resized =
+        op.sizes.empty() ? op.scales[a] != 1.0f : op.sizes[a] != -1 && op.sizes[a] != x[axis];
+    const bool one = op.sizes.empty()
+                         ? x[axis] == kDynamic || static_cast<float>(x[axis]) * op.scales[a] < 2.0f
+                         : op.sizes[a] == 1;
+    if (resized && one) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -146,29 +103,22 @@ void import_resize(Node& node) {
   if (node.opset() < 11) {
     op.coordinates = ResizeCoordinates::kAsymmetric;
     op.rounding = ResizeRounding::kFloor;
-    set_scales(node, op, node.numbers(1, "scales"), axes_of(node));
-    return add_resize(node, op);
+    op.scales = node.numbers(1, "scales");
+    return node.output(node.add(std::move(op), {node.in(0)}));
   }
-  if (node.integer("antialias", 0) != 0) node.unsupported("antialias is not supported");
-  node.number("cubic_coeff_a", -0.75f);
-  node.integer("exclude_outside", 0);  // of the cubic mode
-  node.number("extrapolation_value", 0.0f);
-  const std::vector<int> axes = axes_of(node);
-  const auto is_empty = [&](int index) {
-    const Tensor* value = node.known(index);
-    return value != nullptr && value->volume() == 0;
-  };
-  const bool by_scales = node.has(2) && !is_empty(2);
-  node.require(by_scales || node.has(3), "it has neither scales nor sizes");
-  if (by_scales) {
-    set_scales(node, op, node.numbers(2, "scales"), axes);
-  } else {
-    set_sizes(node, op, 3, axes);
-  }
-  keep_aspect(node, op, axes);
+  refuse_options(node);
   op.rounding = rounding_of(node);
-  set_coordinates(node, op);
-  add_resize(node, op);
+  const bool by_sizes = node.has(3) && node.shape(3) != Shape{0};
+  if (by_sizes) {
+    op.sizes = sizes_of(node, 3);
+  } else {
+    node.require(node.has(2), "it has neither scales nor sizes");
+    op.scales = on_all_axes(node, node.numbers(2, "scales"), 1.0f);
+  }
+  node.require(static_cast<int>(by_sizes ? op.sizes.size() : op.scales.size()) == node.rank(0),
+               "its scales or sizes do not fit x {}", node.shape(0).to_string());
+  op.coordinates = coordinates_of(node, gives_one_pixel(op, node.shape(0)));
+  node.output(node.add(std::move(op), {node.in(0)}));
 }
 
 void import_upsample(Node& node) {
@@ -176,10 +126,8 @@ void import_upsample(Node& node) {
   op.kind = kind_of(node);
   op.coordinates = ResizeCoordinates::kAsymmetric;
   op.rounding = ResizeRounding::kFloor;
-  const std::vector<float> scales =
-      node.opset() < 9 ? node.numbers("scales") : node.numbers(1, "scales");
-  set_scales(node, op, scales, axes_of(node));
-  add_resize(node, op);
+  op.scales = node.opset() < 9 ? node.numbers("scales") : node.numbers(1, "scales");
+  node.output(node.add(std::move(op), {node.in(0)}));
 }
 
 }  // namespace octile

@@ -1,0 +1,280 @@
+// See node.h.
+#include "formats/onnx/node.h"
+
+#include <cmath>
+
+#include "formats/onnx/tensor_proto.h"
+
+namespace octile {
+namespace {
+
+/// Integer elements of any type as int64.
+std::vector<int64_t> to_integers(const Tensor& tensor) {
+  const Tensor wide = tensor.cast(DataType::kInt64);
+  return {wide.as<int64_t>(), wide.as<int64_t>() + wide.volume()};
+}
+
+bool is_integer(DataType type) { return type != DataType::kFloat32 && type != DataType::kBool; }
+
+}  // namespace
+
+std::string ImportState::free_layer_name(const std::string& name) const {
+  std::string free = name;
+  for (int copy = 2; network.find_layer(free); ++copy) free = fmt::format("{}#{}", name, copy);
+  return free;
+}
+
+void ImportState::name_tensor(TensorId tensor, const std::string& name) {
+  if (const auto taken = network.find_tensor(name); taken && !(*taken == tensor)) {
+    std::string aside = name;
+    for (int copy = 2; network.find_tensor(aside); ++copy) aside = fmt::format("{}#{}", name, copy);
+    network.rename(*taken, aside);
+  }
+  network.rename(tensor, name);
+}
+
+Node::Node(const onnx::NodeProto& proto, int64_t opset, ImportState& state)
+    : proto_(proto), opset_(opset), state_(state) {}
+
+std::string Node::name() const {
+  if (!proto_.name().empty()) return proto_.name();
+  for (const std::string& output : proto_.output()) {
+    if (!output.empty()) return output;
+  }
+  return proto_.op_type();
+}
+
+// --- inputs ---
+
+bool Node::has(int index) const {
+  return index < proto_.input_size() && !proto_.input(index).empty();
+}
+
+const Value* Node::lookup(int index) const {
+  require(has(index), "input {} is missing", index);
+  const auto found = state_.values.find(input_name(index));
+  require(found != state_.values.end(),
+          "input '{}' is made by no node before it, and is neither an input of the graph nor an "
+          "initializer",
+          input_name(index));
+  return &found->second;
+}
+
+const Value& Node::value(int index) const { return *lookup(index); }
+
+TensorId Node::in(int index) {
+  Value& value = const_cast<Value&>(*lookup(index));
+  if (value.tensor) return *value.tensor;
+  if (value.second != nullptr) {
+    unsupported(
+        "input '{}' is computed from extents that are not known at import; give the "
+        "model's inputs fixed shapes",
+        input_name(index));
+  }
+  Tensor tensor = value.constant.use_count() == 1 ? std::move(*value.constant) : *value.constant;
+  const std::string& name = input_name(index);
+  value.tensor = state_.network.constant(std::move(tensor), state_.free_layer_name(name));
+  value.constant.reset();
+  state_.name_tensor(*value.tensor, name);
+  return *value.tensor;
+}
+
+DataType Node::type(int index) {
+  const Value& value = *lookup(index);
+  return value.tensor ? state_.network.type(*value.tensor) : value.constant->type();
+}
+
+Shape Node::shape(int index) {
+  const Value& value = *lookup(index);
+  return value.tensor ? state_.network.shape(*value.tensor) : value.constant->shape();
+}
+
+Symbol Node::symbol(int index, int axis) {
+  const Value& value = *lookup(index);
+  return value.tensor ? state_.extents.at(*value.tensor, axis) : kNoSymbol;
+}
+
+const Tensor* Node::known(int index) const {
+  const Value& value = *lookup(index);
+  if (value.tensor) return state_.network.constant_value(*value.tensor);
+  return value.second == nullptr ? value.constant.get() : nullptr;
+}
+
+const Tensor& Node::constant(int index, std::string_view what) const {
+  const Tensor* value = known(index);
+  if (value == nullptr) {
+    unsupported("its {} ('{}') must be constant; Octile needs the value at import", what,
+                input_name(index));
+  }
+  return *value;
+}
+
+std::vector<int64_t> Node::integers(int index, std::string_view what) const {
+  const Tensor& value = constant(index, what);
+  require(value.shape().rank() <= 1 && is_integer(value.type()),
+          "its {} must be a list of integers, not {} {}", what, name_of(value.type()),
+          value.shape().to_string());
+  return to_integers(value);
+}
+
+std::vector<float> Node::numbers(int index, std::string_view what) const {
+  const Tensor value = constant(index, what).cast(DataType::kFloat32);
+  return {value.as<float>(), value.as<float>() + value.volume()};
+}
+
+float Node::number_input(int index, std::string_view what) const {
+  const std::vector<float> values = numbers(index, what);
+  require(values.size() == 1, "its {} must be one number, not {}", what, values.size());
+  return values[0];
+}
+
+std::vector<Node::Extent> Node::extents(int index, std::string_view what) const {
+  const Value& value = *lookup(index);
+  std::vector<Extent> result;
+  if (value.second == nullptr) {
+    for (const int64_t v : integers(index, what)) result.push_back({v, kNoSymbol, true});
+    return result;
+  }
+  require(value.constant->shape().rank() <= 1 && is_integer(value.constant->type()),
+          "its {} must be a list of integers", what);
+  const auto first = to_integers(*value.constant), second = to_integers(*value.second);
+  for (size_t i = 0; i < first.size(); ++i) {
+    const bool equal = first[i] == second[i];
+    result.push_back({equal ? first[i] : kDynamic,
+                      equal ? kNoSymbol : state_.extents.from_probes(first[i], second[i]), equal});
+  }
+  return result;
+}
+
+// --- attributes ---
+
+const onnx::AttributeProto* Node::find(std::string_view name) const {
+  for (const auto& attribute : proto_.attribute()) {
+    if (attribute.name() == name) return &attribute;
+  }
+  return nullptr;
+}
+
+const onnx::AttributeProto* Node::attribute(std::string_view name) const {
+  read_.emplace(name);
+  return find(name);
+}
+
+const onnx::AttributeProto* Node::typed(std::string_view name,
+                                        onnx::AttributeProto::AttributeType type) const {
+  const onnx::AttributeProto* found = attribute(name);
+  if (found == nullptr) return nullptr;
+  require(!found->has_type() || found->type() == type, "attribute '{}' has the wrong type", name);
+  return found;
+}
+
+int64_t Node::integer(std::string_view name) const {
+  const auto* found = typed(name, onnx::AttributeProto::INT);
+  require(found != nullptr, "attribute '{}' is missing", name);
+  return found->i();
+}
+
+int64_t Node::integer(std::string_view name, int64_t otherwise) const {
+  const auto* found = typed(name, onnx::AttributeProto::INT);
+  return found != nullptr ? found->i() : otherwise;
+}
+
+float Node::number(std::string_view name, float otherwise) const {
+  const auto* found = typed(name, onnx::AttributeProto::FLOAT);
+  return found != nullptr ? found->f() : otherwise;
+}
+
+std::string Node::text(std::string_view name, const std::string& otherwise) const {
+  const auto* found = typed(name, onnx::AttributeProto::STRING);
+  return found != nullptr ? found->s() : otherwise;
+}
+
+std::vector<int64_t> Node::integers(std::string_view name) const {
+  const auto* found = typed(name, onnx::AttributeProto::INTS);
+  if (found == nullptr) return {};
+  return {found->ints().begin(), found->ints().end()};
+}
+
+std::vector<float> Node::numbers(std::string_view name) const {
+  const auto* found = typed(name, onnx::AttributeProto::FLOATS);
+  if (found == nullptr) return {};
+  return {found->floats().begin(), found->floats().end()};
+}
+
+std::vector<int64_t> Node::integers(std::string_view name, int index, int64_t since) const {
+  if (opset_ < since) return integers(name);
+  return has(index) ? integers(index, name) : std::vector<int64_t>{};
+}
+
+int Node::axis(int64_t axis, int rank) const {
+  require(axis >= -rank && axis < rank, "axis {} is not an axis of a tensor of rank {}", axis,
+          rank);
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
+
+std::vector<std::string> Node::ignored_attributes() const {
+  std::vector<std::string> names;
+  for (const auto& attribute : proto_.attribute()) {
+    if (!read_.contains(attribute.name())) names.push_back(attribute.name());
+  }
+  return names;
+}
+
+// --- building ---
+
+LayerId Node::add_layer(Op op, const std::vector<TensorId>& inputs) {
+  const LayerId layer = state_.network.add(std::move(op), inputs, state_.free_layer_name(name()));
+  state_.extents.follow(state_.network, layer);
+  return layer;
+}
+
+TensorId Node::add_constant(Tensor value, std::string_view suffix) {
+  return state_.network.constant(std::move(value),
+                                 state_.free_layer_name(fmt::format("{}.{}", name(), suffix)));
+}
+
+TensorId Node::cast(TensorId x, DataType to) {
+  return state_.network.type(x) == to ? x : add(Cast{to}, {x});
+}
+
+TensorId Node::with_scalar(ElementwiseKind kind, TensorId x, double value) {
+  Tensor scalar(DataType::kFloat64, Shape{});
+  *scalar.as<double>() = value;
+  return elementwise(kind, x, add_constant(scalar.cast(state_.network.type(x)), "value"));
+}
+
+// --- outputs ---
+
+bool Node::wants(int index) const {
+  return index < proto_.output_size() && !proto_.output(index).empty();
+}
+
+void Node::output(int index, TensorId tensor) {
+  if (!wants(index)) return;
+  // A tensor that has an ONNX name already keeps it: the new name gets a layer of its own.
+  const LayerId producer = state_.network.producer(tensor);
+  bool mine = producer.valid() && !state_.network.constant_value(tensor);
+  for (int i = 0; mine && i < proto_.input_size(); ++i) {
+    if (has(i)) mine = !(value(i).tensor && *value(i).tensor == tensor);
+  }
+  for (int i = 0; mine && i < index; ++i) {
+    if (!wants(i)) continue;
+    const auto earlier = state_.values.find(proto_.output(i));
+    mine = earlier == state_.values.end() || !(earlier->second.tensor == tensor);
+  }
+  const TensorId result = mine ? tensor : add(Identity{}, {tensor});
+  state_.name_tensor(result, proto_.output(index));
+  output(index, Value::of(result));
+}
+
+void Node::output(int index, Value value) {
+  if (wants(index)) state_.values[proto_.output(index)] = std::move(value);
+}
+
+void Node::only_outputs(int count, std::string_view why) const {
+  for (int i = count; i < output_count(); ++i) {
+    if (wants(i)) unsupported("output {} ('{}') is not supported: {}", i, proto_.output(i), why);
+  }
+}
+
+}  // namespace octile

@@ -1,0 +1,94 @@
+// How every ONNX operator becomes layers: rules by family, gathered in the one table of rules.cc.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "formats/onnx/node.h"
+
+namespace octile {
+
+/// Adds the layers of one node and sets its outputs. Throws kInvalidFile / kUnsupported.
+using Rule = void (*)(Node& node);
+
+struct RuleRow {
+  std::string_view domain;  // "" is ONNX's own
+  std::string_view op_type;
+  Rule rule;
+  /// Nodes whose inputs are all constants are computed at import. Not so quantization: lowering
+  /// reads the scales from the layers.
+  bool folds = true;
+};
+
+/// All rows.
+std::span<const RuleRow> onnx_rules();
+/// The row of an operator, or nullptr.
+const RuleRow* find_rule(std::string_view domain, std::string_view op_type);
+
+// rules_window.cc
+void import_conv(Node& node);
+void import_conv_transpose(Node& node);
+void import_pool(Node& node);
+void import_global_pool(Node& node);
+// rules_activation.cc
+void import_activation(Node& node);
+void import_clip(Node& node);
+void import_prelu(Node& node);
+void import_celu(Node& node);
+void import_gelu(Node& node);
+// rules_elementwise.cc
+void import_binary(Node& node);
+void import_variadic(Node& node);
+void import_pow(Node& node);
+void import_mod(Node& node);
+void import_unary(Node& node);
+void import_is_inf(Node& node);
+void import_where(Node& node);
+void import_cast(Node& node);
+// rules_linear.cc
+void import_matmul(Node& node);
+void import_gemm(Node& node);
+// rules_shape.cc
+void import_reshape(Node& node);
+void import_flatten(Node& node);
+void import_squeeze(Node& node);
+void import_unsqueeze(Node& node);
+void import_transpose(Node& node);
+void import_identity(Node& node);
+void import_dropout(Node& node);
+void import_depth_to_space(Node& node);
+void import_space_to_depth(Node& node);
+// rules_value.cc
+void import_constant(Node& node);
+void import_constant_of_shape(Node& node);
+void import_range(Node& node);
+void import_shape(Node& node);
+void import_size(Node& node);
+// rules_movement.cc
+void import_concat(Node& node);
+void import_split(Node& node);
+void import_slice(Node& node);
+void import_pad(Node& node);
+void import_gather(Node& node);
+void import_expand(Node& node);
+void import_tile(Node& node);
+// rules_resize.cc
+void import_resize(Node& node);
+void import_upsample(Node& node);
+// rules_reduce.cc
+void import_reduce(Node& node);
+void import_softmax(Node& node);
+void import_log_softmax(Node& node);
+void import_top_k(Node& node);
+void import_arg_best(Node& node);
+// rules_normalize.cc
+void import_batch_normalization(Node& node);
+void import_instance_normalization(Node& node);
+void import_group_normalization(Node& node);
+void import_layer_normalization(Node& node);
+void import_lp_normalization(Node& node);
+// rules_quantize.cc
+void import_quantize_linear(Node& node);
+void import_dequantize_linear(Node& node);
+
+}  // namespace octile
