@@ -3,11 +3,9 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/parallel_for.h"
+#include "kernels/cpu/tactics.h"
 #include "kernels/portable/tactics.h"
 
-#if __has_include("kernels/cpu/tactics.h")
-#include "kernels/cpu/tactics.h"
-#endif
 #ifdef OCTILE_HAVE_ONEDNN
 #include "kernels/onednn/tactics.h"
 #endif
@@ -20,9 +18,7 @@ std::vector<const Tactic*> cpu_table() {
   const auto append = [&](std::span<const Tactic* const> rows) {
     table.insert(table.end(), rows.begin(), rows.end());
   };
-#if __has_include("kernels/cpu/tactics.h")
   append(cpu_tactics());
-#endif
 #ifdef OCTILE_HAVE_ONEDNN
   append(onednn_tactics());
 #endif
