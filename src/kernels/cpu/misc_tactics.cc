@@ -6,11 +6,11 @@
 namespace octile {
 
 std::span<const Tactic* const> misc_tactics() {
-  using namespace cpu;
   static const Tactic* const table[] = {
-      &kQuantizeAvx512Row, &kQuantizeAvx2Row, &kDequantizeAvx512Row, &kDequantizeAvx2Row,
-      &kPoolAvx512Row,     &kPoolAvx2Row,     &kEltwiseAvx512Row,    &kEltwiseAvx2Row,
-      &kLookupAvx512Row,   &kLookupAvx2Row,   &kSoftmaxAvx512Row,    &kSoftmaxAvx2Row};
+      &cpu::kQuantizeAvx512Row, &cpu::kQuantizeAvx2Row,  &cpu::kDequantizeAvx512Row,
+      &cpu::kDequantizeAvx2Row, &cpu::kPoolAvx512Row,    &cpu::kPoolAvx2Row,
+      &cpu::kEltwiseAvx512Row,  &cpu::kEltwiseAvx2Row,   &cpu::kLookupAvx512Row,
+      &cpu::kLookupAvx2Row,     &cpu::kSoftmaxAvx512Row, &cpu::kSoftmaxAvx2Row};
   return table;
 }
 

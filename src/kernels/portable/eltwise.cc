@@ -82,14 +82,10 @@ std::unique_ptr<Prepared> float_loop(const StepView& view, F f) {
 /// Null for kinds whose result is no float.
 std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
   switch (view.as<EltwiseStep>()->kind) {
-    case ElementwiseKind::kAdd:
-      return float_loop(view, [](float a, float b) { return a + b; });
-    case ElementwiseKind::kSub:
-      return float_loop(view, [](float a, float b) { return a - b; });
-    case ElementwiseKind::kMul:
-      return float_loop(view, [](float a, float b) { return a * b; });
-    case ElementwiseKind::kDiv:
-      return float_loop(view, [](float a, float b) { return a / b; });
+    case ElementwiseKind::kAdd: return float_loop(view, [](float a, float b) { return a + b; });
+    case ElementwiseKind::kSub: return float_loop(view, [](float a, float b) { return a - b; });
+    case ElementwiseKind::kMul: return float_loop(view, [](float a, float b) { return a * b; });
+    case ElementwiseKind::kDiv: return float_loop(view, [](float a, float b) { return a / b; });
     case ElementwiseKind::kMin:
       return float_loop(view, [](float a, float b) { return a < b || a != a ? a : b; });
     case ElementwiseKind::kMax:
@@ -107,8 +103,7 @@ std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeight
     case ElementwiseKind::kLess:
     case ElementwiseKind::kAnd:
     case ElementwiseKind::kOr:
-    case ElementwiseKind::kXor:
-      break;
+    case ElementwiseKind::kXor: break;
   }
   return nullptr;
 }

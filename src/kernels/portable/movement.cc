@@ -86,14 +86,10 @@ std::unique_ptr<Prepared> prepare_reorder(const StepView& view, const PackedWeig
       reorder(p, is_plain(y), static_cast<const T*>(from), static_cast<T*>(to));
     };
     switch (size_of(x.type)) {
-      case 1:
-        return run(uint8_t{});
-      case 2:
-        return run(uint16_t{});
-      case 4:
-        return run(uint32_t{});
-      default:
-        return run(uint64_t{});
+      case 1: return run(uint8_t{});
+      case 2: return run(uint16_t{});
+      case 4: return run(uint32_t{});
+      default: return run(uint64_t{});
     }
   });
 }

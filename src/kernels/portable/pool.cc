@@ -1,6 +1,7 @@
 // Pooling of channels-last images. Maxima ignore the padding; int8 averages are an integer sum of
 // (x_q − z_x) and one multiply by a factor that depends on the count alone.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -34,6 +35,12 @@ Taps taps_of(int64_t out, int64_t extent, int64_t kernel, int64_t stride, int64_
   }
   taps.begin = std::min(taps.begin, taps.end);
   return taps;
+}
+
+template <typename T>
+bool is_nan(T value) {
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(value);
+  return false;
 }
 
 class Pool final : public Prepared {
@@ -99,8 +106,10 @@ class Pool final : public Prepared {
         std::is_same_v<T, float> ? static_cast<T>(-kInfinity) : std::numeric_limits<T>::lowest();
     std::fill_n(y, g_.c, least);
     for_taps(x, rows, columns, [&](const T* from) {
-      for (int64_t c = 0; c < g_.c; ++c)
-        y[c] = from[c] > y[c] || from[c] != from[c] ? from[c] : y[c];
+      for (int64_t c = 0; c < g_.c; ++c) {
+        const bool wins = from[c] > y[c] || is_nan(from[c]);  // NaN wins and stays
+        y[c] = wins ? from[c] : y[c];
+      }
     });
   }
 

@@ -6,12 +6,14 @@
 namespace octile {
 
 std::span<const Tactic* const> portable_tactics() {
-  using namespace portable;
-  static const Tactic* const table[] = {&kConvInt8,   &kConvFloat,   &kDeconvFloat,  &kPoolInt8,
-                                        &kPoolFloat,  &kEltwiseInt8, &kEltwiseFloat, &kActivation,
-                                        &kLookup,     &kQuantize,    &kDequantize,   &kConcat,
-                                        &kReorder,    &kView,        &kSoftmaxInt8,  &kSoftmaxFloat,
-                                        &kMatmulInt8, &kMatmulFloat, &kGeneric};
+  static const Tactic* const table[] = {
+      &portable::kConvInt8,     &portable::kConvFloat,  &portable::kDeconvFloat,
+      &portable::kPoolInt8,     &portable::kPoolFloat,  &portable::kEltwiseInt8,
+      &portable::kEltwiseFloat, &portable::kActivation, &portable::kLookup,
+      &portable::kQuantize,     &portable::kDequantize, &portable::kConcat,
+      &portable::kReorder,      &portable::kView,       &portable::kSoftmaxInt8,
+      &portable::kSoftmaxFloat, &portable::kMatmulInt8, &portable::kMatmulFloat,
+      &portable::kGeneric};
   return table;
 }
 
