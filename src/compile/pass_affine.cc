@@ -49,6 +49,15 @@ std::vector<float> bias_or_zeros(const Network& network, LayerId layer) {
   return {values.begin(), values.end()};
 }
 
+/// `base`, or with a number where an earlier fold took it (its constant lives until it is dropped).
+std::string free_name(const Network& network, const std::string& base) {
+  std::string name = base;
+  for (int i = 2; network.find_layer(name) || network.find_tensor(name); ++i) {
+    name = base + "." + std::to_string(i);
+  }
+  return name;
+}
+
 /// Puts a layer with new weights and bias in the place of `layer` and of `tail` (its consumer):
 /// it keeps the layer's name and the tail's output tensor.
 void replace(Network& network, LayerId layer, LayerId tail, std::optional<Tensor> weights,
@@ -56,10 +65,11 @@ void replace(Network& network, LayerId layer, LayerId tail, std::optional<Tensor
   const std::string name = network.name(layer);
   const Op op = network.op(layer);
   const TensorId x = network.inputs(layer)[0];
-  const TensorId w = weights ? network.constant(std::move(*weights), name + ".weights.folded")
+  const TensorId w = weights ? network.constant(std::move(*weights), free_name(network, name + ".weights.folded"))
                              : network.inputs(layer)[1];
   const TensorId b = network.constant(
-      Tensor::floats(Shape{static_cast<int64_t>(bias.size())}, bias), name + ".bias.folded");
+      Tensor::floats(Shape{static_cast<int64_t>(bias.size())}, bias),
+      free_name(network, name + ".bias.folded"));
   const TensorId old = network.output(tail);
   const std::string old_name = network.name(old);
   const Precision precision = network.precision(layer);
