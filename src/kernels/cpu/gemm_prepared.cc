@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr int kMaxRows = 16;  // ≥ every kernel's mr
+constexpr int64_t kSlack = 8;  // bytes that copy_run() may read or write too many
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -30,7 +31,7 @@ Regions regions_of(const StepView& view, const GemmKernel& kernel) {
   const GemmCut cut = gemm_cut(step);
   Regions layout{};
   layout.pointers = aligned(size_t(cut.segments * kernel.mr) * sizeof(void*));
-  layout.gathered = cut.gathered ? aligned(size_t(cut.bytes * kernel.mr)) : 0;
+  layout.gathered = cut.gathered ? aligned(size_t(cut.bytes * kernel.mr + kSlack)) : 0;
   layout.thread = layout.pointers + layout.gathered;
   if (!step.dynamic) return layout;
   const int64_t group_out = step.out_channels / step.groups;
@@ -122,27 +123,40 @@ const uint8_t* GemmPrepared::padding_row(const Buffers&, int64_t row) const {
   return step_.dynamic ? sample_padding_ + sample_of(row) * step_.in_channels : padding_.data();
 }
 
+/// `count` bytes in steps of 8, writing up to 7 beyond: small runs, without a call to memcpy.
+static void copy_run(uint8_t* to, const uint8_t* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, from + i, 8);
+    std::memcpy(to + i, &word, 8);
+  }
+}
+
 /// Copies one row's taps side by side; the bytes up to the next multiple of 4 meet zero weights.
+/// REQUIRES: kSlack writable bytes behind `to`'s row.
 void GemmPrepared::gather_row(const Buffers& buffers, int64_t row, uint8_t* to) const {
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
   if (step_.rows) {
     std::memcpy(to, x + row * g_.c, size_t(g_.c));
     return;
   }
-  const uint8_t* image = x + row / pixels_ * g_.h * g_.w * g_.c;
-  const int64_t pixel = row % pixels_, taps = g_.kernel_h * g_.kernel_w, channels = g_.c;
-  const int32_t* offset = offsets_.data() + pixel;
-  if (channels == 1) {
-    const uint8_t pad = padding_row(buffers, row)[0];
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const int32_t o = offset[tap * pixels_];
-      to[tap] = o >= 0 ? image[o] : pad;
+  const int64_t image_bytes = g_.h * g_.w * g_.c;
+  const int64_t image = row / pixels_ * image_bytes, safe = g_.n * image_bytes - kSlack - image;
+  const int32_t* offset = offsets_.data() + row % pixels_;
+  const int64_t channels = g_.c, run = g_.kernel_w * channels;
+  for (int64_t kh = 0; kh < g_.kernel_h; ++kh, to += run) {
+    const int32_t* taps = offset + kh * g_.kernel_w * pixels_;
+    const int32_t first = taps[0], last = taps[(g_.kernel_w - 1) * pixels_];
+    const bool joined = first >= 0 && last >= 0 && last - first == run - channels;
+    if (joined && first + run <= safe) {
+      copy_run(to, x + image + first, run);
+      continue;
     }
-    return;
-  }
-  for (int64_t tap = 0; tap < taps; ++tap, to += channels) {
-    const int32_t o = offset[tap * pixels_];
-    std::memcpy(to, o >= 0 ? image + o : padding_row(buffers, row), size_t(channels));
+    for (int64_t kw = 0; kw < g_.kernel_w; ++kw) {
+      const int32_t o = taps[kw * pixels_];
+      const uint8_t* from = o >= 0 ? x + image + o : padding_row(buffers, row);
+      for (int64_t c = 0; c < channels; ++c) to[kw * channels + c] = from[c];
+    }
   }
 }
 
@@ -225,7 +239,7 @@ void GemmPrepared::run(const Buffers& buffers) {
   auto* workspace = static_cast<uint8_t*>(buffers.workspace);
   const size_t pointers = aligned(size_t(weights_.cut.segments * kernel.mr) * sizeof(void*));
   const size_t gathered =
-      weights_.cut.gathered ? aligned(size_t(weights_.cut.bytes * kernel.mr)) : 0;
+      weights_.cut.gathered ? aligned(size_t(weights_.cut.bytes * kernel.mr + kSlack)) : 0;
   if (step_.dynamic) {
     uint8_t* tables = workspace + (pointers + gathered) * size_t(threads_);
     const size_t columns = weights_.columns();
