@@ -38,7 +38,9 @@ const UnaryCase kUnaryCases[] = {
     {"Floor", std::floor},
     {"Erf", std::erf},
     {"Round", std::nearbyint},
-    {"Sign", [](double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; }},
+    {"Sign", [](double x) { return x > 0   ? 1.0
+                                   : x < 0 ? -1.0
+                                           : 0.0; }},
     {"Relu", [](double x) { return x > 0 ? x : 0; }},
     {"LeakyRelu", [](double x) { return x > 0 ? x : 0.01 * x; }},
     {"Elu", [](double x) { return x > 0 ? x : std::expm1(x); }},
@@ -111,8 +113,9 @@ TEST(OnnxClip, BoundsAreAttributesThenInputs) {
 
 TEST(OnnxBinary, ArithmeticBroadcasts) {
   const std::pair<const char*, Floats> cases[] = {
-      {"Add", {3, 5, 5, 7}},     {"Sub", {-1, -3, 1, -1}}, {"Mul", {2, 4, 6, 12}},
-      {"Div", {0.5f, 0.25f, 1.5f, 0.75f}}, {"Pow", {1, 1, 9, 81}}, {"Min", {1, 1, 2, 3}},
+      {"Add", {3, 5, 5, 7}},  {"Sub", {-1, -3, 1, -1}},
+      {"Mul", {2, 4, 6, 12}}, {"Div", {0.5f, 0.25f, 1.5f, 0.75f}},
+      {"Pow", {1, 1, 9, 81}}, {"Min", {1, 1, 2, 3}},
       {"Max", {2, 4, 3, 4}}};
   for (const auto& [op_type, expected] : cases) {
     Model m;
@@ -170,10 +173,15 @@ TEST(OnnxUnary, InfinitiesAndNan) {
 
 TEST(OnnxGemm, AlphaBetaAndTransposes) {
   Model m;
-  m.input("a", {2, 1}).output("y").floats("b", {3, 2}, {1, 2, 3, 4, 5, 6}).floats("c", {3},
-                                                                                    {1, 0, -1});
-  m.node("Gemm", {"a", "b", "c"}, {"y"}).set("transA", 1).set("transB", 1).set("alpha", 2.0f).set(
-      "beta", 10.0f);
+  m.input("a", {2, 1})
+      .output("y")
+      .floats("b", {3, 2}, {1, 2, 3, 4, 5, 6})
+      .floats("c", {3}, {1, 0, -1});
+  m.node("Gemm", {"a", "b", "c"}, {"y"})
+      .set("transA", 1)
+      .set("transB", 1)
+      .set("alpha", 2.0f)
+      .set("beta", 10.0f);
   // a' = (1, 10): 2 · (21, 43, 65) + 10 · c
   EXPECT_EQ(list<float>(m.run({Tensor::floats({2, 1}, {1, 10})})[0]), (Floats{52, 86, 120}));
 }

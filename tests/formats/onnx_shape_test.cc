@@ -22,8 +22,11 @@ TEST(OnnxReshape, ZeroCopiesAndMinusOneInfers) {
 TEST(OnnxReshape, TheTargetMayBeComputedFromShapes) {
   // What exporters write for x.view(x.size(0), -1): Shape → Gather → Unsqueeze → Concat → Reshape.
   Model m;
-  m.input("x", {-1, 2, 3}).output("y").int64s("zero", {}, {0}).int64s("axes", {0}).int64s("rest",
-                                                                                         {-1});
+  m.input("x", {-1, 2, 3})
+      .output("y")
+      .int64s("zero", {}, {0})
+      .int64s("axes", {0})
+      .int64s("rest", {-1});
   m.node("Shape", {"x"}, {"s"});
   m.node("Gather", {"s", "zero"}, {"n"});
   m.node("Unsqueeze", {"n", "axes"}, {"n1"});
@@ -112,8 +115,11 @@ TEST(OnnxSlice, InputsAttributesAndNegativeSteps) {
 
 TEST(OnnxSlice, ToTheEndOfAnUnknownAxis) {
   Model m;
-  m.input("x", {-1, 3}).output("y").int64s("starts", {1}).int64s("ends", {INT64_MAX}).int64s(
-      "axes", {0});
+  m.input("x", {-1, 3})
+      .output("y")
+      .int64s("starts", {1})
+      .int64s("ends", {INT64_MAX})
+      .int64s("axes", {0});
   m.node("Slice", {"x", "starts", "ends", "axes"}, {"y"});
   EXPECT_EQ(list<float>(m.run({six()})[0]), (Floats{4, 5, 6}));
 }
@@ -126,8 +132,9 @@ TEST(OnnxConcat, JoinsWithConstants) {
 }
 
 TEST(OnnxPad, ConstantReflectEdge) {
-  const std::pair<const char*, Floats> cases[] = {
-      {"constant", {9, 9, 1, 2, 3, 9}}, {"reflect", {3, 2, 1, 2, 3, 2}}, {"edge", {1, 1, 1, 2, 3, 3}}};
+  const std::pair<const char*, Floats> cases[] = {{"constant", {9, 9, 1, 2, 3, 9}},
+                                                  {"reflect", {3, 2, 1, 2, 3, 2}},
+                                                  {"edge", {1, 1, 1, 2, 3, 3}}};
   for (const auto& [mode, expected] : cases) {
     Model m;
     m.input("x", {1, 3}).output("y").int64s("pads", {0, 2, 0, 1}).floats("nine", {}, {9});

@@ -74,9 +74,7 @@ TEST(OnnxConv, ErrorsNameTheNode) {
 TEST(OnnxConvTranspose, StrideAndOutputPadding) {
   Model m;
   m.input("x", {1, 1, 1, 2}).output("y").floats("w", {1, 1, 1, 2}, {1, 10});
-  m.node("ConvTranspose", {"x", "w"}, {"y"})
-      .ints("strides", {1, 3})
-      .ints("output_padding", {0, 1});
+  m.node("ConvTranspose", {"x", "w"}, {"y"}).ints("strides", {1, 3}).ints("output_padding", {0, 1});
   EXPECT_EQ(list<float>(m.run({Tensor::floats({1, 1, 1, 2}, {1, 2})})[0]),
             (Floats{1, 10, 0, 2, 20, 0}));
 }
@@ -94,8 +92,10 @@ TEST(OnnxConvTranspose, OutputShapeCrops) {
 TEST(OnnxPool, MaxAverageAndPadding) {
   Model max;
   max.input("x", {1, 1, 3, 3}).output("y");
-  max.node("MaxPool", {"x"}, {"y"}).ints("kernel_shape", {2, 2}).ints("strides", {2, 2}).set(
-      "ceil_mode", 1);
+  max.node("MaxPool", {"x"}, {"y"})
+      .ints("kernel_shape", {2, 2})
+      .ints("strides", {2, 2})
+      .set("ceil_mode", 1);
   EXPECT_EQ(list<float>(max.run({nine()})[0]), (Floats{5, 6, 8, 9}));
   for (const int counted : {0, 1}) {
     Model m;

@@ -71,7 +71,11 @@ std::vector<int64_t> sizes_of(Node& node, int index) {
   std::vector<int64_t> sizes;
   for (const Node::Extent& e : entries) {
     const int axis = static_cast<int>(sizes.size());
-    const bool kept = !e.known && e.symbol != kNoSymbol && node.symbol(0, axis) == e.symbol;
+    const Symbol own = node.symbol(0, axis);
+    // A size 1 that was fixed for the batch follows a batch that was made dynamic.
+    const bool freed =
+        e.known && e.value == 1 && own != kNoSymbol && own == node.state().forced_batch;
+    const bool kept = freed || (!e.known && e.symbol != kNoSymbol && own == e.symbol);
     if (!e.known && !kept) {
       node.unsupported(
           "its sizes depend on extents that are not known at import; give the model's "
