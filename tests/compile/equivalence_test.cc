@@ -94,7 +94,7 @@ void expect_weighted_equal(const Network& network, const std::string& what) {
 TEST(Equivalence, RandomConvolutions) {
   const ThreadCountScope one(1);
   Random random(31);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 150; ++round) {
     const Geometry g = random_geometry(random);
     const Network network = single_conv(g, random);
     const std::string what = "round " + std::to_string(round);
@@ -393,7 +393,7 @@ class RandomNetwork {
 TEST(Equivalence, RandomNetworks) {
   const ThreadCountScope one(1);
   int int8_steps = 0;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
     const Network network = RandomNetwork(seed).make();
     const std::string what = "seed " + std::to_string(seed);
     expect_float_equal(network, what);
@@ -413,6 +413,16 @@ TEST(Equivalence, RandomNetworks) {
         const Distance d = distance(outputs[i], expected[i], range / 127.0);
         EXPECT_LE(d.worst, 4.0) << what << " " << name_of(scheme) << " output " << i << "\n"
                                 << steps_of(*plan) << "\n" << network.to_string();
+      }
+      // A network that comes with its Q/DQ layers, as an importer gives it, means the same.
+      const Network own = quantized(network, &table, options);
+      const auto imported = compiled(own, nullptr, first_tactics());
+      const auto again = run_plan(imported, inputs);
+      for (size_t i = 0; i < again.size(); ++i) {
+        const double range = std::max(1e-6, largest(expected[i]));
+        EXPECT_LE(distance(again[i], expected[i], range / 127.0).worst, 4.0)
+            << what << " " << name_of(scheme) << " with its own Q/DQ, output " << i << "\n"
+            << steps_of(*imported) << "\n" << own.to_string();
       }
     }
     ASSERT_FALSE(HasFailure()) << what;

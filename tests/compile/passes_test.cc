@@ -113,6 +113,21 @@ TEST(FoldBias, KeepsRequests) {
   EXPECT_EQ(net.network.dynamic_range(net.network.output(merged)), (Range{-1, 2}));
 }
 
+TEST(FoldScale, KeepsRequestsOfBothLayers) {
+  ConvNet net;
+  const TensorId y = net.network.batch_norm(
+      net.y, random_floats({4}, net.random), random_floats({4}, net.random),
+      random_floats({4}, net.random), Tensor::floats({4}, {1, 1, 1, 1}), 1e-5f, "bn");
+  net.network.mark_output(y);
+  net.network.set_precision(*net.network.find_layer("conv"), Precision::kInt8);
+  net.network.set_precision(*net.network.find_layer("bn"), Precision::kFloat32);
+  net.network.set_scheme(*net.network.find_layer("bn"), Scheme::kDynamicAffine);
+  EXPECT_EQ(apply_pass(net.network, fold_scale), 1);
+  const LayerId merged = *net.network.find_layer("conv");
+  EXPECT_EQ(net.network.precision(merged), Precision::kFloat32);
+  EXPECT_EQ(net.network.scheme(merged), Scheme::kDynamicAffine);
+}
+
 TEST(FoldBias, IntoProducts) {
   Random random(42);
   Network n;
