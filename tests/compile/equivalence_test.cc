@@ -84,7 +84,8 @@ void expect_weighted_equal(const Network& network, const std::string& what) {
     const auto outputs = run_plan(plan, inputs);
     const double unit = std::max(1e-6, largest(expected[0])) * 1e-4;
     EXPECT_LE(distance(outputs[0], expected[0], unit).worst, 1.0)
-        << what << " " << name_of(scheme) << "\n" << network.to_string();
+        << what << " " << name_of(scheme) << "\n"
+        << network.to_string();
     const Tensor floats = interpret(network, inputs)[0];
     EXPECT_LE(distance(outputs[0], floats, std::max(1e-6, largest(floats))).worst, 0.1)
         << what << " " << name_of(scheme) << ": far from the float network";
@@ -115,7 +116,8 @@ TEST(Equivalence, OneDimensionalConvolutions) {
     op.window.pad_after = {2};
     op.groups = groups;
     n.mark_output(n.convolution(x, random_floats({12, 6 / groups, 4}, random),
-                                random_floats({12}, random), op, "conv"), "y");
+                                random_floats({12}, random), op, "conv"),
+                  "y");
     expect_float_equal(n, "1d");
     expect_weighted_equal(n, "1d");
   }
@@ -123,8 +125,8 @@ TEST(Equivalence, OneDimensionalConvolutions) {
 
 TEST(Equivalence, Products) {
   Random random(33);
-  for (const auto& [shape, n_out] : {std::pair{Shape{3, 17}, 5}, {Shape{1, 64}, 33},
-                                     {Shape{2, 3, 20}, 7}}) {
+  for (const auto& [shape, n_out] :
+       {std::pair{Shape{3, 17}, 5}, {Shape{1, 64}, 33}, {Shape{2, 3, 20}, 7}}) {
     const int64_t k = shape[shape.rank() - 1];
     for (const bool transposed : {false, true}) {
       Network n("fc");
@@ -135,7 +137,8 @@ TEST(Equivalence, Products) {
           n.matrix_multiply(x, w, {.transpose_a = false, .transpose_b = transposed}, "fc");
       const TensorId b = n.constant(random_floats({n_out}, random), "b");
       n.mark_output(n.activation(n.elementwise(product, b, ElementwiseKind::kAdd),
-                                 ActivationKind::kClip, -0.5f, 6.0f), "y");
+                                 ActivationKind::kClip, -0.5f, 6.0f),
+                    "y");
       expect_float_equal(n, "fc");
       expect_weighted_equal(n, "fc");
     }
@@ -182,82 +185,118 @@ TensorId act(Network& n, TensorId t, Activation op) {
 
 std::vector<Between> betweens() {
   std::vector<Between> list{
-      {"add", [](Network& n, TensorId a, TensorId b) {
+      {"add",
+       [](Network& n, TensorId a, TensorId b) {
          // read twice, so that neither convolution takes the add
          n.mark_output(n.pooling(a, {.kind = PoolingKind::kMax, .window = {}, .global = true}));
          n.mark_output(n.pooling(b, {.kind = PoolingKind::kMax, .window = {}, .global = true}));
          return n.elementwise(a, b, ElementwiseKind::kAdd, "middle");
-       }, "Eltwise"},
-      {"mul", [](Network& n, TensorId a, TensorId b) {
+       },
+       "Eltwise"},
+      {"mul",
+       [](Network& n, TensorId a, TensorId b) {
          return n.elementwise(a, b, ElementwiseKind::kMul, "middle");
-       }, "Eltwise"},
-      {"mul relu", [](Network& n, TensorId a, TensorId b) {
+       },
+       "Eltwise"},
+      {"mul relu",
+       [](Network& n, TensorId a, TensorId b) {
          return n.activation(n.elementwise(a, b, ElementwiseKind::kMul, "middle"),
                              ActivationKind::kRelu);
-       }, "Eltwise"},
-      {"residual", [](Network& n, TensorId a, TensorId b) {
+       },
+       "Eltwise"},
+      {"residual",
+       [](Network& n, TensorId a, TensorId b) {
          return n.activation(n.elementwise(a, b, ElementwiseKind::kAdd), ActivationKind::kRelu);
-       }, "Conv"},
-      {"residual clip", [](Network& n, TensorId a, TensorId b) {
+       },
+       "Conv"},
+      {"residual clip",
+       [](Network& n, TensorId a, TensorId b) {
          return n.activation(n.elementwise(b, a, ElementwiseKind::kAdd), ActivationKind::kClip,
                              -0.25f, 1.5f);
-       }, "Conv"},
-      {"relu", [](Network& n, TensorId a, TensorId) {
-         return n.activation(a, ActivationKind::kRelu);
-       }, "Conv"},
-      {"relu6", [](Network& n, TensorId a, TensorId) {
+       },
+       "Conv"},
+      {"relu",
+       [](Network& n, TensorId a, TensorId) { return n.activation(a, ActivationKind::kRelu); },
+       "Conv"},
+      {"relu6",
+       [](Network& n, TensorId a, TensorId) {
          return n.activation(a, ActivationKind::kClip, 0.0f, 0.75f);
-       }, "Conv"},
-      {"max pool", [](Network& n, TensorId a, TensorId) {
+       },
+       "Conv"},
+      {"max pool",
+       [](Network& n, TensorId a, TensorId) {
          return n.pooling(a, pool_of(PoolingKind::kMax, 3, 2, 1), "middle");
-       }, "Pool"},
-      {"average pool", [](Network& n, TensorId a, TensorId) {
+       },
+       "Pool"},
+      {"average pool",
+       [](Network& n, TensorId a, TensorId) {
          return n.pooling(a, pool_of(PoolingKind::kAverage, 3, 2, 1), "middle");
-       }, "Pool"},
-      {"average pool with padding", [](Network& n, TensorId a, TensorId) {
+       },
+       "Pool"},
+      {"average pool with padding",
+       [](Network& n, TensorId a, TensorId) {
          Pooling op = pool_of(PoolingKind::kAverage, 2, 1, 1);
          op.count_padding = true;
          return n.pooling(a, op, "middle");
-       }, "Pool"},
-      {"global average", [](Network& n, TensorId a, TensorId) {
+       },
+       "Pool"},
+      {"global average",
+       [](Network& n, TensorId a, TensorId) {
          return n.pooling(a, {.kind = PoolingKind::kAverage, .window = {}, .global = true},
                           "middle");
-       }, "Pool"},
-      {"mean", [](Network& n, TensorId a, TensorId) {
+       },
+       "Pool"},
+      {"mean",
+       [](Network& n, TensorId a, TensorId) {
          return n.reduce(a, {ReduceKind::kMean, {2, 3}, true}, "middle");
-       }, "Pool"},
-      {"concatenation", [](Network& n, TensorId a, TensorId b) {
+       },
+       "Pool"},
+      {"concatenation",
+       [](Network& n, TensorId a, TensorId b) {
          return n.concatenation({a, b, a}, 1, "middle");
-       }, "Concat"},
-      {"slice", [](Network& n, TensorId a, TensorId) {
+       },
+       "Concat"},
+      {"slice",
+       [](Network& n, TensorId a, TensorId) {
          return n.slice(a, {{2, 3}, {1, 0}, {3, 4}, {2, 1}}, "middle");
-       }, "Slice"},
-      {"transpose", [](Network& n, TensorId a, TensorId) {
+       },
+       "Slice"},
+      {"transpose",
+       [](Network& n, TensorId a, TensorId) {
          return n.transpose(a, {0, 1, 3, 2}, "middle");
-       }, "Shuffle"},
-      {"reshape", [](Network& n, TensorId a, TensorId) {
+       },
+       "Shuffle"},
+      {"reshape",
+       [](Network& n, TensorId a, TensorId) {
          return n.reshape(a, {0, 0, 4, 16}, "middle");
-       }, "View"},
-      {"padding", [](Network& n, TensorId a, TensorId) {
+       },
+       "View"},
+      {"padding",
+       [](Network& n, TensorId a, TensorId) {
          return n.padding(a, {PaddingKind::kConstant, {0, 0, 1, 2}, {0, 0, 2, 1}, 0.0f}, "middle");
-       }, "Padding"},
-      {"nearest resize", [](Network& n, TensorId a, TensorId) {
+       },
+       "Padding"},
+      {"nearest resize",
+       [](Network& n, TensorId a, TensorId) {
          Resize op;
          op.scales = {1, 1, 2, 2};
          op.coordinates = ResizeCoordinates::kAsymmetric;
          op.rounding = ResizeRounding::kFloor;
          return n.resize(a, op, "middle");
-       }, "Resize"},
-      {"gather", [](Network& n, TensorId a, TensorId) {
+       },
+       "Resize"},
+      {"gather",
+       [](Network& n, TensorId a, TensorId) {
          return n.gather(a, n.constant(Tensor::int64s({5, 0, 3}), "indices"), 1, "middle");
-       }, "Gather"},
+       },
+       "Gather"},
   };
   for (const Activation op :
        {unary_of(ActivationKind::kSigmoid), unary_of(ActivationKind::kTanh),
         unary_of(ActivationKind::kLeakyRelu, 0.1f), unary_of(ActivationKind::kHardSwish),
         unary_of(ActivationKind::kMish), unary_of(ActivationKind::kElu, 0.5f)}) {
-    list.push_back({"lookup",
-                    [op](Network& n, TensorId a, TensorId) { return act(n, a, op); }, "Lookup"});
+    list.push_back(
+        {"lookup", [op](Network& n, TensorId a, TensorId) { return act(n, a, op); }, "Lookup"});
   }
   return list;
 }
@@ -349,17 +388,18 @@ class RandomNetwork {
     const int64_t channels = n.shape(x)[1];
     const bool large = n.shape(x)[2] >= 4;
     switch (random_.integer(0, 13)) {
-      case 0: case 1: return conv(n, x, random_.integer(2, 9), 3);
+      case 0:
+      case 1: return conv(n, x, random_.integer(2, 9), 3);
       case 2: return n.activation(conv(n, x, channels, 1), ActivationKind::kRelu);
       case 3: {  // residual block
-        const TensorId y = conv(n, n.activation(conv(n, x, channels, 3), ActivationKind::kRelu),
-                                channels, 3);
+        const TensorId y =
+            conv(n, n.activation(conv(n, x, channels, 3), ActivationKind::kRelu), channels, 3);
         return n.activation(n.elementwise(y, x, ElementwiseKind::kAdd), ActivationKind::kRelu);
       }
       case 4: {
         const TensorId y = conv(n, x, channels, 1);
-        return n.batch_norm(y, random_floats({channels}, random_), random_floats({channels}, random_),
-                            random_floats({channels}, random_),
+        return n.batch_norm(y, random_floats({channels}, random_),
+                            random_floats({channels}, random_), random_floats({channels}, random_),
                             Tensor::floats({channels}, std::vector<float>(size_t(channels), 0.5f)));
       }
       case 5: return n.activation(x, ActivationKind::kLeakyRelu, 0.1f);
@@ -373,8 +413,8 @@ class RandomNetwork {
       case 10: return n.elementwise(x, conv(n, x, channels, 1), ElementwiseKind::kMul);
       case 11: {
         const TensorId c = n.constant(random_floats({1, channels, 1, 1}, random_));
-        return n.elementwise(x, c, random_.integer(0, 1) == 0 ? ElementwiseKind::kAdd
-                                                              : ElementwiseKind::kSub);
+        return n.elementwise(
+            x, c, random_.integer(0, 1) == 0 ? ElementwiseKind::kAdd : ElementwiseKind::kSub);
       }
       case 12: return channels > 2 ? n.slice(x, {{1}, {1}, {channels - 1}, {1}}) : x2(n, x);
       default: return n.transpose(x, {0, 1, 3, 2});
@@ -412,7 +452,8 @@ TEST(Equivalence, RandomNetworks) {
         const double range = std::max(1e-6, largest(expected[i]));
         const Distance d = distance(outputs[i], expected[i], range / 127.0);
         EXPECT_LE(d.worst, 4.0) << what << " " << name_of(scheme) << " output " << i << "\n"
-                                << steps_of(*plan) << "\n" << network.to_string();
+                                << steps_of(*plan) << "\n"
+                                << network.to_string();
       }
       // A network that comes with its Q/DQ layers, as an importer gives it, means the same.
       const Network own = quantized(network, &table, options);
@@ -422,7 +463,8 @@ TEST(Equivalence, RandomNetworks) {
         const double range = std::max(1e-6, largest(expected[i]));
         EXPECT_LE(distance(again[i], expected[i], range / 127.0).worst, 4.0)
             << what << " " << name_of(scheme) << " with its own Q/DQ, output " << i << "\n"
-            << steps_of(*imported) << "\n" << own.to_string();
+            << steps_of(*imported) << "\n"
+            << own.to_string();
       }
     }
     ASSERT_FALSE(HasFailure()) << what;
@@ -457,8 +499,8 @@ TEST(Equivalence, FloatLayersOfAllSorts) {
   const LayerId top = n.top_k(product, {.k = 2, .axis = 2, .largest = true});
   n.mark_output(n.output(top, 0), "values");
   n.mark_output(n.output(top, 1), "indices");
-  const TensorId scaled = n.elementwise(x, n.constant(random_floats({6, 1}, random)),
-                                        ElementwiseKind::kMax);
+  const TensorId scaled =
+      n.elementwise(x, n.constant(random_floats({6, 1}, random)), ElementwiseKind::kMax);
   n.mark_output(n.reduce(scaled, {ReduceKind::kSum, {1}, false}), "sum");
   const TensorId greater = n.elementwise(x, scaled, ElementwiseKind::kLess);
   n.mark_output(n.select(greater, x, n.unary(x, UnaryKind::kExp)), "select");

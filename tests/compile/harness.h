@@ -39,8 +39,7 @@ inline CalibrationTable table_for(const Network& network, const std::vector<Tens
     if (value.type() != DataType::kFloat32 || value.volume() == 0) return;
     const auto values = value.span<float>();
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    table.entries[network.name(t)] = {{*low, *high},
-                                      std::max(std::fabs(*low), std::fabs(*high))};
+    table.entries[network.name(t)] = {{*low, *high}, std::max(std::fabs(*low), std::fabs(*high))};
   });
   return table;
 }

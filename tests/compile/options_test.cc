@@ -168,16 +168,14 @@ TEST(Profiles, ErrorsNameProfileInputAndExtents) {
   const Shape good{2, 3, 4, 8};
   EXPECT_TRUE(contains(profile_error({}), "'image'"));
   EXPECT_TRUE(contains(profile_error({}), "(-1, 3, -1, 8) is dynamic"));
-  EXPECT_TRUE(contains(profile_error({{{"picture", {good, good, good}}}}),
-                       "no input 'picture'"));
+  EXPECT_TRUE(contains(profile_error({{{"picture", {good, good, good}}}}), "no input 'picture'"));
   EXPECT_TRUE(contains(profile_error({{{"image", {{2, 3}, good, good}}}}),
                        "profile 0, input 'image': shape (2, 3) has 2 axes"));
   const ShapeRange fits{good, good, good};
   EXPECT_TRUE(contains(profile_error({{{"image", fits}}, {{"image", {{4, 3, 4, 8}, good, good}}}}),
                        "profile 1, input 'image': axis 0 needs 1 <= min <= opt <= max, not 4 / 2"));
   EXPECT_TRUE(contains(profile_error({{{"image", {{0, 3, 4, 8}, good, good}}}}), "not 0 / 2 / 2"));
-  EXPECT_TRUE(contains(profile_error({{{"image", {{2, 3, 4, 8}, good, {2, 5, 4, 8}}}}}),
-                       "axis 1"));
+  EXPECT_TRUE(contains(profile_error({{{"image", {{2, 3, 4, 8}, good, {2, 5, 4, 8}}}}}), "axis 1"));
   EXPECT_TRUE(contains(profile_error({{{"image", {{1, 4, 4, 8}, {1, 4, 4, 8}, {1, 4, 4, 8}}}}}),
                        "fixed at 3"));
 }
@@ -269,8 +267,8 @@ TEST(Edges, WeightsThatAreNotFiniteStayFloat) {
 
 /// A bias far beyond the products' range raises the weight scale instead of overflowing.
 TEST(Edges, GiantBiasesFit) {
-  const Network n = one_conv(Tensor::floats({1, 2, 1, 1}, {1e-6f, 1e-6f}),
-                             Tensor::floats({1}, {1e6f}));
+  const Network n =
+      one_conv(Tensor::floats({1, 2, 1, 1}, {1e-6f, 1e-6f}), Tensor::floats({1}, {1e6f}));
   const auto inputs = inputs_for(n);
   const CalibrationTable table = table_for(n, inputs);
   const auto y = run_plan(compiled(n, &table, first_tactics(true)), inputs)[0];

@@ -65,34 +65,34 @@ TEST(FoldBias, AddsPerChannelConstants) {
 TEST(FoldBias, LeavesOtherAddsAlone) {
   {  // one number a column, not a channel
     ConvNet net;
-    net.network.mark_output(net.network.elementwise(net.y, net.constant({5}),
-                                                    ElementwiseKind::kAdd));
+    net.network.mark_output(
+        net.network.elementwise(net.y, net.constant({5}), ElementwiseKind::kAdd));
     EXPECT_EQ(apply_pass(net.network, fold_bias), 0);
   }
   {  // the product is read elsewhere
     ConvNet net;
-    net.network.mark_output(net.network.elementwise(net.y, net.constant({1}),
-                                                    ElementwiseKind::kAdd));
+    net.network.mark_output(
+        net.network.elementwise(net.y, net.constant({1}), ElementwiseKind::kAdd));
     net.network.mark_output(net.network.activation(net.y, ActivationKind::kRelu));
     EXPECT_EQ(apply_pass(net.network, fold_bias), 0);
   }
   {  // the product is an output
     ConvNet net;
     net.network.mark_output(net.y, "product");
-    net.network.mark_output(net.network.elementwise(net.y, net.constant({1}),
-                                                    ElementwiseKind::kAdd));
+    net.network.mark_output(
+        net.network.elementwise(net.y, net.constant({1}), ElementwiseKind::kAdd));
     EXPECT_EQ(apply_pass(net.network, fold_bias), 0);
   }
   {  // a product of (2, 3, 5, 5) and a constant of a larger rank broadcasts
     ConvNet net;
-    net.network.mark_output(net.network.elementwise(net.y, net.constant({1, 1, 4, 1, 1}),
-                                                    ElementwiseKind::kAdd));
+    net.network.mark_output(
+        net.network.elementwise(net.y, net.constant({1, 1, 4, 1, 1}), ElementwiseKind::kAdd));
     EXPECT_EQ(apply_pass(net.network, fold_bias), 0);
   }
   {  // subtraction
     ConvNet net;
-    net.network.mark_output(net.network.elementwise(net.y, net.constant({4, 1, 1}),
-                                                    ElementwiseKind::kSub));
+    net.network.mark_output(
+        net.network.elementwise(net.y, net.constant({4, 1, 1}), ElementwiseKind::kSub));
     EXPECT_EQ(apply_pass(net.network, fold_bias), 0);
   }
 }
@@ -102,8 +102,8 @@ TEST(FoldBias, KeepsRequests) {
   const LayerId conv = *net.network.find_layer("conv");
   net.network.set_precision(conv, Precision::kFloat32);
   net.network.set_scheme(conv, Scheme::kStaticAffine);
-  const TensorId sum = net.network.elementwise(net.y, net.constant({4, 1, 1}),
-                                               ElementwiseKind::kAdd);
+  const TensorId sum =
+      net.network.elementwise(net.y, net.constant({4, 1, 1}), ElementwiseKind::kAdd);
   net.network.set_dynamic_range(sum, {-1, 2});
   net.network.mark_output(net.network.activation(sum, ActivationKind::kRelu));
   EXPECT_EQ(apply_pass(net.network, fold_bias), 1);
@@ -163,16 +163,16 @@ TEST(FoldScale, IntoDeconvolutionsAndProducts) {
 
 TEST(FoldScale, LeavesPowersAndGroupedDeconvolutionsAlone) {
   ConvNet net;
-  net.network.mark_output(net.network.scale(net.y, std::nullopt, std::nullopt,
-                                            Tensor::floats({}, {2.0f})));
+  net.network.mark_output(
+      net.network.scale(net.y, std::nullopt, std::nullopt, Tensor::floats({}, {2.0f})));
   EXPECT_EQ(apply_pass(net.network, fold_scale), 0);
 
   Network n;
   const TensorId x = n.add_input("x", DataType::kFloat32, {1, 4, 4, 4});
   Deconvolution grouped;
   grouped.groups = 2;
-  const TensorId y = n.deconvolution(x, random_floats({4, 3, 2, 2}, net.random), std::nullopt,
-                                     grouped);
+  const TensorId y =
+      n.deconvolution(x, random_floats({4, 3, 2, 2}, net.random), std::nullopt, grouped);
   n.mark_output(n.scale(y, random_floats({6}, net.random), std::nullopt, std::nullopt));
   EXPECT_EQ(apply_pass(n, fold_scale), 0);
 }
@@ -181,7 +181,8 @@ TEST(FoldConstants, ComputesAtBuild) {
   Random random(44);
   Network n;
   const TensorId x = n.add_input("x", DataType::kFloat32, {2, 3});
-  const TensorId a = n.constant(random_floats({3}, random)), b = n.constant(random_floats({3}, random));
+  const TensorId a = n.constant(random_floats({3}, random)),
+                 b = n.constant(random_floats({3}, random));
   const TensorId c = n.unary(n.elementwise(a, b, ElementwiseKind::kMul), UnaryKind::kExp);
   n.mark_output(n.elementwise(x, c, ElementwiseKind::kAdd), "y");
   EXPECT_GT(apply_pass(n, fold_constants), 0);
@@ -245,8 +246,8 @@ TEST(Passes, WorkTogether) {
   Random random(45);
   Network n;
   const TensorId x = n.add_input("x", DataType::kFloat32, {1, 3, 6, 6});
-  TensorId t = n.convolution(n.identity(x), random_floats({4, 3, 1, 1}, random), std::nullopt, {},
-                             "conv");
+  TensorId t =
+      n.convolution(n.identity(x), random_floats({4, 3, 1, 1}, random), std::nullopt, {}, "conv");
   const TensorId shift = n.unary(n.constant(random_floats({4, 1, 1}, random)), UnaryKind::kNeg);
   t = n.elementwise(t, shift, ElementwiseKind::kAdd);
   t = n.scale(t, random_floats({4}, random), random_floats({4}, random), std::nullopt);
@@ -264,9 +265,10 @@ TEST(Passes, WorkTogether) {
 TEST(Passes, DisabledOnesDoNotRun) {
   for (const Pass& pass : passes()) {
     ConvNet net;
-    const TensorId sum = net.network.elementwise(net.y, net.constant({4, 1, 1}),
-                                                 ElementwiseKind::kAdd);
-    net.network.mark_output(net.network.identity(net.network.activation(sum, ActivationKind::kRelu)));
+    const TensorId sum =
+        net.network.elementwise(net.y, net.constant({4, 1, 1}), ElementwiseKind::kAdd);
+    net.network.mark_output(
+        net.network.identity(net.network.activation(sum, ActivationKind::kRelu)));
     std::string log;
     run_passes(net.network, {std::string(pass.name)},
                [&](LogLevel, std::string_view text) { log += text; });

@@ -1,6 +1,5 @@
 // The field codec: every attribute of every step and op survives, and nothing else is read.
 #include "plan/field_codec.h"
-
 #include "plan/plans.h"
 #include "plan/step.h"
 
@@ -93,12 +92,14 @@ std::string refusal_of(F&& write) {
 }
 
 TEST(FieldCodec, WrongAttributesAreNamed) {
-  EXPECT_TRUE(contains(refusal_of([](auto& b) { b.Int(3); }), "net.plan: attribute 'step' is no map"));
+  EXPECT_TRUE(
+      contains(refusal_of([](auto& b) { b.Int(3); }), "net.plan: attribute 'step' is no map"));
   EXPECT_TRUE(contains(refusal_of([](auto& b) { b.Map([] {}); }), "attribute 'table' is missing"));
   EXPECT_TRUE(contains(refusal_of([](auto& b) { b.Map([&] { b.String("table", "x"); }); }),
                        "attribute 'table' is no number"));
-  EXPECT_TRUE(contains(refusal_of([](auto& b) { b.Map([&] { b.Int("table", int64_t{1} << 40); }); }),
-                       "attribute 'table' is out of range"));
+  EXPECT_TRUE(
+      contains(refusal_of([](auto& b) { b.Map([&] { b.Int("table", int64_t{1} << 40); }); }),
+               "attribute 'table' is out of range"));
 }
 
 TEST(FieldCodec, EnumsOutOfRangeAreRefused) {

@@ -8,7 +8,7 @@ namespace octile::test {
 namespace {
 
 /// Shapes of all tensors with the inputs at `which` bound.
-std::vector<Shape> shapes_of(const PlanData& plan, const Shape PlanProfile::Bounds::* which) {
+std::vector<Shape> shapes_of(const PlanData& plan, const Shape PlanProfile::Bounds::*which) {
   std::vector<Shape> inputs;
   for (const auto& b : plan.profiles[0].inputs) inputs.push_back(b.*which);
   return infer_all_shapes(plan, inputs);
@@ -17,8 +17,11 @@ std::vector<Shape> shapes_of(const PlanData& plan, const Shape PlanProfile::Boun
 class Replay {
  public:
   Replay(const PlanData& plan, std::vector<Shape> shapes)
-      : plan_(plan), profile_(plan.profiles[0]), shapes_(std::move(shapes)),
-        owner_(size_t(profile_.arena_bytes + 63) / 64, -1), value_(plan.tensors.size(), -1) {}
+      : plan_(plan),
+        profile_(plan.profiles[0]),
+        shapes_(std::move(shapes)),
+        owner_(size_t(profile_.arena_bytes + 63) / 64, -1),
+        value_(plan.tensors.size(), -1) {}
 
   void run() {
     for (const PlanStep& step : plan_.steps) {
@@ -79,9 +82,7 @@ class Replay {
   std::vector<int32_t> owner_, value_;
 };
 
-Shape broadcast_rows(const Shape& a, const Shape& b) {
-  return {a[0] == 1 ? b[0] : a[0], a[1]};
-}
+Shape broadcast_rows(const Shape& a, const Shape& b) { return {a[0] == 1 ? b[0] : a[0], a[1]}; }
 
 /// A random plan over (N, K) floats: activations, additions (one operand perhaps broadcast),
 /// views, copies, concatenations, top-k, constants.
@@ -98,11 +99,13 @@ PlanData random_plan(Random& random, bool dynamic) {
     const std::string name = "t" + std::to_string(i);
     const int64_t columns = shape[1];
     switch (random.integer(0, 6)) {
-      case 0: case 1:
+      case 0:
+      case 1:
         live.push_back(b.tensor(name, kF32, kPlain, shape));
         b.step(ActivationStep{{ActivationKind::kTanh, 0, 0}}, {a}, {live.back()});
         break;
-      case 2: case 3: {
+      case 2:
+      case 3: {
         const int32_t other = pick();
         const Shape& s = b.plan.tensors[size_t(other)].shape;
         if (s[1] != columns) break;

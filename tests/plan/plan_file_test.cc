@@ -132,7 +132,8 @@ TEST(PlanFile, AlteredHeadersUnderACorrectChecksumNeverCrash) {
       ++accepted;
     } catch (const Error& error) {
       ++refused;
-      ASSERT_TRUE(error.code() == ErrorCode::kInvalidFile || error.code() == ErrorCode::kUnsupported)
+      ASSERT_TRUE(error.code() == ErrorCode::kInvalidFile ||
+                  error.code() == ErrorCode::kUnsupported)
           << error.what();
     }
   }

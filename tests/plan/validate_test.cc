@@ -44,13 +44,17 @@ const Hostile kHostile[] = {
     {"no outputs", [](PlanData& p) { p.outputs.clear(); }, "no outputs"},
     {"output twice", [](PlanData& p) { p.outputs.push_back(p.outputs[0]); }, "small.plan"},
     {"output is an input", [](PlanData& p) { p.outputs[0] = p.inputs[0]; }, "small.plan"},
-    {"input twice", [](PlanData& p) {
+    {"input twice",
+     [](PlanData& p) {
        p.inputs.push_back(p.inputs[0]);
        p.profiles[0].inputs.push_back(p.profiles[0].inputs[0]);
-     }, "small.plan"},
-    {"two outputs of one name", [](PlanData& p) {
+     },
+     "small.plan"},
+    {"two outputs of one name",
+     [](PlanData& p) {
        p.tensors[size_t(p.outputs[1])].name = p.tensors[size_t(p.outputs[0])].name;
-     }, "one name"},
+     },
+     "one name"},
     {"blob index of a tensor", [](PlanData& p) { named(p, "y").blob = 1000; }, "blob index"},
     {"negative blob index", [](PlanData& p) { named(p, "y").blob = -2; }, "blob index"},
     {"constant with a wrong blob", [](PlanData& p) { named(p, "y").blob = 0; }, "constant"},
@@ -64,13 +68,15 @@ const Hostile kHostile[] = {
      "read before it is made"},
     {"made twice", [](PlanData& p) { p.steps[3].outputs[0] = p.steps[2].outputs[0]; },
      "made twice"},
-    {"overwrites an input", [](PlanData& p) { p.steps[3].outputs[0] = p.inputs[0]; },
-     "made twice"},
+    {"overwrites an input", [](PlanData& p) { p.steps[3].outputs[0] = p.inputs[0]; }, "made twice"},
     {"output never made", [](PlanData& p) { p.steps.pop_back(); }, "no step makes"},
     // profiles
     {"no profiles", [](PlanData& p) { p.profiles.clear(); }, "no profiles"},
     {"profile without inputs", [](PlanData& p) { p.profiles[0].inputs.clear(); }, "lacks inputs"},
-    {"profile of another rank", [](PlanData& p) { p.profiles[0].inputs[0].min = {1, 4}; },
+    {"profile of another rank",
+     [](PlanData& p) {
+       p.profiles[0].inputs[0].min = {1, 4};
+     },
      "profile"},
     {"min above opt", [](PlanData& p) { p.profiles[0].inputs[0].min[0] = 9; }, "bounds"},
     {"zero extent", [](PlanData& p) { p.profiles[0].inputs[0].min[0] = 0; }, "bounds"},
@@ -81,11 +87,18 @@ const Hostile kHostile[] = {
     {"missing tactics", [](PlanData& p) { p.steps[2].tactics.clear(); }, "tactics"},
     {"too many tactics", [](PlanData& p) { p.steps[2].tactics.push_back("x"); }, "tactics"},
     // shapes
-    {"declared shape", [](PlanData& p) { named(p, "y").shape = {kDynamic, 6}; }, "'y'"},
+    {"declared shape",
+     [](PlanData& p) {
+       named(p, "y").shape = {kDynamic, 6};
+     },
+     "'y'"},
     {"declared rank", [](PlanData& p) { named(p, "y").shape = {5}; }, "small.plan"},
     {"huge declared shape", [](PlanData& p) { named(p, "y").shape = {int64_t{1} << 50}; },
      "out of range"},
-    {"negative declared shape", [](PlanData& p) { named(p, "y").shape = {-2, 5}; },
+    {"negative declared shape",
+     [](PlanData& p) {
+       named(p, "y").shape = {-2, 5};
+     },
      "out of range"},
     {"layout without channels", [](PlanData& p) { named(p, "y").layout = kLast; }, "layout"},
     // convolution
@@ -102,8 +115,8 @@ const Hostile kHostile[] = {
      "channels"},
     {"negative stride",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.window.stride[1] = -1; }); }, "window"},
-    {"stride of 0",
-     [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.window.stride[0] = 0; }); }, "window"},
+    {"stride of 0", [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.window.stride[0] = 0; }); },
+     "window"},
     {"dilation of 0",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.window.dilation[0] = 0; }); }, "window"},
     {"negative padding",
@@ -115,100 +128,123 @@ const Hostile kHostile[] = {
     {"kernel of one axis",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.window.kernel.pop_back(); }); },
      "two axes"},
-    {"kernel larger than the image", [](PlanData& p) {
-       only_convs(p, [](ConvStep& s) { s.window.dilation = {100, 100}; });
-     }, "small.plan"},
+    {"kernel larger than the image",
+     [](PlanData& p) { only_convs(p, [](ConvStep& s) {
+                         s.window.dilation = {100, 100};
+                       }); },
+     "small.plan"},
     {"weights missing", [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.weights = -1; }); },
      "weight is missing"},
     {"weights out of range",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.weights = 99; }); }, "weight is missing"},
     {"bias of wrong type",
-     [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.bias = s.multiplier; }); },
-     "wrong type"},
+     [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.bias = s.multiplier; }); }, "wrong type"},
     {"int8 without bias", [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.bias = -1; }); },
      "weight is missing"},
-    {"blob shorter than its shape", [](PlanData& p) {
+    {"blob shorter than its shape",
+     [](PlanData& p) {
        Blob& b = p.blobs[size_t(first<ConvStep>(p).weights)];
        b.bytes = b.bytes.first(b.bytes.size() - 1);
-     }, "wrong size"},
-    {"bounds of the clamp", [](PlanData& p) {
+     },
+     "wrong size"},
+    {"bounds of the clamp",
+     [](PlanData& p) {
        only_convs(p, [](ConvStep& s) { s.clamp = {.lo = 0, .hi = 0, .q_lo = 5, .q_hi = 4}; });
-     }, "bounds"},
+     },
+     "bounds"},
     {"clamp beyond int8",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.clamp.q_hi = 255; }); }, "bounds"},
-    {"NaN clamp", [](PlanData& p) {
-       only_convs(p, [](ConvStep& s) { s.clamp.lo = std::nanf(""); });
-     }, "clamp"},
-    {"residual of another shape", [](PlanData& p) {
+    {"NaN clamp",
+     [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.clamp.lo = std::nanf(""); }); }, "clamp"},
+    {"residual of another shape",
+     [](PlanData& p) {
        for (PlanStep& s : p.steps) {
          auto* conv = std::get_if<ConvStep>(&s.step);
          if (conv != nullptr && conv->residual) conv->window.stride = {2, 2};
        }
-     }, "small.plan"},
+     },
+     "small.plan"},
     {"residual without operand",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.residual = true; }); },
      "number of inputs"},
     {"dynamic without scales",
      [](PlanData& p) { only_convs(p, [](ConvStep& s) { s.dynamic = true; }); }, "number of inputs"},
-    {"plain input of a convolution", [](PlanData& p) { named(p, "q").layout = kPlain; },
-     "layout"},
+    {"plain input of a convolution", [](PlanData& p) { named(p, "q").layout = kPlain; }, "layout"},
     {"float accumulator of int8", [](PlanData& p) { named(p, "q").type = kF32; }, "type"},
     {"scale of 0", [](PlanData& p) { named(p, "q").scale = 0.0f; }, "scale"},
     {"negative scale", [](PlanData& p) { named(p, "c").scale = -1.0f; }, "scale"},
     {"NaN scale", [](PlanData& p) { named(p, "c").scale = std::nanf(""); }, "scale"},
     {"infinite scale", [](PlanData& p) { named(p, "c").scale = kInfinity; }, "scale"},
-    {"zero point out of range", [](PlanData& p) { named(p, "c").zero_point = 128; },
-     "zero point"},
+    {"zero point out of range", [](PlanData& p) { named(p, "c").zero_point = 128; }, "zero point"},
     {"dynamic scales of another shape", [](PlanData& p) { named(p, "scales").type = kS32; },
      "scale type"},
     // others
     {"deconvolution groups", [](PlanData& p) { first<DeconvStep>(p).groups = 4; }, "groups"},
     {"deconvolution output padding",
-     [](PlanData& p) { first<DeconvStep>(p).output_padding = {1, 1, 1}; }, "padding"},
+     [](PlanData& p) {
+       first<DeconvStep>(p).output_padding = {1, 1, 1};
+     },
+     "padding"},
     {"huge deconvolution output padding",
-     [](PlanData& p) { first<DeconvStep>(p).output_padding = {1LL << 40, 0}; }, "small.plan"},
+     [](PlanData& p) {
+       first<DeconvStep>(p).output_padding = {1LL << 40, 0};
+     },
+     "small.plan"},
     {"negative deconvolution output padding",
-     [](PlanData& p) { first<DeconvStep>(p).output_padding = {-1, 0}; }, "small.plan"},
+     [](PlanData& p) {
+       first<DeconvStep>(p).output_padding = {-1, 0};
+     },
+     "small.plan"},
     {"deconvolution bias", [](PlanData& p) { first<DeconvStep>(p).bias = 0; }, "wrong type"},
     {"pool window larger than the image",
-     [](PlanData& p) { first<PoolStep>(p).window.kernel = {7, 7}; }, "small.plan"},
+     [](PlanData& p) {
+       first<PoolStep>(p).window.kernel = {7, 7};
+     },
+     "small.plan"},
     {"pool padding as large as its window",
-     [](PlanData& p) { first<PoolStep>(p).window.pad_before = {2, 0}; }, "padding"},
+     [](PlanData& p) {
+       first<PoolStep>(p).window.pad_before = {2, 0};
+     },
+     "padding"},
     {"maximum that rescales", [](PlanData& p) { named(p, "p").scale = 1.0f; }, "maximum"},
-    {"table of wrong size", [](PlanData& p) {
-       first<LookupStep>(p).table = first<ConvStep>(p).weights;
-     }, "wrong"},
-    {"int8 division",
-     [](PlanData& p) { first<EltwiseStep>(p).kind = ElementwiseKind::kDiv; }, "kind"},
-    {"operands that do not broadcast", [](PlanData& p) {
-       first_step<EltwiseStep>(p).inputs[1] = first_step<ConvStep>(p).inputs[0];
-     }, "small.plan"},
+    {"table of wrong size",
+     [](PlanData& p) { first<LookupStep>(p).table = first<ConvStep>(p).weights; }, "wrong"},
+    {"int8 division", [](PlanData& p) { first<EltwiseStep>(p).kind = ElementwiseKind::kDiv; },
+     "kind"},
+    {"operands that do not broadcast",
+     [](PlanData& p) { first_step<EltwiseStep>(p).inputs[1] = first_step<ConvStep>(p).inputs[0]; },
+     "small.plan"},
     {"concatenation axis", [](PlanData& p) { first<ConcatStep>(p).axis = 9; }, "small.plan"},
     {"concatenation of scales", [](PlanData& p) { named(p, "k").scale = 3.0f; }, "scale"},
     {"quantize bounds", [](PlanData& p) { first<QuantizeStep>(p).q_lo = -129; }, "bounds"},
     {"reorder that casts", [](PlanData& p) { named(p, "x last").type = kS8; }, "type"},
-    {"view that transposes", [](PlanData& p) {
+    {"view that transposes",
+     [](PlanData& p) {
        std::get<Shuffle>(first<ViewStep>(p).op).first = {0, 2, 3, 1};
-     }, "view"},
+     },
+     "view"},
     {"view that computes", [](PlanData& p) { first<ViewStep>(p).op = Unary{UnaryKind::kExp}; },
      "view"},
-    {"view of another volume", [](PlanData& p) {
+    {"view of another volume",
+     [](PlanData& p) {
        std::get<Shuffle>(first<ViewStep>(p).op).dims = {0, 73};
-     }, "small.plan"},
+     },
+     "small.plan"},
     {"softmax axis", [](PlanData& p) { first<SoftmaxStep>(p).axes = {5}; }, "small.plan"},
-    {"product of wrong extents",
-     [](PlanData& p) { first<MatMulStep>(p).op.transpose_b = false; }, "small.plan"},
-    {"top-k beyond the axis",
-     [](PlanData& p) { std::get<TopK>(first<GenericStep>(p).op).k = 73; }, "small.plan"},
-    {"negative top-k",
-     [](PlanData& p) { std::get<TopK>(first<GenericStep>(p).op).k = -1; }, "small.plan"},
-    {"generic with a missing output", [](PlanData& p) {
+    {"product of wrong extents", [](PlanData& p) { first<MatMulStep>(p).op.transpose_b = false; },
+     "small.plan"},
+    {"top-k beyond the axis", [](PlanData& p) { std::get<TopK>(first<GenericStep>(p).op).k = 73; },
+     "small.plan"},
+    {"negative top-k", [](PlanData& p) { std::get<TopK>(first<GenericStep>(p).op).k = -1; },
+     "small.plan"},
+    {"generic with a missing output",
+     [](PlanData& p) {
        first_step<GenericStep>(p).outputs.pop_back();
        p.outputs.pop_back();
-     }, "outputs"},
+     },
+     "outputs"},
     {"generic output type", [](PlanData& p) { named(p, "index").type = kF32; }, "types"},
-    {"generic constant", [](PlanData& p) { first<GenericStep>(p).op = Constant{}; },
-     "small.plan"},
+    {"generic constant", [](PlanData& p) { first<GenericStep>(p).op = Constant{}; }, "small.plan"},
 };
 
 class Validate : public testing::TestWithParam<Hostile> {};
@@ -242,8 +278,18 @@ TEST(ValidateMessages, NameTheStep) {
 TEST(ValidateMessages, RandomNumbersNeverCrash) {
   Random random(5);
   const auto strange = [&]() -> int64_t {
-    constexpr int64_t kValues[] = {-1, 0, 1, 2, 3, 5, 127, 1 << 20, int64_t{1} << 31,
-                                   int64_t{1} << 40, int64_t{1} << 62, -(int64_t{1} << 62)};
+    constexpr int64_t kValues[] = {-1,
+                                   0,
+                                   1,
+                                   2,
+                                   3,
+                                   5,
+                                   127,
+                                   1 << 20,
+                                   int64_t{1} << 31,
+                                   int64_t{1} << 40,
+                                   int64_t{1} << 62,
+                                   -(int64_t{1} << 62)};
     return kValues[random.integer(0, 11)];
   };
   int refused = 0;
@@ -272,7 +318,8 @@ TEST(ValidateMessages, RandomNumbersNeverCrash) {
       read(serialize(plan));
     } catch (const Error& error) {
       ++refused;
-      ASSERT_TRUE(error.code() == ErrorCode::kInvalidFile || error.code() == ErrorCode::kUnsupported)
+      ASSERT_TRUE(error.code() == ErrorCode::kInvalidFile ||
+                  error.code() == ErrorCode::kUnsupported)
           << error.what();
     }
   }

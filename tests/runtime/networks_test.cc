@@ -1,9 +1,10 @@
 // Engines of compiled networks: batches, threads, every level's bits, networks of unusual form.
+#include "runtime/networks.h"
+
 #include <array>
 #include <thread>
 
 #include "base/cpu.h"
-#include "runtime/networks.h"
 
 namespace octile::test {
 namespace {
@@ -22,9 +23,9 @@ Network all_int8() {
   conv.window.pad_before = conv.window.pad_after = {1, 1};
   depthwise = conv;
   depthwise.groups = 24;
-  const TensorId a = n.activation(
-      n.convolution(x, random_floats({24, 3, 3, 3}, random, 0.3f), random_floats({24}, random),
-                    conv, "stem"), ActivationKind::kRelu);
+  const TensorId a = n.activation(n.convolution(x, random_floats({24, 3, 3, 3}, random, 0.3f),
+                                                random_floats({24}, random), conv, "stem"),
+                                  ActivationKind::kRelu);
   const TensorId b = n.convolution(a, random_floats({24, 1, 3, 3}, random, 0.5f), std::nullopt,
                                    depthwise, "depthwise");
   const TensorId c = n.convolution(b, random_floats({24, 24, 1, 1}, random, 0.2f),
@@ -119,9 +120,13 @@ TEST(CompiledNetworks, ManyContextsInManyThreadsAgree) {
 TEST(CompiledNetworks, ProfilesAgree) {
   const Engine engine = Engine::load(plan_of(small_cnn(), {.profiles = {{1, 2}, {3, 8}}}));
   ExecutionContext small = engine.create_context(0), large = engine.create_context(1);
-  EXPECT_TRUE(contains(message_of([&] { small.set_input_shape("x", {3, 3, 12, 12}); }),
+  EXPECT_TRUE(contains(message_of([&] {
+                         small.set_input_shape("x", {3, 3, 12, 12});
+                       }),
                        "profile 0"));
-  EXPECT_TRUE(contains(message_of([&] { large.set_input_shape("x", {2, 3, 12, 12}); }),
+  EXPECT_TRUE(contains(message_of([&] {
+                         large.set_input_shape("x", {2, 3, 12, 12});
+                       }),
                        "profile 1"));
   const Tensor four = images(4);
   Tensor two(DataType::kFloat32, {2, 3, 12, 12});
