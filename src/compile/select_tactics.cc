@@ -45,6 +45,20 @@ double time_runs(StepRunner& runner, int repeats) {
   return took.count() / repeats;
 }
 
+/// Rows worth timing: where a row for a real instruction set accepts an int8 step, the plain loops
+/// (a hundred times slower) are no candidates, whatever a busy machine would measure.
+std::vector<const Tactic*> candidates(const Backend& backend, const StepView& bound,
+                                      const Device& device) {
+  std::vector<const Tactic*> rows = accepting(backend, bound, device);
+  const bool vectorized = std::any_of(rows.begin(), rows.end(), [](const Tactic* row) {
+    return row->isa() != Isa::kPortable;
+  });
+  if (vectorized) {
+    std::erase_if(rows, [](const Tactic* row) { return row->isa() == Isa::kPortable; });
+  }
+  return rows;
+}
+
 class Selector {
  public:
   Selector(PlanData& plan, const Backend& backend, const Device& device,
@@ -80,7 +94,7 @@ class Selector {
  private:
   const Tactic& fastest(const PlanStep& step, const StepView& bound,
                         const std::vector<Shape>& shapes) {
-    const auto rows = accepting(backend_, bound, device_);
+    const auto rows = candidates(backend_, bound, device_);
     if (rows.size() <= 1) return first_accepting(backend_, bound, device_);
     const std::string key = signature(make_view(plan_, step, shapes)) + " " + place_ + " ";
     std::vector<double> times;

@@ -17,22 +17,39 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr int kMaxRows = 16;  // ≥ every kernel's mr
-constexpr int64_t kSlack = 8;  // bytes that copy_run() may read or write too many
+constexpr int64_t kSlack = 4;  // bytes that the last segment may read too many
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 struct Regions {
   size_t pointers, gathered, thread;            // bytes a thread
+  size_t images;                                // all images with padded borders, or 0
   size_t bias, scale, padding;                  // bytes of the tables of dynamic steps
 };
+
+/// Extents of an image with its borders: what the kernel's windows cover.
+struct PaddedImage {
+  int64_t h, w, bytes;
+};
+
+PaddedImage padded_image(const Geometry& g) {
+  const int64_t h = std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h +
+                                                  (g.kernel_h - 1) * g.dilation_h + 1);
+  const int64_t w = std::max(g.pad_left + g.w, (g.out_w - 1) * g.stride_w + g.kernel_w);
+  return {h, w, h * w * g.c};
+}
 
 Regions regions_of(const StepView& view, const GemmKernel& kernel) {
   const ConvStep& step = *view.as<ConvStep>();
   const GemmCut cut = gemm_cut(step);
   Regions layout{};
   layout.pointers = aligned(size_t(cut.segments * kernel.mr) * sizeof(void*));
-  layout.gathered = cut.gathered ? aligned(size_t(cut.bytes * kernel.mr + kSlack)) : 0;
+  layout.gathered = cut.rows == GemmCut::Rows::kGathered ? aligned(size_t(cut.bytes * kernel.mr)) : 0;
   layout.thread = layout.pointers + layout.gathered;
+  if (cut.rows == GemmCut::Rows::kPadded) {
+    const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
+    layout.images = aligned(size_t(g.n * padded_image(g).bytes + kSlack));
+  }
   if (!step.dynamic) return layout;
   const int64_t group_out = step.out_channels / step.groups;
   const auto columns =
@@ -57,7 +74,7 @@ struct GemmPrepared::Scratch {
 size_t GemmPrepared::workspace_bytes(const StepView& view, const GemmKernel& kernel,
                                      const Device& device) {
   const Regions l = regions_of(view, kernel);
-  return l.thread * size_t(device.threads) + l.bias + l.scale + l.padding;
+  return l.thread * size_t(device.threads) + l.images + l.bias + l.scale + l.padding;
 }
 
 GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, const Device& device)
@@ -123,41 +140,43 @@ const uint8_t* GemmPrepared::padding_row(const Buffers&, int64_t row) const {
   return step_.dynamic ? sample_padding_ + sample_of(row) * step_.in_channels : padding_.data();
 }
 
-/// `count` bytes in steps of 8, writing up to 7 beyond: small runs, without a call to memcpy.
-static void copy_run(uint8_t* to, const uint8_t* from, int64_t count) {
-  for (int64_t i = 0; i < count; i += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, from + i, 8);
-    std::memcpy(to + i, &word, 8);
-  }
-}
-
 /// Copies one row's taps side by side; the bytes up to the next multiple of 4 meet zero weights.
-/// REQUIRES: kSlack writable bytes behind `to`'s row.
 void GemmPrepared::gather_row(const Buffers& buffers, int64_t row, uint8_t* to) const {
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
   if (step_.rows) {
     std::memcpy(to, x + row * g_.c, size_t(g_.c));
     return;
   }
-  const int64_t image_bytes = g_.h * g_.w * g_.c;
-  const int64_t image = row / pixels_ * image_bytes, safe = g_.n * image_bytes - kSlack - image;
+  const uint8_t* image = x + row / pixels_ * g_.h * g_.w * g_.c;
   const int32_t* offset = offsets_.data() + row % pixels_;
-  const int64_t channels = g_.c, run = g_.kernel_w * channels;
-  for (int64_t kh = 0; kh < g_.kernel_h; ++kh, to += run) {
-    const int32_t* taps = offset + kh * g_.kernel_w * pixels_;
-    const int32_t first = taps[0], last = taps[(g_.kernel_w - 1) * pixels_];
-    const bool joined = first >= 0 && last >= 0 && last - first == run - channels;
-    if (joined && first + run <= safe) {
-      copy_run(to, x + image + first, run);
-      continue;
-    }
-    for (int64_t kw = 0; kw < g_.kernel_w; ++kw) {
-      const int32_t o = taps[kw * pixels_];
-      const uint8_t* from = o >= 0 ? x + image + o : padding_row(buffers, row);
-      for (int64_t c = 0; c < channels; ++c) to[kw * channels + c] = from[c];
-    }
+  for (int64_t tap = 0; tap < g_.kernel_h * g_.kernel_w; ++tap, to += g_.c) {
+    const int32_t o = offset[tap * pixels_];
+    std::memcpy(to, o >= 0 ? image + o : padding_row(buffers, row), size_t(g_.c));
   }
+}
+
+/// Copies every image into the workspace with borders of z_x, so that a kernel row of a window is
+/// one run of bytes wherever the window stands.
+void GemmPrepared::pad_images(const Buffers& buffers) const {
+  const PaddedImage p = padded_image(g_);
+  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
+  const int64_t line = p.w * g_.c, left = g_.pad_left * g_.c, own = g_.w * g_.c;
+  const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, p.bytes));
+  parallel_for(g_.n, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t n = begin; n < end; ++n) {
+      uint8_t* to = images_ + n * p.bytes;
+      const int zero = padding_row(buffers, n * pixels_)[0];
+      std::memset(to, zero, size_t(g_.pad_top * line));
+      for (int64_t h = 0; h < g_.h; ++h) {
+        uint8_t* row = to + (g_.pad_top + h) * line;
+        std::memset(row, zero, size_t(left));
+        std::memcpy(row + left, x + (n * g_.h + h) * own, size_t(own));
+        std::memset(row + left + own, zero, size_t(line - left - own));
+      }
+      const int64_t below = g_.pad_top + g_.h;
+      std::memset(to + below * line, zero, size_t((p.h - below) * line));
+    }
+  });
 }
 
 void GemmPrepared::fill_rows(const Buffers& buffers, int64_t first_row, int64_t count,
@@ -166,7 +185,16 @@ void GemmPrepared::fill_rows(const Buffers& buffers, int64_t first_row, int64_t 
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
   for (int r = 0; r < mr; ++r) {
     const int64_t row = first_row + std::min<int64_t>(r, count - 1);
-    if (weights_.cut.gathered) {
+    if (weights_.cut.rows == GemmCut::Rows::kPadded) {
+      const PaddedImage p = padded_image(g_);
+      const int64_t pixel = row % pixels_, line = p.w * g_.c;
+      const uint8_t* first = images_ + row / pixels_ * p.bytes +
+                             pixel / g_.out_w * g_.stride_h * line +
+                             pixel % g_.out_w * g_.stride_w * g_.c;
+      for (int64_t kh = 0; kh < g_.kernel_h; ++kh) {
+        scratch.rows[kh * mr + r] = first + kh * g_.dilation_h * line;
+      }
+    } else if (weights_.cut.rows == GemmCut::Rows::kGathered) {
       uint8_t* to = scratch.gathered + r * weights_.cut.bytes;
       if (r < count) gather_row(buffers, row, to);
       scratch.rows[r] = scratch.gathered + std::min<int64_t>(r, count - 1) * weights_.cut.bytes;
@@ -220,7 +248,8 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
       bias[r] = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + base + packed_column;
       scale[r] = (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;
     }
-    t.row_offset = weights_.cut.gathered ? 0 : group * (step_.in_channels / step_.groups);
+    const bool gathered = weights_.cut.rows == GemmCut::Rows::kGathered;
+    t.row_offset = gathered ? 0 : group * (step_.in_channels / step_.groups);
     t.weights = weights_.packed.data() + tile * weights_.tile_bytes;
     t.addend = step_.dynamic ? weights_.addend.data() + packed_column : nullptr;
     t.n = std::min<int64_t>(kernel.nr, group_out - column);
@@ -238,10 +267,13 @@ void GemmPrepared::run(const Buffers& buffers) {
   const GemmKernel& kernel = weights_.kernel;
   auto* workspace = static_cast<uint8_t*>(buffers.workspace);
   const size_t pointers = aligned(size_t(weights_.cut.segments * kernel.mr) * sizeof(void*));
-  const size_t gathered =
-      weights_.cut.gathered ? aligned(size_t(weights_.cut.bytes * kernel.mr + kSlack)) : 0;
+  const bool gathers = weights_.cut.rows == GemmCut::Rows::kGathered;
+  const size_t gathered = gathers ? aligned(size_t(weights_.cut.bytes * kernel.mr)) : 0;
+  const bool pads = weights_.cut.rows == GemmCut::Rows::kPadded;
+  images_ = workspace + (pointers + gathered) * size_t(threads_);
   if (step_.dynamic) {
-    uint8_t* tables = workspace + (pointers + gathered) * size_t(threads_);
+    uint8_t* tables =
+        images_ + (pads ? aligned(size_t(g_.n * padded_image(g_).bytes + kSlack)) : 0);
     const size_t columns = weights_.columns();
     sample_bias_ = reinterpret_cast<int32_t*>(tables);
     tables += aligned(size_t(samples_) * columns * sizeof(int32_t));
@@ -249,6 +281,7 @@ void GemmPrepared::run(const Buffers& buffers) {
     sample_padding_ = tables + aligned(size_t(samples_) * columns * sizeof(float));
     fill_samples(buffers);
   }
+  if (pads) pad_images(buffers);
   // Chunks of columns outside, rows inside: a thread keeps its weights in the cache.
   const int64_t work = kernel.mr * tiles_per_chunk_ * weights_.tile_bytes;
   const int64_t grain = std::max<int64_t>(1, (1 << 19) / std::max<int64_t>(1, work));

@@ -22,6 +22,7 @@ class GemmPrepared : public Prepared {
   void fill_samples(const Buffers& buffers);
   void fill_rows(const Buffers& buffers, int64_t first_row, int64_t count, Scratch& scratch) const;
   void gather_row(const Buffers& buffers, int64_t row, uint8_t* to) const;
+  void pad_images(const Buffers& buffers) const;
   const uint8_t* padding_row(const Buffers& buffers, int64_t row) const;
   void run_tiles(const Buffers& buffers, int64_t first_row, int64_t count, int64_t first_tile,
                  int64_t last_tile, const Scratch& scratch) const;
@@ -37,6 +38,7 @@ class GemmPrepared : public Prepared {
   int64_t tiles_, tiles_per_chunk_, chunks_, row_tiles_;
   std::vector<int32_t> offsets_;      // [tap][pixel] in bytes into one image; −1: padding
   std::vector<uint8_t> padding_;      // one pixel of z_x
+  uint8_t* images_ = nullptr;  // padded copies, in the workspace of the current run
   // Tables of dynamic steps, in the workspace of the current run: [sample][column].
   int32_t* sample_bias_ = nullptr;
   float* sample_scale_ = nullptr;

@@ -11,8 +11,12 @@ int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mult
 GemmCut gemm_cut(const ConvStep& step) {
   const int64_t channels = step.in_channels / step.groups;
   const int64_t taps = step.window.kernel[0] * step.window.kernel[1];
-  if (channels % 4 == 0) return {taps, channels, false};
-  return {1, round_up(taps * channels, 4), true};
+  if (channels % 4 == 0) return {taps, channels, channels, GemmCut::Rows::kDirect};
+  if (!step.rows && step.groups == 1 && step.window.dilation[1] == 1) {
+    const int64_t run = step.window.kernel[1] * channels;
+    return {step.window.kernel[0], run, round_up(run, 4), GemmCut::Rows::kPadded};
+  }
+  return {1, taps * channels, round_up(taps * channels, 4), GemmCut::Rows::kGathered};
 }
 
 GemmInput gemm_input(const PlanTensor& x) {
@@ -55,7 +59,8 @@ GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
     int32_t sum = 0;
     for (int64_t i = 0; i < k; ++i) {
       const int8_t value = w[m * k + i];
-      out[(i / 4 * kernel.nr + column) * 4 + i % 4] = value;
+      const int64_t at_k = i / cut.run * cut.bytes + i % cut.run;
+      out[(at_k / 4 * kernel.nr + column) * 4 + at_k % 4] = value;
       sum += value;
     }
     const auto at = static_cast<size_t>(tile * kernel.nr + column);

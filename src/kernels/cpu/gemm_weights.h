@@ -8,13 +8,18 @@
 
 namespace octile {
 
-/// How the k axis is cut: `segments` of `bytes` each (a multiple of 4).
+/// How the k axis is cut: `segments` of `run` values, each padded to `bytes` (a multiple of 4).
 struct GemmCut {
-  int64_t segments = 1, bytes = 0;
-  bool gathered = false;  // rows are copied to scratch first (channels no multiple of 4)
+  enum class Rows : uint8_t {
+    kDirect,    // a segment is a tap: its channels, read in place
+    kPadded,    // a segment is a kernel row of few channels, read in a copy with padded borders
+    kGathered,  // one segment: the row is copied to scratch (odd channels in rows or groups)
+  };
+  int64_t segments = 1, run = 0, bytes = 0;
+  Rows rows = Rows::kDirect;
 };
 
-/// Taps × channels when the group's channels come in fours, else one gathered run.
+/// kDirect when the group's channels come in fours; else kPadded for dense kernels of one group.
 GemmCut gemm_cut(const ConvStep& step);
 
 GemmInput gemm_input(const PlanTensor& x);
