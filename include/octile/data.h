@@ -73,8 +73,8 @@ class BatchSource {
   virtual std::string digest() = 0;
 };
 
-/// Opens a directory of images, .npy, .npz, an IDX file or a directory with IDX files, or a text
-/// file that lists images a line. Throws kInvalidFile / kIo / kInvalidArgument naming the path.
+/// Opens a directory of images, .npy, .npz, an IDX file or a directory with IDX files, CIFAR-10's
+/// binary form (.bin), or a text file that lists images a line. Throws kInvalidFile / kIo / kInvalidArgument naming the path.
 std::unique_ptr<BatchSource> open_data(const std::string& path, const DataOptions& options);
 /// A source over arrays in memory; each array has the samples on axis 0.
 std::unique_ptr<BatchSource> memory_data(Batch samples, int64_t batch);

@@ -80,6 +80,9 @@ Header parse_header(std::string_view bytes, const std::string& origin) {
   }
   const size_t end = descr.find(descr[0], 1);
   if (end == std::string_view::npos) bad(origin, "its type does not end");
+  if (end < 3 || std::string_view("<>|=").find(descr[1]) == std::string_view::npos) {
+    bad(origin, "its type has no byte order");
+  }
   return {std::string(descr.substr(1, end - 1)),
           value_of(dictionary, "fortran_order", origin).substr(0, 4) == "True",
           parse_tuple(value_of(dictionary, "shape", origin), origin), begin + length};

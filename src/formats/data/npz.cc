@@ -1,6 +1,7 @@
 // .npz: a zip archive of .npy members, through libzip.
 #include <zip.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/bytes.h"
@@ -50,10 +51,14 @@ std::string read_member(zip_t* archive, zip_uint64_t index, uint64_t archive_byt
   const std::unique_ptr<zip_file_t, CloseMember> file(zip_fopen_index(archive, index, 0));
   check(file != nullptr, ErrorCode::kInvalidFile, "{}: cannot be opened: {}", origin,
         zip_strerror(archive));
-  std::string bytes(info.size, '\0');
-  const zip_int64_t got = zip_fread(file.get(), bytes.data(), info.size);
-  check(got >= 0 && uint64_t(got) == info.size, ErrorCode::kInvalidFile,
-        "{}: damaged (its data do not inflate)", origin);
+  std::string bytes;  // grows as data come: the claimed size may be a lie
+  while (bytes.size() < info.size) {
+    const size_t done = bytes.size(), step = size_t{1} << 22;
+    bytes.resize(size_t(std::min<uint64_t>(info.size, done + step)));
+    const zip_int64_t got = zip_fread(file.get(), bytes.data() + done, bytes.size() - done);
+    check(got > 0, ErrorCode::kInvalidFile, "{}: damaged (its data do not inflate)", origin);
+    bytes.resize(done + size_t(got));
+  }
   char more = 0;  // reaching the end makes libzip check the CRC
   check(zip_fread(file.get(), &more, 1) == 0, ErrorCode::kInvalidFile, "{}: damaged (checksum)",
         origin);
@@ -69,7 +74,9 @@ std::map<std::string, Tensor> load_npz(const std::string& path) {
   std::map<std::string, Tensor> arrays;
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {
-    std::string name = zip_get_name(archive.get(), zip_uint64_t(i), 0);
+    const char* stored = zip_get_name(archive.get(), zip_uint64_t(i), 0);
+    check(stored != nullptr, ErrorCode::kInvalidFile, "{}: member {} has no readable name", path, i);
+    std::string name = stored;
     const std::string origin = fmt::format("{}, member '{}'", path, name);
     if (name.size() > 4 && name.ends_with(".npy")) name.resize(name.size() - 4);
     arrays[name] =

@@ -123,9 +123,30 @@ bool is_text(std::string_view bytes) {
                       [](char c) { return static_cast<unsigned char>(c) < 9; });
 }
 
-}  // namespace
+constexpr size_t kCifarPixels = 3072, kCifarRecord = 1 + kCifarPixels;
 
-std::unique_ptr<BatchSource> open_data(const std::string& path, const DataOptions& options) {
+/// CIFAR-10's binary form: records of a label and 1024 red, green and blue bytes each.
+bool is_cifar(const std::string& path, std::string_view bytes) {
+  return path.ends_with(".bin") && !bytes.empty() && bytes.size() % kCifarRecord == 0;
+}
+
+std::unique_ptr<BatchSource> open_cifar(const std::string& path, std::string_view bytes,
+                                        const DataOptions& options) {
+  const size_t count = bytes.size() / kCifarRecord;
+  Tensor images(DataType::kUInt8, Shape{int64_t(count), 3, 32, 32});
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string_view record = bytes.substr(i * kCifarRecord, kCifarRecord);
+    labels.push_back(static_cast<unsigned char>(record[0]));
+    std::copy(record.begin() + 1, record.end(), images.as<char>() + i * kCifarPixels);
+  }
+  Batch arrays;
+  const bool named = options.input_shapes.size() == 1;
+  arrays.emplace(named ? options.input_shapes.begin()->first : "", std::move(images));
+  return open_arrays(std::move(arrays), std::move(labels), options, path);
+}
+
+std::unique_ptr<BatchSource> open_path(const std::string& path, const DataOptions& options) {
   check(fs::exists(path), ErrorCode::kIo, "{}: no such file or directory", path);
   if (fs::is_directory(path)) return open_directory(path, options);
   if (is_picture_name(path)) return open_pictures({path}, {}, options, path);
@@ -138,9 +159,21 @@ std::unique_ptr<BatchSource> open_data(const std::string& path, const DataOption
     return open_arrays(std::move(arrays), {}, options, path);
   }
   if (bytes.substr(0, 2) == "PK") return open_npz(path, options);
+  if (is_cifar(path, bytes)) return open_cifar(path, bytes, options);
   check(is_text(bytes) && !bytes.empty(), ErrorCode::kInvalidFile,
-        "{}: neither pictures, .npy, .npz, IDX nor a text file that lists pictures", path);
+        "{}: neither pictures, .npy, .npz, IDX, CIFAR-10 (.bin) nor a text file that lists pictures",
+        path);
   return open_list(path, bytes, options);
+}
+
+}  // namespace
+
+std::unique_ptr<BatchSource> open_data(const std::string& path, const DataOptions& options) {
+  try {
+    return open_path(path, options);
+  } catch (const fs::filesystem_error& error) {
+    fail(ErrorCode::kIo, "{}: cannot be read: {}", path, error.code().message());
+  }
 }
 
 }  // namespace octile

@@ -47,13 +47,17 @@ Taps taps(int64_t out, int64_t out_extent, int64_t in_extent) {
   return {low, std::min(low + 1, in_extent - 1), x - float(low)};
 }
 
-Canvas resize(const Canvas& in, int64_t h, int64_t w) {
-  if (in.height == h && in.width == w) return in;
-  Canvas out = make_canvas(h, w, in.channels);
-  for (int64_t y = 0; y < h; ++y) {
-    const Taps v = taps(y, h, in.height);
-    for (int64_t x = 0; x < w; ++x) {
-      const Taps u = taps(x, w, in.width);
+/// A part of the picture resized to (height, width); only the part is ever computed.
+struct Part {
+  int64_t height, width, top, left, h, w;
+};
+
+Canvas resize_part(const Canvas& in, const Part& part) {
+  Canvas out = make_canvas(part.h, part.w, in.channels);
+  for (int64_t y = 0; y < part.h; ++y) {
+    const Taps v = taps(part.top + y, part.height, in.height);
+    for (int64_t x = 0; x < part.w; ++x) {
+      const Taps u = taps(part.left + x, part.width, in.width);
       for (int64_t c = 0; c < in.channels; ++c) {
         const float top = in.at(v.low, u.low, c) * (1.0f - u.weight) + in.at(v.low, u.high, c) * u.weight;
         const float bottom =
@@ -65,14 +69,9 @@ Canvas resize(const Canvas& in, int64_t h, int64_t w) {
   return out;
 }
 
-Canvas crop(const Canvas& in, int64_t top, int64_t left, int64_t h, int64_t w) {
-  Canvas out = make_canvas(h, w, in.channels);
-  for (int64_t y = 0; y < h; ++y) {
-    for (int64_t x = 0; x < w; ++x) {
-      for (int64_t c = 0; c < in.channels; ++c) out.at(y, x, c) = in.at(top + y, left + x, c);
-    }
-  }
-  return out;
+Canvas resize(const Canvas& in, int64_t h, int64_t w) {
+  if (in.height == h && in.width == w) return in;
+  return resize_part(in, {h, w, 0, 0, h, w});
 }
 
 Canvas crop_center(const Canvas& in, int64_t h, int64_t w) {
@@ -80,8 +79,8 @@ Canvas crop_center(const Canvas& in, int64_t h, int64_t w) {
   const auto scaled = [&](int64_t extent, int64_t least) {
     return std::max(least, int64_t(std::lround(float(extent) * ratio)));
   };
-  const Canvas resized = resize(in, scaled(in.height, h), scaled(in.width, w));
-  return crop(resized, (resized.height - h) / 2, (resized.width - w) / 2, h, w);
+  const int64_t height = scaled(in.height, h), width = scaled(in.width, w);
+  return resize_part(in, {height, width, (height - h) / 2, (width - w) / 2, h, w});
 }
 
 Canvas letterbox(const Canvas& in, int64_t h, int64_t w, const Preprocess& p) {

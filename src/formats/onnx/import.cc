@@ -81,11 +81,11 @@ class Importer {
     }
     if (!opsets_.contains("")) opsets_[""] = 1;  // ONNX's rule for files without
     const int64_t version = opsets_[""];
-    check(
-        version >= kOldestOpset, ErrorCode::kUnsupported,
-        "{}: the model uses operator set {}, but Octile knows {} and newer; convert it with ONNX's "
-        "version converter",
-        origin_, version, kOldestOpset);
+    if (version < kOldestOpset) {
+      warn(fmt::format("operator set {} is older than {}, the oldest Octile knows; operators are "
+                       "taken to mean what they did then",
+                       version, kOldestOpset));
+    }
     if (version > kNewestOpset) {
       warn(
           fmt::format("operator set {} is newer than {}, the newest Octile knows; operators are "
