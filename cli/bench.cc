@@ -127,8 +127,8 @@ void run(const Session& session, const Flags& flags) {
   ExecutionContext context = engine.create_context(profile);
   for (const Binding& b : engine.bindings()) {
     if (!b.is_input) continue;
-    context.set_input(b.name, make_input(b.type, with_batch(engine.opt_shape(b.name, profile),
-                                                            flags.batch)));
+    context.set_input(
+        b.name, make_input(b.type, with_batch(engine.opt_shape(b.name, profile), flags.batch)));
   }
   measure(context, flags.warmup_s);
   std::vector<double> ms = measure(context, flags.duration_s);
@@ -138,20 +138,30 @@ void run(const Session& session, const Flags& flags) {
   const double mean = sum / double(ms.size());
   const double throughput = 1000.0 * double(flags.batch) / mean;
   if (flags.json) {
-    nlohmann::json json = {
-        {"file", flags.file}, {"batch", flags.batch}, {"threads", session.threads},
-        {"isa", engine.isa()}, {"profile", profile}, {"runs", ms.size()},
-        {"latency_ms", {{"mean", mean}, {"min", ms.front()}, {"p50", percentile(ms, 50)},
-                        {"p90", percentile(ms, 90)}, {"p95", percentile(ms, 95)},
-                        {"p99", percentile(ms, 99)}, {"max", ms.back()}}},
-        {"throughput_per_s", throughput}};
+    nlohmann::json json = {{"file", flags.file},
+                           {"batch", flags.batch},
+                           {"threads", session.threads},
+                           {"isa", engine.isa()},
+                           {"profile", profile},
+                           {"runs", ms.size()},
+                           {"latency_ms",
+                            {{"mean", mean},
+                             {"min", ms.front()},
+                             {"p50", percentile(ms, 50)},
+                             {"p90", percentile(ms, 90)},
+                             {"p95", percentile(ms, 95)},
+                             {"p99", percentile(ms, 99)},
+                             {"max", ms.back()}}},
+                           {"throughput_per_s", throughput}};
     fmt::print("{}\n", json.dump(2));
   } else {
     fmt::print("{}: batch {}, profile {}, {}, {} runs\n", flags.file, flags.batch, profile,
                engine.isa(), ms.size());
-    fmt::print("latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
-               "\nthroughput: {:.1f} samples/s\n", ms.front(), percentile(ms, 50),
-               percentile(ms, 90), percentile(ms, 95), percentile(ms, 99), ms.back(), throughput);
+    fmt::print(
+        "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
+        "\nthroughput: {:.1f} samples/s\n",
+        ms.front(), percentile(ms, 50), percentile(ms, 90), percentile(ms, 95), percentile(ms, 99),
+        ms.back(), throughput);
   }
   if (flags.layers) {
     fmt::print("\n{}", format_table(layer_rows(engine, context, profile, flags.duration_s)));
@@ -166,14 +176,18 @@ void add_bench(CLI::App& app, Session& session) {
       "Measure latency and throughput of a plan, or of a model as a float engine.\n"
       "Example: octile bench model.plan --batch 8 --threads 1 --layers");
   auto flags = std::make_shared<Flags>();
-  command->add_option("file", flags->file, "A plan or an .onnx file")->required()
+  command->add_option("file", flags->file, "A plan or an .onnx file")
+      ->required()
       ->check(CLI::ExistingFile);
-  command->add_option("--batch", flags->batch, "Extent of axis 0")->check(CLI::PositiveNumber)
+  command->add_option("--batch", flags->batch, "Extent of axis 0")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--warmup", flags->warmup_s, "Seconds before measuring")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--duration", flags->duration_s, "Seconds of measuring")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--profile", flags->profile,
                       "Optimization profile (default: the first that holds the batch)");
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());

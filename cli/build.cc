@@ -69,8 +69,8 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
     const auto [name, value] = split_at_last(entry, '=', "--layer-scheme");
     options.layer_scheme[name] = scheme_from_name(value);
   }
-  options.tactics = flags.tactics == "first" ? BuildOptions::Tactics::kFirst
-                                             : BuildOptions::Tactics::kTimed;
+  options.tactics =
+      flags.tactics == "first" ? BuildOptions::Tactics::kFirst : BuildOptions::Tactics::kTimed;
   options.timing_cache = flags.timing_cache;
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   options.threads = session.threads;
@@ -98,8 +98,10 @@ void run(const Session& session, const Flags& flags) {
     options.preprocess = Preprocess::from_json(table->preprocess);
   }
   const Plan plan = build(network, table ? &*table : nullptr, options);
-  const std::string output = flags.output.empty()
-      ? std::filesystem::path(flags.model.file).replace_extension(".plan").string() : flags.output;
+  const std::string output =
+      flags.output.empty()
+          ? std::filesystem::path(flags.model.file).replace_extension(".plan").string()
+          : flags.output;
   plan.save(output);
   if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
   const PlanSummary summary = summarize(plan);
@@ -121,20 +123,21 @@ void add_build(CLI::App& app, Session& session) {
   command->add_option("-o,--output", flags->output, "Plan file (default: MODEL with .plan)");
   command->add_flag("--int8", flags->int8, "Quantize (default: a float engine)");
   command->add_option("--scheme", flags->scheme, "How activations are quantized")
-      ->check(scheme_names())->capture_default_str();
+      ->check(scheme_names())
+      ->capture_default_str();
   flags->calibration.add(*command);
   command->add_option("--profile", flags->profiles,
                       "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile");
   command->add_option("--precision", flags->precisions, "LAYER=float32|int8, repeatable");
   command->add_option("--layer-scheme", flags->schemes, "LAYER=SCHEME, repeatable");
-  command->add_option("--range", flags->ranges,
-                      "TENSOR=MIN:MAX, beats the calibrator, repeatable");
-  command->add_option("--tactics", flags->tactics,
-                      "timed (fastest by measurement) or first (deterministic)")
-      ->check(CLI::IsMember({"timed", "first"}))->capture_default_str();
+  command->add_option("--range", flags->ranges, "TENSOR=MIN:MAX, beats the calibrator, repeatable");
+  command
+      ->add_option("--tactics", flags->tactics,
+                   "timed (fastest by measurement) or first (deterministic)")
+      ->check(CLI::IsMember({"timed", "first"}))
+      ->capture_default_str();
   command->add_option("--timing-cache", flags->timing_cache, "File of measured tactic times");
-  command->add_option("--isa", flags->isa, "Strongest instruction set to use")
-      ->check(isa_names());
+  command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
   command->add_option("--disable-pass", flags->disabled, "Name of a graph pass, repeatable");
   command->callback([&session, flags] { run(session, *flags); });
 }

@@ -37,9 +37,10 @@ void add_calibrate(CLI::App& app, Session& session) {
   flags->model.add(*command);
   flags->calibration.add(*command);
   command->add_option("--format", flags->format, "octile (JSON, both ends, digests) or tensorrt")
-      ->check(CLI::IsMember({"octile", "tensorrt"}))->capture_default_str();
-  command->add_option("--tensorrt-version", flags->version,
-                      "Version token of the TensorRT cache")->capture_default_str();
+      ->check(CLI::IsMember({"octile", "tensorrt"}))
+      ->capture_default_str();
+  command->add_option("--tensorrt-version", flags->version, "Version token of the TensorRT cache")
+      ->capture_default_str();
   command->callback([&session, flags] { run(session, *flags); });
 }
 

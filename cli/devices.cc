@@ -14,8 +14,11 @@ void show_devices(bool as_json) {
   nlohmann::json list = nlohmann::json::array();
   for (const DeviceInfo& device : devices()) {
     if (as_json) {
-      list.push_back({{"backend", device.backend}, {"name", device.name}, {"cores", device.cores},
-                      {"compiled", device.compiled}, {"usable", device.usable},
+      list.push_back({{"backend", device.backend},
+                      {"name", device.name},
+                      {"cores", device.cores},
+                      {"compiled", device.compiled},
+                      {"usable", device.usable},
                       {"refused", device.refused}});
       continue;
     }
@@ -83,7 +86,8 @@ std::string completion(const CLI::App& app, const std::string& shell) {
                             command->get_name(), name);
       }
     }
-    cases += fmt::format("    {}) local options=\"{}\" ;;\n", command->get_name(), options.substr(1));
+    cases +=
+        fmt::format("    {}) local options=\"{}\" ;;\n", command->get_name(), options.substr(1));
   }
   if (shell == "fish") return replace(kFish, "@COMMANDS@", commands) + fish;
   const std::string bash = replace(replace(kBash, "@COMMANDS@", commands), "@CASES@\n", cases);

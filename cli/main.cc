@@ -7,8 +7,8 @@ namespace octile::cli {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"calibrate", add_calibrate}, {"build", add_build},     {"run", add_run},
-    {"bench", add_bench},         {"inspect", add_inspect}, {"retime", add_retime},
+    {"calibrate", add_calibrate}, {"build", add_build},           {"run", add_run},
+    {"bench", add_bench},         {"inspect", add_inspect},       {"retime", add_retime},
     {"devices", add_devices},     {"completion", add_completion},
 };
 
@@ -22,10 +22,12 @@ constexpr const char* kDescription =
     "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.";
 
 void add_global(CLI::App& app, Session& session) {
-  app.add_flag("-v,--verbose", [&](int64_t n) { session.verbosity += static_cast<int>(n); },
-               "Say more (passes, tactics)");
-  app.add_flag("-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
-               "Only warnings and errors");
+  app.add_flag(
+      "-v,--verbose", [&](int64_t n) { session.verbosity += static_cast<int>(n); },
+      "Say more (passes, tactics)");
+  app.add_flag(
+      "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
+      "Only warnings and errors");
   app.add_option("--threads", session.threads, "Threads (default: all cores)")
       ->check(CLI::NonNegativeNumber);
 }

@@ -20,7 +20,8 @@ void write_text(const std::string& file, const std::string& text) {
   if (!out || std::rename(temporary.c_str(), file.c_str()) != 0) {
     std::remove(temporary.c_str());
     throw Error(ErrorCode::kIo, fmt::format("{}: cannot write; is the directory there and "
-                                            "writable?", file));
+                                            "writable?",
+                                            file));
   }
 }
 
@@ -28,14 +29,15 @@ void check_digest(const CalibrationTable& table, const Network& network, const s
   if (table.model_digest.empty() || table.model_digest == network.digest()) return;
   throw Error(ErrorCode::kInvalidArgument,
               fmt::format("{}: the cache was made for another model (digest {}, this model has "
-                          "{}); delete it to calibrate anew", file, table.model_digest,
-                          network.digest()));
+                          "{}); delete it to calibrate anew",
+                          file, table.model_digest, network.digest()));
 }
 
 }  // namespace
 
 void ModelFlags::add(CLI::App& command) {
-  command.add_option("model", file, "The model, an .onnx file")->required()
+  command.add_option("model", file, "The model, an .onnx file")
+      ->required()
       ->check(CLI::ExistingFile);
   command.add_flag("--dynamic-batch", dynamic_batch,
                    "Make axis 0 of the inputs dynamic where the file fixed it at 1");
@@ -46,14 +48,18 @@ Network ModelFlags::load(const Session& session) const {
 }
 
 void CalibrationFlags::add(CLI::App& command) {
-  command.add_option("--calibrate", data,
-                     "Samples: a directory (images or IDX files), .npy, .npz, an IDX file, or a "
-                     "text file that lists images")->check(CLI::ExistingPath);
+  command
+      .add_option("--calibrate", data,
+                  "Samples: a directory (images or IDX files), .npy, .npz, an IDX file, or a "
+                  "text file that lists images")
+      ->check(CLI::ExistingPath);
   command.add_option("--cache", cache, "Calibration cache to write, or to read where it exists");
   command.add_option("--method", method, "How a histogram becomes a range")
-      ->check(method_names())->capture_default_str();
+      ->check(method_names())
+      ->capture_default_str();
   command.add_option("--percentile", percentile, "For --method percentile")
-      ->check(CLI::Range(50.0, 100.0))->capture_default_str();
+      ->check(CLI::Range(50.0, 100.0))
+      ->capture_default_str();
   command.add_flag("--reproducible", reproducible,
                    "Plain fixed-order float arithmetic: the same cache on every machine");
   flags.add(command);
@@ -87,15 +93,16 @@ std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
   if (!cache.empty() && std::filesystem::exists(cache)) {
     CalibrationTable table = CalibrationTable::load_any(cache);
     check_digest(table, network, cache);
-    session.log()(LogLevel::kInfo, fmt::format("{}: {} ranges read ({}){}", cache,
-                                               table.entries.size(), table.method,
-                                               data.empty() ? "" : "; --calibrate is not needed"));
+    session.log()(LogLevel::kInfo,
+                  fmt::format("{}: {} ranges read ({}){}", cache, table.entries.size(),
+                              table.method, data.empty() ? "" : "; --calibrate is not needed"));
     return table;
   }
   if (data.empty()) {
     if (!cache.empty()) {
       throw Error(ErrorCode::kIo, fmt::format("{}: no such cache, and no --calibrate to make it "
-                                              "from", cache));
+                                              "from",
+                                              cache));
     }
     return std::nullopt;
   }

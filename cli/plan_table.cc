@@ -23,12 +23,11 @@ std::string plan_table(const Plan& plan) {
   int index = 0;
   for (const LayerInfo& layer : plan.layers()) {
     const bool quantized = layer.scale > 0.0f;
-    rows.push_back({fmt::format("{}", index++), layer.name, layer.step, layer.precision,
-                    layer.tactic, layer.shape.to_string(),
-                    quantized ? fmt::format("{:.6g}", layer.scale) : "",
-                    quantized ? fmt::format("{}", layer.zero_point) : "",
-                    layer.weight_bytes > 0 ? fmt::format("{}", layer.weight_bytes) : "",
-                    layer.note});
+    rows.push_back(
+        {fmt::format("{}", index++), layer.name, layer.step, layer.precision, layer.tactic,
+         layer.shape.to_string(), quantized ? fmt::format("{:.6g}", layer.scale) : "",
+         quantized ? fmt::format("{}", layer.zero_point) : "",
+         layer.weight_bytes > 0 ? fmt::format("{}", layer.weight_bytes) : "", layer.note});
   }
   return format_table(rows);
 }
@@ -50,8 +49,8 @@ nlohmann::json plan_json(const Plan& plan) {
   return {{"name", plan.name()},
           {"built_on", plan.built_on()},
           {"profiles", plan.profile_count()},
-          {"preprocess", plan.preprocess().empty() ? nlohmann::json()
-                                                   : nlohmann::json::parse(plan.preprocess())},
+          {"preprocess",
+           plan.preprocess().empty() ? nlohmann::json() : nlohmann::json::parse(plan.preprocess())},
           {"layers", layers}};
 }
 

@@ -24,8 +24,9 @@ int profile_for(const Engine& engine, const std::string& input, int64_t batch, i
     const Shape low = engine.min_shape(input, p), high = engine.max_shape(input, p);
     if (low.rank() == 0 || (low[0] <= batch && batch <= high[0])) return p;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("no profile of the engine holds batch {}; choose another --batch", batch));
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("no profile of the engine holds batch {}; choose another --batch", batch));
 }
 
 std::vector<Binding> bindings_of(const Engine& engine, bool inputs) {
@@ -39,9 +40,7 @@ std::vector<Binding> bindings_of(const Engine& engine, bool inputs) {
 /// Outputs of all batches, joined along axis 0, by output name.
 class Collected {
  public:
-  void add(const std::string& name, const Tensor& part) {
-    parts_[name].push_back(part);
-  }
+  void add(const std::string& name, const Tensor& part) { parts_[name].push_back(part); }
   Tensor joined(const std::string& name) const {
     const std::vector<Tensor>& parts = parts_.at(name);
     Shape shape = parts[0].shape();
@@ -132,7 +131,8 @@ void print_metric(const Session& session, const Flags& flags, const DataOptions&
     return;
   }
   if (labels.empty()) {
-    throw CLI::ValidationError("--metric " + flags.metric + " needs labels: --labels FILE, or a "
+    throw CLI::ValidationError("--metric " + flags.metric +
+                               " needs labels: --labels FILE, or a "
                                "data set that carries them");
   }
   fmt::print("{}: {:.4f}\n", flags.metric,
@@ -176,10 +176,12 @@ void add_run(CLI::App& app, Session& session) {
   auto flags = std::make_shared<Flags>();
   command->add_option("plan", flags->plan, "The plan")->required()->check(CLI::ExistingFile);
   command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
-      ->required()->check(CLI::ExistingPath);
+      ->required()
+      ->check(CLI::ExistingPath);
   flags->flags.add(*command);
-  command->add_option("--labels", flags->labels,
-                      "Labels: one integer a line, .npy, or IDX (default: those of the data)")
+  command
+      ->add_option("--labels", flags->labels,
+                   "Labels: one integer a line, .npy, or IDX (default: those of the data)")
       ->check(CLI::ExistingFile);
   command->add_option("--metric", flags->metric, "top1, top5 or agreement")
       ->check(CLI::IsMember({"top1", "top5", "agreement"}));

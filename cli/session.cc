@@ -68,11 +68,10 @@ void DataFlags::add(CLI::App& command, bool with_preprocess) {
       ->check(CLI::NonNegativeNumber);
   command.add_option("--batch", batch, "Samples a batch")->check(CLI::PositiveNumber);
   if (!with_preprocess) return;
-  command.add_option(
-      "--preprocess", preprocess,
-      "How a sample becomes an input: keys as in\n"
-      "fit=stretch|crop|letterbox|none,size=HxW,color=rgb|bgr|gray,scale=1/255,\n"
-      "mean=R:G:B,std=R:G:B,layout=nchw|nhwc, or a JSON file with the same keys");
+  command.add_option("--preprocess", preprocess,
+                     "How a sample becomes an input: keys as in\n"
+                     "fit=stretch|crop|letterbox|none,size=HxW,color=rgb|bgr|gray,scale=1/255,\n"
+                     "mean=R:G:B,std=R:G:B,layout=nchw|nhwc, or a JSON file with the same keys");
 }
 
 DataOptions DataFlags::options(const std::string& fallback) const {
@@ -96,9 +95,7 @@ CLI::Validator scheme_names() {
 
 CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "percentile", "mse"}); }
 
-CLI::Validator isa_names() {
-  return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"});
-}
+CLI::Validator isa_names() { return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"}); }
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
   OnnxOptions options;
@@ -151,7 +148,8 @@ Profile parse_profile(const std::string& text, const Network& network) {
     if (name.empty() || first == std::string::npos || second == std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("--profile '{}': write it as input:MIN/OPT/MAX, for example "
-                              "x:1x3x224x224/4x3x224x224/8x3x224x224", text));
+                              "x:1x3x224x224/4x3x224x224/8x3x224x224",
+                              text));
     }
     const std::string what = "--profile of input '" + name + "'";
     profile[name] = {parse_shape(entry.substr(0, first), what),
@@ -164,8 +162,8 @@ Profile parse_profile(const std::string& text, const Network& network) {
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   const auto width = [](const std::string& text) {  // code points, not bytes
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(),
-                                             [](char c) { return (c & 0xc0) != 0x80; }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
   };
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()), 0);

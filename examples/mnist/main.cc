@@ -74,9 +74,9 @@ CalibrationTable calibrate_with_cache(const Network& network, const demo::Argume
   DataOptions options;
   options.samples = 500;
   options.batch = 20;
-  SourceCalibrator calibrator(
-      open_data(demo::find_idx(arguments.data, "train"), options), method,
-      fmt::format("{}/int8.{}.cache", arguments.out, name_of(method)), options.batch);
+  SourceCalibrator calibrator(open_data(demo::find_idx(arguments.data, "train"), options), method,
+                              fmt::format("{}/int8.{}.cache", arguments.out, name_of(method)),
+                              options.batch);
   CalibrationOptions calibration;
   calibration.method = method;
   calibration.log = demo::print_message;

@@ -43,7 +43,8 @@ double median(std::vector<double> values) {
 class Stopwatch {
  public:
   Stopwatch(const octile::Engine& engine, const Tensor& batch)
-      : context_(engine.create_context(batch.shape()[0] <= 8 ? 0 : 1)), batch_(batch),
+      : context_(engine.create_context(batch.shape()[0] <= 8 ? 0 : 1)),
+        batch_(batch),
         scores_(octile::DataType::kFloat32, Shape{batch.shape()[0], 10}) {
     context_.set_input_shape("inputT0", batch_.shape());
     context_.bind_input("inputT0", batch_.data());
@@ -75,7 +76,8 @@ Arguments parse_arguments(int argc, char** argv) {
                                                 : nullptr;
     const bool threads = flag == "--threads";
     if ((target == nullptr && !threads) || i + 1 >= argc) {
-      fmt::print(stderr, "usage: {} [--data DIR] [--weights FILE] [--out DIR] [--threads N]\n"
+      fmt::print(stderr,
+                 "usage: {} [--data DIR] [--weights FILE] [--out DIR] [--threads N]\n"
                  "DIR holds IDX files: train*-images-idx3-ubyte[.gz], t10k-images-… and labels\n",
                  argv[0]);
       std::exit(2);
@@ -101,7 +103,8 @@ std::string find_idx(const std::string& directory, const std::string& set) {
   if (found.empty()) {
     throw octile::Error(octile::ErrorCode::kIo,
                         fmt::format("{}: no file {}*-images-idx3-ubyte[.gz]; `make demo` installs "
-                                    "the data, or name a directory by --data", directory, set));
+                                    "the data, or name a directory by --data",
+                                    directory, set));
   }
   return found;
 }
@@ -111,9 +114,9 @@ void print_message(octile::LogLevel level, std::string_view message) {
 }
 
 Report::Report(const Arguments& arguments) : arguments_(arguments) {
-  const auto source = octile::open_data(find_idx(arguments.data, "t10k"),
-                                        {.batch = 1 << 20, .input_shapes = {{"inputT0",
-                                         Shape{octile::kDynamic, 1, 28, 28}}}});
+  const auto source = octile::open_data(
+      find_idx(arguments.data, "t10k"),
+      {.batch = 1 << 20, .input_shapes = {{"inputT0", Shape{octile::kDynamic, 1, 28, 28}}}});
   images_ = std::move(source->next()->begin()->second);
   labels_ = source->labels();
   if (labels_.empty()) {
@@ -172,9 +175,8 @@ void Report::measure_latency() {
 }
 
 const Report::Row& Report::row(const std::string& scheme, const std::string& method) const {
-  return *std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) {
-    return r.scheme == scheme && r.method == method;
-  });
+  return *std::find_if(rows_.begin(), rows_.end(),
+                       [&](const Row& r) { return r.scheme == scheme && r.method == method; });
 }
 
 void Report::print() const {
@@ -190,8 +192,10 @@ void Report::print() const {
                layers[i].precision, tactics[i],
                layers[i].scale > 0 ? fmt::format("{:.5g}", layers[i].scale) : "");
   }
-  fmt::print("\n{} pictures; latencies in ms with one thread on {} ({}), medians; × is float / "
-             "this\n", labels_.size(), octile::devices()[0].name, base.engine.isa());
+  fmt::print(
+      "\n{} pictures; latencies in ms with one thread on {} ({}), medians; × is float / "
+      "this\n",
+      labels_.size(), octile::devices()[0].name, base.engine.isa());
   fmt::print("{:<18} {:<11} {:>8} {:>11} {:>6} {:>18} {:>18} {:>18}\n", "scheme", "method",
              "top-1 %", "plan bytes", "ratio", "batch 1", "batch 8", "batch 128");
   for (const Row& r : rows_) {
@@ -214,8 +218,11 @@ void Report::save() const {
     for (size_t b = 0; b < r.latency_ms.size(); ++b) {
       latencies[std::to_string(kBatches[b])] = r.latency_ms[b];
     }
-    rows.push_back({{"scheme", r.scheme}, {"method", r.method}, {"top1", r.top1},
-                    {"plan_bytes", r.plan_bytes}, {"latency_ms_1t", latencies}});
+    rows.push_back({{"scheme", r.scheme},
+                    {"method", r.method},
+                    {"top1", r.top1},
+                    {"plan_bytes", r.plan_bytes},
+                    {"latency_ms_1t", latencies}});
   }
   const nlohmann::json json = {
       {"float_top1", base.top1},

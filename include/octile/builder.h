@@ -29,7 +29,8 @@ struct BuildOptions {
   std::map<std::string, Scheme> layer_scheme;
   /// Empty: static inputs, or for dynamic ones an error that says which.
   std::vector<Profile> profiles;
-  /// kFirst takes the first accepting tactic (deterministic, byte-identical plans); kTimed measures.
+  /// kFirst takes the first accepting tactic (deterministic, byte-identical plans); kTimed
+  /// measures.
   enum class Tactics : uint8_t { kFirst, kTimed } tactics = Tactics::kTimed;
   /// Read before and written after timing; empty: none.
   std::string timing_cache;

@@ -27,7 +27,7 @@ CalibrationMethod calibration_method_from_name(std::string_view name);
 /// belongs to the last bin. positive[0] holds the zeros. Not finite values are counted apart.
 struct Histogram {
   static constexpr int kBins = 2048;
-  float min = 0.0f, max = 0.0f;   // over the finite values; both 0 when there are none
+  float min = 0.0f, max = 0.0f;              // over the finite values; both 0 when there are none
   std::vector<uint64_t> positive, negative;  // kBins each (empty before the counting pass)
   uint64_t finite = 0, nan = 0, infinite = 0, zeros = 0;
   float abs_max() const;
@@ -41,16 +41,16 @@ struct Histogram {
 class CalibrationTable {
  public:
   struct Entry {
-    Range range;            // affine schemes use both ends; symmetric ones symmetric_threshold
-    float threshold = 0.0f; // T of the symmetric schemes (range / 127 is TensorRT's scale)
+    Range range;             // affine schemes use both ends; symmetric ones symmetric_threshold
+    float threshold = 0.0f;  // T of the symmetric schemes (range / 127 is TensorRT's scale)
     bool operator==(const Entry&) const = default;
   };
   std::map<std::string, Entry> entries;  // by tensor name
-  std::string method;        // "entropy", …; TensorRT's token for caches read from it
-  double percentile = 0.0;   // of method "percentile"; 0 otherwise
-  std::string path;          // which float path made it: "onednn", "reproducible", "cache"
+  std::string method;                    // "entropy", …; TensorRT's token for caches read from it
+  double percentile = 0.0;               // of method "percentile"; 0 otherwise
+  std::string path;  // which float path made it: "onednn", "reproducible", "cache"
   std::string model_digest, data_digest;  // empty: not known (TensorRT caches)
-  std::string preprocess;    // Preprocess::to_json(), empty for none
+  std::string preprocess;                 // Preprocess::to_json(), empty for none
   int64_t samples = 0;
   std::vector<std::string> warnings;  // constant, all-zero, NaN, infinite tensors: one message each
 
@@ -70,19 +70,18 @@ class CalibrationTable {
 };
 
 /// Progress of long work: done of total units (total −1: unknown) of the named phase.
-using ProgressFunction =
-    std::function<void(std::string_view phase, int64_t done, int64_t total)>;
+using ProgressFunction = std::function<void(std::string_view phase, int64_t done, int64_t total)>;
 using LogCallback = std::function<void(LogLevel, std::string_view message)>;
 
 struct CalibrationOptions {
   CalibrationMethod method = CalibrationMethod::kEntropy;
-  double percentile = 99.99;      // of |x| (symmetric); both tails share the rest (affine)
-  bool reproducible = false;      // plain fixed-order float path: the same bits on any machine
-  int threads = 0;                // 0: all cores
+  double percentile = 99.99;  // of |x| (symmetric); both tails share the rest (affine)
+  bool reproducible = false;  // plain fixed-order float path: the same bits on any machine
+  int threads = 0;            // 0: all cores
   /// Shapes of inputs whose extents are dynamic (batch excluded: the driver re-chunks).
   std::map<std::string, Shape> input_shapes;
-  std::string preprocess;         // Preprocess::to_json() of the samples: kept in the table
-  ProgressFunction progress;      // called by the thread that called collect()
+  std::string preprocess;     // Preprocess::to_json() of the samples: kept in the table
+  ProgressFunction progress;  // called by the thread that called collect()
   LogCallback log;
 };
 

@@ -27,11 +27,11 @@ struct Preprocess {
   Fit fit = Fit::kNone;
   int64_t height = 0, width = 0;  // 0: the network input's
   float letterbox_value = 114.0f;
-  bool letterbox_center = true;   // false: top-left (YOLOX)
+  bool letterbox_center = true;  // false: top-left (YOLOX)
   Color color = Color::kAsIs;
-  float scale = 1.0f;             // x · scale, unless divisor is set
-  float divisor = 0.0f;           // "1/255" on the command line: x / 255, one binary32 division
-  std::vector<float> mean, std;   // per channel, after scale
+  float scale = 1.0f;            // x · scale, unless divisor is set
+  float divisor = 0.0f;          // "1/255" on the command line: x / 255, one binary32 division
+  std::vector<float> mean, std;  // per channel, after scale
   Layout layout = Layout::kNchw;
   bool operator==(const Preprocess&) const = default;
 
@@ -47,8 +47,8 @@ struct Preprocess {
 /// What a data source should deliver.
 struct DataOptions {
   int64_t batch = 1;
-  int64_t first = 0;       // skip so many samples
-  int64_t samples = -1;    // at most so many; −1: all
+  int64_t first = 0;             // skip so many samples
+  int64_t samples = -1;          // at most so many; −1: all
   std::optional<uint64_t> seed;  // draw `samples` at random (without replacement) by this seed
   Preprocess preprocess;
   /// Shape of one network input by name, batch axis included (extents may be kDynamic): images
@@ -74,7 +74,8 @@ class BatchSource {
 };
 
 /// Opens a directory of images, .npy, .npz, an IDX file or a directory with IDX files, CIFAR-10's
-/// binary form (.bin), or a text file that lists images a line. Throws kInvalidFile / kIo / kInvalidArgument naming the path.
+/// binary form (.bin), or a text file that lists images a line. Throws kInvalidFile / kIo /
+/// kInvalidArgument naming the path.
 std::unique_ptr<BatchSource> open_data(const std::string& path, const DataOptions& options);
 /// A source over arrays in memory; each array has the samples on axis 0.
 std::unique_ptr<BatchSource> memory_data(Batch samples, int64_t batch);

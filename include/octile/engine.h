@@ -111,11 +111,11 @@ class ExecutionContext {
 
 /// What this build and this machine offer, for `octile devices`.
 struct DeviceInfo {
-  std::string backend;               // "cpu"
-  std::string name;                  // CPU model
-  std::vector<std::string> compiled; // ISAs compiled in
-  std::vector<std::string> usable;   // of those, what the machine can run
-  std::vector<std::string> refused;  // "avx512vnni: the CPU lacks AVX512_VNNI"
+  std::string backend;                // "cpu"
+  std::string name;                   // CPU model
+  std::vector<std::string> compiled;  // ISAs compiled in
+  std::vector<std::string> usable;    // of those, what the machine can run
+  std::vector<std::string> refused;   // "avx512vnni: the CPU lacks AVX512_VNNI"
   int cores = 0;
 };
 std::vector<DeviceInfo> devices();

@@ -29,16 +29,16 @@ struct Window {
   std::vector<int64_t> kernel, stride, dilation, pad_before, pad_after;
   PaddingMode mode = PaddingMode::kExplicit;
   static constexpr auto fields() {
-    return std::make_tuple(std::pair{"kernel", &Window::kernel}, std::pair{"stride", &Window::stride},
-                           std::pair{"dilation", &Window::dilation},
-                           std::pair{"pad_before", &Window::pad_before},
-                           std::pair{"pad_after", &Window::pad_after},
-                           std::pair{"mode", &Window::mode});
+    return std::make_tuple(
+        std::pair{"kernel", &Window::kernel}, std::pair{"stride", &Window::stride},
+        std::pair{"dilation", &Window::dilation}, std::pair{"pad_before", &Window::pad_before},
+        std::pair{"pad_after", &Window::pad_after}, std::pair{"mode", &Window::mode});
   }
   bool operator==(const Window&) const = default;
 };
 
-#define OCTILE_FIELD(Struct, name) std::pair { #name, &Struct::name }
+#define OCTILE_FIELD(Struct, name) \
+  std::pair { #name, &Struct::name }
 
 /// in: x (N, C, spatial…), weights (M, C/groups, kernel…), [bias (M)] → (N, M, spatial'…)
 struct Convolution {
@@ -59,8 +59,7 @@ struct Deconvolution {
   std::vector<int64_t> output_padding;
   static constexpr std::string_view kName = "Deconvolution";
   static constexpr auto fields() {
-    return std::make_tuple(OCTILE_FIELD(Deconvolution, window),
-                           OCTILE_FIELD(Deconvolution, groups),
+    return std::make_tuple(OCTILE_FIELD(Deconvolution, window), OCTILE_FIELD(Deconvolution, groups),
                            OCTILE_FIELD(Deconvolution, output_padding));
   }
   bool operator==(const Deconvolution&) const = default;
@@ -73,8 +72,23 @@ struct Deconvolution {
 /// thresholded_relu: x>α ? x : 0 · gelu_erf: x·Φ(x) · gelu_tanh · swish: x·sigmoid(αx) ·
 /// hard_swish: x·min(max(x/6+1/2,0),1) · mish: x·tanh(log(1+e^x))
 enum class ActivationKind : uint8_t {
-  kRelu, kSigmoid, kTanh, kLeakyRelu, kElu, kSelu, kSoftsign, kSoftplus, kClip, kHardSigmoid,
-  kScaledTanh, kThresholdedRelu, kGeluErf, kGeluTanh, kSwish, kHardSwish, kMish,
+  kRelu,
+  kSigmoid,
+  kTanh,
+  kLeakyRelu,
+  kElu,
+  kSelu,
+  kSoftsign,
+  kSoftplus,
+  kClip,
+  kHardSigmoid,
+  kScaledTanh,
+  kThresholdedRelu,
+  kGeluErf,
+  kGeluTanh,
+  kSwish,
+  kHardSwish,
+  kMish,
 };
 std::string_view name_of(ActivationKind kind);
 /// in: x → the same shape
@@ -121,8 +135,21 @@ struct Scale {
 };
 
 enum class ElementwiseKind : uint8_t {
-  kAdd, kSub, kMul, kDiv, kMin, kMax, kPow, kFloorDiv, kMod,
-  kEqual, kGreater, kLess, kAnd, kOr, kXor,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMin,
+  kMax,
+  kPow,
+  kFloorDiv,
+  kMod,
+  kEqual,
+  kGreater,
+  kLess,
+  kAnd,
+  kOr,
+  kXor,
 };
 std::string_view name_of(ElementwiseKind kind);
 /// in: a, b (broadcast like NumPy) → broadcast shape; comparisons and logic give bool
@@ -134,8 +161,31 @@ struct Elementwise {
 };
 
 enum class UnaryKind : uint8_t {
-  kExp, kLog, kSqrt, kReciprocal, kAbs, kNeg, kSin, kCos, kTan, kSinh, kCosh, kAsin, kAcos, kAtan,
-  kAsinh, kAcosh, kAtanh, kCeil, kFloor, kErf, kNot, kSign, kRound, kIsInf, kIsNan,
+  kExp,
+  kLog,
+  kSqrt,
+  kReciprocal,
+  kAbs,
+  kNeg,
+  kSin,
+  kCos,
+  kTan,
+  kSinh,
+  kCosh,
+  kAsin,
+  kAcos,
+  kAtan,
+  kAsinh,
+  kAcosh,
+  kAtanh,
+  kCeil,
+  kFloor,
+  kErf,
+  kNot,
+  kSign,
+  kRound,
+  kIsInf,
+  kIsNan,
 };
 std::string_view name_of(UnaryKind kind);
 /// in: x → the same shape. Round is half to even.
@@ -343,9 +393,10 @@ struct Dequantize {
 #undef OCTILE_FIELD
 
 /// Every op. The order is part of the plan file's version: append only.
-using Op = std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
-                        Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
-                        Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize>;
+using Op =
+    std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary, Reduce,
+                 MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding, Softmax, TopK,
+                 Gather, Resize, Select, Cast, Identity, Quantize, Dequantize>;
 
 /// "Convolution", "Activation", …
 inline std::string_view name_of(const Op& op) {

@@ -23,7 +23,7 @@ struct LayerInfo {
   float scale = 0.0f;     // of the output; 0 when float
   int32_t zero_point = 0;
   int64_t weight_bytes = 0;
-  std::string note;       // why a layer is float, for example
+  std::string note;  // why a layer is float, for example
 };
 
 /// A Plan is what build() makes and an Engine loads: steps, canonical weights, preferred tactics

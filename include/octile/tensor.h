@@ -19,7 +19,9 @@ struct TensorView {
 
   size_t bytes() const { return static_cast<size_t>(shape.volume()) * size_of(type); }
   template <typename T>
-  const T* as() const { return static_cast<const T*>(data); }
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
 };
 
 /// A Tensor is an owned, 64-byte aligned, dense row-major array in host memory. Not thread-safe
@@ -40,7 +42,7 @@ class Tensor {
   static Tensor from(const Shape& shape, std::span<const T> values);
   static Tensor floats(const Shape& shape, const std::vector<float>& values);
   static Tensor int64s(const std::vector<int64_t>& values);  // rank 1
-  static Tensor scalar(float value);                          // rank 0
+  static Tensor scalar(float value);                         // rank 0
 
   DataType type() const { return type_; }
   const Shape& shape() const { return shape_; }
@@ -49,11 +51,17 @@ class Tensor {
   void* data() { return data_.get(); }
   const void* data() const { return data_.get(); }
   template <typename T>
-  T* as() { return reinterpret_cast<T*>(data_.get()); }
+  T* as() {
+    return reinterpret_cast<T*>(data_.get());
+  }
   template <typename T>
-  const T* as() const { return reinterpret_cast<const T*>(data_.get()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_.get());
+  }
   template <typename T>
-  std::span<const T> span() const { return {as<T>(), static_cast<size_t>(volume())}; }
+  std::span<const T> span() const {
+    return {as<T>(), static_cast<size_t>(volume())};
+  }
   TensorView view() const { return {type_, shape_, data_.get()}; }
   /// The same bytes under another shape of equal volume.
   Tensor reshaped(const Shape& shape) const;
@@ -63,7 +71,9 @@ class Tensor {
   bool operator==(const Tensor& other) const;  // type, shape and bytes
 
  private:
-  struct Free { void operator()(std::byte* p) const; };
+  struct Free {
+    void operator()(std::byte* p) const;
+  };
   DataType type_ = DataType::kFloat32;
   Shape shape_;
   size_t bytes_ = 0;
@@ -71,15 +81,40 @@ class Tensor {
 };
 
 /// The C++ type's DataType, for Tensor::from and the typed accessors of contexts.
-template <typename T> struct DataTypeOf;
-template <> struct DataTypeOf<float> { static constexpr DataType value = DataType::kFloat32; };
-template <> struct DataTypeOf<double> { static constexpr DataType value = DataType::kFloat64; };
-template <> struct DataTypeOf<int8_t> { static constexpr DataType value = DataType::kInt8; };
-template <> struct DataTypeOf<uint8_t> { static constexpr DataType value = DataType::kUInt8; };
-template <> struct DataTypeOf<int16_t> { static constexpr DataType value = DataType::kInt16; };
-template <> struct DataTypeOf<int32_t> { static constexpr DataType value = DataType::kInt32; };
-template <> struct DataTypeOf<int64_t> { static constexpr DataType value = DataType::kInt64; };
-template <> struct DataTypeOf<bool> { static constexpr DataType value = DataType::kBool; };
+template <typename T>
+struct DataTypeOf;
+template <>
+struct DataTypeOf<float> {
+  static constexpr DataType value = DataType::kFloat32;
+};
+template <>
+struct DataTypeOf<double> {
+  static constexpr DataType value = DataType::kFloat64;
+};
+template <>
+struct DataTypeOf<int8_t> {
+  static constexpr DataType value = DataType::kInt8;
+};
+template <>
+struct DataTypeOf<uint8_t> {
+  static constexpr DataType value = DataType::kUInt8;
+};
+template <>
+struct DataTypeOf<int16_t> {
+  static constexpr DataType value = DataType::kInt16;
+};
+template <>
+struct DataTypeOf<int32_t> {
+  static constexpr DataType value = DataType::kInt32;
+};
+template <>
+struct DataTypeOf<int64_t> {
+  static constexpr DataType value = DataType::kInt64;
+};
+template <>
+struct DataTypeOf<bool> {
+  static constexpr DataType value = DataType::kBool;
+};
 
 template <typename T>
 Tensor Tensor::from(const Shape& shape, std::span<const T> values) {

@@ -36,7 +36,16 @@ class Error : public std::runtime_error {
 };
 
 enum class DataType : uint8_t {
-  kFloat32, kFloat64, kFloat16, kBFloat16, kInt8, kUInt8, kInt16, kInt32, kInt64, kBool,
+  kFloat32,
+  kFloat64,
+  kFloat16,
+  kBFloat16,
+  kInt8,
+  kUInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kBool,
 };
 
 /// Bytes of one element.

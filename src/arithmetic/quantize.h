@@ -54,8 +54,8 @@ inline QuantParams affine_params(float min, float max) {
 inline float weight_scale(float abs_max_weight, float bias, float input_scale) {
   double scale = static_cast<double>(abs_max_weight / 127.0f);
   if (input_scale > 0.0f) {
-    scale = std::max(scale, std::fabs(static_cast<double>(bias)) /
-                                (static_cast<double>(input_scale) * 0x1p30));
+    scale = std::max(
+        scale, std::fabs(static_cast<double>(bias)) / (static_cast<double>(input_scale) * 0x1p30));
   }
   const auto rounded = static_cast<float>(scale);
   return rounded > 0.0f ? rounded : 1.0f;

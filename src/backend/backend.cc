@@ -7,7 +7,8 @@
 namespace octile {
 
 std::string refusal(const Tactic& tactic, const StepView& view, const Device& device) {
-  if (tactic.isa() > device.isa || (tactic.isa() != Isa::kPortable && !cpu_supports(tactic.isa()))) {
+  if (tactic.isa() > device.isa ||
+      (tactic.isa() != Isa::kPortable && !cpu_supports(tactic.isa()))) {
     return fmt::format("needs {}", name_of(tactic.isa()));
   }
   return tactic.refuse(view, device);

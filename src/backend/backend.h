@@ -28,7 +28,9 @@ struct StepView {
   std::vector<PlanTensor> inputs, outputs;
 
   template <typename T>
-  const T* as() const { return std::get_if<T>(&step.step); }
+  const T* as() const {
+    return std::get_if<T>(&step.step);
+  }
   const Blob& blob(int32_t index) const { return plan.blobs[static_cast<size_t>(index)]; }
 };
 

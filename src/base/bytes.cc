@@ -73,10 +73,11 @@ std::string read_file(const std::string& path) {
 void write_file(const std::string& path, std::string_view bytes) {
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
   try {
-    const Descriptor file(
-        open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    check(file.get() >= 0, ErrorCode::kIo, "{}: cannot create: {}; is the directory there and "
-          "writable?", path, reason());
+    const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    check(file.get() >= 0, ErrorCode::kIo,
+          "{}: cannot create: {}; is the directory there and "
+          "writable?",
+          path, reason());
     write_all(file.get(), bytes, path);
     check(fsync(file.get()) == 0, ErrorCode::kIo, "{}: cannot write: {}", path, reason());
     check(rename(temporary.c_str(), path.c_str()) == 0, ErrorCode::kIo, "{}: cannot replace: {}",

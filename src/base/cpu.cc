@@ -29,12 +29,9 @@ bool has_avx_vnni() {
 std::string cpu_refusal(Isa isa) {
 #if defined(__x86_64__)
   switch (isa) {
-    case Isa::kPortable:
-      return "";
-    case Isa::kAvx2:
-      return __builtin_cpu_supports("avx2") ? "" : "the CPU lacks AVX2";
-    case Isa::kAvxVnni:
-      return has_avx_vnni() ? "" : "the CPU lacks AVX_VNNI";
+    case Isa::kPortable: return "";
+    case Isa::kAvx2: return __builtin_cpu_supports("avx2") ? "" : "the CPU lacks AVX2";
+    case Isa::kAvxVnni: return has_avx_vnni() ? "" : "the CPU lacks AVX_VNNI";
     case Isa::kAvx512Vnni: {
       for (const auto& [ok, name] :
            {std::pair{__builtin_cpu_supports("avx512f"), "AVX512F"},

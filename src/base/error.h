@@ -22,7 +22,8 @@ template <typename... Args>
 /// Raises `code` unless `condition` holds. The message is formatted only when it fails.
 template <typename... Args>
 void check(bool condition, ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) [[unlikely]] fail(code, format, std::forward<Args>(args)...);
+  if (!condition) [[unlikely]]
+    fail(code, format, std::forward<Args>(args)...);
 }
 
 }  // namespace octile

@@ -23,7 +23,7 @@ int usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-thread_local int t_threads = 0;    // 0: usable_cores()
+thread_local int t_threads = 0;  // 0: usable_cores()
 thread_local bool t_inside = false;
 
 struct InsideScope {
@@ -97,7 +97,7 @@ void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void*
     }
   };
 #ifdef OCTILE_THREADS_OPENMP
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(split.parts))
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(split.parts))
   for (int64_t part = 0; part < split.parts; ++part) run_part(part);
 #else
   std::vector<std::thread> workers;

@@ -45,9 +45,7 @@ void write_double(Tensor& t, int64_t i, double value) {
   switch (t.type()) {
     case DataType::kFloat32: t.as<float>()[i] = static_cast<float>(value); break;
     case DataType::kFloat64: t.as<double>()[i] = value; break;
-    case DataType::kFloat16:
-      t.as<uint16_t>()[i] = float_to_half(static_cast<float>(value));
-      break;
+    case DataType::kFloat16: t.as<uint16_t>()[i] = float_to_half(static_cast<float>(value)); break;
     case DataType::kBFloat16:
       t.as<uint16_t>()[i] = float_to_bfloat16(static_cast<float>(value));
       break;
@@ -70,8 +68,8 @@ bool is_integer(DataType type) {
 void Tensor::Free::operator()(std::byte* p) const { std::free(p); }
 
 Tensor::Tensor(DataType type, const Shape& shape) : type_(type), shape_(shape) {
-  check(shape.is_static(), ErrorCode::kInvalidArgument,
-        "a tensor needs a static shape, not {}", shape.to_string());
+  check(shape.is_static(), ErrorCode::kInvalidArgument, "a tensor needs a static shape, not {}",
+        shape.to_string());
   int64_t bytes = 0;
   check(!__builtin_mul_overflow(shape.volume(), static_cast<int64_t>(size_of(type)), &bytes) &&
             bytes < (int64_t{1} << 46),
@@ -79,8 +77,8 @@ Tensor::Tensor(DataType type, const Shape& shape) : type_(type), shape_(shape) {
   bytes_ = static_cast<size_t>(bytes);
   const size_t padded = (std::max<size_t>(bytes_, 1) + kAlignment - 1) / kAlignment * kAlignment;
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded)));
-  check(data_ != nullptr, ErrorCode::kInvalidArgument,
-        "out of memory for a tensor of shape {}", shape.to_string());
+  check(data_ != nullptr, ErrorCode::kInvalidArgument, "out of memory for a tensor of shape {}",
+        shape.to_string());
   std::memset(data_.get(), 0, padded);
 }
 
@@ -131,8 +129,8 @@ Tensor Tensor::cast(DataType type) const {
   const int64_t count = volume();
   if (type_ == DataType::kInt64 && type == DataType::kInt32) {  // shapes: exact, no double
     for (int64_t i = 0; i < count; ++i) {
-      result.as<int32_t>()[i] = static_cast<int32_t>(
-          std::clamp<int64_t>(as<int64_t>()[i], INT32_MIN, INT32_MAX));
+      result.as<int32_t>()[i] =
+          static_cast<int32_t>(std::clamp<int64_t>(as<int64_t>()[i], INT32_MIN, INT32_MAX));
     }
     return result;
   }

@@ -56,19 +56,15 @@ std::string_view version() { return OCTILE_VERSION; }
 size_t size_of(DataType type) {
   switch (type) {
     case DataType::kFloat64:
-    case DataType::kInt64:
-      return 8;
+    case DataType::kInt64: return 8;
     case DataType::kFloat32:
-    case DataType::kInt32:
-      return 4;
+    case DataType::kInt32: return 4;
     case DataType::kFloat16:
     case DataType::kBFloat16:
-    case DataType::kInt16:
-      return 2;
+    case DataType::kInt16: return 2;
     case DataType::kInt8:
     case DataType::kUInt8:
-    case DataType::kBool:
-      return 1;
+    case DataType::kBool: return 1;
   }
   fail(ErrorCode::kInternal, "data type {} has no size", static_cast<int>(type));
 }

@@ -1,4 +1,5 @@
-// See assign_precision.h. Measuring and the minimum cut enter here later; the labels' meaning stays.
+// See assign_precision.h. Measuring and the minimum cut enter here later; the labels' meaning
+// stays.
 #include "compile/assign_precision.h"
 
 #include <algorithm>
@@ -39,7 +40,8 @@ void check_names(const Network& network, const Map& map, std::string_view what) 
   for (const auto& [name, value] : map) {
     check(network.find_layer(name).has_value(), ErrorCode::kInvalidArgument,
           "{} names layer '{}', which the network does not have after its passes; `octile inspect` "
-          "lists the names", what, name);
+          "lists the names",
+          what, name);
   }
 }
 
@@ -52,8 +54,8 @@ bool is_dequantized(const Network& network, TensorId tensor) {
   return producer.valid() && std::holds_alternative<Dequantize>(network.op(producer));
 }
 
-std::string weighted_refusal(const Network& network, const Group& group,
-                             const TensorRanges& ranges, Scheme scheme) {
+std::string weighted_refusal(const Network& network, const Group& group, const TensorRanges& ranges,
+                             Scheme scheme) {
   const TensorId x = network.inputs(group.core)[0];
   const auto source = weight_source(network, group.core);
   const BiasSource bias = bias_source(network, group.core);
@@ -88,8 +90,12 @@ class Assigner {
  public:
   Assigner(const Network& network, const std::vector<Group>& groups, const TensorRanges& ranges,
            const BuildOptions& options)
-      : network_(network), groups_(groups), ranges_(ranges), options_(options),
-        labels_(groups.size()), producer_(static_cast<size_t>(network.tensor_count()), -1) {
+      : network_(network),
+        groups_(groups),
+        ranges_(ranges),
+        options_(options),
+        labels_(groups.size()),
+        producer_(static_cast<size_t>(network.tensor_count()), -1) {
     for (size_t g = 0; g < groups.size(); ++g) {
       for (LayerId layer : groups[g].layers()) {
         for (TensorId t : network.outputs(layer)) producer_[size_t(t.index)] = int(g);
@@ -143,16 +149,16 @@ class Assigner {
       if (!candidate[g]) continue;
       for (TensorId t : operands_of(network_, groups_[g])) {
         const int p = producer_[size_t(t.index)];
-        const bool from_input = p < 0 && kinds_[g] == Int8Kind::kMovement &&
-                                network_.constant_value(t) == nullptr;
+        const bool from_input =
+            p < 0 && kinds_[g] == Int8Kind::kMovement && network_.constant_value(t) == nullptr;
         if (from_input || (p >= 0 && (labels_[size_t(p)].int8 || before[size_t(p)]))) {
           before[g] = true;
         }
       }
     }
     for (size_t g = count; g-- > 0;) {
-      const bool pulls = (labels_[g].int8 && !is_dynamic(labels_[g].scheme)) ||
-                         (candidate[g] && after[g]);
+      const bool pulls =
+          (labels_[g].int8 && !is_dynamic(labels_[g].scheme)) || (candidate[g] && after[g]);
       if (!pulls) continue;
       for (TensorId t : operands_of(network_, groups_[g])) {
         const int p = producer_[size_t(t.index)];
@@ -172,8 +178,8 @@ class Assigner {
     int count = 0;
     for (size_t g = 0; g < groups_.size(); ++g) {
       if (labels_[g].note.rfind("no range", 0) != 0) continue;
-      if (++count <= 8) names += fmt::format("\n  {}: {}", name_of(network_, groups_[g]),
-                                             labels_[g].note);
+      if (++count <= 8)
+        names += fmt::format("\n  {}: {}", name_of(network_, groups_[g]), labels_[g].note);
     }
     if (count == 0) return;
     options_.log(LogLevel::kWarning,
@@ -197,11 +203,10 @@ std::vector<float> weight_scales(const Network& network, LayerId layer, float in
   const Tensor& weights = *weight_source(network, layer)->value;
   const BiasSource bias = bias_source(network, layer);
   std::vector<float> largest(static_cast<size_t>(output_channels(network, layer)), 0.0f);
-  for_each_weight(weights.shape(), output_channel_axis(network, layer),
-                  [&](int64_t i, int64_t c) {
-                    float& m = largest[static_cast<size_t>(c)];
-                    m = std::max(m, std::fabs(weights.as<float>()[i]));
-                  });
+  for_each_weight(weights.shape(), output_channel_axis(network, layer), [&](int64_t i, int64_t c) {
+    float& m = largest[static_cast<size_t>(c)];
+    m = std::max(m, std::fabs(weights.as<float>()[i]));
+  });
   for (size_t c = 0; c < largest.size(); ++c) {
     const float b = bias.value != nullptr ? bias.value->as<float>()[c] : 0.0f;
     largest[c] = weight_scale(largest[c], b, input_scale);
@@ -216,19 +221,19 @@ std::string accumulator_refusal(const Network& network, LayerId layer,
   const BiasSource bias = bias_source(network, layer);
   std::vector<int64_t> sum(scales.size(), 0);
   bool finite = true;
-  for_each_weight(weights.shape(), output_channel_axis(network, layer),
-                  [&](int64_t i, int64_t c) {
-                    const float w = weights.as<float>()[i];
-                    finite = finite && std::isfinite(w);
-                    sum[size_t(c)] += std::abs(
-                        quantize_value(w, scales[size_t(c)], 0, -127, 127));
-                  });
+  for_each_weight(weights.shape(), output_channel_axis(network, layer), [&](int64_t i, int64_t c) {
+    const float w = weights.as<float>()[i];
+    finite = finite && std::isfinite(w);
+    sum[size_t(c)] += std::abs(quantize_value(w, scales[size_t(c)], 0, -127, 127));
+  });
   if (!finite) return "the weights hold NaN or infinity";
   for (size_t c = 0; c < sum.size(); ++c) {
     const float b = bias.value != nullptr ? bias.value->as<float>()[c] : 0.0f;
     if (!std::isfinite(b)) return "the bias holds NaN or infinity";
-    const double bias_q = input_scale > 0.0f
-        ? std::fabs(std::nearbyint(double(b) / (double(input_scale) * double(scales[c])))) : 0.0;
+    const double bias_q =
+        input_scale > 0.0f
+            ? std::fabs(std::nearbyint(double(b) / (double(input_scale) * double(scales[c]))))
+            : 0.0;
     if (double(sum[c]) * largest_input + bias_q >= 0x1p31) {
       return fmt::format("the int32 sum of channel {} could overflow", c);
     }

@@ -32,8 +32,7 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
   profile.arena_bytes = 0;
   const auto external = [&](size_t t) {
     const auto is = [&](int32_t i) { return static_cast<size_t>(i) == t; };
-    return plan.tensors[t].blob >= 0 ||
-           std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
+    return plan.tensors[t].blob >= 0 || std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
            std::any_of(plan.outputs.begin(), plan.outputs.end(), is);
   };
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
@@ -75,9 +74,8 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
       plan_memory(*plan, profile);
     }
   }
-  plan->built_on = fmt::format(
-      "{}, {}", name_of(device.isa),
-      build.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
+  plan->built_on = fmt::format("{}, {}", name_of(device.isa),
+                               build.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
   return plan;
 }
 
@@ -85,9 +83,9 @@ std::shared_ptr<const PlanData> retime(const PlanData& plan, const BuildOptions&
   auto copy = std::make_shared<PlanData>(plan);
   const Device device = cpu_backend().open(options.isa, options.threads);
   select_tactics(*copy, cpu_backend(), device, options);
-  copy->built_on = fmt::format(
-      "{}, {}", name_of(device.isa),
-      options.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
+  copy->built_on =
+      fmt::format("{}, {}", name_of(device.isa),
+                  options.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
   return copy;
 }
 

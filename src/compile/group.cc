@@ -18,8 +18,7 @@ bool is(const Network& network, LayerId layer) {
 
 bool is_clamp(const Network& network, LayerId layer) {
   const auto* op = std::get_if<Activation>(&network.op(layer));
-  return op != nullptr &&
-         (op->kind == ActivationKind::kRelu || op->kind == ActivationKind::kClip);
+  return op != nullptr && (op->kind == ActivationKind::kRelu || op->kind == ActivationKind::kClip);
 }
 
 /// Consumer of `tensor` when it has exactly one and is no network output.

@@ -10,10 +10,10 @@ namespace octile {
 
 /// One group, in the order core ▸ residual add ▸ clamp. Groups of one layer are the rule.
 struct Group {
-  LayerId core;           // what computes: convolution, product, pooling, add, …
-  LayerId add;            // fused residual add (weighted cores only); invalid: none
-  LayerId clamp;          // fused ReLU or Clip; invalid: none
-  TensorId residual;      // the add's other operand
+  LayerId core;       // what computes: convolution, product, pooling, add, …
+  LayerId add;        // fused residual add (weighted cores only); invalid: none
+  LayerId clamp;      // fused ReLU or Clip; invalid: none
+  TensorId residual;  // the add's other operand
   std::vector<LayerId> layers() const;
   LayerId last() const { return clamp.valid() ? clamp : add.valid() ? add : core; }
 };

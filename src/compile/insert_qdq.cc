@@ -60,14 +60,17 @@ class Inserter {
     const int axis = output_channel_axis(network_, layer);
     Quantize quantize{.type = DataType::kInt8,
                       .scale = weight_scales(network_, layer, input_scale),
-                      .zero_point = 0, .axis = axis, .lo = -127, .hi = 127, .dynamic = false};
-    const Dequantize dequantize{.scale = quantize.scale, .zero_point = 0, .axis = axis,
-                                .dynamic = false};
+                      .zero_point = 0,
+                      .axis = axis,
+                      .lo = -127,
+                      .hi = 127,
+                      .dynamic = false};
+    const Dequantize dequantize{
+        .scale = quantize.scale, .zero_point = 0, .axis = axis, .dynamic = false};
     const TensorId weights = network_.inputs(layer)[1];
     const std::string name = network_.name(layer);
     const TensorId q = network_.quantize(weights, std::move(quantize), name + ".weights.quantize");
-    network_.set_input(layer, 1,
-                       network_.dequantize(q, dequantize, name + ".weights.dequantize"));
+    network_.set_input(layer, 1, network_.dequantize(q, dequantize, name + ".weights.dequantize"));
   }
 
   void quantize_operands(size_t g) {
@@ -96,10 +99,14 @@ class Inserter {
     const QuantParams params = *ranges_.params(t, scheme);
     const bool affine = is_affine(scheme);
     const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8,
-                            .scale = {params.scale}, .zero_point = params.zero_point, .axis = -1,
-                            .lo = affine ? 0 : -128, .hi = affine ? 255 : 127, .dynamic = false};
-    const Dequantize dequantize{.scale = {params.scale}, .zero_point = params.zero_point,
-                                .axis = -1, .dynamic = false};
+                            .scale = {params.scale},
+                            .zero_point = params.zero_point,
+                            .axis = -1,
+                            .lo = affine ? 0 : -128,
+                            .hi = affine ? 255 : 127,
+                            .dynamic = false};
+    const Dequantize dequantize{
+        .scale = {params.scale}, .zero_point = params.zero_point, .axis = -1, .dynamic = false};
     const std::string name = network_.name(t);
     const TensorId q = network_.quantize(t, quantize, name + ".quantize");
     const TensorId d = network_.dequantize(q, dequantize, name + ".dequantize");
@@ -111,9 +118,13 @@ class Inserter {
     const bool affine = is_affine(scheme);
     const auto found = dynamic_.find({t.index, affine});
     if (found != dynamic_.end()) return found->second;
-    const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8, .scale = {},
-                            .zero_point = 0, .axis = -1, .lo = affine ? 0 : -128,
-                            .hi = affine ? 255 : 127, .dynamic = true};
+    const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8,
+                            .scale = {},
+                            .zero_point = 0,
+                            .axis = -1,
+                            .lo = affine ? 0 : -128,
+                            .hi = affine ? 255 : 127,
+                            .dynamic = true};
     const Dequantize dequantize{.scale = {}, .zero_point = 0, .axis = -1, .dynamic = true};
     const std::string name = network_.name(t) + (affine ? ".dynamic_affine" : ".dynamic");
     const LayerId q = network_.add(quantize, {t}, name + ".quantize");
@@ -144,9 +155,9 @@ class Inserter {
   const std::vector<Group>& groups_;
   const std::vector<GroupLabel>& labels_;
   const TensorRanges& ranges_;
-  std::map<int32_t, Scheme> schemes_;                       // by class
-  std::map<int32_t, TensorId> static_;                      // float tensor → dequantized copy
-  std::map<std::pair<int32_t, bool>, TensorId> dynamic_;    // (float tensor, affine) → copy
+  std::map<int32_t, Scheme> schemes_;                     // by class
+  std::map<int32_t, TensorId> static_;                    // float tensor → dequantized copy
+  std::map<std::pair<int32_t, bool>, TensorId> dynamic_;  // (float tensor, affine) → copy
 };
 
 }  // namespace

@@ -153,27 +153,33 @@ int32_t Lowerer::add_tensor(PlanTensor tensor) {
 }
 
 int32_t Lowerer::define(TensorId t, Layout layout) {
-  const int32_t index = add_tensor({.name = network_.name(t), .type = network_.type(t),
-                                    .layout = layout, .shape = network_.shape(t)});
+  const int32_t index = add_tensor({.name = network_.name(t),
+                                    .type = network_.type(t),
+                                    .layout = layout,
+                                    .shape = network_.shape(t)});
   remember(t, layout, index);
   return index;
 }
 
 /// The 8-bit tensor grid.q, under the name of the float tensor that it stands for.
 int32_t Lowerer::define_quantized(TensorId shown, const Quantized& grid, Layout layout) {
-  const int32_t index =
-      add_tensor({.name = network_.name(shown), .type = grid.type, .layout = layout,
-                  .shape = network_.shape(grid.q), .scale = grid.scale,
-                  .zero_point = grid.zero_point});
+  const int32_t index = add_tensor({.name = network_.name(shown),
+                                    .type = grid.type,
+                                    .layout = layout,
+                                    .shape = network_.shape(grid.q),
+                                    .scale = grid.scale,
+                                    .zero_point = grid.zero_point});
   remember(grid.q, layout, index);
   return index;
 }
 
 int32_t Lowerer::add_constant(TensorId t, const Tensor& value) {
-  const int32_t blob = add_blob_bytes(
-      value.type(), value.shape(), {static_cast<const std::byte*>(value.data()), value.bytes()});
-  const int32_t index = add_tensor({.name = network_.name(t), .type = value.type(),
-                                    .layout = Layout::kPlain, .shape = value.shape(),
+  const int32_t blob = add_blob_bytes(value.type(), value.shape(),
+                                      {static_cast<const std::byte*>(value.data()), value.bytes()});
+  const int32_t index = add_tensor({.name = network_.name(t),
+                                    .type = value.type(),
+                                    .layout = Layout::kPlain,
+                                    .shape = value.shape(),
                                     .blob = blob});
   remember(t, Layout::kPlain, index);
   return index;
@@ -183,14 +189,17 @@ int32_t Lowerer::add_blob_bytes(DataType type, const Shape& shape,
                                 std::span<const std::byte> bytes) {
   storage_->emplace_back(type, shape, bytes);
   const Tensor& kept = storage_->back();  // heap bytes stay put when the vector grows
-  plan_->blobs.push_back(
-      {type, shape, {static_cast<const std::byte*>(kept.data()), kept.bytes()}});
+  plan_->blobs.push_back({type, shape, {static_cast<const std::byte*>(kept.data()), kept.bytes()}});
   return static_cast<int32_t>(plan_->blobs.size()) - 1;
 }
 
 void Lowerer::emit(Step step, std::vector<int32_t> inputs, std::vector<int32_t> outputs) {
-  plan_->steps.push_back({.name = step_name_, .step = std::move(step), .inputs = std::move(inputs),
-                          .outputs = std::move(outputs), .tactics = {}, .note = step_note_});
+  plan_->steps.push_back({.name = step_name_,
+                          .step = std::move(step),
+                          .inputs = std::move(inputs),
+                          .outputs = std::move(outputs),
+                          .tactics = {},
+                          .note = step_note_});
 }
 
 // --- quantize layers ---

@@ -40,10 +40,10 @@ bool Lowerer::try_elementwise(const Group& group) {
   step.clamp = clamp_of(group, std::nullopt);
   const TensorId y = output_of(network_, group);
   const bool same = network_.shape(a) == network_.shape(b);
-  const bool images = same && (output_layout(y) == Layout::kChannelsLast ||
-                               has_form(a, Layout::kChannelsLast));
-  const Layout layout = images && network_.shape(a).rank() >= 3 ? Layout::kChannelsLast
-                                                                : Layout::kPlain;
+  const bool images =
+      same && (output_layout(y) == Layout::kChannelsLast || has_form(a, Layout::kChannelsLast));
+  const Layout layout =
+      images && network_.shape(a).rank() >= 3 ? Layout::kChannelsLast : Layout::kPlain;
   const int32_t left = form(a, layout), right = form(b, layout);
   emit(step, {left, right}, {define(y, layout)});
   return true;
@@ -114,8 +114,8 @@ bool Lowerer::try_pooling(const Group& group) {
   const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
   const int rank = network_.shape(x).rank();
   if ((rank != 3 && rank != 4) || !is_float(x)) return false;
-  PoolStep step{.kind = op->kind, .window = {}, .global = op->global,
-                .count_padding = op->count_padding};
+  PoolStep step{
+      .kind = op->kind, .window = {}, .global = op->global, .count_padding = op->count_padding};
   if (!op->global) {
     step.window = normalized(op->window, rank - 2);
     if (rank == 3) {
@@ -170,8 +170,8 @@ bool Lowerer::try_matmul(const Group& group) {
   const auto a = dequantized_from(inputs[0]), b = dequantized_from(inputs[1]);
   if (a && b && b->type == DataType::kInt8 && b->lo >= -127) {
     const auto out = quantized_into(y);
-    step.multiplier = out ? output_multiplier(a->scale, b->scale, out->scale)
-                          : product_scale(a->scale, b->scale);
+    step.multiplier =
+        out ? output_multiplier(a->scale, b->scale, out->scale) : product_scale(a->scale, b->scale);
     step.clamp = clamp_of(group, out);
     const int32_t left = form(a->q, Layout::kPlain), right = form(b->q, Layout::kPlain);
     emit(step, {left, right},

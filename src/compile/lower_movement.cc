@@ -61,7 +61,8 @@ bool Lowerer::try_shuffle(const Group& group) {
   } else {
     input = form(source, Layout::kPlain);
   }
-  const int32_t output = int8 ? define_quantized(y, *to, Layout::kPlain) : define(y, Layout::kPlain);
+  const int32_t output =
+      int8 ? define_quantized(y, *to, Layout::kPlain) : define(y, Layout::kPlain);
   emit(ViewStep{*op}, {input}, {output});
   return true;
 }

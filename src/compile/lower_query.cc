@@ -21,8 +21,8 @@ std::optional<Quantized> Lowerer::dequantized_from(TensorId t) const {
   const TensorId q = network_.inputs(producer)[0];
   if (!is_bytes(network_.type(q)) || network_.constant_value(q) != nullptr) return std::nullopt;
   const bool affine = network_.type(q) == DataType::kUInt8;
-  Quantized from{q, network_.type(q), op->scale[0], op->zero_point, affine ? 0 : -128,
-                 affine ? 255 : 127};
+  Quantized from{
+      q, network_.type(q), op->scale[0], op->zero_point, affine ? 0 : -128, affine ? 255 : 127};
   const LayerId quantize = network_.producer(q);
   if (!quantize.valid()) return from;
   if (const auto* source = std::get_if<Quantize>(&network_.op(quantize))) {
@@ -42,8 +42,8 @@ std::optional<Quantized> Lowerer::quantized_into(TensorId t) const {
       !is_bytes(op->type)) {
     return std::nullopt;
   }
-  return Quantized{network_.output(consumers[0]), op->type, op->scale[0], op->zero_point, op->lo,
-                   op->hi};
+  return Quantized{
+      network_.output(consumers[0]), op->type, op->scale[0], op->zero_point, op->lo, op->hi};
 }
 
 LayerId Lowerer::dynamic_dequantize(TensorId t) const {
@@ -101,7 +101,8 @@ int64_t Lowerer::flattened_channels(TensorId t) const {
   const LayerId producer = network_.producer(t);
   if (!producer.valid()) return 0;
   const Op& op = network_.op(producer);
-  const bool through = std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op);
+  const bool through =
+      std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op);
   return through ? flattened_channels(network_.inputs(producer)[0]) : 0;
 }
 

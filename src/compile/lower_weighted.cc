@@ -149,7 +149,8 @@ std::optional<Lowerer::Weights> Lowerer::int8_weights(const Group& group) const 
   if (scale.size() != channels || !along_channels) return std::nullopt;
   Tensor q = *source.value;
   if (source.quantize != nullptr) {
-    if (source.quantize->type != DataType::kInt8 || source.quantize->scale != source.dequantize->scale) {
+    if (source.quantize->type != DataType::kInt8 ||
+        source.quantize->scale != source.dequantize->scale) {
       return std::nullopt;
     }
     q = std::move(evaluate(*source.quantize, std::vector{q.view()})[0]);
@@ -201,8 +202,8 @@ void Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights&
     for (int64_t i = 0; i < k; ++i) sum += row[i];
     const double exact = double(b[c]) / (double(x.scale) * double(weights.scale[c]));
     const double bound = std::min(std::max(std::nearbyint(exact), -0x1p31), 0x1p31);
-    bias[c] = static_cast<int32_t>(static_cast<uint32_t>(
-        static_cast<int64_t>(bound) - int64_t{x.zero_point} * sum));
+    bias[c] = static_cast<int32_t>(
+        static_cast<uint32_t>(static_cast<int64_t>(bound) - int64_t{x.zero_point} * sum));
   }
   const Shape per_channel{step.out_channels};
   step.weights = add_blob_bytes(DataType::kInt8, q.shape(), std::as_bytes(q.span<int8_t>()));
@@ -212,8 +213,7 @@ void Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights&
   if (fused) {
     inputs.push_back(form(residual->q, layout));
     step.residual = true;
-    step.residual_multiplier =
-        static_cast<float>(double(residual->scale) / double(out->scale));
+    step.residual_multiplier = static_cast<float>(double(residual->scale) / double(out->scale));
   }
   if (group.add.valid() && !fused) {
     const TensorId product = network_.output(group.core);

@@ -65,11 +65,12 @@ void replace(Network& network, LayerId layer, LayerId tail, std::optional<Tensor
   const std::string name = network.name(layer);
   const Op op = network.op(layer);
   const TensorId x = network.inputs(layer)[0];
-  const TensorId w = weights ? network.constant(std::move(*weights), free_name(network, name + ".weights.folded"))
-                             : network.inputs(layer)[1];
-  const TensorId b = network.constant(
-      Tensor::floats(Shape{static_cast<int64_t>(bias.size())}, bias),
-      free_name(network, name + ".bias.folded"));
+  const TensorId w =
+      weights ? network.constant(std::move(*weights), free_name(network, name + ".weights.folded"))
+              : network.inputs(layer)[1];
+  const TensorId b =
+      network.constant(Tensor::floats(Shape{static_cast<int64_t>(bias.size())}, bias),
+                       free_name(network, name + ".bias.folded"));
   const TensorId old = network.output(tail);
   const std::string old_name = network.name(old);
   // Requests on either layer hold for the merged one; float32 wins, then the layer's own.
@@ -135,10 +136,9 @@ bool fold_scale_into(Network& network, LayerId tail) {
   if (!factor || !shift) return false;
   Tensor weights = *weight_source(network, layer)->value;
   std::vector<float> bias = bias_or_zeros(network, layer);
-  for_each_weight(weights.shape(), output_channel_axis(network, layer),
-                  [&](int64_t i, int64_t c) {
-                    weights.as<float>()[i] *= (*factor)[static_cast<size_t>(c)];
-                  });
+  for_each_weight(weights.shape(), output_channel_axis(network, layer), [&](int64_t i, int64_t c) {
+    weights.as<float>()[i] *= (*factor)[static_cast<size_t>(c)];
+  });
   for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * (*factor)[c] + (*shift)[c];
   replace(network, layer, tail, std::move(weights), bias);
   return true;

@@ -34,8 +34,7 @@ bool is_identity(const Network& network, LayerId layer) {
   if (const auto* cast = std::get_if<Cast>(&op)) return cast->type == network.type(x);
   if (const auto* shuffle = std::get_if<Shuffle>(&op)) {
     return shuffle->first.empty() && shuffle->second.empty() &&
-           network.shape(x) == network.shape(network.output(layer)) &&
-           network.shape(x).is_static();
+           network.shape(x) == network.shape(network.output(layer)) && network.shape(x).is_static();
   }
   return false;
 }

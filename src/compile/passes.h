@@ -25,11 +25,11 @@ std::span<const Pass> passes();
 void run_passes(Network& network, const std::vector<std::string>& disabled, const LogCallback& log);
 
 // The passes, one file a family.
-int fold_constants(Network& network);        // pass_fold.cc
-int remove_identities(Network& network);     // pass_fold.cc
-int remove_dead_layers(Network& network);    // pass_fold.cc
-int fold_bias(Network& network);             // pass_affine.cc: x·w + constant → bias
-int fold_scale(Network& network);            // pass_affine.cc: batch norm into weights
-int canonicalize_reduce(Network& network);   // pass_fold.cc: spatial mean → global pooling
+int fold_constants(Network& network);       // pass_fold.cc
+int remove_identities(Network& network);    // pass_fold.cc
+int remove_dead_layers(Network& network);   // pass_fold.cc
+int fold_bias(Network& network);            // pass_affine.cc: x·w + constant → bias
+int fold_scale(Network& network);           // pass_affine.cc: batch norm into weights
+int canonicalize_reduce(Network& network);  // pass_fold.cc: spatial mean → global pooling
 
 }  // namespace octile

@@ -14,15 +14,15 @@ void check_rank(const std::string& place, const Shape& declared, const Shape& gi
 
 PlanProfile::Bounds bounds_of(const std::string& place, const Shape& declared,
                               const ShapeRange& range) {
-  for (const Shape* shape : {&range.min, &range.opt, &range.max}) check_rank(place, declared, *shape);
+  for (const Shape* shape : {&range.min, &range.opt, &range.max})
+    check_rank(place, declared, *shape);
   for (int axis = 0; axis < declared.rank(); ++axis) {
     const int64_t lo = range.min[axis], mid = range.opt[axis], hi = range.max[axis];
     check(1 <= lo && lo <= mid && mid <= hi, ErrorCode::kInvalidArgument,
           "{}: axis {} needs 1 <= min <= opt <= max, not {} / {} / {}", place, axis, lo, mid, hi);
     check(declared[axis] == kDynamic || (lo == hi && lo == declared[axis]),
-          ErrorCode::kInvalidArgument,
-          "{}: axis {} is fixed at {} by the network, not {} … {}", place, axis, declared[axis], lo,
-          hi);
+          ErrorCode::kInvalidArgument, "{}: axis {} is fixed at {} by the network, not {} … {}",
+          place, axis, declared[axis], lo, hi);
   }
   return {range.min, range.opt, range.max};
 }

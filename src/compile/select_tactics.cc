@@ -50,9 +50,8 @@ double time_runs(StepRunner& runner, int repeats) {
 std::vector<const Tactic*> candidates(const Backend& backend, const StepView& bound,
                                       const Device& device) {
   std::vector<const Tactic*> rows = accepting(backend, bound, device);
-  const bool vectorized = std::any_of(rows.begin(), rows.end(), [](const Tactic* row) {
-    return row->isa() != Isa::kPortable;
-  });
+  const bool vectorized = std::any_of(
+      rows.begin(), rows.end(), [](const Tactic* row) { return row->isa() != Isa::kPortable; });
   if (vectorized) {
     std::erase_if(rows, [](const Tactic* row) { return row->isa() == Isa::kPortable; });
   }
@@ -63,7 +62,10 @@ class Selector {
  public:
   Selector(PlanData& plan, const Backend& backend, const Device& device,
            const BuildOptions& options)
-      : plan_(plan), backend_(backend), device_(device), options_(options),
+      : plan_(plan),
+        backend_(backend),
+        device_(device),
+        options_(options),
         cache_(options.timing_cache),
         place_(fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads)) {}
 
@@ -82,8 +84,8 @@ class Selector {
       const auto max_shapes = infer_all_shapes(plan_, max);
       for (PlanStep& step : plan_.steps) {
         const StepView bound = make_view(plan_, step, max_shapes);
-        const Tactic& best = timed ? fastest(step, bound, opt_shapes)
-                                   : first_accepting(backend_, bound, device_);
+        const Tactic& best =
+            timed ? fastest(step, bound, opt_shapes) : first_accepting(backend_, bound, device_);
         step.tactics.emplace_back(best.name());
         if (options_.progress) options_.progress("select tactics", ++done, total);
       }

@@ -37,8 +37,10 @@ TimingCache::TimingCache(std::string path) : path_(std::move(path)) {
       const auto [at, error] = std::from_chars(number.data(), number.data() + number.size(), value);
       if (error != std::errc{} || at != number.data() + number.size()) value = -1.0;
     }
-    check(value >= 0.0, ErrorCode::kInvalidFile, "{}: line {} is no 'key<TAB>nanoseconds'; "
-          "delete the file", path_, line_number);
+    check(value >= 0.0, ErrorCode::kInvalidFile,
+          "{}: line {} is no 'key<TAB>nanoseconds'; "
+          "delete the file",
+          path_, line_number);
     times_[std::string(line.substr(0, tab))] = value;
   }
 }

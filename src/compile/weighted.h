@@ -9,7 +9,7 @@ namespace octile {
 /// Weights reach a layer as a constant, or as Dequantize(Quantize(constant)) or
 /// Dequantize(constant int8) in networks that are quantized already.
 struct WeightSource {
-  const Tensor* value = nullptr;           // float values, or integers when quantize is null
+  const Tensor* value = nullptr;  // float values, or integers when quantize is null
   const Quantize* quantize = nullptr;
   const Dequantize* dequantize = nullptr;  // null: plain float weights
 };

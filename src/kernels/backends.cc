@@ -36,8 +36,12 @@ class CpuBackend : public Backend {
   }
 
   DeviceInfo describe() const override {
-    DeviceInfo info{.backend = "cpu", .name = cpu_name(), .compiled = {}, .usable = {},
-                    .refused = {}, .cores = thread_count()};
+    DeviceInfo info{.backend = "cpu",
+                    .name = cpu_name(),
+                    .compiled = {},
+                    .usable = {},
+                    .refused = {},
+                    .cores = thread_count()};
     for (Isa isa : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPortable}) {
       info.compiled.emplace_back(name_of(isa));
       const std::string reason = cpu_refusal(isa);
@@ -51,8 +55,8 @@ class CpuBackend : public Backend {
   }
 
   Device open(std::optional<Isa> isa, int threads) const override {
-    check(threads >= 0, ErrorCode::kInvalidArgument, "threads must be 0 (all cores) or more, not {}",
-          threads);
+    check(threads >= 0, ErrorCode::kInvalidArgument,
+          "threads must be 0 (all cores) or more, not {}", threads);
     return {resolve_isa(isa), threads > 0 ? threads : thread_count()};
   }
 };

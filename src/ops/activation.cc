@@ -25,28 +25,19 @@ double gelu_tanh(double x) {
 float transcendental(const Activation& op, double x) {
   const double alpha = op.alpha, beta = op.beta;
   switch (op.kind) {
-    case ActivationKind::kSigmoid:
-      return static_cast<float>(sigmoid(x));
-    case ActivationKind::kTanh:
-      return static_cast<float>(std::tanh(x));
-    case ActivationKind::kElu:
-      return static_cast<float>(x < 0 ? alpha * std::expm1(x) : x);
+    case ActivationKind::kSigmoid: return static_cast<float>(sigmoid(x));
+    case ActivationKind::kTanh: return static_cast<float>(std::tanh(x));
+    case ActivationKind::kElu: return static_cast<float>(x < 0 ? alpha * std::expm1(x) : x);
     case ActivationKind::kSelu:
       return static_cast<float>(beta * (x < 0 ? alpha * std::expm1(x) : x));
-    case ActivationKind::kSoftplus:
-      return static_cast<float>(alpha * softplus(beta * x));
-    case ActivationKind::kScaledTanh:
-      return static_cast<float>(alpha * std::tanh(beta * x));
+    case ActivationKind::kSoftplus: return static_cast<float>(alpha * softplus(beta * x));
+    case ActivationKind::kScaledTanh: return static_cast<float>(alpha * std::tanh(beta * x));
     case ActivationKind::kGeluErf:
       return static_cast<float>(0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)));
-    case ActivationKind::kGeluTanh:
-      return static_cast<float>(gelu_tanh(x));
-    case ActivationKind::kSwish:
-      return static_cast<float>(x * sigmoid(alpha * x));
-    case ActivationKind::kMish:
-      return static_cast<float>(x * std::tanh(softplus(x)));
-    default:
-      fail(ErrorCode::kInternal, "activation {} has no formula", name_of(op.kind));
+    case ActivationKind::kGeluTanh: return static_cast<float>(gelu_tanh(x));
+    case ActivationKind::kSwish: return static_cast<float>(x * sigmoid(alpha * x));
+    case ActivationKind::kMish: return static_cast<float>(x * std::tanh(softplus(x)));
+    default: fail(ErrorCode::kInternal, "activation {} has no formula", name_of(op.kind));
   }
 }
 
@@ -54,22 +45,14 @@ float transcendental(const Activation& op, double x) {
 
 float activate(const Activation& op, float x) {
   switch (op.kind) {
-    case ActivationKind::kRelu:
-      return x <= 0.0f ? 0.0f : x;  // NaN stays
-    case ActivationKind::kLeakyRelu:
-      return x < 0.0f ? op.alpha * x : x;
-    case ActivationKind::kSoftsign:
-      return x / (1.0f + std::fabs(x));
-    case ActivationKind::kClip:
-      return clip(x, op.alpha, op.beta);
-    case ActivationKind::kHardSigmoid:
-      return clip(op.alpha * x + op.beta, 0.0f, 1.0f);
-    case ActivationKind::kThresholdedRelu:
-      return x <= op.alpha ? 0.0f : x;
-    case ActivationKind::kHardSwish:
-      return x * clip(x / 6.0f + 0.5f, 0.0f, 1.0f);
-    default:
-      return transcendental(op, x);
+    case ActivationKind::kRelu: return x <= 0.0f ? 0.0f : x;  // NaN stays
+    case ActivationKind::kLeakyRelu: return x < 0.0f ? op.alpha * x : x;
+    case ActivationKind::kSoftsign: return x / (1.0f + std::fabs(x));
+    case ActivationKind::kClip: return clip(x, op.alpha, op.beta);
+    case ActivationKind::kHardSigmoid: return clip(op.alpha * x + op.beta, 0.0f, 1.0f);
+    case ActivationKind::kThresholdedRelu: return x <= op.alpha ? 0.0f : x;
+    case ActivationKind::kHardSwish: return x * clip(x / 6.0f + 0.5f, 0.0f, 1.0f);
+    default: return transcendental(op, x);
   }
 }
 

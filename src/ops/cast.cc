@@ -71,26 +71,16 @@ To convert(From value) {
 template <typename F>
 void by_type(DataType type, F&& f) {
   switch (type) {
-    case DataType::kFloat32:
-      return f(float{});
-    case DataType::kFloat64:
-      return f(double{});
-    case DataType::kFloat16:
-      return f(Half{});
-    case DataType::kBFloat16:
-      return f(BFloat{});
-    case DataType::kInt8:
-      return f(int8_t{});
-    case DataType::kUInt8:
-      return f(uint8_t{});
-    case DataType::kInt16:
-      return f(int16_t{});
-    case DataType::kInt32:
-      return f(int32_t{});
-    case DataType::kInt64:
-      return f(int64_t{});
-    case DataType::kBool:
-      return f(Bool{});
+    case DataType::kFloat32: return f(float{});
+    case DataType::kFloat64: return f(double{});
+    case DataType::kFloat16: return f(Half{});
+    case DataType::kBFloat16: return f(BFloat{});
+    case DataType::kInt8: return f(int8_t{});
+    case DataType::kUInt8: return f(uint8_t{});
+    case DataType::kInt16: return f(int16_t{});
+    case DataType::kInt32: return f(int32_t{});
+    case DataType::kInt64: return f(int64_t{});
+    case DataType::kBool: return f(Bool{});
   }
 }
 

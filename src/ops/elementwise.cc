@@ -123,34 +123,21 @@ void arithmetic(ElementwiseKind kind, Views in, const MutableTensorView& out) {
   const auto run = [&](auto f) { loop<T, T>(rows, strides, in, out, f); };
   const auto compare = [&](auto f) { loop<T, uint8_t>(rows, strides, in, out, f); };
   switch (kind) {
-    case ElementwiseKind::kAdd:
-      return run([](T a, T b) { return add(a, b); });
-    case ElementwiseKind::kSub:
-      return run([](T a, T b) { return subtract(a, b); });
-    case ElementwiseKind::kMul:
-      return run([](T a, T b) { return multiply(a, b); });
-    case ElementwiseKind::kDiv:
-      return run([](T a, T b) { return divide(a, b); });
-    case ElementwiseKind::kMin:
-      return run([](T a, T b) { return a < b || is_nan(a) ? a : b; });
-    case ElementwiseKind::kMax:
-      return run([](T a, T b) { return a > b || is_nan(a) ? a : b; });
-    case ElementwiseKind::kPow:
-      return run([](T a, T b) { return power(a, b); });
-    case ElementwiseKind::kFloorDiv:
-      return run([](T a, T b) { return floor_divide(a, b); });
-    case ElementwiseKind::kMod:
-      return run([](T a, T b) { return modulo(a, b); });
-    case ElementwiseKind::kEqual:
-      return compare([](T a, T b) { return a == b; });
-    case ElementwiseKind::kGreater:
-      return compare([](T a, T b) { return a > b; });
-    case ElementwiseKind::kLess:
-      return compare([](T a, T b) { return a < b; });
+    case ElementwiseKind::kAdd: return run([](T a, T b) { return add(a, b); });
+    case ElementwiseKind::kSub: return run([](T a, T b) { return subtract(a, b); });
+    case ElementwiseKind::kMul: return run([](T a, T b) { return multiply(a, b); });
+    case ElementwiseKind::kDiv: return run([](T a, T b) { return divide(a, b); });
+    case ElementwiseKind::kMin: return run([](T a, T b) { return a < b || is_nan(a) ? a : b; });
+    case ElementwiseKind::kMax: return run([](T a, T b) { return a > b || is_nan(a) ? a : b; });
+    case ElementwiseKind::kPow: return run([](T a, T b) { return power(a, b); });
+    case ElementwiseKind::kFloorDiv: return run([](T a, T b) { return floor_divide(a, b); });
+    case ElementwiseKind::kMod: return run([](T a, T b) { return modulo(a, b); });
+    case ElementwiseKind::kEqual: return compare([](T a, T b) { return a == b; });
+    case ElementwiseKind::kGreater: return compare([](T a, T b) { return a > b; });
+    case ElementwiseKind::kLess: return compare([](T a, T b) { return a < b; });
     case ElementwiseKind::kAnd:
     case ElementwiseKind::kOr:
-    case ElementwiseKind::kXor:
-      break;
+    case ElementwiseKind::kXor: break;
   }
   fail(ErrorCode::kInternal, "elementwise {} on numbers", name_of(kind));
 }
@@ -161,16 +148,11 @@ void logic(ElementwiseKind kind, Views in, const MutableTensorView& out) {
                                        broadcast_strides(in[1].shape, out.shape)};
   const auto run = [&](auto f) { loop<uint8_t, uint8_t>(rows, strides, in, out, f); };
   switch (kind) {
-    case ElementwiseKind::kAnd:
-      return run([](uint8_t a, uint8_t b) { return a != 0 && b != 0; });
-    case ElementwiseKind::kOr:
-      return run([](uint8_t a, uint8_t b) { return a != 0 || b != 0; });
-    case ElementwiseKind::kXor:
-      return run([](uint8_t a, uint8_t b) { return !a != !b; });
-    case ElementwiseKind::kEqual:
-      return run([](uint8_t a, uint8_t b) { return !a == !b; });
-    default:
-      fail(ErrorCode::kInternal, "elementwise {} on bool", name_of(kind));
+    case ElementwiseKind::kAnd: return run([](uint8_t a, uint8_t b) { return a != 0 && b != 0; });
+    case ElementwiseKind::kOr: return run([](uint8_t a, uint8_t b) { return a != 0 || b != 0; });
+    case ElementwiseKind::kXor: return run([](uint8_t a, uint8_t b) { return !a != !b; });
+    case ElementwiseKind::kEqual: return run([](uint8_t a, uint8_t b) { return !a == !b; });
+    default: fail(ErrorCode::kInternal, "elementwise {} on bool", name_of(kind));
   }
 }
 
@@ -198,16 +180,11 @@ Inferred infer_op(const Elementwise& op, Infos in) {
 
 void evaluate_op(const Elementwise& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kFloat32:
-      return arithmetic<float>(op.kind, in, out[0]);
-    case DataType::kInt32:
-      return arithmetic<int32_t>(op.kind, in, out[0]);
-    case DataType::kInt64:
-      return arithmetic<int64_t>(op.kind, in, out[0]);
-    case DataType::kBool:
-      return logic(op.kind, in, out[0]);
-    default:
-      fail(ErrorCode::kInternal, "elementwise on {}", name_of(in[0].type));
+    case DataType::kFloat32: return arithmetic<float>(op.kind, in, out[0]);
+    case DataType::kInt32: return arithmetic<int32_t>(op.kind, in, out[0]);
+    case DataType::kInt64: return arithmetic<int64_t>(op.kind, in, out[0]);
+    case DataType::kBool: return logic(op.kind, in, out[0]);
+    default: fail(ErrorCode::kInternal, "elementwise on {}", name_of(in[0].type));
   }
 }
 

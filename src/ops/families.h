@@ -80,14 +80,10 @@ constexpr bool is_nan(T value) {
 template <typename F>
 void by_size(DataType type, F&& f) {
   switch (size_of(type)) {
-    case 1:
-      return f(uint8_t{});
-    case 2:
-      return f(uint16_t{});
-    case 4:
-      return f(uint32_t{});
-    default:
-      return f(uint64_t{});
+    case 1: return f(uint8_t{});
+    case 2: return f(uint16_t{});
+    case 4: return f(uint32_t{});
+    default: return f(uint64_t{});
   }
 }
 

@@ -39,33 +39,16 @@ uint64_t constant_bits(DataType type, float value) {
   uint64_t bits = 0;
   const auto put = [&](auto typed) { std::memcpy(&bits, &typed, sizeof(typed)); };
   switch (type) {
-    case DataType::kFloat32:
-      put(value);
-      break;
-    case DataType::kFloat64:
-      put(static_cast<double>(value));
-      break;
-    case DataType::kInt8:
-      put(saturated<int8_t>(value));
-      break;
-    case DataType::kUInt8:
-      put(saturated<uint8_t>(value));
-      break;
-    case DataType::kInt16:
-      put(saturated<int16_t>(value));
-      break;
-    case DataType::kInt32:
-      put(saturated<int32_t>(value));
-      break;
-    case DataType::kInt64:
-      put(saturated<int64_t>(value));
-      break;
-    case DataType::kBool:
-      put(static_cast<uint8_t>(value != 0.0f));
-      break;
+    case DataType::kFloat32: put(value); break;
+    case DataType::kFloat64: put(static_cast<double>(value)); break;
+    case DataType::kInt8: put(saturated<int8_t>(value)); break;
+    case DataType::kUInt8: put(saturated<uint8_t>(value)); break;
+    case DataType::kInt16: put(saturated<int16_t>(value)); break;
+    case DataType::kInt32: put(saturated<int32_t>(value)); break;
+    case DataType::kInt64: put(saturated<int64_t>(value)); break;
+    case DataType::kBool: put(static_cast<uint8_t>(value != 0.0f)); break;
     case DataType::kFloat16:
-    case DataType::kBFloat16:
-      break;
+    case DataType::kBFloat16: break;
   }
   return bits;
 }

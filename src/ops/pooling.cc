@@ -144,16 +144,11 @@ void evaluate_op(const Pooling& op, Views in, Outs out) {
   const int64_t planes = in[0].shape[0] * in[0].shape[1];
   if (op.kind == PoolingKind::kAverage) return average_pool(op, axes, planes, in[0], out[0]);
   switch (in[0].type) {
-    case DataType::kInt8:
-      return max_pool<int8_t>(axes, planes, in[0], out[0]);
-    case DataType::kUInt8:
-      return max_pool<uint8_t>(axes, planes, in[0], out[0]);
-    case DataType::kInt32:
-      return max_pool<int32_t>(axes, planes, in[0], out[0]);
-    case DataType::kInt64:
-      return max_pool<int64_t>(axes, planes, in[0], out[0]);
-    default:
-      return max_pool<float>(axes, planes, in[0], out[0]);
+    case DataType::kInt8: return max_pool<int8_t>(axes, planes, in[0], out[0]);
+    case DataType::kUInt8: return max_pool<uint8_t>(axes, planes, in[0], out[0]);
+    case DataType::kInt32: return max_pool<int32_t>(axes, planes, in[0], out[0]);
+    case DataType::kInt64: return max_pool<int64_t>(axes, planes, in[0], out[0]);
+    default: return max_pool<float>(axes, planes, in[0], out[0]);
   }
 }
 

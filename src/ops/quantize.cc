@@ -155,12 +155,9 @@ Inferred infer_op(const Quantize& op, Infos in) {
 
 void evaluate_op(const Quantize& op, Views in, Outs out) {
   switch (op.type) {
-    case DataType::kInt8:
-      return quantize<int8_t>(op, in[0], out);
-    case DataType::kUInt8:
-      return quantize<uint8_t>(op, in[0], out);
-    default:
-      return quantize<int32_t>(op, in[0], out);
+    case DataType::kInt8: return quantize<int8_t>(op, in[0], out);
+    case DataType::kUInt8: return quantize<uint8_t>(op, in[0], out);
+    default: return quantize<int32_t>(op, in[0], out);
   }
 }
 
@@ -185,12 +182,9 @@ Inferred infer_op(const Dequantize& op, Infos in) {
 
 void evaluate_op(const Dequantize& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kInt8:
-      return dequantize<int8_t>(op, in, out[0]);
-    case DataType::kUInt8:
-      return dequantize<uint8_t>(op, in, out[0]);
-    default:
-      return dequantize<int32_t>(op, in, out[0]);
+    case DataType::kInt8: return dequantize<int8_t>(op, in, out[0]);
+    case DataType::kUInt8: return dequantize<uint8_t>(op, in, out[0]);
+    default: return dequantize<int32_t>(op, in, out[0]);
   }
 }
 

@@ -63,14 +63,11 @@ T reduce_one(ReduceKind kind, const Rows& rows, const Split& s, const T* x) {
   using Wide = Accumulator<T>;
   const auto wide = [](T v) { return static_cast<Wide>(v); };
   switch (kind) {
-    case ReduceKind::kMax:
-      return extreme(rows, s, x, true);
-    case ReduceKind::kMin:
-      return extreme(rows, s, x, false);
+    case ReduceKind::kMax: return extreme(rows, s, x, true);
+    case ReduceKind::kMin: return extreme(rows, s, x, false);
     case ReduceKind::kProd:
       return static_cast<T>(fold(rows, s, x, Wide{1}, [&](Wide v, T e) { return v * wide(e); }));
-    default:
-      break;
+    default: break;
   }
   const Wide sum = fold(rows, s, x, Wide{0}, [&](Wide v, T e) { return v + wide(e); });
   if (kind == ReduceKind::kSum) return static_cast<T>(sum);
@@ -117,12 +114,9 @@ Inferred infer_op(const Reduce& op, Infos in) {
 
 void evaluate_op(const Reduce& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kInt32:
-      return reduce<int32_t>(op, in[0], out[0]);
-    case DataType::kInt64:
-      return reduce<int64_t>(op, in[0], out[0]);
-    default:
-      return reduce<float>(op, in[0], out[0]);
+    case DataType::kInt32: return reduce<int32_t>(op, in[0], out[0]);
+    case DataType::kInt64: return reduce<int64_t>(op, in[0], out[0]);
+    default: return reduce<float>(op, in[0], out[0]);
   }
 }
 

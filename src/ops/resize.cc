@@ -19,10 +19,8 @@ struct AxisMap {
 double coordinate(ResizeCoordinates coordinates, const AxisMap& map, int64_t o) {
   const auto at = static_cast<double>(o);
   switch (coordinates) {
-    case ResizeCoordinates::kHalfPixel:
-      return (at + 0.5) / map.scale - 0.5;
-    case ResizeCoordinates::kAsymmetric:
-      return at / map.scale;
+    case ResizeCoordinates::kHalfPixel: return (at + 0.5) / map.scale - 0.5;
+    case ResizeCoordinates::kAsymmetric: return at / map.scale;
     case ResizeCoordinates::kAlignCorners:
       return map.out <= 1 ? 0.0
                           : at * static_cast<double>(map.in - 1) / static_cast<double>(map.out - 1);
@@ -32,14 +30,10 @@ double coordinate(ResizeCoordinates coordinates, const AxisMap& map, int64_t o) 
 
 double round_by(ResizeRounding rounding, double x) {
   switch (rounding) {
-    case ResizeRounding::kRoundPreferFloor:
-      return std::ceil(x - 0.5);
-    case ResizeRounding::kRoundPreferCeil:
-      return std::floor(x + 0.5);
-    case ResizeRounding::kFloor:
-      return std::floor(x);
-    case ResizeRounding::kCeil:
-      return std::ceil(x);
+    case ResizeRounding::kRoundPreferFloor: return std::ceil(x - 0.5);
+    case ResizeRounding::kRoundPreferCeil: return std::floor(x + 0.5);
+    case ResizeRounding::kFloor: return std::floor(x);
+    case ResizeRounding::kCeil: return std::ceil(x);
   }
   return x;
 }

@@ -94,16 +94,11 @@ Inferred infer_op(const TopK& op, Infos in) {
 
 void evaluate_op(const TopK& op, Views in, Outs out) {
   switch (in[0].type) {
-    case DataType::kInt8:
-      return top_k<int8_t>(op, in[0], out);
-    case DataType::kUInt8:
-      return top_k<uint8_t>(op, in[0], out);
-    case DataType::kInt32:
-      return top_k<int32_t>(op, in[0], out);
-    case DataType::kInt64:
-      return top_k<int64_t>(op, in[0], out);
-    default:
-      return top_k<float>(op, in[0], out);
+    case DataType::kInt8: return top_k<int8_t>(op, in[0], out);
+    case DataType::kUInt8: return top_k<uint8_t>(op, in[0], out);
+    case DataType::kInt32: return top_k<int32_t>(op, in[0], out);
+    case DataType::kInt64: return top_k<int64_t>(op, in[0], out);
+    default: return top_k<float>(op, in[0], out);
   }
 }
 

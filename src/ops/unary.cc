@@ -11,36 +11,21 @@ namespace {
 
 double apply_double(UnaryKind kind, double x) {
   switch (kind) {
-    case UnaryKind::kExp:
-      return std::exp(x);
-    case UnaryKind::kLog:
-      return std::log(x);
-    case UnaryKind::kSin:
-      return std::sin(x);
-    case UnaryKind::kCos:
-      return std::cos(x);
-    case UnaryKind::kTan:
-      return std::tan(x);
-    case UnaryKind::kSinh:
-      return std::sinh(x);
-    case UnaryKind::kCosh:
-      return std::cosh(x);
-    case UnaryKind::kAsin:
-      return std::asin(x);
-    case UnaryKind::kAcos:
-      return std::acos(x);
-    case UnaryKind::kAtan:
-      return std::atan(x);
-    case UnaryKind::kAsinh:
-      return std::asinh(x);
-    case UnaryKind::kAcosh:
-      return std::acosh(x);
-    case UnaryKind::kAtanh:
-      return std::atanh(x);
-    case UnaryKind::kErf:
-      return std::erf(x);
-    default:
-      fail(ErrorCode::kInternal, "unary {} has no formula", name_of(kind));
+    case UnaryKind::kExp: return std::exp(x);
+    case UnaryKind::kLog: return std::log(x);
+    case UnaryKind::kSin: return std::sin(x);
+    case UnaryKind::kCos: return std::cos(x);
+    case UnaryKind::kTan: return std::tan(x);
+    case UnaryKind::kSinh: return std::sinh(x);
+    case UnaryKind::kCosh: return std::cosh(x);
+    case UnaryKind::kAsin: return std::asin(x);
+    case UnaryKind::kAcos: return std::acos(x);
+    case UnaryKind::kAtan: return std::atan(x);
+    case UnaryKind::kAsinh: return std::asinh(x);
+    case UnaryKind::kAcosh: return std::acosh(x);
+    case UnaryKind::kAtanh: return std::atanh(x);
+    case UnaryKind::kErf: return std::erf(x);
+    default: fail(ErrorCode::kInternal, "unary {} has no formula", name_of(kind));
   }
 }
 
@@ -66,46 +51,31 @@ bool gives_bool(UnaryKind kind) {
 
 float apply(UnaryKind kind, float x) {
   switch (kind) {
-    case UnaryKind::kSqrt:
-      return std::sqrt(x);
-    case UnaryKind::kReciprocal:
-      return 1.0f / x;
-    case UnaryKind::kAbs:
-      return std::fabs(x);
-    case UnaryKind::kNeg:
-      return -x;
-    case UnaryKind::kCeil:
-      return std::ceil(x);
-    case UnaryKind::kFloor:
-      return std::floor(x);
-    case UnaryKind::kNot:
-      return x == 0.0f ? 1.0f : 0.0f;
-    case UnaryKind::kSign:
-      return std::isnan(x) ? x : static_cast<float>((x > 0) - (x < 0));
-    case UnaryKind::kRound:
-      return __builtin_rintf(x);
-    case UnaryKind::kIsInf:
-      return std::isinf(x) ? 1.0f : 0.0f;
-    case UnaryKind::kIsNan:
-      return std::isnan(x) ? 1.0f : 0.0f;
-    default:
-      return static_cast<float>(apply_double(kind, x));
+    case UnaryKind::kSqrt: return std::sqrt(x);
+    case UnaryKind::kReciprocal: return 1.0f / x;
+    case UnaryKind::kAbs: return std::fabs(x);
+    case UnaryKind::kNeg: return -x;
+    case UnaryKind::kCeil: return std::ceil(x);
+    case UnaryKind::kFloor: return std::floor(x);
+    case UnaryKind::kNot: return x == 0.0f ? 1.0f : 0.0f;
+    case UnaryKind::kSign: return std::isnan(x) ? x : static_cast<float>((x > 0) - (x < 0));
+    case UnaryKind::kRound: return __builtin_rintf(x);
+    case UnaryKind::kIsInf: return std::isinf(x) ? 1.0f : 0.0f;
+    case UnaryKind::kIsNan: return std::isnan(x) ? 1.0f : 0.0f;
+    default: return static_cast<float>(apply_double(kind, x));
   }
 }
 
 Inferred infer_op(const Unary& op, Infos in) {
   require_inputs(in, {"x"});
   switch (op.kind) {
-    case UnaryKind::kNot:
-      require_type(in, 0, {DataType::kBool});
-      break;
+    case UnaryKind::kNot: require_type(in, 0, {DataType::kBool}); break;
     case UnaryKind::kAbs:
     case UnaryKind::kNeg:
     case UnaryKind::kSign:
       require_type(in, 0, {DataType::kFloat32, DataType::kInt32, DataType::kInt64});
       break;
-    default:
-      require_type(in, 0, {DataType::kFloat32});
+    default: require_type(in, 0, {DataType::kFloat32});
   }
   return {{gives_bool(op.kind) ? DataType::kBool : in[0].type, in[0].shape, nullptr}};
 }

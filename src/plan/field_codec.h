@@ -56,7 +56,8 @@ struct FieldPlace {
   const std::string& origin;
   std::string_view field;
   [[noreturn]] void fail_here(std::string_view what) const {
-    fail(ErrorCode::kInvalidFile, "{}: attribute '{}' {}; the file is damaged", origin, field, what);
+    fail(ErrorCode::kInvalidFile, "{}: attribute '{}' {}; the file is damaged", origin, field,
+         what);
   }
 };
 

@@ -10,8 +10,8 @@ namespace octile {
 /// Concrete extents of a convolution or pooling on images (N, C, H, W). For rows = true (matrix
 /// products) n is the number of rows and h = w = out_h = out_w = kernel = 1.
 struct Geometry {
-  int64_t n = 1, c = 1, h = 1, w = 1;                   // input
-  int64_t m = 1, out_h = 1, out_w = 1;                  // output channels and extents
+  int64_t n = 1, c = 1, h = 1, w = 1;   // input
+  int64_t m = 1, out_h = 1, out_w = 1;  // output channels and extents
   int64_t kernel_h = 1, kernel_w = 1;
   int64_t stride_h = 1, stride_w = 1;
   int64_t dilation_h = 1, dilation_w = 1;

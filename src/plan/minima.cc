@@ -12,9 +12,7 @@ struct Minimum {
   const PlanData& plan;
   const PlanStep& step;
 
-  int32_t of_output() const {
-    return lowest(plan.tensors[size_t(step.outputs[0])].type);
-  }
+  int32_t of_output() const { return lowest(plan.tensors[size_t(step.outputs[0])].type); }
   int32_t of_inputs() const {
     int32_t least = 127;
     for (int32_t t : step.inputs) least = std::min(least, plan.tensors[size_t(t)].q_min);

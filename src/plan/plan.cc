@@ -71,11 +71,16 @@ std::vector<LayerInfo> Plan::layers() const {
   std::vector<LayerInfo> rows;
   for (const PlanStep& step : data_->steps) {
     const PlanTensor& out = data_->tensors[size_t(step.outputs[0])];
-    rows.push_back({.name = step.name, .step = step_name(step),
+    rows.push_back({.name = step.name,
+                    .step = step_name(step),
                     .precision = precision_of(*data_, step),
-                    .tactic = step.tactics.empty() ? "" : step.tactics[0], .output = out.name,
-                    .shape = out.shape, .scale = out.scale, .zero_point = out.zero_point,
-                    .weight_bytes = weight_bytes_of(*data_, step), .note = step.note});
+                    .tactic = step.tactics.empty() ? "" : step.tactics[0],
+                    .output = out.name,
+                    .shape = out.shape,
+                    .scale = out.scale,
+                    .zero_point = out.zero_point,
+                    .weight_bytes = weight_bytes_of(*data_, step),
+                    .note = step.note});
   }
   return rows;
 }

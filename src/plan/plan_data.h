@@ -45,7 +45,9 @@ struct Blob {
   Shape shape;
   std::span<const std::byte> bytes;
   template <typename T>
-  const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(bytes.data());
+  }
 };
 
 /// Bounds of the inputs and where each tensor lies. offsets[t] < 0: not in the arena (constants,
@@ -55,8 +57,8 @@ struct PlanProfile {
     Shape min, opt, max;
     bool operator==(const Bounds&) const = default;
   };
-  std::vector<Bounds> inputs;     // by PlanData::inputs
-  std::vector<int64_t> offsets;   // by tensor
+  std::vector<Bounds> inputs;    // by PlanData::inputs
+  std::vector<int64_t> offsets;  // by tensor
   int64_t arena_bytes = 0;
   bool operator==(const PlanProfile&) const = default;
 };

@@ -79,8 +79,8 @@ auto flat_blobs(Flat& flat, const PlanData& plan) {
   std::vector<flatbuffers::Offset<fbs::Blob>> list;
   size_t offset = 0;
   for (const Blob& b : plan.blobs) {
-    list.push_back(fbs::CreateBlob(flat, uint8_t(b.type), flat_shape(flat, b.shape), offset,
-                                   b.bytes.size()));
+    list.push_back(
+        fbs::CreateBlob(flat, uint8_t(b.type), flat_shape(flat, b.shape), offset, b.bytes.size()));
     offset += aligned(b.bytes.size());
   }
   return flat.CreateVector(list);
@@ -95,8 +95,8 @@ auto flat_profiles(Flat& flat, const PlanData& plan) {
                  max = flat_shape(flat, b.max);
       bounds.push_back(fbs::CreateBounds(flat, min, opt, max));
     }
-    list.push_back(fbs::CreateProfile(flat, flat.CreateVector(bounds),
-                                      flat.CreateVector(p.offsets), p.arena_bytes));
+    list.push_back(fbs::CreateProfile(flat, flat.CreateVector(bounds), flat.CreateVector(p.offsets),
+                                      p.arena_bytes));
   }
   return flat.CreateVector(list);
 }
@@ -116,11 +116,11 @@ Preamble read_preamble(std::span<const std::byte> bytes, const std::string& orig
   check(p.version == kFormatVersion, ErrorCode::kInvalidFile,
         "{}: written in plan format {}, this build reads format {}; build the plan again", origin,
         p.version, kFormatVersion);
-  const bool consistent =
-      p.preamble_bytes == sizeof(p) && p.reserved[0] == 0 && p.reserved[1] == 0 &&
-      p.header_bytes <= bytes.size() - sizeof(p) &&
-      p.payload_offset == aligned(sizeof(p) + p.header_bytes) &&
-      p.payload_offset <= bytes.size() && p.payload_bytes == bytes.size() - p.payload_offset;
+  const bool consistent = p.preamble_bytes == sizeof(p) && p.reserved[0] == 0 &&
+                          p.reserved[1] == 0 && p.header_bytes <= bytes.size() - sizeof(p) &&
+                          p.payload_offset == aligned(sizeof(p) + p.header_bytes) &&
+                          p.payload_offset <= bytes.size() &&
+                          p.payload_bytes == bytes.size() - p.payload_offset;
   if (!consistent) damaged(origin, "its length is not what its preamble says");
   if (p.checksum != checksum_of(p, bytes.subspan(sizeof(p)))) {
     damaged(origin, "its checksum is wrong");
@@ -176,9 +176,11 @@ PlanStep read_step(const fbs::Step& s, const std::string& origin) {
     damaged(origin, "a step's attributes are unreadable");
   }
   PlanStep step{.name = text_of(s.name()),
-                .step = step_of(s.kind(), flexbuffers::GetRoot(attributes->data(),
-                                                               attributes->size()), origin),
-                .inputs = list_of(s.inputs()), .outputs = list_of(s.outputs()), .tactics = {},
+                .step = step_of(
+                    s.kind(), flexbuffers::GetRoot(attributes->data(), attributes->size()), origin),
+                .inputs = list_of(s.inputs()),
+                .outputs = list_of(s.outputs()),
+                .tactics = {},
                 .note = text_of(s.note())};
   if (s.tactics() != nullptr) {
     for (const auto* name : *s.tactics()) step.tactics.push_back(text_of(name));
@@ -200,8 +202,8 @@ PlanProfile read_profile(const fbs::Profile& p, const std::string& origin) {
   PlanProfile profile;
   if (p.inputs() != nullptr) {
     for (const auto* b : *p.inputs()) {
-      profile.inputs.push_back({shape_of(b->min(), origin), shape_of(b->opt(), origin),
-                                shape_of(b->max(), origin)});
+      profile.inputs.push_back(
+          {shape_of(b->min(), origin), shape_of(b->opt(), origin), shape_of(b->max(), origin)});
     }
   }
   profile.offsets = list_of(p.offsets());
@@ -253,8 +255,8 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
   const Preamble p = read_preamble(bytes, origin);
   const auto header = bytes.subspan(sizeof(p), p.header_bytes);
   const auto payload = bytes.subspan(p.payload_offset, p.payload_bytes);
-  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(header.data()), header.size(),
-                                 64, 100'000'000);
+  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(header.data()), header.size(), 64,
+                                 100'000'000);
   if (!fbs::VerifyPlanBuffer(verifier)) damaged(origin, "its header is unreadable");
   const fbs::Plan& flat = *fbs::GetPlan(header.data());
   auto plan = std::make_shared<PlanData>();
@@ -267,14 +269,12 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
                              t.scale(), t.zero_point(), t.blob()});
   });
   each(flat.steps(), [&](const fbs::Step& s) { plan->steps.push_back(read_step(s, origin)); });
-  each(flat.blobs(), [&](const fbs::Blob& b) {
-    plan->blobs.push_back(read_blob(b, payload, origin));
-  });
+  each(flat.blobs(),
+       [&](const fbs::Blob& b) { plan->blobs.push_back(read_blob(b, payload, origin)); });
   plan->inputs = list_of(flat.inputs());
   plan->outputs = list_of(flat.outputs());
-  each(flat.profiles(), [&](const fbs::Profile& f) {
-    plan->profiles.push_back(read_profile(f, origin));
-  });
+  each(flat.profiles(),
+       [&](const fbs::Profile& f) { plan->profiles.push_back(read_profile(f, origin)); });
   plan->storage = std::move(owner);
   validate(*plan, origin);
   annotate_minima(*plan);

@@ -33,8 +33,8 @@ struct Probes {
 
 Probes probe_shapes(const PlanData& plan, const PlanProfile& profile) {
   Probes probes;
-  const auto probe = [&](size_t input, int axis, Shape PlanProfile::Bounds::* alone,
-                         Shape PlanProfile::Bounds::* others) {
+  const auto probe = [&](size_t input, int axis, Shape PlanProfile::Bounds::*alone,
+                         Shape PlanProfile::Bounds::*others) {
     std::vector<Shape> shapes;
     for (const auto& bounds : profile.inputs) shapes.push_back(bounds.*others);
     shapes[input][axis] = (profile.inputs[input].*alone)[axis];
@@ -148,9 +148,8 @@ class Planner {
   void place() {
     std::vector<size_t> order(slots_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
-      return slots_[a].bytes > slots_[b].bytes;
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [this](size_t a, size_t b) { return slots_[a].bytes > slots_[b].bytes; });
     std::vector<size_t> placed;
     for (size_t s : order) {
       slots_[s].offset = best_gap(slots_[s], placed);

@@ -32,7 +32,8 @@ struct Clamp {
   bool operator==(const Clamp&) const = default;
 };
 
-#define OCTILE_FIELD(Struct, name) std::pair { #name, &Struct::name }
+#define OCTILE_FIELD(Struct, name) \
+  std::pair { #name, &Struct::name }
 
 /// Convolution, and matrix product with constant right operand (`rows`: the input is a matrix of
 /// (…, K) rows in kPlain layout; kernel 1×1). inputs: x, [residual], [scale (N), zero (N)] when
@@ -73,12 +74,11 @@ struct DeconvStep {
   Clamp clamp;
   static constexpr std::string_view kName = "Deconv";
   static constexpr auto fields() {
-    return std::make_tuple(OCTILE_FIELD(DeconvStep, window), OCTILE_FIELD(DeconvStep, groups),
-                           OCTILE_FIELD(DeconvStep, in_channels),
-                           OCTILE_FIELD(DeconvStep, out_channels),
-                           OCTILE_FIELD(DeconvStep, output_padding),
-                           OCTILE_FIELD(DeconvStep, weights), OCTILE_FIELD(DeconvStep, bias),
-                           OCTILE_FIELD(DeconvStep, clamp));
+    return std::make_tuple(
+        OCTILE_FIELD(DeconvStep, window), OCTILE_FIELD(DeconvStep, groups),
+        OCTILE_FIELD(DeconvStep, in_channels), OCTILE_FIELD(DeconvStep, out_channels),
+        OCTILE_FIELD(DeconvStep, output_padding), OCTILE_FIELD(DeconvStep, weights),
+        OCTILE_FIELD(DeconvStep, bias), OCTILE_FIELD(DeconvStep, clamp));
   }
   bool operator==(const DeconvStep&) const = default;
 };
@@ -131,8 +131,8 @@ struct LookupStep {
 };
 
 /// Float x → 8 bits with the output tensor's scale and zero point, clamped to [q_lo, q_hi].
-/// dynamic: outputs q, scale (N) float, [zero (N) int32, affine only]; one range a sample: symmetric
-/// s = max|x| / 127, affine as affine_params(min, max); an all-zero sample: s = 1, z = 0.
+/// dynamic: outputs q, scale (N) float, [zero (N) int32, affine only]; one range a sample:
+/// symmetric s = max|x| / 127, affine as affine_params(min, max); an all-zero sample: s = 1, z = 0.
 /// Input and output layouts may differ (the conversion is fused).
 struct QuantizeStep {
   int32_t q_lo = -128, q_hi = 127;

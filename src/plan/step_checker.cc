@@ -16,8 +16,10 @@ class StepChecker {
       : plan_(plan), step_(step), origin_(origin) {}
 
   void need(bool condition, std::string_view what) const {
-    check(condition, ErrorCode::kInvalidFile, "{}: step '{}' ({}): {}; the plan is damaged, build "
-          "it again", origin_, step_.name, name_of(step_.step), what);
+    check(condition, ErrorCode::kInvalidFile,
+          "{}: step '{}' ({}): {}; the plan is damaged, build "
+          "it again",
+          origin_, step_.name, name_of(step_.step), what);
   }
 
   void operator()(const ConvStep& s) const {
@@ -83,7 +85,8 @@ class StepChecker {
     need(bytes || in(0).type == DataType::kFloat32, "input type");
     if (s.kind == PoolingKind::kMax) {
       need(in(0).type == out(0).type && in(0).scale == out(0).scale &&
-               in(0).zero_point == out(0).zero_point, "a maximum keeps type and scale");
+               in(0).zero_point == out(0).zero_point,
+           "a maximum keeps type and scale");
     } else if (bytes) {
       need(is_bytes(out(0).type), "output type");
       quantized(in(0));
@@ -270,7 +273,8 @@ class StepChecker {
   }
   void same_values() const {
     need(in(0).type == out(0).type && in(0).scale == out(0).scale &&
-             in(0).zero_point == out(0).zero_point, "types differ");
+             in(0).zero_point == out(0).zero_point,
+         "types differ");
   }
 
   const PlanData& plan_;

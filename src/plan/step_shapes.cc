@@ -94,12 +94,14 @@ struct Rule {
     check(x.rank() == 4 && x[1] == s.in_channels, ErrorCode::kInvalidArgument,
           "step '{}' needs an image of {} channels, not {}", step.name, s.in_channels,
           x.to_string());
-    const TensorInfo weights{DataType::kFloat32,
-                             Shape{s.in_channels, s.out_channels / s.groups, s.window.kernel[0],
-                                   s.window.kernel[1]}, nullptr};
+    const TensorInfo weights{
+        DataType::kFloat32,
+        Shape{s.in_channels, s.out_channels / s.groups, s.window.kernel[0], s.window.kernel[1]},
+        nullptr};
     const TensorInfo image{DataType::kFloat32, x, nullptr};
-    return {infer(Deconvolution{s.window, s.groups, s.output_padding},
-                  std::vector{image, weights})[0].shape};
+    return {
+        infer(Deconvolution{s.window, s.groups, s.output_padding}, std::vector{image, weights})[0]
+            .shape};
   }
   std::vector<Shape> operator()(const PoolStep& s) const {
     check_image(step, in[0]);
@@ -136,7 +138,9 @@ struct Rule {
     const TensorInfo a{DataType::kFloat32, in[0], nullptr}, b{DataType::kFloat32, in[1], nullptr};
     return {infer(s.op, std::vector{a, b})[0].shape};
   }
-  std::vector<Shape> operator()(const GenericStep& s) const { return by_rule(s.op, plan, step, in); }
+  std::vector<Shape> operator()(const GenericStep& s) const {
+    return by_rule(s.op, plan, step, in);
+  }
 };
 
 }  // namespace

@@ -42,8 +42,7 @@ class PlanChecker {
       need(t.blob < int64_t(plan_.blobs.size()) && t.blob >= -1, "a blob index is out of range");
       if (t.blob < 0) continue;
       const Blob& b = plan_.blobs[size_t(t.blob)];
-      need(t.layout == Layout::kPlain && b.type == t.type &&
-               holds(b.bytes.size(), t.type, t.shape),
+      need(t.layout == Layout::kPlain && b.type == t.type && holds(b.bytes.size(), t.type, t.shape),
            "a constant's bytes do not fit its shape");
       const bool booleans = t.type != DataType::kBool ||
                             std::all_of(b.bytes.begin(), b.bytes.end(),
@@ -103,7 +102,7 @@ class PlanChecker {
       for (size_t i = 0; i < p.inputs.size(); ++i) {
         bounds(p.inputs[i], plan_.tensors[size_t(plan_.inputs[i])].shape);
       }
-      for (const Shape PlanProfile::Bounds::* which :
+      for (const Shape PlanProfile::Bounds::*which :
            {&PlanProfile::Bounds::min, &PlanProfile::Bounds::opt, &PlanProfile::Bounds::max}) {
         std::vector<Shape> inputs;
         for (const auto& b : p.inputs) inputs.push_back(b.*which);

@@ -25,8 +25,9 @@ Shape ExecutionContext::shape(const std::string& binding) const {
   const PlanData& plan = impl_->engine.data;
   const int input = impl_->engine.input_index(binding);
   if (input >= 0) {
-    return impl_->input_known[size_t(input)] ? impl_->input_shapes[size_t(input)]
-                                             : plan.tensors[size_t(plan.inputs[size_t(input)])].shape;
+    return impl_->input_known[size_t(input)]
+               ? impl_->input_shapes[size_t(input)]
+               : plan.tensors[size_t(plan.inputs[size_t(input)])].shape;
   }
   const int output = impl_->engine.output_index(binding);
   check(output >= 0, ErrorCode::kInvalidArgument, "engine '{}' has no input or output '{}'",
@@ -34,7 +35,8 @@ Shape ExecutionContext::shape(const std::string& binding) const {
   if (impl_->current == nullptr) impl_->activate();  // says why the shapes do not fit
   check(impl_->current != nullptr, ErrorCode::kInvalidArgument,
         "the shape of output '{}' is not known until every input's shape is set; call "
-        "set_input_shape", binding);
+        "set_input_shape",
+        binding);
   return impl_->current->shapes[size_t(plan.outputs[size_t(output)])];
 }
 

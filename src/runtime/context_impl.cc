@@ -23,7 +23,8 @@ bool may_broadcast(const Step& step) {
 }  // namespace
 
 ExecutionContext::Impl::Impl(const Engine::Impl& engine_in, int profile_in)
-    : engine(engine_in), profile(profile_in),
+    : engine(engine_in),
+      profile(profile_in),
       plan_profile(engine.data.profiles[size_t(profile_in)]),
       arena(DataType::kUInt8, Shape{plan_profile.arena_bytes}),
       workspace(DataType::kUInt8,
@@ -71,8 +72,8 @@ void ExecutionContext::Impl::require_inside(size_t input, const Shape& shape) co
   }
   check(inside, ErrorCode::kInvalidArgument,
         "input '{}': shape {} is outside profile {}, which goes from {} to {}; use another profile "
-        "or build one that holds it", input_tensor(input).name, shape.to_string(), profile,
-        b.min.to_string(), b.max.to_string());
+        "or build one that holds it",
+        input_tensor(input).name, shape.to_string(), profile, b.min.to_string(), b.max.to_string());
 }
 
 /// Where several inputs vary, shapes set one after the other need not fit before the last is set:
@@ -160,8 +161,8 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
   for (size_t t = 0; t < made.shapes.size(); ++t) {
     check(made.shapes[t].volume() <= state.max_shapes[t].volume(), ErrorCode::kUnsupported,
           "tensor '{}' has shape {} here, larger than at the profile's max shapes ({}); build the "
-          "plan with a profile for these shapes", plan.tensors[t].name,
-          made.shapes[t].to_string(), state.max_shapes[t].to_string());
+          "plan with a profile for these shapes",
+          plan.tensors[t].name, made.shapes[t].to_string(), state.max_shapes[t].to_string());
   }
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     const StepView view = make_view(plan, plan.steps[s], made.shapes);

@@ -26,7 +26,7 @@ struct ExecutionContext::Impl {
   void set_shape(size_t input, const Shape& shape);
   void set_shapes(const std::vector<Tensor>& inputs);
   void set_data(size_t input, const Tensor& value);
-  void activate();          // prepares for the shapes set, when all are; else current is null
+  void activate();  // prepares for the shapes set, when all are; else current is null
   Prepared prepare();
   const Tactic& tactic_for(size_t step, const StepView& view);
   void find_views();
@@ -53,8 +53,8 @@ struct ExecutionContext::Impl {
   std::vector<void*> bound_outputs;       // null: owned_outputs
   std::vector<Tensor> owned_inputs, owned_outputs;
   std::vector<std::pair<int32_t, int32_t>> foreign_views;  // (view, what it reads in place)
-  std::vector<void*> pointers;                    // by tensor
-  std::vector<const void*> step_inputs;           // operand lists, one after the other
+  std::vector<void*> pointers;                             // by tensor
+  std::vector<const void*> step_inputs;                    // operand lists, one after the other
   std::vector<void*> step_outputs;
   std::vector<size_t> input_begin, output_begin;  // by step, into the lists
   bool pointers_valid = false;

@@ -11,7 +11,7 @@ namespace octile {
 namespace {
 
 std::vector<Shape> shapes_at(const PlanData& plan, const PlanProfile& profile,
-                             const Shape PlanProfile::Bounds::* which) {
+                             const Shape PlanProfile::Bounds::*which) {
   std::vector<Shape> inputs;
   for (const auto& bounds : profile.inputs) inputs.push_back(bounds.*which);
   return infer_all_shapes(plan, inputs);
@@ -20,7 +20,10 @@ std::vector<Shape> shapes_at(const PlanData& plan, const PlanProfile& profile,
 }  // namespace
 
 Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
-    : plan(plan_in), data(plan.data()), options(options_in), backend(cpu_backend()),
+    : plan(plan_in),
+      data(plan.data()),
+      options(options_in),
+      backend(cpu_backend()),
       device(backend.open(options.isa, options.threads)) {
   for (int32_t t : data.inputs) {
     const PlanTensor& tensor = data.tensors[size_t(t)];

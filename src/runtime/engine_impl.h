@@ -15,10 +15,10 @@ struct Engine::Impl {
 
   /// One profile ready to run on this machine.
   struct ProfileState {
-    std::vector<const Tactic*> tactics;         // by step
-    std::vector<const PackedWeights*> packed;   // by step; may be null
-    size_t workspace_bytes = 0;                 // largest over the steps at max shapes
-    std::vector<Shape> max_shapes;              // by tensor
+    std::vector<const Tactic*> tactics;        // by step
+    std::vector<const PackedWeights*> packed;  // by step; may be null
+    size_t workspace_bytes = 0;                // largest over the steps at max shapes
+    std::vector<Shape> max_shapes;             // by tensor
   };
 
   /// Index into PlanData::inputs, or −1.

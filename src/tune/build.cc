@@ -1,8 +1,7 @@
 // The public build(): compile, with calibration before it when a Calibrator is given.
-#include "octile/builder.h"
-
 #include "base/parallel_for.h"
 #include "compile/compile.h"
+#include "octile/builder.h"
 
 namespace octile {
 

@@ -35,24 +35,12 @@ std::vector<float> values_of(int kind, size_t count, uint32_t seed) {
   std::vector<float> values(count);
   for (float& v : values) {
     switch (kind % 6) {
-      case 0:
-        v = normal(random);
-        break;
-      case 1:
-        v = std::max(0.0f, normal(random));
-        break;  // ReLU
-      case 2:
-        v = heavy(random);
-        break;  // heavy tails
-      case 3:
-        v = uniform(random);
-        break;
-      case 4:
-        v = std::min(6.0f, std::max(0.0f, 3 * normal(random)));
-        break;  // ReLU6
-      default:
-        v = std::round(normal(random) * 40) / 128;
-        break;  // few distinct values
+      case 0: v = normal(random); break;
+      case 1: v = std::max(0.0f, normal(random)); break;  // ReLU
+      case 2: v = heavy(random); break;                   // heavy tails
+      case 3: v = uniform(random); break;
+      case 4: v = std::min(6.0f, std::max(0.0f, 3 * normal(random))); break;  // ReLU6
+      default: v = std::round(normal(random) * 40) / 128; break;              // few distinct values
     }
   }
   return values;

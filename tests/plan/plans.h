@@ -23,8 +23,12 @@ class PlanBuilder {
  public:
   int32_t tensor(const std::string& name, DataType type, Layout layout, const Shape& shape,
                  float scale = 0.0f, int32_t zero_point = 0) {
-    plan.tensors.push_back({.name = name, .type = type, .layout = layout, .shape = shape,
-                            .scale = scale, .zero_point = zero_point});
+    plan.tensors.push_back({.name = name,
+                            .type = type,
+                            .layout = layout,
+                            .shape = shape,
+                            .scale = scale,
+                            .zero_point = zero_point});
     return int32_t(plan.tensors.size()) - 1;
   }
   int32_t input(const std::string& name, const Shape& shape, DataType type = kF32) {
@@ -45,8 +49,12 @@ class PlanBuilder {
   }
   void step(Step step, std::vector<int32_t> inputs, std::vector<int32_t> outputs) {
     const std::string name = "step " + std::to_string(plan.steps.size());
-    plan.steps.push_back({.name = name, .step = std::move(step), .inputs = std::move(inputs),
-                          .outputs = std::move(outputs), .tactics = {}, .note = ""});
+    plan.steps.push_back({.name = name,
+                          .step = std::move(step),
+                          .inputs = std::move(inputs),
+                          .outputs = std::move(outputs),
+                          .tactics = {},
+                          .note = ""});
   }
   /// One profile that goes from `low` to `high` in every dynamic extent of the inputs.
   void profile(int64_t low, int64_t high) {
@@ -80,8 +88,11 @@ class PlanBuilder {
 };
 
 inline Window window2(int64_t kernel, int64_t stride, int64_t pad) {
-  return {.kernel = {kernel, kernel}, .stride = {stride, stride}, .dilation = {1, 1},
-          .pad_before = {pad, pad}, .pad_after = {pad, pad}};
+  return {.kernel = {kernel, kernel},
+          .stride = {stride, stride},
+          .dilation = {1, 1},
+          .pad_before = {pad, pad},
+          .pad_after = {pad, pad}};
 }
 
 /// int8 3×3 convolution of 4 channels to 4.
@@ -126,9 +137,14 @@ inline PlanData every_step_plan() {
   b.step(ConcatStep{1}, {l, e}, {k});
   const int32_t kf = b.tensor("kf", kF32, kLast, joined);
   b.step(DequantizeStep{}, {k}, {kf});
-  DeconvStep deconv{.window = window2(2, 2, 0), .groups = 2, .in_channels = 8, .out_channels = 2,
-                    .output_padding = {0, 0}, .weights = b.blob(kF32, {8, 2, 2, 1}),
-                    .bias = b.blob(kF32, {2}), .clamp = {}};
+  DeconvStep deconv{.window = window2(2, 2, 0),
+                    .groups = 2,
+                    .in_channels = 8,
+                    .out_channels = 2,
+                    .output_padding = {0, 0},
+                    .weights = b.blob(kF32, {8, 2, 2, 1}),
+                    .bias = b.blob(kF32, {2}),
+                    .clamp = {}};
   const int32_t d = b.tensor("d", kF32, kLast, {kDynamic, 2, 6, 6});
   b.step(deconv, {kf}, {d});
   const int32_t a = b.tensor("a", kF32, kLast, {kDynamic, 2, 6, 6});
@@ -159,7 +175,8 @@ inline PlanData every_step_plan() {
   const int32_t soft = b.tensor("soft", kF32, kPlain, {kDynamic, 5});
   b.step(SoftmaxStep{{-1}, -1}, {y}, {soft});
   const int32_t gram = b.tensor("gram", kF32, kPlain, {kDynamic, kDynamic});
-  b.step(MatMulStep{.op = {.transpose_a = false, .transpose_b = true}, .multiplier = 0.0f,
+  b.step(MatMulStep{.op = {.transpose_a = false, .transpose_b = true},
+                    .multiplier = 0.0f,
                     .clamp = {.lo = -1.0f, .hi = 1.0f}},
          {soft, y}, {gram});
   const int32_t top = b.tensor("top", kF32, kPlain, {kDynamic, 2});
@@ -173,8 +190,8 @@ inline PlanData every_step_plan() {
 
 /// Reads bytes as a plan called "small.plan".
 inline std::shared_ptr<const PlanData> read(std::string_view bytes) {
-  auto copy = std::make_shared<Tensor>(kU8, Shape{int64_t(bytes.size())},
-                                       std::as_bytes(std::span(bytes)));
+  auto copy =
+      std::make_shared<Tensor>(kU8, Shape{int64_t(bytes.size())}, std::as_bytes(std::span(bytes)));
   const std::span<const std::byte> view(static_cast<const std::byte*>(copy->data()), bytes.size());
   return deserialize(view, copy, "small.plan");
 }

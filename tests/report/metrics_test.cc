@@ -1,9 +1,9 @@
 // Metrics against values worked out by hand.
-#include "octile/report.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
+
+#include "octile/report.h"
 
 namespace octile {
 namespace {

@@ -55,7 +55,10 @@ TEST(Context, WhatIsMissingIsNamed) {
   EXPECT_TRUE(contains(message_of([&] { context.bind_output("x", &context); }), "no output 'x'"));
   EXPECT_TRUE(contains(message_of([&] { context.shape("nothing"); }), "nothing"));
   EXPECT_TRUE(contains(message_of([&] { context.output("nothing"); }), "nothing"));
-  EXPECT_TRUE(contains(message_of([&] { context.set_input("x", Tensor(kS8, {2, 4})); }), "float32"));
+  EXPECT_TRUE(contains(message_of([&] {
+                         context.set_input("x", Tensor(kS8, {2, 4}));
+                       }),
+                       "float32"));
   EXPECT_TRUE(contains(message_of([&] { context.run({}); }), "takes 1 inputs, not 0"));
 }
 
@@ -234,8 +237,7 @@ TEST(Context, ProfilesAreIndependent) {
   EXPECT_GT(engine.arena_bytes(1), engine.arena_bytes(0));
   ExecutionContext small = engine.create_context(0), big = engine.create_context(1);
   EXPECT_EQ(big.profile(), 1);
-  EXPECT_TRUE(
-      contains(message_of([&] { big.set_input_shape("x", {2, 4, 6, 6}); }), "profile 1"));
+  EXPECT_TRUE(contains(message_of([&] { big.set_input_shape("x", {2, 4, 6, 6}); }), "profile 1"));
   Random random(5);
   for (int64_t n : {2, 9, 3, 4, 1}) {
     const Tensor x = random_floats({n, 4, 6, 6}, random, 40.0f);

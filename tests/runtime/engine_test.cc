@@ -81,7 +81,8 @@ TEST(Engine, TacticsOfAStrongerIsaAreReplaced) {
       make_view(data, data.steps[2], infer_all_shapes(data, std::vector{Shape{3, 4, 6, 6}}));
   const Tactic* strong = nullptr;
   for (const Tactic* tactic : cpu_backend().tactics()) {
-    if (tactic->isa() > Isa::kPortable && tactic->refuse(view, Device{Isa::kAvx512Vnni, 1}).empty()) {
+    if (tactic->isa() > Isa::kPortable &&
+        tactic->refuse(view, Device{Isa::kAvx512Vnni, 1}).empty()) {
       strong = tactic;
     }
   }
@@ -101,8 +102,7 @@ TEST(Engine, AStepThatNothingRunsIsAnError) {
   PlanData data = small_plan();
   std::get<EltwiseStep>(data.steps[1].step).kind = ElementwiseKind::kEqual;
   const Plan plan = checked(data);
-  const std::string message =
-      message_of([&] { Engine::load(plan); }, ErrorCode::kUnsupported);
+  const std::string message = message_of([&] { Engine::load(plan); }, ErrorCode::kUnsupported);
   EXPECT_TRUE(contains(message, "step 1"));
   EXPECT_TRUE(contains(message, "portable.eltwise.float"));
 }
@@ -128,8 +128,8 @@ TEST(Engine, IsasThatTheMachineLacksAreRefused) {
     if (cpu_supports(isa)) continue;
     const Plan plan = portable_plan(small_plan());
     const EngineOptions options{.isa = isa, .threads = 1, .log = {}};
-    EXPECT_TRUE(contains(
-        message_of([&] { Engine::load(plan, options); }, ErrorCode::kUnsupported), name_of(isa).data()));
+    EXPECT_TRUE(contains(message_of([&] { Engine::load(plan, options); }, ErrorCode::kUnsupported),
+                         name_of(isa).data()));
   }
   const EngineOptions negative{.isa = {}, .threads = -1, .log = {}};
   message_of([&] { Engine::load(portable_plan(small_plan()), negative); });

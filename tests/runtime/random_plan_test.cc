@@ -51,8 +51,8 @@ class Grower {
         const auto kind = chance(2) ? ElementwiseKind::kAdd : ElementwiseKind::kSub;
         const int32_t a = any_float(), b = pick(floats_);
         return keep(floats_,
-                    EltwiseStep{.kind = kind, .m_a = 0, .m_b = 0, .clamp = {-50.0f, 50.0f}},
-                    {a, b}, made(kF32));
+                    EltwiseStep{.kind = kind, .m_a = 0, .m_b = 0, .clamp = {-50.0f, 50.0f}}, {a, b},
+                    made(kF32));
       }
       case 3: {  // there and back: two views of one buffer
         const int32_t wide = builder_.tensor("w" + std::to_string(builder_.plan.tensors.size()),
@@ -62,18 +62,16 @@ class Grower {
         return keep(floats_, ViewStep{Shuffle{.has_reshape = true, .dims = {0, 24}}}, {wide},
                     made(kF32));
       }
-      case 4:
-        return keep(bytes_, QuantizeStep{}, {any_float()}, made(kS8, 0.25f, 2));
+      case 4: return keep(bytes_, QuantizeStep{}, {any_float()}, made(kS8, 0.25f, 2));
       case 5:
         if (bytes_.empty()) return;
-        return keep(bytes_, LookupStep{builder_.blob(kU8, {256})}, {pick(bytes_)},
-                    made(kS8, 0.5f));
+        return keep(bytes_, LookupStep{builder_.blob(kU8, {256})}, {pick(bytes_)}, made(kS8, 0.5f));
       case 6:
         if (bytes_.empty()) return;
-        return keep(bytes_,
-                    EltwiseStep{.kind = ElementwiseKind::kAdd, .m_a = 0.5f, .m_b = 1.0f,
-                                .clamp = {}},
-                    {pick(bytes_), pick(bytes_)}, made(kS8, 0.5f));
+        return keep(
+            bytes_,
+            EltwiseStep{.kind = ElementwiseKind::kAdd, .m_a = 0.5f, .m_b = 1.0f, .clamp = {}},
+            {pick(bytes_), pick(bytes_)}, made(kS8, 0.5f));
       default:
         if (bytes_.empty()) return;
         return keep(floats_, DequantizeStep{}, {pick(bytes_)}, made(kF32));

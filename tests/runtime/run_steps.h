@@ -84,7 +84,8 @@ inline PlanData small_plan(int64_t low = 1, int64_t high = 3) {
   const float value = 1.0f;
   std::memcpy(const_cast<std::byte*>(b.plan.blobs[0].bytes.data()), &value, sizeof(value));
   const int32_t y = b.tensor("y", kF32, kPlain, {kDynamic, 4});
-  b.step(EltwiseStep{.kind = ElementwiseKind::kSub, .m_a = 0, .m_b = 0, .clamp = {}}, {r, one}, {y});
+  b.step(EltwiseStep{.kind = ElementwiseKind::kSub, .m_a = 0, .m_b = 0, .clamp = {}}, {r, one},
+         {y});
   b.plan.outputs = {y};
   return b.finish(low, high);
 }

@@ -32,8 +32,7 @@ struct Signed {
     __m256i value, magnitude;
   };
   static Operand prepare(int32_t four) {
-    const __m256i a =
-        _mm256_set1_epi32(kFlip ? four ^ static_cast<int32_t>(0x80808080u) : four);
+    const __m256i a = _mm256_set1_epi32(kFlip ? four ^ static_cast<int32_t>(0x80808080u) : four);
     return {a, _mm256_abs_epi8(a)};
   }
   static __m256i add(__m256i sum, const Operand& a, __m256i w) {
@@ -43,7 +42,8 @@ struct Signed {
 
 template <int kRows, int kVectors>
 constexpr GemmKernel kernel() {
-  return {kRows, 8 * kVectors,
+  return {kRows,
+          8 * kVectors,
           {variant<Signed<true>, kRows, kVectors>(), variant<Signed<false>, kRows, kVectors>(),
            variant<SevenBit, kRows, kVectors>()}};
 }

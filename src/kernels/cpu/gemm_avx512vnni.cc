@@ -92,7 +92,8 @@ constexpr GemmVariant variant() {
 
 template <int kRows, int kVectors>
 constexpr GemmKernel kernel() {
-  return {kRows, 16 * kVectors,
+  return {kRows,
+          16 * kVectors,
           {variant<kRows, kVectors, false>(), variant<kRows, kVectors, true>(),
            variant<kRows, kVectors, false>()}};
 }

@@ -20,7 +20,8 @@ struct Vnni {
 
 template <int kRows, int kVectors>
 constexpr GemmKernel kernel() {
-  return {kRows, 8 * kVectors,
+  return {kRows,
+          8 * kVectors,
           {variant<Vnni<false>, kRows, kVectors>(), variant<Vnni<true>, kRows, kVectors>(),
            variant<Vnni<false>, kRows, kVectors>()}};
 }

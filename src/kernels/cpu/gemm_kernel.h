@@ -24,14 +24,14 @@ struct GemmTile {
   const float* addend;         // nr values added after the multiply (dynamic steps), or null
   int64_t m, n;                // valid rows and columns
   uint8_t* out;
-  int64_t out_stride;          // bytes from row to row
-  const uint8_t* residual;     // null: none
+  int64_t out_stride;       // bytes from row to row
+  const uint8_t* residual;  // null: none
   int64_t residual_stride;
   bool residual_signed;
   int32_t residual_zero;
   float residual_multiplier;
-  float lo, hi;                // 8-bit outputs: lo − z and hi − z
-  int32_t zero;                // z of 8-bit outputs
+  float lo, hi;  // 8-bit outputs: lo − z and hi − z
+  int32_t zero;  // z of 8-bit outputs
 };
 
 using GemmFunction = void (*)(const GemmTile&);
@@ -40,7 +40,7 @@ using GemmFunction = void (*)(const GemmTile&);
 /// multiplying (the driver takes shift · Σw off the bias).
 struct GemmVariant {
   int32_t shift;
-  GemmFunction bytes, floats;        // by output type
+  GemmFunction bytes, floats;          // by output type
   GemmFunction one_bytes, one_floats;  // the same for a single row
 };
 

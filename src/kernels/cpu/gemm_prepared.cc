@@ -16,15 +16,15 @@ namespace octile {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int kMaxRows = 16;  // ≥ every kernel's mr
+constexpr int kMaxRows = 16;   // ≥ every kernel's mr
 constexpr int64_t kSlack = 4;  // bytes that the last segment may read too many
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 struct Regions {
-  size_t pointers, gathered, thread;            // bytes a thread
-  size_t images;                                // all images with padded borders, or 0
-  size_t bias, scale, padding;                  // bytes of the tables of dynamic steps
+  size_t pointers, gathered, thread;  // bytes a thread
+  size_t images;                      // all images with padded borders, or 0
+  size_t bias, scale, padding;        // bytes of the tables of dynamic steps
 };
 
 /// Extents of an image with its borders: what the kernel's windows cover.
@@ -33,8 +33,8 @@ struct PaddedImage {
 };
 
 PaddedImage padded_image(const Geometry& g) {
-  const int64_t h = std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h +
-                                                  (g.kernel_h - 1) * g.dilation_h + 1);
+  const int64_t h =
+      std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
   const int64_t w = std::max(g.pad_left + g.w, (g.out_w - 1) * g.stride_w + g.kernel_w);
   return {h, w, h * w * g.c};
 }
@@ -44,7 +44,8 @@ Regions regions_of(const StepView& view, const GemmKernel& kernel) {
   const GemmCut cut = gemm_cut(step);
   Regions layout{};
   layout.pointers = aligned(size_t(cut.segments * kernel.mr) * sizeof(void*));
-  layout.gathered = cut.rows == GemmCut::Rows::kGathered ? aligned(size_t(cut.bytes * kernel.mr)) : 0;
+  layout.gathered =
+      cut.rows == GemmCut::Rows::kGathered ? aligned(size_t(cut.bytes * kernel.mr)) : 0;
   layout.thread = layout.pointers + layout.gathered;
   if (cut.rows == GemmCut::Rows::kPadded) {
     const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
@@ -52,8 +53,7 @@ Regions regions_of(const StepView& view, const GemmKernel& kernel) {
   }
   if (!step.dynamic) return layout;
   const int64_t group_out = step.out_channels / step.groups;
-  const auto columns =
-      size_t(step.groups * ((group_out + kernel.nr - 1) / kernel.nr) * kernel.nr);
+  const auto columns = size_t(step.groups * ((group_out + kernel.nr - 1) / kernel.nr) * kernel.nr);
   const auto samples = size_t(view.inputs[0].shape[0]);
   layout.bias = aligned(samples * columns * sizeof(int32_t));
   layout.scale = aligned(samples * columns * sizeof(float));
@@ -80,7 +80,10 @@ size_t GemmPrepared::workspace_bytes(const StepView& view, const GemmKernel& ker
 GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, const Device& device)
     : step_(*view.as<ConvStep>()),
       g_(geometry_of(step_, view.inputs[0].shape, view.outputs[0].shape)),
-      x_(view.inputs[0]), y_(view.outputs[0]), weights_(weights), threads_(device.threads) {
+      x_(view.inputs[0]),
+      y_(view.outputs[0]),
+      weights_(weights),
+      threads_(device.threads) {
   if (step_.residual) residual_ = view.inputs[1];
   pixels_ = g_.out_h * g_.out_w;
   rows_ = g_.n * pixels_;
@@ -89,8 +92,8 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
   tiles_ = weights.tiles_per_group * step_.groups;
   row_tiles_ = (rows_ + weights.kernel.mr - 1) / weights.kernel.mr;
   const auto half_l2 = int64_t(l2_bytes() / 2);
-  tiles_per_chunk_ = std::clamp<int64_t>(half_l2 / std::max<int64_t>(1, weights.tile_bytes), 1,
-                                         tiles_);
+  tiles_per_chunk_ =
+      std::clamp<int64_t>(half_l2 / std::max<int64_t>(1, weights.tile_bytes), 1, tiles_);
   if (row_tiles_ < threads_) {  // few rows: threads share the columns instead
     tiles_per_chunk_ = std::min(tiles_per_chunk_, std::max<int64_t>(1, tiles_ / (2 * threads_)));
   }
@@ -125,9 +128,9 @@ void GemmPrepared::fill_samples(const Buffers& buffers) {
       const int32_t zero = affine ? zeros[s] : 0;
       for (int64_t c = 0; c < columns; ++c) {
         const auto i = size_t(c);
-        const uint32_t start = static_cast<uint32_t>(weights_.bias[i]) -
-                               static_cast<uint32_t>(zero) *
-                                   static_cast<uint32_t>(weights_.weight_sum[i]);
+        const uint32_t start =
+            static_cast<uint32_t>(weights_.bias[i]) -
+            static_cast<uint32_t>(zero) * static_cast<uint32_t>(weights_.weight_sum[i]);
         sample_bias_[s * columns + c] = static_cast<int32_t>(start);
         sample_scale_[s * columns + c] = product_scale(scales[s], weights_.multiplier[i]);
       }
@@ -217,8 +220,8 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
   const GemmKernel& kernel = weights_.kernel;
   const bool bytes = is_byte_type(y_.type);
   const GemmVariant& v = weights_.variant;
-  const GemmFunction function = count == 1 ? (bytes ? v.one_bytes : v.one_floats)
-                                           : (bytes ? v.bytes : v.floats);
+  const GemmFunction function =
+      count == 1 ? (bytes ? v.one_bytes : v.one_floats) : (bytes ? v.bytes : v.floats);
   const int64_t group_out = step_.out_channels / step_.groups;
   const int64_t size = bytes ? 1 : 4;
   const int32_t* bias[kMaxRows];
@@ -246,7 +249,8 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
       const int64_t sample = sample_of(first_row + std::min<int64_t>(r, count - 1));
       const int64_t base = step_.dynamic ? sample * int64_t(weights_.columns()) : 0;
       bias[r] = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + base + packed_column;
-      scale[r] = (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;
+      scale[r] =
+          (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;
     }
     const bool gathered = weights_.cut.rows == GemmCut::Rows::kGathered;
     t.row_offset = gathered ? 0 : group * (step_.in_channels / step_.groups);
@@ -256,8 +260,8 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
     t.out = static_cast<uint8_t*>(buffers.outputs[0]) +
             (first_row * step_.out_channels + channel) * size;
     if (step_.residual) {
-      t.residual = static_cast<const uint8_t*>(buffers.inputs[1]) +
-                   first_row * step_.out_channels + channel;
+      t.residual =
+          static_cast<const uint8_t*>(buffers.inputs[1]) + first_row * step_.out_channels + channel;
     }
     function(t);
   }

@@ -36,9 +36,9 @@ class GemmPrepared : public Prepared {
   int threads_;
   int64_t pixels_, rows_, samples_, rows_per_sample_;
   int64_t tiles_, tiles_per_chunk_, chunks_, row_tiles_;
-  std::vector<int32_t> offsets_;      // [tap][pixel] in bytes into one image; −1: padding
-  std::vector<uint8_t> padding_;      // one pixel of z_x
-  uint8_t* images_ = nullptr;  // padded copies, in the workspace of the current run
+  std::vector<int32_t> offsets_;  // [tap][pixel] in bytes into one image; −1: padding
+  std::vector<uint8_t> padding_;  // one pixel of z_x
+  uint8_t* images_ = nullptr;     // padded copies, in the workspace of the current run
   // Tables of dynamic steps, in the workspace of the current run: [sample][column].
   int32_t* sample_bias_ = nullptr;
   float* sample_scale_ = nullptr;

@@ -33,9 +33,8 @@ class GemmTactic : public Tactic {
     }
     if (isa_ == Isa::kAvx2) {
       const auto w = view.blob(step->weights).bytes;
-      const bool lowest = std::any_of(w.begin(), w.end(), [](std::byte b) {
-        return b == std::byte{0x80};
-      });
+      const bool lowest =
+          std::any_of(w.begin(), w.end(), [](std::byte b) { return b == std::byte{0x80}; });
       if (lowest) return "a weight of -128 could saturate int16";
     }
     return "";

@@ -36,11 +36,11 @@ class GemmWeights : public PackedWeights {
   GemmCut cut;
   int64_t tiles_per_group = 0;
   int64_t tile_bytes = 0;
-  std::vector<int8_t> packed;        // [group][tile][segment][k/4][nr][4]
-  std::vector<int32_t> bias;         // [group][tile][nr]; shift taken off
-  std::vector<int32_t> weight_sum;   // the same order: Σ w_q
-  std::vector<float> multiplier;     // the same order
-  std::vector<float> addend;         // dynamic steps: the float bias, the same order
+  std::vector<int8_t> packed;       // [group][tile][segment][k/4][nr][4]
+  std::vector<int32_t> bias;        // [group][tile][nr]; shift taken off
+  std::vector<int32_t> weight_sum;  // the same order: Σ w_q
+  std::vector<float> multiplier;    // the same order
+  std::vector<float> addend;        // dynamic steps: the float bias, the same order
 };
 
 /// The kernel of a list that wastes the fewest columns on `n`, wider ones first.

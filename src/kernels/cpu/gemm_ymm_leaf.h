@@ -44,11 +44,12 @@ inline void store_bytes(const GemmTile& t, int r, int v, __m256i sum) {
   y = _mm256_min_ps(_mm256_max_ps(y, _mm256_set1_ps(t.lo)), _mm256_set1_ps(t.hi));
   const __m256i q = _mm256_add_epi32(_mm256_cvtps_epi32(y), _mm256_set1_epi32(t.zero));
   // The low byte of each lane; values are inside the type's range already.
-  const __m256i pick = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                        0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m256i pick =
+      _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1,
+                       -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   const __m256i packed = _mm256_shuffle_epi8(q, pick);
-  const __m128i bytes = _mm_unpacklo_epi32(_mm256_castsi256_si128(packed),
-                                           _mm256_extracti128_si256(packed, 1));
+  const __m128i bytes =
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
   uint8_t* out = t.out + r * t.out_stride + 8 * v;
   if (n >= 8) {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out), bytes);

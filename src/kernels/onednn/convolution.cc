@@ -58,8 +58,8 @@ Problem problem_of(const StepView& view) {
   const int64_t kh = g.kernel_h, kw = g.kernel_w;
   if (step.groups == 1) {
     p.weight_dims = {m, c, kh, kw};
-    p.canonical = Desc(p.weight_dims, dnnl::memory::data_type::f32,
-                       Dims{kh * kw * c, 1, kw * c, c});
+    p.canonical =
+        Desc(p.weight_dims, dnnl::memory::data_type::f32, Dims{kh * kw * c, 1, kw * c, c});
   } else {
     p.weight_dims = {step.groups, m, c, kh, kw};
     p.canonical = Desc(p.weight_dims, dnnl::memory::data_type::f32,
@@ -132,8 +132,8 @@ Desc deconvolution_weights(const DeconvStep& step, const Geometry& g, Dims* dims
   const bool grouped = step.groups > 1;
   *dims = grouped ? Dims{step.groups, m, c, g.kernel_h, g.kernel_w}
                   : Dims{m, c, g.kernel_h, g.kernel_w};
-  const Dims strides = grouped ? Dims{c * channel, 1, channel, row, tap}
-                               : Dims{1, channel, row, tap};
+  const Dims strides =
+      grouped ? Dims{c * channel, 1, channel, row, tap} : Dims{1, channel, row, tap};
   return Desc(*dims, dnnl::memory::data_type::f32, strides);
 }
 
@@ -153,8 +153,7 @@ class DeconvolutionTactic : public Tactic {
     const ThreadCountScope threads(device.threads);
     const Described d = describe_step(view);
     return std::make_unique<PackedMemory>(
-        d.canonical, view.blob(view.as<DeconvStep>()->weights).bytes.data(),
-        d.made.weights_desc());
+        d.canonical, view.blob(view.as<DeconvStep>()->weights).bytes.data(), d.made.weights_desc());
   }
 
   size_t workspace_bytes(const StepView& view, const Device& device) const override {

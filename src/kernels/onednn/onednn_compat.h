@@ -2,8 +2,9 @@
 // primitive descriptors are made. Everything else in this room is the same source for both.
 #pragma once
 
-#include <oneapi/dnnl/dnnl.hpp>
 #include <oneapi/dnnl/dnnl_version.h>
+
+#include <oneapi/dnnl/dnnl.hpp>
 
 namespace octile::onednn {
 
@@ -39,8 +40,8 @@ inline auto convolution(const dnnl::engine& engine, const Desc& x, const Desc& w
 inline auto deconvolution(const dnnl::engine& engine, const Desc& x, const Desc& w, const Desc& b,
                           const Desc& y, const Spatial& s, const dnnl::primitive_attr& attr) {
   return dnnl::deconvolution_forward::primitive_desc(
-      engine, kInference, dnnl::algorithm::deconvolution_direct, x, w, b, y, s.strides,
-      s.dilations, s.pad_before, s.pad_after, attr);
+      engine, kInference, dnnl::algorithm::deconvolution_direct, x, w, b, y, s.strides, s.dilations,
+      s.pad_before, s.pad_after, attr);
 }
 
 inline auto pooling(const dnnl::engine& engine, dnnl::algorithm kind, const Desc& x, const Desc& y,
@@ -66,8 +67,8 @@ inline auto binary(const dnnl::engine& engine, dnnl::algorithm kind, const Desc&
 
 inline auto softmax(const dnnl::engine& engine, const Desc& x, int axis,
                     const dnnl::primitive_attr& attr) {
-  return dnnl::softmax_forward::primitive_desc(
-      engine, kInference, dnnl::algorithm::softmax_accurate, x, x, axis, attr);
+  return dnnl::softmax_forward::primitive_desc(engine, kInference,
+                                               dnnl::algorithm::softmax_accurate, x, x, axis, attr);
 }
 
 #else
@@ -79,27 +80,25 @@ inline void append_eltwise(dnnl::post_ops& ops, dnnl::algorithm kind, float alph
 inline auto convolution(const dnnl::engine& engine, const Desc& x, const Desc& w, const Desc& b,
                         const Desc& y, const Spatial& s, const dnnl::primitive_attr& attr) {
   using Op = dnnl::convolution_forward;
-  return Op::primitive_desc(
-      Op::desc(kInference, dnnl::algorithm::convolution_direct, x, w, b, y, s.strides, s.dilations,
-               s.pad_before, s.pad_after),
-      attr, engine);
+  return Op::primitive_desc(Op::desc(kInference, dnnl::algorithm::convolution_direct, x, w, b, y,
+                                     s.strides, s.dilations, s.pad_before, s.pad_after),
+                            attr, engine);
 }
 
 inline auto deconvolution(const dnnl::engine& engine, const Desc& x, const Desc& w, const Desc& b,
                           const Desc& y, const Spatial& s, const dnnl::primitive_attr& attr) {
   using Op = dnnl::deconvolution_forward;
-  return Op::primitive_desc(
-      Op::desc(kInference, dnnl::algorithm::deconvolution_direct, x, w, b, y, s.strides,
-               s.dilations, s.pad_before, s.pad_after),
-      attr, engine);
+  return Op::primitive_desc(Op::desc(kInference, dnnl::algorithm::deconvolution_direct, x, w, b, y,
+                                     s.strides, s.dilations, s.pad_before, s.pad_after),
+                            attr, engine);
 }
 
 inline auto pooling(const dnnl::engine& engine, dnnl::algorithm kind, const Desc& x, const Desc& y,
                     const Dims& kernel, const Spatial& s, const dnnl::primitive_attr& attr) {
   using Op = dnnl::pooling_v2_forward;
-  return Op::primitive_desc(Op::desc(kInference, kind, x, y, s.strides, kernel, s.dilations,
-                                     s.pad_before, s.pad_after),
-                            attr, engine);
+  return Op::primitive_desc(
+      Op::desc(kInference, kind, x, y, s.strides, kernel, s.dilations, s.pad_before, s.pad_after),
+      attr, engine);
 }
 
 inline auto matmul(const dnnl::engine& engine, const Desc& a, const Desc& b, const Desc& bias,

@@ -7,8 +7,8 @@ namespace octile::onednn {
 
 const Tactic& convolution_tactic();
 const Tactic& deconvolution_tactic();
-const Tactic& rows_tactic();     // products with constant right operand
-const Tactic& matmul_tactic();   // two run-time operands
+const Tactic& rows_tactic();    // products with constant right operand
+const Tactic& matmul_tactic();  // two run-time operands
 const Tactic& pooling_tactic();
 const Tactic& eltwise_tactic();
 const Tactic& activation_tactic();

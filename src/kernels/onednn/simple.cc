@@ -77,8 +77,8 @@ struct PoolingTraits {
                           {after(g.out_h, g.stride_h, g.kernel_h, g.dilation_h, g.h, g.pad_top),
                            after(g.out_w, g.stride_w, g.kernel_w, g.dilation_w, g.w, g.pad_left)}};
     const auto kind = step.kind == PoolingKind::kMax ? dnnl::algorithm::pooling_max
-                      : step.count_padding ? dnnl::algorithm::pooling_avg_include_padding
-                                           : dnnl::algorithm::pooling_avg_exclude_padding;
+                      : step.count_padding           ? dnnl::algorithm::pooling_avg_include_padding
+                                                     : dnnl::algorithm::pooling_avg_exclude_padding;
     return pooling(cpu_engine(), kind, image(view.inputs[0]), image(view.outputs[0]),
                    {g.kernel_h, g.kernel_w}, spatial, attributes());
   }
