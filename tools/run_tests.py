@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def environment(build):
     env = dict(os.environ)
+    # Several test programs share the cores: threads that wait must not spin them away.
+    env.setdefault("OMP_WAIT_POLICY", "passive")
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
     env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tools/lsan.supp:print_suppressions=0")

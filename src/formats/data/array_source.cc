@@ -20,7 +20,8 @@ Tensor gather_rows(const Tensor& array, const std::vector<int64_t>& indices, siz
   Tensor result(array.type(), shape);
   for (size_t i = 0; i < count; ++i) {
     std::memcpy(static_cast<std::byte*>(result.data()) + i * row,
-                static_cast<const std::byte*>(array.data()) + size_t(indices[begin + i]) * row, row);
+                static_cast<const std::byte*>(array.data()) + size_t(indices[begin + i]) * row,
+                row);
   }
   return result;
 }

@@ -29,6 +29,16 @@ Picture decode_picture(const std::string& path) {
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int known = stbi_info_from_memory(data, int(bytes.size()), &width, &height, &channels);
   const int wanted = channels <= 2 ? 1 : 3;  // alpha is dropped
+  // stb does not notice that a PPM or PGM ends early, and leaves the rest as it was.
+  if (known != 0 && (bytes.starts_with("P5") || bytes.starts_with("P6"))) {
+    const int wide = stbi_is_16_bit_from_memory(data, int(bytes.size())) != 0 ? 2 : 1;
+    const size_t header = 9;  // at least: "P5 1 1 1 "
+    const size_t needed = header + size_t(width) * size_t(height) * size_t(channels * wide);
+    check(bytes.size() >= needed, ErrorCode::kInvalidFile,
+          "{}: no picture that can be decoded "
+          "({} bytes, where {}x{} needs {})",
+          path, bytes.size(), width, height, needed);
+  }
   stbi_uc* pixels = known == 0 ? nullptr
                                : stbi_load_from_memory(data, int(bytes.size()), &width, &height,
                                                        &channels, wanted);

@@ -61,8 +61,8 @@ bool looks_like_idx(std::string_view bytes) {
 }
 
 Tensor parse_idx(std::string_view bytes, const std::string& origin) {
-  check(looks_like_idx(bytes), ErrorCode::kInvalidFile,
-        "{}: not an IDX file of unsigned bytes", origin);
+  check(looks_like_idx(bytes), ErrorCode::kInvalidFile, "{}: not an IDX file of unsigned bytes",
+        origin);
   const auto byte = [&](size_t i) { return int64_t(static_cast<unsigned char>(bytes[i])); };
   const int rank = int(byte(3));
   const size_t begin = 4 + 4 * size_t(rank);
@@ -97,8 +97,8 @@ std::vector<int64_t> load_labels(const std::string& path) {
   const std::string bytes = read_maybe_gzip(path);
   std::vector<int64_t> labels;
   if (looks_like_idx(bytes) || bytes.substr(0, 6) == "\x93NUMPY") {
-    const Tensor values = (looks_like_idx(bytes) ? parse_idx(bytes, path) : load_npy(path))
-                              .cast(DataType::kInt64);
+    const Tensor values =
+        (looks_like_idx(bytes) ? parse_idx(bytes, path) : load_npy(path)).cast(DataType::kInt64);
     check(values.shape().rank() == 1, ErrorCode::kInvalidFile,
           "{}: labels need one axis, not shape {}", path, values.shape().to_string());
     const auto span = values.span<int64_t>();

@@ -96,8 +96,10 @@ DataType type_of(const std::string& descr, const std::string& origin) {
   for (const auto& [name, type] : kTypes) {
     if (std::string_view(descr).substr(1) == name) return type;
   }
-  fail(ErrorCode::kUnsupported, "{}: element type '{}' is not supported; save it as float32, "
-       "float64, float16, int8, uint8, int16, int32, int64 or bool", origin, descr);
+  fail(ErrorCode::kUnsupported,
+       "{}: element type '{}' is not supported; save it as float32, "
+       "float64, float16, int8, uint8, int16, int32, int64 or bool",
+       origin, descr);
 }
 
 void swap_bytes(Tensor& tensor) {
@@ -164,7 +166,8 @@ Tensor parse_npy(std::string_view bytes, const std::string& origin) {
 }
 
 std::string format_npy(const Tensor& array) {
-  const Tensor stored = array.type() == DataType::kBFloat16 ? array.cast(DataType::kFloat32) : array;
+  const Tensor stored =
+      array.type() == DataType::kBFloat16 ? array.cast(DataType::kFloat32) : array;
   std::string shape;
   for (int64_t extent : stored.shape()) shape += fmt::format("{}, ", extent);
   if (stored.shape().rank() > 1) shape.resize(shape.size() - 2);

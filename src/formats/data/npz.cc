@@ -75,7 +75,8 @@ std::map<std::string, Tensor> load_npz(const std::string& path) {
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {
     const char* stored = zip_get_name(archive.get(), zip_uint64_t(i), 0);
-    check(stored != nullptr, ErrorCode::kInvalidFile, "{}: member {} has no readable name", path, i);
+    check(stored != nullptr, ErrorCode::kInvalidFile, "{}: member {} has no readable name", path,
+          i);
     std::string name = stored;
     const std::string origin = fmt::format("{}, member '{}'", path, name);
     if (name.size() > 4 && name.ends_with(".npy")) name.resize(name.size() - 4);

@@ -67,8 +67,8 @@ std::unique_ptr<BatchSource> open_npz(const std::string& path, const DataOptions
                        (arrays.size() == 1 && options.input_shapes.size() == 1);
     std::string inputs;
     for (const auto& [input, shape] : options.input_shapes) inputs += " '" + input + "'";
-    check(known, ErrorCode::kInvalidArgument, "{}: array '{}' is no input of the model; those are{}",
-          path, name, inputs);
+    check(known, ErrorCode::kInvalidArgument,
+          "{}: array '{}' is no input of the model; those are{}", path, name, inputs);
   }
   if (arrays.size() == 1 && options.input_shapes.size() == 1) {
     auto only = arrays.extract(arrays.begin());
@@ -119,7 +119,8 @@ std::unique_ptr<BatchSource> open_list(const std::string& path, std::string_view
 }
 
 bool is_text(std::string_view bytes) {
-  return std::none_of(bytes.begin(), bytes.begin() + std::min<ptrdiff_t>(4096, ptrdiff_t(bytes.size())),
+  return std::none_of(bytes.begin(),
+                      bytes.begin() + std::min<ptrdiff_t>(4096, ptrdiff_t(bytes.size())),
                       [](char c) { return static_cast<unsigned char>(c) < 9; });
 }
 
@@ -160,9 +161,10 @@ std::unique_ptr<BatchSource> open_path(const std::string& path, const DataOption
   }
   if (bytes.substr(0, 2) == "PK") return open_npz(path, options);
   if (is_cifar(path, bytes)) return open_cifar(path, bytes, options);
-  check(is_text(bytes) && !bytes.empty(), ErrorCode::kInvalidFile,
-        "{}: neither pictures, .npy, .npz, IDX, CIFAR-10 (.bin) nor a text file that lists pictures",
-        path);
+  check(
+      is_text(bytes) && !bytes.empty(), ErrorCode::kInvalidFile,
+      "{}: neither pictures, .npy, .npz, IDX, CIFAR-10 (.bin) nor a text file that lists pictures",
+      path);
   return open_list(path, bytes, options);
 }
 

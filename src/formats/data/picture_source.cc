@@ -14,12 +14,15 @@ class PictureSource : public BatchSource {
  public:
   PictureSource(std::vector<std::string> files, std::vector<int64_t> labels,
                 const DataOptions& options, const std::string& origin)
-      : files_(std::move(files)), labels_(std::move(labels)), options_(options),
+      : files_(std::move(files)),
+        labels_(std::move(labels)),
+        options_(options),
         indices_(select_samples(int64_t(files_.size()), options, origin)) {
     if (options.input_shapes.empty()) return;
     check(options.input_shapes.size() == 1, ErrorCode::kInvalidArgument,
           "{}: pictures feed one input, but the model has {}; give the samples as .npz with one "
-          "array an input", origin, options.input_shapes.size());
+          "array an input",
+          origin, options.input_shapes.size());
     input_name_ = options.input_shapes.begin()->first;
     input_ = options.input_shapes.begin()->second;
   }
@@ -30,7 +33,8 @@ class PictureSource : public BatchSource {
     Tensor stacked;
     for (size_t i = 0; i < count; ++i) {
       const std::string& file = files_[size_t(indices_[at_ + i])];
-      const Tensor sample = prepare_picture(decode_picture(file), options_.preprocess, input_, file);
+      const Tensor sample =
+          prepare_picture(decode_picture(file), options_.preprocess, input_, file);
       if (i == 0) {
         Shape shape = sample.shape();
         shape[0] = int64_t(count);

@@ -59,7 +59,8 @@ Canvas resize_part(const Canvas& in, const Part& part) {
     for (int64_t x = 0; x < part.w; ++x) {
       const Taps u = taps(part.left + x, part.width, in.width);
       for (int64_t c = 0; c < in.channels; ++c) {
-        const float top = in.at(v.low, u.low, c) * (1.0f - u.weight) + in.at(v.low, u.high, c) * u.weight;
+        const float top =
+            in.at(v.low, u.low, c) * (1.0f - u.weight) + in.at(v.low, u.high, c) * u.weight;
         const float bottom =
             in.at(v.high, u.low, c) * (1.0f - u.weight) + in.at(v.high, u.high, c) * u.weight;
         out.at(y, x, c) = top * (1.0f - v.weight) + bottom * v.weight;
@@ -106,8 +107,7 @@ Canvas to_gray(const Canvas& in) {
   Canvas out = make_canvas(in.height, in.width, 1);
   for (int64_t y = 0; y < in.height; ++y) {
     for (int64_t x = 0; x < in.width; ++x) {
-      out.at(y, x, 0) =
-          0.299f * in.at(y, x, 0) + 0.587f * in.at(y, x, 1) + 0.114f * in.at(y, x, 2);
+      out.at(y, x, 0) = 0.299f * in.at(y, x, 0) + 0.587f * in.at(y, x, 1) + 0.114f * in.at(y, x, 2);
     }
   }
   return out;
@@ -146,8 +146,10 @@ float normalize(float x, const Preprocess& p, int64_t channel) {
 void check_channels(const Preprocess& p, int64_t channels, const std::string& origin) {
   for (const auto* list : {&p.mean, &p.std}) {
     check(list->empty() || list->size() == 1 || int64_t(list->size()) == channels,
-          ErrorCode::kInvalidArgument, "{}: --preprocess gives {} values of mean or std for {} "
-          "channels", origin, list->size(), channels);
+          ErrorCode::kInvalidArgument,
+          "{}: --preprocess gives {} values of mean or std for {} "
+          "channels",
+          origin, list->size(), channels);
   }
 }
 
@@ -168,7 +170,8 @@ Tensor prepare_picture(const Picture& picture, const Preprocess& p, const Shape&
   if (canvas.height != h || canvas.width != w) {
     check(p.fit != Fit::kNone, ErrorCode::kInvalidArgument,
           "{}: the picture is {}x{}, the input {}x{}; say how it shall fit by --preprocess "
-          "fit=stretch, fit=crop or fit=letterbox", origin, picture.height, picture.width, h, w);
+          "fit=stretch, fit=crop or fit=letterbox",
+          origin, picture.height, picture.width, h, w);
     canvas = p.fit == Fit::kStretch      ? resize(canvas, h, w)
              : p.fit == Fit::kCropCenter ? crop_center(canvas, h, w)
                                          : letterbox(canvas, h, w, p);
@@ -178,8 +181,8 @@ Tensor prepare_picture(const Picture& picture, const Preprocess& p, const Shape&
         "{}: the picture has {} channels after --preprocess, the input {}", origin, canvas.channels,
         channels);
   check_channels(p, canvas.channels, origin);
-  Tensor sample(DataType::kFloat32, nhwc ? Shape{1, h, w, canvas.channels}
-                                         : Shape{1, canvas.channels, h, w});
+  Tensor sample(DataType::kFloat32,
+                nhwc ? Shape{1, h, w, canvas.channels} : Shape{1, canvas.channels, h, w});
   float* out = sample.as<float>();
   for (int64_t y = 0; y < h; ++y) {
     for (int64_t x = 0; x < w; ++x) {

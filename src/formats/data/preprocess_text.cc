@@ -63,7 +63,8 @@ void set_scale(Preprocess& p, std::string_view text) {
   }
   const float top = number("scale", text.substr(0, slash));
   const float bottom = number("scale", text.substr(slash + 1));
-  check(bottom != 0.0f, ErrorCode::kInvalidArgument, "preprocess: scale '{}' divides by zero", text);
+  check(bottom != 0.0f, ErrorCode::kInvalidArgument, "preprocess: scale '{}' divides by zero",
+        text);
   p.scale = top / bottom;
   p.divisor = top == 1.0f ? bottom : 0.0f;
 }
@@ -116,7 +117,8 @@ void set_key(Preprocess& p, std::string_view key, std::string_view value) {
   } else {
     fail(ErrorCode::kInvalidArgument,
          "preprocess: key '{}' is unknown; the keys are fit, size, letterbox, letterbox_value, "
-         "color, scale, mean, std, layout", key);
+         "color, scale, mean, std, layout",
+         key);
   }
 }
 

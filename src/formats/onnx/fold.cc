@@ -1,13 +1,15 @@
 // See fold.h. A value that depends on unknown extents is computed twice, once a probe (extents.h).
 #include "formats/onnx/fold.h"
 
+#include <algorithm>
+
 #include "graph/interpreter.h"
 
 namespace octile {
 namespace {
 
-/// Results larger than this are not computed at import: a small file could ask for any size.
-constexpr int64_t kMostElements = int64_t{1} << 28;
+/// Results are at most this many times as large as the inputs, or kMostMadeElements.
+constexpr int64_t kMostGrowth = 16;
 
 const Tensor* known_value(const ImportState& state, const Value& value, int which) {
   if (value.tensor) return state.network.constant_value(*value.tensor);
@@ -23,12 +25,16 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
     if (name.empty()) continue;
     scratch.values[name] = Value::of(Tensor(*known_value(state, state.values.at(name), which)));
   }
+  int64_t most = kMostMadeElements;
+  for (const auto& [name, value] : scratch.values) {
+    if (value.constant) most = std::max(most, value.constant->volume() * kMostGrowth);
+  }
   Node node(proto, opset, scratch);
   row.rule(node);
   Network& network = scratch.network;
   for (int i = 0; i < network.tensor_count(); ++i) {
     const Shape& shape = network.shape(TensorId{i});
-    check(shape.is_static() && shape.volume() <= kMostElements, ErrorCode::kUnsupported,
+    check(shape.is_static() && shape.volume() <= most, ErrorCode::kUnsupported,
           "it makes a constant of shape {}, which is too large", shape.to_string());
   }
   std::vector<Tensor> results(static_cast<size_t>(proto.output_size()));

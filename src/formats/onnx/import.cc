@@ -82,9 +82,10 @@ class Importer {
     if (!opsets_.contains("")) opsets_[""] = 1;  // ONNX's rule for files without
     const int64_t version = opsets_[""];
     if (version < kOldestOpset) {
-      warn(fmt::format("operator set {} is older than {}, the oldest Octile knows; operators are "
-                       "taken to mean what they did then",
-                       version, kOldestOpset));
+      warn(
+          fmt::format("operator set {} is older than {}, the oldest Octile knows; operators are "
+                      "taken to mean what they did then",
+                      version, kOldestOpset));
     }
     if (version > kNewestOpset) {
       warn(

@@ -8,6 +8,10 @@
 
 namespace octile {
 
+/// A constant that is made, not read, has at most so many elements: a few bytes of a file must not
+/// cost gigabytes.
+inline constexpr int64_t kMostMadeElements = int64_t{1} << 24;
+
 /// Adds the layers of one node and sets its outputs. Throws kInvalidFile / kUnsupported.
 using Rule = void (*)(Node& node);
 

@@ -8,8 +8,6 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 28;
-
 /// With a batch that was made dynamic, an input that kept batch 1 would not fit at run time.
 void refuse_fixed_batch(Node& node, int axis) {
   if (node.state().forced_batch == kNoSymbol || axis == 0) return;
@@ -196,13 +194,13 @@ void import_expand(Node& node) {
           "it expands to an extent that is not known at import; give the model's "
           "inputs fixed shapes");
     }
-    node.require(same || (e.value >= 0 && e.value <= kMostElements), "its shape has the entry {}",
-                 e.value);
+    node.require(same || (e.value >= 0 && e.value <= kMostMadeElements),
+                 "its shape has the entry {}", e.value);
     ones.push_back(same ? 1 : e.value);
     grows = grows || ones[axis] != 1;
   }
   if (!grows) return node.output(node.in(0));
-  node.require(ones.volume() <= kMostElements, "its shape {} is too large", ones.to_string());
+  node.require(ones.volume() <= kMostMadeElements, "its shape {} is too large", ones.to_string());
   const DataType type = node.type(0);
   const bool logic = type == DataType::kBool;
   const bool narrow = !logic && type != DataType::kFloat32 && type != DataType::kInt64;
@@ -225,7 +223,7 @@ void import_tile(Node& node) {
     const int64_t times = repeats[static_cast<size_t>(axis)];
     if (times == 1) continue;
     if (x[axis] == kDynamic) node.unsupported("it repeats axis {} of unknown extent", axis);
-    node.require(times >= 0 && times <= kMostElements && times * x[axis] <= kMostElements,
+    node.require(times >= 0 && times <= kMostMadeElements && times * x[axis] <= kMostMadeElements,
                  "it repeats axis {} {} times", axis, times);
     std::vector<int64_t> indices(static_cast<size_t>(times * x[axis]));
     for (size_t i = 0; i < indices.size(); ++i) {

@@ -7,8 +7,6 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 28;
-
 void output_ints(Node& node, const std::vector<int64_t>& first,
                  const std::vector<int64_t>& second) {
   Value value = Value::of(Tensor::int64s(first));
@@ -36,7 +34,7 @@ template <typename T>
 Tensor range(Node& node, T start, T limit, T delta) {
   const double steps = std::ceil((static_cast<double>(limit) - static_cast<double>(start)) /
                                  static_cast<double>(delta));
-  node.require(delta != T{0} && steps <= static_cast<double>(kMostElements),
+  node.require(delta != T{0} && steps <= static_cast<double>(kMostMadeElements),
                "it counts from {} to {} by {}", start, limit, delta);
   const int64_t count = steps > 0.0 ? static_cast<int64_t>(steps) : 0;
   Tensor result(DataTypeOf<T>::value, Shape{count});
@@ -83,10 +81,10 @@ void import_constant_of_shape(Node& node) {
   }
   Shape shape;
   for (const int64_t extent : node.integers(0, "shape")) {
-    node.require(extent >= 0 && extent <= kMostElements, "its shape has the extent {}", extent);
+    node.require(extent >= 0 && extent <= kMostMadeElements, "its shape has the extent {}", extent);
     shape.push_back(extent);
   }
-  node.require(shape.volume() <= kMostElements, "its shape {} is too large", shape.to_string());
+  node.require(shape.volume() <= kMostMadeElements, "its shape {} is too large", shape.to_string());
   node.output(0, Value::of(filled(shape, value)));
 }
 
