@@ -15,7 +15,7 @@
 
 namespace {
 
-using namespace octile;  // an example may
+using namespace octile;  // NOLINT(google-build-using-namespace): an example may
 
 /// conv → relu → pool, twice; then flatten → fc → relu → fc.
 Network make_network(const std::string& weights_file) {

@@ -15,7 +15,8 @@
 namespace octile {
 
 struct EngineOptions {
-  /// Strongest ISA to use; default: the machine's, or what OCTILE_FORCE_ISA says.
+  /// Strongest ISA of int8 steps; default: the machine's, or what OCTILE_FORCE_ISA says (which
+  /// binds the float steps of oneDNN as well, from their first use in the process on).
   std::optional<Isa> isa;
   int threads = 0;  // 0: all cores; shared by float and int8 steps
   /// Told once a step whose preferred tactic refuses here and what runs instead.

@@ -70,7 +70,7 @@ inline bool may_equal(int64_t a, int64_t b) { return a == b || a == kDynamic || 
 template <typename T>
 constexpr bool is_nan(T value) {
   if constexpr (std::is_floating_point_v<T>) {
-    return value != value;
+    return __builtin_isnan(value);
   } else {
     return false;
   }

@@ -72,9 +72,11 @@ T reduce_one(ReduceKind kind, const Rows& rows, const Split& s, const T* x) {
   const Wide sum = fold(rows, s, x, Wide{0}, [&](Wide v, T e) { return v + wide(e); });
   if (kind == ReduceKind::kSum) return static_cast<T>(sum);
   const int64_t count = s.reduced.volume();
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (std::is_floating_point_v<T>) {
     return static_cast<T>(sum / static_cast<double>(count));
-  return count == 0 ? 0 : static_cast<T>(static_cast<int64_t>(sum) / count);
+  } else {
+    return count == 0 ? 0 : static_cast<T>(static_cast<int64_t>(sum) / count);
+  }
 }
 
 template <typename T>

@@ -4,6 +4,11 @@
 // One call makes a tile of up to mr rows × nr columns. A row is an output pixel (or a matrix row):
 // it is read through one pointer a segment, a segment being one tap of the window (or the whole
 // row). Weights are packed as [segment][group of 4 values of k][nr][4].
+//
+// Depthwise kernels share the contract. A column is a channel and reads its own bytes alone, four
+// taps in one step: segments come in fours (taps beyond the window meet zero weights), weights are
+// [four taps][v = 0…3][nr/16][4 channels][4 taps], channel = 16·lane + 4·v + j: the order in which
+// interleaving four taps' bytes leaves them in 128-bit lanes.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +52,7 @@ struct GemmVariant {
 struct GemmKernel {
   int mr, nr;
   GemmVariant variants[kGemmInputs];
+  bool depthwise = false;
 };
 
 /// Kernels of one instruction set, widest first.
@@ -56,5 +62,6 @@ struct GemmKernels {
 };
 
 extern const GemmKernels kGemmAvx512Vnni, kGemmAvxVnni, kGemmAvx2;
+extern const GemmKernels kDepthwiseAvx512Vnni, kDepthwiseAvxVnni, kDepthwiseAvx2;
 
 }  // namespace octile

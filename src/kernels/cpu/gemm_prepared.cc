@@ -41,7 +41,7 @@ PaddedImage padded_image(const Geometry& g) {
 
 Regions regions_of(const StepView& view, const GemmKernel& kernel) {
   const ConvStep& step = *view.as<ConvStep>();
-  const GemmCut cut = gemm_cut(step);
+  const GemmCut cut = gemm_cut(step, kernel);
   Regions layout{};
   layout.pointers = aligned(size_t(cut.segments * kernel.mr) * sizeof(void*));
   layout.gathered =
@@ -52,8 +52,8 @@ Regions regions_of(const StepView& view, const GemmKernel& kernel) {
     layout.images = aligned(size_t(g.n * padded_image(g).bytes + kSlack));
   }
   if (!step.dynamic) return layout;
-  const int64_t group_out = step.out_channels / step.groups;
-  const auto columns = size_t(step.groups * ((group_out + kernel.nr - 1) / kernel.nr) * kernel.nr);
+  const int64_t groups = gemm_column_groups(step, kernel), group_out = step.out_channels / groups;
+  const auto columns = size_t(groups * ((group_out + kernel.nr - 1) / kernel.nr) * kernel.nr);
   const auto samples = size_t(view.inputs[0].shape[0]);
   layout.bias = aligned(samples * columns * sizeof(int32_t));
   layout.scale = aligned(samples * columns * sizeof(float));
@@ -89,7 +89,7 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
   rows_ = g_.n * pixels_;
   samples_ = x_.shape.rank() > 0 ? x_.shape[0] : 1;
   rows_per_sample_ = std::max<int64_t>(1, samples_ > 0 ? rows_ / samples_ : 1);
-  tiles_ = weights.tiles_per_group * step_.groups;
+  tiles_ = weights.tiles_per_group * weights.column_groups;
   row_tiles_ = (rows_ + weights.kernel.mr - 1) / weights.kernel.mr;
   const auto half_l2 = int64_t(l2_bytes() / 2);
   tiles_per_chunk_ =
@@ -206,8 +206,9 @@ void GemmPrepared::fill_rows(const Buffers& buffers, int64_t first_row, int64_t 
     } else {
       const uint8_t* image = x + row / pixels_ * g_.h * g_.w * g_.c;
       const int32_t* offset = offsets_.data() + row % pixels_;
+      const int64_t taps = g_.kernel_h * g_.kernel_w;
       for (int64_t tap = 0; tap < weights_.cut.segments; ++tap) {
-        const int32_t o = offset[tap * pixels_];
+        const int32_t o = tap < taps ? offset[tap * pixels_] : -1;
         scratch.rows[tap * mr + r] = o >= 0 ? image + o : padding_row(buffers, row);
       }
     }
@@ -222,7 +223,7 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
   const GemmVariant& v = weights_.variant;
   const GemmFunction function =
       count == 1 ? (bytes ? v.one_bytes : v.one_floats) : (bytes ? v.bytes : v.floats);
-  const int64_t group_out = step_.out_channels / step_.groups;
+  const int64_t group_out = step_.out_channels / weights_.column_groups;
   const int64_t size = bytes ? 1 : 4;
   const int32_t* bias[kMaxRows];
   const float* scale[kMaxRows];
@@ -253,7 +254,9 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
           (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;
     }
     const bool gathered = weights_.cut.rows == GemmCut::Rows::kGathered;
-    t.row_offset = gathered ? 0 : group * (step_.in_channels / step_.groups);
+    t.row_offset = kernel.depthwise ? column
+                   : gathered       ? 0
+                                    : group * (step_.in_channels / step_.groups);
     t.weights = weights_.packed.data() + tile * weights_.tile_bytes;
     t.addend = step_.dynamic ? weights_.addend.data() + packed_column : nullptr;
     t.n = std::min<int64_t>(kernel.nr, group_out - column);

@@ -6,11 +6,22 @@ namespace {
 
 int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+/// Where byte i of a column's k (taps, then channels) lies in its tile.
+int64_t packed_place(const GemmKernel& kernel, const GemmCut& cut, int64_t column, int64_t i) {
+  if (kernel.depthwise) {
+    const int64_t lane = column / 16, v = column % 16 / 4, lanes = kernel.nr / 16;
+    return ((i / 4 * 4 + v) * lanes + lane) * 16 + column % 4 * 4 + i % 4;
+  }
+  const int64_t at = i / cut.run * cut.bytes + i % cut.run;
+  return (at / 4 * kernel.nr + column) * 4 + at % 4;
+}
+
 }  // namespace
 
-GemmCut gemm_cut(const ConvStep& step) {
+GemmCut gemm_cut(const ConvStep& step, const GemmKernel& kernel) {
   const int64_t channels = step.in_channels / step.groups;
   const int64_t taps = step.window.kernel[0] * step.window.kernel[1];
+  if (kernel.depthwise) return {round_up(taps, 4), 1, 1, GemmCut::Rows::kDirect};
   if (channels % 4 == 0) return {taps, channels, channels, GemmCut::Rows::kDirect};
   if (!step.rows && step.groups == 1 && step.window.dilation[1] == 1) {
     const int64_t run = step.window.kernel[1] * channels;
@@ -35,15 +46,16 @@ const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n) {
 GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
     : kernel(kernel_in),
       variant(kernel_in.variants[static_cast<int>(gemm_input(view.inputs[0]))]),
-      cut(gemm_cut(*view.as<ConvStep>())) {
+      cut(gemm_cut(*view.as<ConvStep>(), kernel_in)),
+      column_groups(gemm_column_groups(*view.as<ConvStep>(), kernel_in)) {
   const ConvStep& step = *view.as<ConvStep>();
-  const int64_t group_out = step.out_channels / step.groups;
+  const int64_t group_out = step.out_channels / column_groups;
   const int64_t taps = step.window.kernel[0] * step.window.kernel[1];
   const int64_t k = taps * (step.in_channels / step.groups);  // of one output channel
   const int64_t padded_k = cut.segments * cut.bytes;
   tiles_per_group = (group_out + kernel.nr - 1) / kernel.nr;
   tile_bytes = padded_k * kernel.nr;
-  const auto tiles = static_cast<size_t>(tiles_per_group * step.groups);
+  const auto tiles = static_cast<size_t>(tiles_per_group * column_groups);
   packed.assign(tiles * static_cast<size_t>(tile_bytes), 0);
   const size_t padded = tiles * static_cast<size_t>(kernel.nr);
   bias.assign(padded, 0);
@@ -59,8 +71,7 @@ GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
     int32_t sum = 0;
     for (int64_t i = 0; i < k; ++i) {
       const int8_t value = w[m * k + i];
-      const int64_t at_k = i / cut.run * cut.bytes + i % cut.run;
-      out[(at_k / 4 * kernel.nr + column) * 4 + at_k % 4] = value;
+      out[packed_place(kernel, cut, column, i)] = value;
       sum += value;
     }
     const auto at = static_cast<size_t>(tile * kernel.nr + column);

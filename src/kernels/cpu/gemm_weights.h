@@ -19,8 +19,9 @@ struct GemmCut {
   Rows rows = Rows::kDirect;
 };
 
-/// kDirect when the group's channels come in fours; else kPadded for dense kernels of one group.
-GemmCut gemm_cut(const ConvStep& step);
+/// Depthwise: one segment a tap, filled up to fours. Else kDirect when the group's channels come in
+/// fours; kPadded for dense kernels of one group.
+GemmCut gemm_cut(const ConvStep& step, const GemmKernel& kernel);
 
 GemmInput gemm_input(const PlanTensor& x);
 
@@ -34,14 +35,20 @@ class GemmWeights : public PackedWeights {
   const GemmKernel& kernel;
   const GemmVariant& variant;
   GemmCut cut;
-  int64_t tiles_per_group = 0;
+  int64_t column_groups = 1;    // the step's groups; depthwise: one, its columns are the channels
+  int64_t tiles_per_group = 0;  // of columns
   int64_t tile_bytes = 0;
-  std::vector<int8_t> packed;       // [group][tile][segment][k/4][nr][4]
+  std::vector<int8_t> packed;       // [group][tile], then as gemm_kernel.h says
   std::vector<int32_t> bias;        // [group][tile][nr]; shift taken off
   std::vector<int32_t> weight_sum;  // the same order: Σ w_q
   std::vector<float> multiplier;    // the same order
   std::vector<float> addend;        // dynamic steps: the float bias, the same order
 };
+
+/// Groups of columns that share no tile.
+inline int64_t gemm_column_groups(const ConvStep& step, const GemmKernel& kernel) {
+  return kernel.depthwise ? 1 : step.groups;
+}
 
 /// The kernel of a list that wastes the fewest columns on `n`, wider ones first.
 const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n);

@@ -1,14 +1,40 @@
 // See common.h.
 #include "kernels/onednn/common.h"
 
+#include <cstdlib>
 #include <limits>
 
+#include "base/cpu.h"
 #include "base/error.h"
 
 namespace octile::onednn {
 
+namespace {
+
+/// oneDNN's name of a level: what OCTILE_FORCE_ISA allows the float rows.
+dnnl::cpu_isa isa_of(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable: return dnnl::cpu_isa::sse41;
+    case Isa::kAvx2: return dnnl::cpu_isa::avx2;
+    case Isa::kAvxVnni: return dnnl::cpu_isa::avx2_vnni;
+    case Isa::kAvx512Vnni: return dnnl::cpu_isa::avx512_core_vnni;
+  }
+  return dnnl::cpu_isa::all;
+}
+
+dnnl::engine make_engine() {
+  const char* forced = std::getenv("OCTILE_FORCE_ISA");
+  if (forced != nullptr && *forced != 0) {
+    // Too late is no error: whoever used oneDNN before us in this process has decided.
+    (void)dnnl::set_max_cpu_isa(isa_of(default_isa()));
+  }
+  return {dnnl::engine::kind::cpu, 0};
+}
+
+}  // namespace
+
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine engine = make_engine();
   return engine;
 }
 
