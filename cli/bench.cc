@@ -137,10 +137,11 @@ void run(const Session& session, const Flags& flags) {
   for (double v : ms) sum += v;
   const double mean = sum / double(ms.size());
   const double throughput = 1000.0 * double(flags.batch) / mean;
+  const int threads = session.threads > 0 ? session.threads : devices()[0].cores;
   if (flags.json) {
     nlohmann::json json = {{"file", flags.file},
                            {"batch", flags.batch},
-                           {"threads", session.threads},
+                           {"threads", threads},
                            {"isa", engine.isa()},
                            {"profile", profile},
                            {"runs", ms.size()},
@@ -155,8 +156,8 @@ void run(const Session& session, const Flags& flags) {
                            {"throughput_per_s", throughput}};
     fmt::print("{}\n", json.dump(2));
   } else {
-    fmt::print("{}: batch {}, profile {}, {}, {} runs\n", flags.file, flags.batch, profile,
-               engine.isa(), ms.size());
+    fmt::print("{}: batch {}, profile {}, {}, {} threads, {} runs\n", flags.file, flags.batch,
+               profile, engine.isa(), threads, ms.size());
     fmt::print(
         "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
         "\nthroughput: {:.1f} samples/s\n",

@@ -54,12 +54,35 @@ void apply_ranges(Network& network, const std::vector<std::string>& ranges) {
   }
 }
 
+/// What TensorRT's example profile is: a model whose batch alone is dynamic needs no --profile.
+std::optional<Profile> default_profile(const Session& session, const Network& network) {
+  constexpr int64_t kMin = 1, kOpt = 4, kMax = 8;
+  Profile profile;
+  for (const TensorId input : network.inputs()) {
+    Shape shape = network.shape(input);
+    if (shape.is_static()) continue;
+    const auto with_batch = [&](int64_t n) {
+      shape[0] = n;
+      return shape;
+    };
+    if (!with_batch(kMin).is_static()) return std::nullopt;  // the error names the input
+    profile[network.name(input)] = {with_batch(kMin), with_batch(kOpt), with_batch(kMax)};
+  }
+  if (profile.empty()) return std::nullopt;
+  session.log()(LogLevel::kInfo,
+                fmt::format("no --profile: batch {} to {}, fastest at {}", kMin, kMax, kOpt));
+  return profile;
+}
+
 BuildOptions build_options(const Session& session, const Flags& flags, const Network& network) {
   BuildOptions options;
   options.int8 = flags.int8;
   options.scheme = scheme_from_name(flags.scheme);
   for (const std::string& text : flags.profiles) {
     options.profiles.push_back(parse_profile(text, network));
+  }
+  if (flags.profiles.empty()) {
+    if (const auto profile = default_profile(session, network)) options.profiles = {*profile};
   }
   for (const std::string& entry : flags.precisions) {
     const auto [name, value] = split_at_last(entry, '=', "--precision");
@@ -127,7 +150,8 @@ void add_build(CLI::App& app, Session& session) {
       ->capture_default_str();
   flags->calibration.add(*command);
   command->add_option("--profile", flags->profiles,
-                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile");
+                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile (default for a\ndynamic "
+                      "batch: 1 / 4 / 8)");
   command->add_option("--precision", flags->precisions, "LAYER=float32|int8, repeatable");
   command->add_option("--layer-scheme", flags->schemes, "LAYER=SCHEME, repeatable");
   command->add_option("--range", flags->ranges, "TENSOR=MIN:MAX, beats the calibrator, repeatable");

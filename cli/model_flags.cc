@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 namespace octile::cli {
 namespace {
@@ -25,12 +26,13 @@ void write_text(const std::string& file, const std::string& text) {
   }
 }
 
-void check_digest(const CalibrationTable& table, const Network& network, const std::string& file) {
-  if (table.model_digest.empty() || table.model_digest == network.digest()) return;
+void check_same(const std::string& file, const std::string& cached, const std::string& wanted,
+                std::string_view what) {
+  if (cached.empty() || wanted.empty() || cached == wanted) return;
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: the cache was made for another model (digest {}, this model has "
-                          "{}); delete it to calibrate anew",
-                          file, table.model_digest, network.digest()));
+              fmt::format("{}: the cache was made for another {} ({}, here {}); name another file "
+                          "with --cache, or delete this one to calibrate anew",
+                          file, what, cached, wanted));
 }
 
 }  // namespace
@@ -54,9 +56,9 @@ void CalibrationFlags::add(CLI::App& command) {
                   "text file that lists images")
       ->check(CLI::ExistingPath);
   command.add_option("--cache", cache, "Calibration cache to write, or to read where it exists");
-  command.add_option("--method", method, "How a histogram becomes a range")
-      ->check(method_names())
-      ->capture_default_str();
+  method_option_ = command.add_option("--method", method, "How a histogram becomes a range")
+                       ->check(method_names())
+                       ->capture_default_str();
   command.add_option("--percentile", percentile, "For --method percentile")
       ->check(CLI::Range(50.0, 100.0))
       ->capture_default_str();
@@ -65,12 +67,7 @@ void CalibrationFlags::add(CLI::App& command) {
   flags.add(command);
 }
 
-CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network) const {
-  DataOptions data_options = flags.options();
-  for (TensorId input : network.inputs()) {
-    data_options.input_shapes[network.name(input)] = network.shape(input);
-  }
-  const auto source = open_data(data, data_options);
+CalibrationOptions CalibrationFlags::options(const Session& session) const {
   CalibrationOptions options;
   options.method = calibration_method_from_name(method);
   options.percentile = percentile;
@@ -78,9 +75,24 @@ CalibrationTable CalibrationFlags::collect(const Session& session, const Network
   options.threads = session.threads;
   options.progress = session.progress();
   options.log = session.log();
-  CalibrationTable table = calibrate(network, *source, options);
-  if (!data_options.preprocess.is_identity()) table.preprocess = data_options.preprocess.to_json();
-  return table;
+  return options;
+}
+
+std::unique_ptr<BatchSource> CalibrationFlags::open(const Network& network,
+                                                    const Preprocess& preprocess) const {
+  DataOptions options = flags.options();
+  options.preprocess = preprocess;
+  for (TensorId input : network.inputs()) {
+    options.input_shapes[network.name(input)] = network.shape(input);
+  }
+  return open_data(data, options);
+}
+
+CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network) const {
+  const Preprocess preprocess = flags.options().preprocess;
+  CalibrationOptions calibration = options(session);
+  if (!preprocess.is_identity()) calibration.preprocess = preprocess.to_json();
+  return calibrate(network, *open(network, preprocess), calibration);
 }
 
 void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
@@ -88,16 +100,30 @@ void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
   write_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());
 }
 
+CalibrationTable CalibrationFlags::from_cache(const Session& session,
+                                              const Network& network) const {
+  CalibrationTable table = CalibrationTable::load_any(cache);
+  check_same(cache, table.model_digest, network.digest(), "model");
+  const bool own = !table.model_digest.empty();  // TensorRT's caches say little
+  if (own && method_option_->count() > 0) check_same(cache, table.method, method, "method");
+  const std::string fallback = table.preprocess;
+  const Preprocess preprocess = flags.options(fallback).preprocess;
+  if (own) {
+    const std::string wanted = preprocess.is_identity() ? "" : preprocess.to_json();
+    check_same(cache, fallback.empty() ? "none" : fallback, wanted, "preprocessing");
+    if (!data.empty()) {
+      check_same(cache, table.data_digest, open(network, preprocess)->digest(), "set of samples");
+    }
+  }
+  session.log()(LogLevel::kInfo,
+                fmt::format("{}: {} ranges read ({}){}", cache, table.entries.size(), table.method,
+                            data.empty() ? "" : "; --calibrate is not run again"));
+  return table;
+}
+
 std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
                                                          const Network& network) const {
-  if (!cache.empty() && std::filesystem::exists(cache)) {
-    CalibrationTable table = CalibrationTable::load_any(cache);
-    check_digest(table, network, cache);
-    session.log()(LogLevel::kInfo,
-                  fmt::format("{}: {} ranges read ({}){}", cache, table.entries.size(),
-                              table.method, data.empty() ? "" : "; --calibrate is not needed"));
-    return table;
-  }
+  if (!cache.empty() && std::filesystem::exists(cache)) return from_cache(session, network);
   if (data.empty()) {
     if (!cache.empty()) {
       throw Error(ErrorCode::kIo, fmt::format("{}: no such cache, and no --calibrate to make it "

@@ -24,9 +24,16 @@ struct CalibrationFlags {
   /// Calibrates from --calibrate.
   CalibrationTable collect(const Session& session, const Network& network) const;
   void write(const CalibrationTable& table, bool tensorrt, const std::string& version) const;
-  /// The life cycle: an existing --cache is read (and its digests checked against the model),
-  /// else --calibrate is collected and --cache written. nullopt when neither was given.
+  /// The life cycle: an existing --cache is read, and refused when it was made for another model,
+  /// method, preprocessing or, with --calibrate, other samples; else --calibrate is collected and
+  /// --cache written. nullopt when neither was given.
   std::optional<CalibrationTable> obtain(const Session& session, const Network& network) const;
+
+ private:
+  CalibrationOptions options(const Session& session) const;
+  std::unique_ptr<BatchSource> open(const Network& network, const Preprocess& preprocess) const;
+  CalibrationTable from_cache(const Session& session, const Network& network) const;
+  const CLI::Option* method_option_ = nullptr;
 };
 
 }  // namespace octile::cli

@@ -85,6 +85,11 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
 
 DataOptions data_options(const Flags& flags, const Engine& engine) {
   DataOptions options = flags.flags.options(engine.plan().preprocess());
+  if (flags.flags.batch == 0) {  // what the profile was made for
+    const Shape shape =
+        engine.opt_shape(bindings_of(engine, true)[0].name, std::max(0, flags.profile));
+    if (shape.rank() > 0) options.batch = std::max<int64_t>(1, shape[0]);
+  }
   for (const Binding& b : bindings_of(engine, true)) options.input_shapes[b.name] = b.shape;
   return options;
 }
@@ -101,6 +106,11 @@ void show_predictions(const Tensor& scores, int64_t count) {
 
 std::vector<int64_t> labels_for(const Flags& flags, const BatchSource& source) {
   if (flags.labels.empty()) return source.labels();
+  if (flags.flags.seed >= 0) {
+    throw CLI::ValidationError(
+        "--labels with --seed: a file of labels cannot follow samples drawn at random; use data "
+        "that carry their labels");
+  }
   std::vector<int64_t> labels = load_labels(flags.labels);
   const auto first = size_t(std::max<int64_t>(0, flags.flags.first));
   if (first < labels.size() && int64_t(labels.size()) > source.size()) {
@@ -156,7 +166,7 @@ void run(const Session& session, const Flags& flags) {
     fmt::print(stderr, "{}: {} arrays\n", flags.output, arrays.size());
   }
   const Tensor scores = collected.joined(outputs[0].name);
-  const bool classes = scores.type() == DataType::kFloat32 && scores.shape().rank() >= 2;
+  const bool classes = scores.type() == DataType::kFloat32 && scores.shape().rank() == 2;
   const std::vector<int64_t> labels = labels_for(flags, *source);
   if (classes) show_predictions(scores, flags.show);
   if (!flags.metric.empty()) {

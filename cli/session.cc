@@ -66,7 +66,8 @@ void DataFlags::add(CLI::App& command, bool with_preprocess) {
       ->check(CLI::PositiveNumber);
   command.add_option("--seed", seed, "Draw the samples at random by this seed")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--batch", batch, "Samples a batch")->check(CLI::PositiveNumber);
+  command.add_option("--batch", batch, "Samples a batch (default: the profile's opt, or 1)")
+      ->check(CLI::PositiveNumber);
   if (!with_preprocess) return;
   command.add_option("--preprocess", preprocess,
                      "How a sample becomes an input: keys as in\n"
@@ -76,7 +77,7 @@ void DataFlags::add(CLI::App& command, bool with_preprocess) {
 
 DataOptions DataFlags::options(const std::string& fallback) const {
   DataOptions options;
-  options.batch = batch;
+  options.batch = std::max<int64_t>(1, batch);
   options.first = first;
   options.samples = samples;
   if (seed >= 0) options.seed = static_cast<uint64_t>(seed);

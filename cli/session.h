@@ -42,7 +42,8 @@ void add_completion(CLI::App& app, Session& session);
 
 /// --first, --samples, --seed, --preprocess, --batch.
 struct DataFlags {
-  int64_t first = 0, samples = -1, batch = 1;
+  int64_t first = 0, samples = -1;
+  int64_t batch = 0;  // 0: the command's own choice
   int64_t seed = -1;
   std::string preprocess;
   void add(CLI::App& command, bool with_preprocess = true);

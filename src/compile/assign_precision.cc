@@ -11,14 +11,11 @@
 namespace octile {
 namespace {
 
-/// What options and network say about a group; a float request on any of its layers counts.
-Precision requested_precision(const Network& network, const Group& group,
-                              const BuildOptions& options) {
+/// What the network says about a group; a float request on any of its layers counts.
+Precision requested_precision(const Network& network, const Group& group) {
   Precision result = Precision::kAuto;
   for (LayerId layer : group.layers()) {
-    Precision wanted = network.precision(layer);
-    const auto found = options.layer_precision.find(network.name(layer));
-    if (found != options.layer_precision.end()) wanted = found->second;
+    const Precision wanted = network.precision(layer);
     if (wanted == Precision::kFloat32) return wanted;
     if (wanted != Precision::kAuto) result = wanted;
   }
@@ -27,22 +24,19 @@ Precision requested_precision(const Network& network, const Group& group,
 
 Scheme requested_scheme(const Network& network, const Group& group, const BuildOptions& options) {
   for (LayerId layer : group.layers()) {
-    const auto found = options.layer_scheme.find(network.name(layer));
-    if (found != options.layer_scheme.end()) return found->second;
     if (network.scheme(layer)) return *network.scheme(layer);
   }
   return options.scheme;
 }
 
 /// Every name in the options must be a layer's, else a typing error would change nothing silently.
-template <typename Map>
-void check_names(const Network& network, const Map& map, std::string_view what) {
-  for (const auto& [name, value] : map) {
-    check(network.find_layer(name).has_value(), ErrorCode::kInvalidArgument,
-          "{} names layer '{}', which the network does not have after its passes; `octile inspect` "
-          "lists the names",
-          what, name);
-  }
+LayerId layer_named(const Network& network, const std::string& name, std::string_view option) {
+  const auto layer = network.find_layer(name);
+  check(layer.has_value(), ErrorCode::kInvalidArgument,
+        "{} names layer '{}', which the network does not have; `octile inspect` on the model lists "
+        "the names",
+        option, name);
+  return *layer;
 }
 
 int32_t largest_quantized_input(const QuantParams& params, Scheme scheme) {
@@ -118,7 +112,7 @@ class Assigner {
     const Group& group = groups_[g];
     GroupLabel& label = labels_[g];
     label.scheme = requested_scheme(network_, group, options_);
-    const Precision wanted = requested_precision(network_, group, options_);
+    const Precision wanted = requested_precision(network_, group);
     if (!options_.int8) return false;
     if (wanted == Precision::kFloat32) {
       label.note = "float32 was asked for";
@@ -241,10 +235,17 @@ std::string accumulator_refusal(const Network& network, LayerId layer,
   return "";
 }
 
+void apply_requests(Network& network, const BuildOptions& options) {
+  for (const auto& [name, precision] : options.layer_precision) {
+    network.set_precision(layer_named(network, name, "layer_precision"), precision);
+  }
+  for (const auto& [name, scheme] : options.layer_scheme) {
+    network.set_scheme(layer_named(network, name, "layer_scheme"), scheme);
+  }
+}
+
 std::vector<GroupLabel> assign_precision(const Network& network, const std::vector<Group>& groups,
                                          const TensorRanges& ranges, const BuildOptions& options) {
-  check_names(network, options.layer_precision, "layer_precision");
-  check_names(network, options.layer_scheme, "layer_scheme");
   return Assigner(network, groups, ranges, options).run();
 }
 

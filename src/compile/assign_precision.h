@@ -16,9 +16,13 @@ struct GroupLabel {
   std::string note;                          // why it stays float, when INT8 was wanted
 };
 
+/// Puts the requests by name onto the network's layers. Before the passes: a layer that is folded
+/// into another hands its request on. Throws kInvalidArgument for a name that is no layer's.
+void apply_requests(Network& network, const BuildOptions& options);
+
 /// One label a group. Weighted groups are int8 where range and arithmetic allow; arithmetic and
 /// movement groups are int8 where that keeps a chain between weighted int8 groups unbroken (a
-/// movement group right behind a network input counts). Requests by name or on the network win;
+/// movement group right behind a network input counts). Requests on the network's layers win;
 /// one that cannot be fulfilled throws kUnsupported. Missing ranges are told in one warning.
 std::vector<GroupLabel> assign_precision(const Network& network, const std::vector<Group>& groups,
                                          const TensorRanges& ranges, const BuildOptions& options);

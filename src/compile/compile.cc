@@ -55,6 +55,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   std::vector<PlanProfile> profiles = make_profiles(original, build.profiles);
 
   Network network = original;
+  apply_requests(network, build);
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
   const std::vector<Group> groups = make_groups(network, !options.keep_tensors);
   const TensorRanges ranges(network, groups, table);
@@ -65,7 +66,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   std::shared_ptr<PlanData> plan = lower(network, groups, notes_of(labels));
   annotate_minima(*plan);
   plan->profiles = std::move(profiles);
-  plan->preprocess = build.preprocess.is_identity() ? "" : build.preprocess.to_json();
+  plan->preprocess = options.preprocess;
   select_tactics(*plan, cpu_backend(), device, build);
   for (PlanProfile& profile : plan->profiles) {
     if (options.keep_tensors) {

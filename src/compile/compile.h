@@ -17,6 +17,7 @@ struct CompileOptions {
   /// For calibration: no passes, no groups, no reuse of memory, so that every tensor of the
   /// network keeps its bytes until the end of a run.
   bool keep_tensors = false;
+  std::string preprocess;  // Preprocess::to_json() or "": kept in the plan
 };
 
 /// `table` may be null (float and dynamic schemes). Throws Error naming layer, tensor or profile.

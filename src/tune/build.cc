@@ -4,10 +4,19 @@
 #include "octile/builder.h"
 
 namespace octile {
+namespace {
+
+std::string preprocess_json(const BuildOptions& options) {
+  return options.preprocess.is_identity() ? "" : options.preprocess.to_json();
+}
+
+}  // namespace
 
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options) {
   const ThreadCountScope threads(options.threads);
-  return Plan(compile(network, table, CompileOptions{.build = options, .keep_tensors = false}));
+  return Plan(
+      compile(network, table,
+              {.build = options, .keep_tensors = false, .preprocess = preprocess_json(options)}));
 }
 
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options) {
@@ -16,6 +25,7 @@ Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& o
   calibration.threads = options.threads;
   calibration.progress = options.progress;
   calibration.log = options.log;
+  calibration.preprocess = preprocess_json(options);
   if (!options.profiles.empty()) {
     for (const auto& [name, range] : options.profiles.front()) {
       calibration.input_shapes[name] = range.opt;

@@ -62,6 +62,7 @@ inline std::shared_ptr<const PlanData> compiled(const Network& network,
 inline Network quantized(const Network& original, const CalibrationTable* table,
                          const BuildOptions& options) {
   Network network = original;
+  apply_requests(network, options);
   run_passes(network, options.disabled_passes, {});
   const auto groups = make_groups(network, true);
   const TensorRanges ranges(network, groups, table);

@@ -78,6 +78,28 @@ TEST(Precision, OptionsAndNetworkAskByLayer) {
   EXPECT_EQ(computes_in(*by_network.plan(), "conv3"), DataType::kInt8);
 }
 
+/// The scale layer is folded into the convolution before it, whose step then obeys both.
+TEST(Precision, FoldedLayersHandTheirRequestsOn) {
+  Random random(53);
+  Network n("folded");
+  TensorId t = n.add_input("x", DataType::kFloat32, {1, 3, 6, 6});
+  t = n.convolution(t, random_floats({4, 3, 3, 3}, random), std::nullopt, conv_of(1, 1), "conv1");
+  t = n.scale(t, random_floats({4}, random), random_floats({4}, random), std::nullopt, 1, "norm1");
+  t = n.convolution(t, random_floats({2, 4, 1, 1}, random), std::nullopt, {}, "conv2");
+  n.mark_output(t, "y");
+  const CalibrationTable table = table_for(n, inputs_for(n));
+  BuildOptions options = first_tactics(true);
+  options.layer_precision["norm1"] = Precision::kFloat32;
+  const auto plan = compiled(n, &table, options);
+  int floats = 0;
+  for (const PlanStep& step : plan->steps) {
+    const bool conv = std::holds_alternative<ConvStep>(step.step);
+    floats += conv && plan->tensors[size_t(step.inputs[0])].type == DataType::kFloat32 ? 1 : 0;
+  }
+  EXPECT_EQ(floats, 1);
+  EXPECT_EQ(computes_in(*plan, "conv2"), DataType::kInt8);
+}
+
 TEST(Precision, SchemesByLayer) {
   Built b;
   b.options.layer_scheme["conv1"] = Scheme::kStaticAffine;

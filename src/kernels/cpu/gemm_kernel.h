@@ -53,6 +53,7 @@ struct GemmKernel {
   int mr, nr;
   GemmVariant variants[kGemmInputs];
   bool depthwise = false;
+  const GemmVariant& of(GemmInput input) const { return variants[static_cast<int>(input)]; }
 };
 
 /// Kernels of one instruction set, widest first.

@@ -159,21 +159,24 @@ void GemmPrepared::gather_row(const Buffers& buffers, int64_t row, uint8_t* to) 
 }
 
 /// Copies every image into the workspace with borders of z_x, so that a kernel row of a window is
-/// one run of bytes wherever the window stands.
+/// one run of bytes wherever the window stands. Bytes are flipped on the way where the kernel would
+/// do it for each window that reads them.
 void GemmPrepared::pad_images(const Buffers& buffers) const {
   const PaddedImage p = padded_image(g_);
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
   const int64_t line = p.w * g_.c, left = g_.pad_left * g_.c, own = g_.w * g_.c;
   const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, p.bytes));
+  const uint8_t flip = weights_.flips_copies ? 0x80 : 0;
   parallel_for(g_.n, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; ++n) {
       uint8_t* to = images_ + n * p.bytes;
-      const int zero = padding_row(buffers, n * pixels_)[0];
+      const int zero = padding_row(buffers, n * pixels_)[0] ^ flip;
       std::memset(to, zero, size_t(g_.pad_top * line));
       for (int64_t h = 0; h < g_.h; ++h) {
         uint8_t* row = to + (g_.pad_top + h) * line;
+        const uint8_t* from = x + (n * g_.h + h) * own;
         std::memset(row, zero, size_t(left));
-        std::memcpy(row + left, x + (n * g_.h + h) * own, size_t(own));
+        for (int64_t i = 0; i < own; ++i) row[left + i] = from[i] ^ flip;
         std::memset(row + left + own, zero, size_t(line - left - own));
       }
       const int64_t below = g_.pad_top + g_.h;
@@ -182,38 +185,74 @@ void GemmPrepared::pad_images(const Buffers& buffers) const {
   });
 }
 
+/// Row pointers of one tile. Divisions cost more than a short tile's arithmetic: the first row is
+/// decoded, the others are counted up.
 void GemmPrepared::fill_rows(const Buffers& buffers, int64_t first_row, int64_t count,
                              Scratch& scratch) const {
   const int mr = weights_.kernel.mr;
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
-  for (int r = 0; r < mr; ++r) {
-    const int64_t row = first_row + std::min<int64_t>(r, count - 1);
-    if (weights_.cut.rows == GemmCut::Rows::kPadded) {
-      const PaddedImage p = padded_image(g_);
-      const int64_t pixel = row % pixels_, line = p.w * g_.c;
-      const uint8_t* first = images_ + row / pixels_ * p.bytes +
-                             pixel / g_.out_w * g_.stride_h * line +
-                             pixel % g_.out_w * g_.stride_w * g_.c;
-      for (int64_t kh = 0; kh < g_.kernel_h; ++kh) {
-        scratch.rows[kh * mr + r] = first + kh * g_.dilation_h * line;
+  const int64_t segments = weights_.cut.segments;
+  switch (weights_.cut.rows) {
+    case GemmCut::Rows::kGathered:
+      for (int64_t r = 0; r < count; ++r) {
+        scratch.rows[r] = scratch.gathered + r * weights_.cut.bytes;
+        gather_row(buffers, first_row + r, scratch.gathered + r * weights_.cut.bytes);
       }
-    } else if (weights_.cut.rows == GemmCut::Rows::kGathered) {
-      uint8_t* to = scratch.gathered + r * weights_.cut.bytes;
-      if (r < count) gather_row(buffers, row, to);
-      scratch.rows[r] = scratch.gathered + std::min<int64_t>(r, count - 1) * weights_.cut.bytes;
-    } else if (step_.rows) {
-      scratch.rows[r] = x + row * g_.c;
-    } else {
-      const uint8_t* image = x + row / pixels_ * g_.h * g_.w * g_.c;
-      const int32_t* offset = offsets_.data() + row % pixels_;
-      const int64_t taps = g_.kernel_h * g_.kernel_w;
-      for (int64_t tap = 0; tap < weights_.cut.segments; ++tap) {
-        const int32_t o = tap < taps ? offset[tap * pixels_] : -1;
-        scratch.rows[tap * mr + r] = o >= 0 ? image + o : padding_row(buffers, row);
+      break;
+    case GemmCut::Rows::kPadded: fill_padded_rows(first_row, count, scratch); break;
+    case GemmCut::Rows::kDirect:
+      if (step_.rows) {
+        const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_row * g_.c;
+        for (int64_t r = 0; r < count; ++r) scratch.rows[r] = x + r * g_.c;
+      } else {
+        fill_image_rows(buffers, first_row, count, scratch);
       }
-    }
+  }
+  for (int64_t s = 0; s < segments && count < mr; ++s) {  // rows beyond the last repeat it
+    const uint8_t** row = scratch.rows + s * mr;
+    std::fill(row + count, row + mr, row[count - 1]);
   }
   scratch.filled = first_row;
+}
+
+void GemmPrepared::fill_padded_rows(int64_t first_row, int64_t count, Scratch& scratch) const {
+  const PaddedImage p = padded_image(g_);
+  const int mr = weights_.kernel.mr;
+  const int64_t line = p.w * g_.c;
+  int64_t image = first_row / pixels_, h = first_row % pixels_ / g_.out_w;
+  int64_t w = first_row % pixels_ % g_.out_w;
+  for (int64_t r = 0; r < count; ++r) {
+    const uint8_t* first =
+        images_ + image * p.bytes + h * g_.stride_h * line + w * g_.stride_w * g_.c;
+    for (int64_t kh = 0; kh < g_.kernel_h; ++kh) {
+      scratch.rows[kh * mr + r] = first + kh * g_.dilation_h * line;
+    }
+    if (++w < g_.out_w) continue;
+    w = 0;
+    if (++h < g_.out_h) continue;
+    h = 0;
+    ++image;
+  }
+}
+
+void GemmPrepared::fill_image_rows(const Buffers& buffers, int64_t first_row, int64_t count,
+                                   Scratch& scratch) const {
+  const int mr = weights_.kernel.mr;
+  const int64_t taps = g_.kernel_h * g_.kernel_w, image_bytes = g_.h * g_.w * g_.c;
+  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
+  for (int64_t done = 0; done < count;) {  // runs of rows in one image
+    const int64_t row = first_row + done, image = row / pixels_, pixel = row % pixels_;
+    const int64_t run = std::min(count - done, pixels_ - pixel);
+    const uint8_t* from = x + image * image_bytes;
+    const uint8_t* padding = padding_row(buffers, row);
+    const uint8_t** to = scratch.rows + done;
+    for (int64_t tap = 0; tap < taps; ++tap, to += mr) {
+      const int32_t* offset = offsets_.data() + tap * pixels_ + pixel;
+      for (int64_t r = 0; r < run; ++r) to[r] = offset[r] >= 0 ? from + offset[r] : padding;
+    }
+    // Depthwise segments come in fours: what they lack meets zero weights.
+    for (int64_t s = taps; s < weights_.cut.segments; ++s, to += mr) std::fill_n(to, run, padding);
+    done += run;
+  }
 }
 
 void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t count,
@@ -247,8 +286,8 @@ void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t 
     const int64_t column = tile % weights_.tiles_per_group * kernel.nr;
     const int64_t packed_column = tile * kernel.nr, channel = group * group_out + column;
     for (int r = 0; r < kernel.mr; ++r) {
-      const int64_t sample = sample_of(first_row + std::min<int64_t>(r, count - 1));
-      const int64_t base = step_.dynamic ? sample * int64_t(weights_.columns()) : 0;
+      const int64_t row = first_row + std::min<int64_t>(r, count - 1);
+      const int64_t base = step_.dynamic ? sample_of(row) * int64_t(weights_.columns()) : 0;
       bias[r] = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + base + packed_column;
       scale[r] =
           (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;

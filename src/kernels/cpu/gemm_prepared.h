@@ -21,6 +21,9 @@ class GemmPrepared : public Prepared {
   void fill_offsets();
   void fill_samples(const Buffers& buffers);
   void fill_rows(const Buffers& buffers, int64_t first_row, int64_t count, Scratch& scratch) const;
+  void fill_padded_rows(int64_t first_row, int64_t count, Scratch& scratch) const;
+  void fill_image_rows(const Buffers& buffers, int64_t first_row, int64_t count,
+                       Scratch& scratch) const;
   void gather_row(const Buffers& buffers, int64_t row, uint8_t* to) const;
   void pad_images(const Buffers& buffers) const;
   const uint8_t* padding_row(const Buffers& buffers, int64_t row) const;

@@ -45,9 +45,13 @@ const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n) {
 
 GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
     : kernel(kernel_in),
-      variant(kernel_in.variants[static_cast<int>(gemm_input(view.inputs[0]))]),
       cut(gemm_cut(*view.as<ConvStep>(), kernel_in)),
+      flips_copies(cut.rows == GemmCut::Rows::kPadded &&
+                   gemm_input(view.inputs[0]) == GemmInput::kSigned &&
+                   kernel_in.of(GemmInput::kSigned).shift == 128),
+      variant(kernel_in.of(flips_copies ? GemmInput::kUnsigned : gemm_input(view.inputs[0]))),
       column_groups(gemm_column_groups(*view.as<ConvStep>(), kernel_in)) {
+  if (flips_copies) variant.shift += 128;
   const ConvStep& step = *view.as<ConvStep>();
   const int64_t group_out = step.out_channels / column_groups;
   const int64_t taps = step.window.kernel[0] * step.window.kernel[1];

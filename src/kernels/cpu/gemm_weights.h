@@ -33,8 +33,9 @@ class GemmWeights : public PackedWeights {
   size_t columns() const { return bias.size(); }
 
   const GemmKernel& kernel;
-  const GemmVariant& variant;
   GemmCut cut;
+  bool flips_copies;    // padded copies hold x + 128: the kernel for unsigned bytes reads them
+  GemmVariant variant;  // of `kernel`; its shift is what the driver and it add together
   int64_t column_groups = 1;    // the step's groups; depthwise: one, its columns are the channels
   int64_t tiles_per_group = 0;  // of columns
   int64_t tile_bytes = 0;

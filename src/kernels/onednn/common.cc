@@ -19,7 +19,7 @@ dnnl::cpu_isa isa_of(Isa isa) {
     case Isa::kAvxVnni: return dnnl::cpu_isa::avx2_vnni;
     case Isa::kAvx512Vnni: return dnnl::cpu_isa::avx512_core_vnni;
   }
-  return dnnl::cpu_isa::all;
+  return dnnl::cpu_isa::sse41;
 }
 
 dnnl::engine make_engine() {
