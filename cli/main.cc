@@ -1,6 +1,10 @@
 // octile: the command line. One table of commands; each stands in a file of its own.
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 #include "session.h"
 
 namespace octile::cli {
@@ -32,6 +36,13 @@ void add_global(CLI::App& app, Session& session) {
       ->check(CLI::NonNegativeNumber);
 }
 
+/// Results that did not reach stdout (a full disk, say) are a failure like any other.
+int flush_results() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return kOk;
+  fmt::print(stderr, "error: stdout: cannot write the results: {}\n", std::strerror(errno));
+  return kFailed;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "octile");
   Session session;
@@ -44,10 +55,10 @@ int run(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
-    return kOk;
+    return flush_results();
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? kOk : kUsage;
+    return code == 0 ? flush_results() : kUsage;
   } catch (const Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     return error.code() == ErrorCode::kUnsupported ? kUnsupportedModel : kFailed;
