@@ -54,9 +54,16 @@ struct DataFlags {
 /// --scheme, --method … as validated names.
 CLI::Validator scheme_names();
 CLI::Validator method_names();
+/// Instruction sets that this machine has.
 CLI::Validator isa_names();
-/// 1, 2, 3 …
-CLI::Validator at_least_1();
+/// "" when `text` names an instruction set that this machine has, else why not.
+std::string isa_refusal(const std::string& text);
+/// Whole numbers from 1 or from 0; the message says so.
+CLI::Validator positive_integer();
+CLI::Validator non_negative_integer();
+/// Refuses before the long work what could not be written after it: throws Error(kIo) where the
+/// directory of `file` is missing or closed, or `file` is a directory. An empty name passes.
+void check_writable(const std::string& flag, const std::string& file);
 
 /// f(); what it says about a wrong argument becomes a usage error of `option`.
 template <typename F>
@@ -77,10 +84,13 @@ bool is_plan(const std::string& file);
 /// "1x3x224x224" → shape. A usage error naming `what` where it is none.
 Shape parse_shape(const std::string& text, const std::string& what);
 /// "min/opt/max" or "name:min/opt/max,name:…" → profile; an unnamed one is for the only input.
+/// A usage error for anything else.
 Profile parse_profile(const std::string& text, const Network& network);
 
 /// Left-aligned columns, two spaces between; numbers are the caller's to format.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 std::string join(const std::vector<std::string>& list, const std::string& separator);
+/// "'a', 'b', 'c'", the first eight.
+std::string quoted(const std::vector<std::string>& names);
 
 }  // namespace octile::cli
