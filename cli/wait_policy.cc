@@ -18,8 +18,13 @@ constexpr const char* kSpins = "1000";
 
 void choose_wait_policy(char** argv) {
 #ifdef OCTILE_THREADS_OPENMP
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  if (setenv("GOMP_SPINCOUNT", kSpins, 0) != 0) return;
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  // By its own name, so that `ps` shows that; the variable itself keeps this from happening twice.
+  std::array<char, PATH_MAX> self{};
+  const ssize_t length = readlink("/proc/self/exe", self.data(), self.size() - 1);
+  if (length > 0 && setenv("GOMP_SPINCOUNT", kSpins, 0) == 0) execv(self.data(), argv);
+#else
+  (void)argv;
 #endif
 }
 
