@@ -179,7 +179,7 @@ void add_bench(CLI::App& app, Session& session) {
   auto flags = std::make_shared<Flags>();
   command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_option("--batch", flags->batch, "Extent of axis 0")
-      ->check(at_least_1())
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--warmup", flags->warmup_s, "Seconds before measuring")
       ->check(CLI::NonNegativeNumber)

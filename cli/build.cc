@@ -113,9 +113,13 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
 }
 
 void run(const Session& session, const Flags& flags) {
-  if (!flags.int8 && !(flags.calibration.data.empty() && flags.calibration.cache.empty())) {
+  const bool wants_int8 = !flags.calibration.data.empty() || !flags.calibration.cache.empty() ||
+                          !flags.precisions.empty() || !flags.schemes.empty() ||
+                          !flags.ranges.empty();
+  if (!flags.int8 && wants_int8) {
     session.log()(LogLevel::kWarning,
-                  "--calibrate and --cache do nothing without --int8: this is a float engine");
+                  "without --int8 this is a float engine: --calibrate, --cache, --precision, "
+                  "--layer-scheme and --range change nothing");
   }
   Network network = flags.model.load(session);
   apply_ranges(network, flags.ranges);

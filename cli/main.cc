@@ -32,8 +32,7 @@ void add_global(CLI::App& app, Session& session) {
   app.add_flag(
       "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
       "Only warnings and errors");
-  app.add_option("--threads", session.threads, "Threads (default: all cores)")
-      ->check(CLI::NonNegativeNumber);
+  app.add_option("--threads", session.threads, "Threads (default: all cores)")->check(at_least(0));
 }
 
 /// Results that did not reach stdout (a full disk, say) are a failure like any other.

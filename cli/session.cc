@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 
 namespace octile::cli {
 namespace {
@@ -62,13 +62,12 @@ ProgressFunction Session::progress() const {
 }
 
 void DataFlags::add(CLI::App& command, bool with_preprocess) {
-  command.add_option("--first", first, "Skip so many samples")->check(CLI::NonNegativeNumber);
+  command.add_option("--first", first, "Skip so many samples")->check(at_least(0));
   command.add_option("--samples", samples, "Use so many samples (default: all)")
-      ->check(at_least_1());
-  command.add_option("--seed", seed, "Draw the samples at random by this seed")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(1));
+  command.add_option("--seed", seed, "Draw the samples at random by this seed")->check(at_least(0));
   command.add_option("--batch", batch, "Samples a batch (default: the profile's opt, or 1)")
-      ->check(at_least_1());
+      ->check(at_least(1));
   if (!with_preprocess) return;
   command.add_option("--preprocess", preprocess,
                      "How a sample becomes an input: keys as in\n"
@@ -99,7 +98,16 @@ CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "perc
 
 CLI::Validator isa_names() { return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"}); }
 
-CLI::Validator at_least_1() { return CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()); }
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least ? ""
+                                   : fmt::format("'{}' is no whole number from {} on", text, least);
+  };
+  return {check, fmt::format(">={}", least)};
+}
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
   OnnxOptions options;
@@ -156,6 +164,11 @@ Profile parse_profile(const std::string& text, const Network& network) {
                       text));
     }
     const std::string what = "--profile of input '" + name + "'";
+    if (profile.count(name) != 0) {
+      throw CLI::ValidationError(
+          fmt::format("--profile '{}' gives input '{}' twice; repeat --profile for another profile",
+                      text, name));
+    }
     profile[name] = {parse_shape(entry.substr(0, first), what),
                      parse_shape(entry.substr(first + 1, second - first - 1), what),
                      parse_shape(entry.substr(second + 1), what)};

@@ -55,8 +55,8 @@ struct DataFlags {
 CLI::Validator scheme_names();
 CLI::Validator method_names();
 CLI::Validator isa_names();
-/// 1, 2, 3 …
-CLI::Validator at_least_1();
+/// Whole numbers from `least` on.
+CLI::Validator at_least(int64_t least);
 
 /// f(); what it says about a wrong argument becomes a usage error of `option`.
 template <typename F>
