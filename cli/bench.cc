@@ -217,7 +217,7 @@ void add_bench(CLI::App& app, Session& session) {
   auto flags = std::make_shared<Flags>();
   command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_option("--batch", flags->batch, "Extent of axis 0")
-      ->check(positive_integer())
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--warmup", flags->warmup_s, "Seconds before measuring")
       ->check(CLI::NonNegativeNumber)
@@ -228,7 +228,7 @@ void add_bench(CLI::App& app, Session& session) {
   command
       ->add_option("--profile", flags->profile,
                    "Optimization profile (default: the first that holds the batch)")
-      ->check(non_negative_integer());
+      ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
   command->add_flag("--layers", flags->layers, "Add median times a step");
   command->add_flag("--json", flags->json, "JSON instead of text");

@@ -37,7 +37,7 @@ void add_global(CLI::App& app, Session& session) {
       "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
       "Only warnings and errors");
   app.add_option("--threads", session.threads, "Threads (default: all cores; 0 too)")
-      ->check(non_negative_integer());
+      ->check(at_least(0));
 }
 
 /// Results that did not reach stdout (a full disk, say) are a failure like any other.

@@ -247,12 +247,12 @@ void add_run(CLI::App& app, Session& session) {
       "Write all outputs to this .npz, the batches joined along axis 0; where their\n"
       "shapes do not allow that, batch by batch as NAME.0, NAME.1 …");
   command->add_option("--show", flags->show, "Print so many predictions")
-      ->check(non_negative_integer())
+      ->check(at_least(0))
       ->capture_default_str();
   command
       ->add_option("--profile", flags->profile,
                    "Optimization profile (default: the first that holds the batch)")
-      ->check(non_negative_integer());
+      ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
   command->callback([&session, flags] { run(session, *flags); });
 }

@@ -47,15 +47,6 @@ class ProgressLine {
   std::chrono::steady_clock::time_point shown_{};
 };
 
-/// "" when `text` is a whole number from `least` on; else what it must be.
-std::string integer_refusal(const std::string& text, int64_t least, std::string_view what) {
-  int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc{} && at == end && value >= least) return "";
-  return fmt::format("must be {}, not '{}'", what, text);
-}
-
 }  // namespace
 
 LogCallback Session::log() const {
@@ -73,13 +64,12 @@ ProgressFunction Session::progress() const {
 }
 
 void DataFlags::add(CLI::App& command, bool with_preprocess) {
-  command.add_option("--first", first, "Skip so many samples")->check(non_negative_integer());
+  command.add_option("--first", first, "Skip so many samples")->check(at_least(0));
   command.add_option("--samples", samples, "Use so many samples (default: all)")
-      ->check(positive_integer());
-  command.add_option("--seed", seed, "Draw the samples at random by this seed")
-      ->check(non_negative_integer());
+      ->check(at_least(1));
+  command.add_option("--seed", seed, "Draw the samples at random by this seed")->check(at_least(0));
   command.add_option("--batch", batch, "Samples a batch (default: the profile's opt, or 1)")
-      ->check(positive_integer());
+      ->check(at_least(1));
   if (!with_preprocess) return;
   command.add_option("--preprocess", preprocess,
                      "How a sample becomes an input: keys as in\n"
@@ -127,14 +117,17 @@ CLI::Validator isa_names() {
   return {[](std::string& text) { return isa_refusal(text); }, "ISA", "isa"};
 }
 
-CLI::Validator positive_integer() {
-  return {[](std::string& text) { return integer_refusal(text, 1, "a positive integer"); },
-          "INT >= 1", "positive_integer"};
-}
-
-CLI::Validator non_negative_integer() {
-  return {[](std::string& text) { return integer_refusal(text, 0, "an integer of at least 0"); },
-          "INT >= 0", "non_negative_integer"};
+CLI::Validator at_least(int64_t least) {
+  const auto refusal = [least](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc{} && at == end && value >= least) return "";
+    return fmt::format(
+        "must be {}, not '{}'",
+        least == 1 ? "a positive integer" : fmt::format("an integer from {} on", least), text);
+  };
+  return {refusal, fmt::format(">={}", least)};
 }
 
 void check_writable(const std::string& flag, const std::string& file) {

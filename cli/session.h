@@ -58,9 +58,8 @@ CLI::Validator method_names();
 CLI::Validator isa_names();
 /// "" when `text` names an instruction set that this machine has, else why not.
 std::string isa_refusal(const std::string& text);
-/// Whole numbers from 1 or from 0; the message says so.
-CLI::Validator positive_integer();
-CLI::Validator non_negative_integer();
+/// Whole numbers from `least` on; the message says so.
+CLI::Validator at_least(int64_t least);
 /// Refuses before the long work what could not be written after it: throws Error(kIo) where the
 /// directory of `file` is missing or closed, or `file` is a directory. An empty name passes.
 void check_writable(const std::string& flag, const std::string& file);

@@ -79,7 +79,9 @@ TEST(Usage, WrongWordsEndWith2AndNothingOnStdout) {
       {{"build", "m.onnx", "--preprocess", "colour=rgb"}, "colour"},
       {{"build", "m.onnx", "--int8"}, "--calibrate"},
       {{"calibrate", "m.onnx"}, "--cache"},
-      {{"bench", "m.onnx", "--batch", "0"}, "--batch"},
+      {{"build", "m.onnx", "--profile", "x:1x3/1x3/1x3,x:2x3/2x3/2x3"}, "twice"},
+      {{"bench", "m.onnx", "--batch", "0"}, "--batch: '0' is no whole number from 1 on"},
+      {{"bench", "m.onnx", "--batch", "1.5"}, "'1.5'"},
       {{"completion", "tcsh"}, "tcsh"},
   };
   for (const Case& c : cases) {
@@ -179,13 +181,16 @@ TEST(Usage, ResultsAreOnStdoutTheRestOnStderr) {
   EXPECT_EQ(octile(place, in_front).err, "");
 }
 
-TEST(Usage, DataWithoutInt8IsWarnedAbout) {
+TEST(Usage, QuantizingWithoutInt8IsWarnedAbout) {
   const Place place;
   place.write("m.onnx", tiny_model());
-  const Ended ended = octile(place, {"build", "m.onnx", "--cache", "c", "-q"});
-  EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_TRUE(contains(ended.err, "warning: "));
-  EXPECT_TRUE(contains(ended.err, "--int8"));
+  for (const Words& more : {Words{"--cache", "c"}, {"--precision", "relu=int8"}, {}}) {
+    Words words{"build", "m.onnx", "-q"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ended ended = octile(place, words);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(count_of(ended.err, "warning: without --int8"), more.empty() ? 0 : 1) << ended.err;
+  }
 }
 
 TEST(Usage, LostResultsAreAFailure) {
