@@ -145,7 +145,7 @@ void check_writable(const std::string& flag, const std::string& file) {
     problem = fmt::format("directory '{}' is not writable", directory.string());
   }
   if (problem.empty()) return;
-  throw Error(ErrorCode::kIo, fmt::format("{} {}: cannot write: {}", flag, file, problem));
+  throw Error(ErrorCode::kIo, fmt::format("{}: cannot write {}: {}", file, flag, problem));
 }
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
