@@ -1,4 +1,6 @@
 // Quantize and Dequantize: values worked out from docs/arithmetic.md by hand.
+#include "arithmetic/quantize.h"
+
 #include <limits>
 
 #include "ops/run.h"
