@@ -60,23 +60,49 @@ class Collected {
   std::map<std::string, std::vector<Tensor>> parts_;
 };
 
+/// The first `rows` rows of a tensor; beyond its own, the last one again.
+Tensor with_rows(const Tensor& tensor, int64_t rows) {
+  Shape shape = tensor.shape();
+  const int64_t own = shape[0];
+  shape[0] = rows;
+  Tensor result(tensor.type(), shape);
+  const size_t row = own > 0 ? tensor.bytes() / static_cast<size_t>(own) : 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(result.as<std::byte>() + static_cast<size_t>(r) * row,
+                tensor.as<std::byte>() + static_cast<size_t>(std::min(r, own - 1)) * row, row);
+  }
+  return result;
+}
+
 Collected run_all(const Session& session, const Engine& engine, BatchSource& source, int profile,
                   int64_t batch) {
   const auto inputs = bindings_of(engine, true), outputs = bindings_of(engine, false);
-  ExecutionContext context =
-      engine.create_context(profile_for(engine, inputs[0].name, batch, profile));
+  const int chosen = profile_for(engine, inputs[0].name, batch, profile);
+  ExecutionContext context = engine.create_context(chosen);
+  const Shape low = engine.min_shape(inputs[0].name, chosen);
+  const int64_t least = low.rank() > 0 ? low[0] : 0;
   const ProgressFunction progress = session.progress();
   Collected collected;
   int64_t done = 0;
   while (auto samples = source.next()) {
+    int64_t rows = 0;
     for (auto& [name, array] : *samples) {
       const std::string input = name.empty() ? inputs[0].name : name;
-      context.set_input(input, array);
-      if (input == inputs[0].name) done += array.shape()[0];
+      rows = array.shape()[0];
+      context.set_input(input, rows < least ? with_rows(array, least) : array);
+    }
+    done += rows;
+    if (rows < least) {
+      session.log()(LogLevel::kInfo,
+                    fmt::format("run: a batch of {} is less than the profile's {}: its last sample "
+                                "is repeated, the surplus results are dropped",
+                                rows, least));
     }
     context.run();
     for (const Binding& output : outputs) {
-      collected.add(output.name, context.output(output.name));
+      const Tensor result = context.output(output.name);
+      const bool padded = rows < least && result.shape().rank() > 0 && result.shape()[0] == least;
+      collected.add(output.name, padded ? with_rows(result, rows) : result);
     }
     if (progress) progress("run", done, source.size());
   }
@@ -90,7 +116,10 @@ DataOptions data_options(const Flags& flags, const Engine& engine) {
         engine.opt_shape(bindings_of(engine, true)[0].name, std::max(0, flags.profile));
     if (shape.rank() > 0) options.batch = std::max<int64_t>(1, shape[0]);
   }
-  for (const Binding& b : bindings_of(engine, true)) options.input_shapes[b.name] = b.shape;
+  for (const Binding& b : bindings_of(engine, true)) {
+    options.input_shapes[b.name] = b.shape;
+    options.input_types[b.name] = b.type;
+  }
   return options;
 }
 
