@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -22,6 +23,19 @@ std::string described(const Tensor& tensor) {
 }
 
 }  // namespace
+
+Tensor with_rows(const Tensor& tensor, int64_t rows) {
+  Shape shape = tensor.shape();
+  const int64_t own = shape[0];
+  shape[0] = rows;
+  Tensor result(tensor.type(), shape);
+  const size_t row = own > 0 ? tensor.bytes() / static_cast<size_t>(own) : 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(result.as<std::byte>() + static_cast<size_t>(r) * row,
+                tensor.as<std::byte>() + static_cast<size_t>(std::min(r, own - 1)) * row, row);
+  }
+  return result;
+}
 
 const std::vector<Tensor>& Collected::parts(const std::string& name) const {
   static const std::vector<Tensor> none;

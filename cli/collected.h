@@ -10,6 +10,9 @@
 
 namespace octile::cli {
 
+/// The first `rows` rows of a tensor; beyond its own, the last one again.
+Tensor with_rows(const Tensor& tensor, int64_t rows);
+
 class Collected {
  public:
   void add(const std::string& name, const Tensor& part) { parts_[name].push_back(part); }

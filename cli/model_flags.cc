@@ -79,6 +79,7 @@ std::unique_ptr<BatchSource> CalibrationFlags::open(const Network& network,
   options.preprocess = preprocess;
   for (TensorId input : network.inputs()) {
     options.input_shapes[network.name(input)] = network.shape(input);
+    options.input_types[network.name(input)] = network.type(input);
   }
   return open_data(data, options);
 }

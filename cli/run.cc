@@ -66,20 +66,34 @@ using Names = std::vector<std::string>;
 Collected run_all(const Session& session, const Engine& engine, BatchSource& source,
                   const Flags& flags, int profile, int64_t batch, const Names& kept) {
   const auto inputs = bindings_of(engine, true);
-  ExecutionContext context =
-      engine.create_context(profile_for(engine, inputs[0].name, batch, profile));
+  const int chosen = profile_for(engine, inputs[0].name, batch, profile);
+  ExecutionContext context = engine.create_context(chosen);
+  const Shape low = engine.min_shape(inputs[0].name, chosen);
+  const int64_t least = low.rank() > 0 ? low[0] : 0;
   const ProgressFunction progress = session.progress();
   Collected collected;
   int64_t done = 0;
   while (auto samples = source.next()) {
     check_keys(*samples, inputs, flags.data);
+    int64_t rows = 0;
     for (auto& [name, array] : *samples) {
       const std::string input = name.empty() ? inputs[0].name : name;
-      context.set_input(input, array);
-      if (input == inputs[0].name) done += array.shape()[0];
+      rows = array.shape()[0];
+      context.set_input(input, rows < least ? with_rows(array, least) : array);
+    }
+    done += rows;
+    if (rows < least) {
+      session.log()(LogLevel::kInfo,
+                    fmt::format("run: a batch of {} is less than the profile's {}: its last sample "
+                                "is repeated, the surplus results are dropped",
+                                rows, least));
     }
     context.run();
-    for (const std::string& output : kept) collected.add(output, context.output(output));
+    for (const std::string& output : kept) {
+      const Tensor result = context.output(output);
+      const bool padded = rows < least && result.shape().rank() > 0 && result.shape()[0] == least;
+      collected.add(output, padded ? with_rows(result, rows) : result);
+    }
     if (progress) progress("run", done, source.size());
   }
   return collected;
@@ -92,7 +106,10 @@ DataOptions data_options(const Flags& flags, const Engine& engine) {
         engine.opt_shape(bindings_of(engine, true)[0].name, std::max(0, flags.profile));
     if (shape.rank() > 0) options.batch = std::max<int64_t>(1, shape[0]);
   }
-  for (const Binding& b : bindings_of(engine, true)) options.input_shapes[b.name] = b.shape;
+  for (const Binding& b : bindings_of(engine, true)) {
+    options.input_shapes[b.name] = b.shape;
+    options.input_types[b.name] = b.type;
+  }
   return options;
 }
 

@@ -73,8 +73,9 @@ void DataFlags::add(CLI::App& command, bool with_preprocess) {
   if (!with_preprocess) return;
   command.add_option("--preprocess", preprocess,
                      "How a sample becomes an input: keys as in\n"
-                     "fit=stretch|crop|letterbox|none,size=HxW,color=rgb|bgr|gray,scale=1/255,\n"
-                     "mean=R:G:B,std=R:G:B,layout=nchw|nhwc, or a JSON file with the same keys");
+                     "fit=stretch|crop|letterbox|none,size=HxW,resize=SHORT_SIDE_BEFORE_CROP,\n"
+                     "color=rgb|bgr|gray,scale=1/255,mean=R:G:B,std=R:G:B,layout=nchw|nhwc, or a\n"
+                     "JSON file with the same keys. ImageNet's: fit=crop,resize=256,size=224x224");
 }
 
 DataOptions DataFlags::options(const std::string& fallback) const {

@@ -52,7 +52,7 @@ class CalibrationTable {
   std::string model_digest, data_digest;  // empty: not known (TensorRT caches)
   std::string preprocess;                 // Preprocess::to_json(), empty for none
   int64_t samples = 0;
-  std::vector<std::string> warnings;  // constant, all-zero, NaN, infinite tensors: one message each
+  std::vector<std::string> warnings;  // constant, NaN, clipped … tensors: one message each
 
   const Entry* find(const std::string& tensor) const;
 

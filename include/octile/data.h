@@ -19,13 +19,19 @@ using Batch = std::map<std::string, Tensor>;
 
 /// How one raw sample becomes a network input, in this order: decode → resize/crop/letterbox →
 /// channel order → x·scale → (x − mean)/std → layout. Stored in calibration caches (digest) and
-/// plans, and used again by `run` and `compare`.
+/// plans, and used again by `run` and `compare`. Resizing is 2-tap bilinear with half-pixel centres
+/// and no antialiasing, as a network would do it; image libraries that average when they shrink
+/// (Pillow) give smoother pictures.
 struct Preprocess {
   enum class Fit : uint8_t { kNone, kStretch, kCropCenter, kLetterbox };  // kCropCenter: short side
   enum class Color : uint8_t { kAsIs, kRgb, kBgr, kGray };
+  /// Pictures are delivered in this layout: that of the network input. An array *is* in this
+  /// layout: a kNhwc array goes in as it is where the input takes it, and is transposed to NCHW
+  /// where that fits the input. An array that fits neither way is refused, never reinterpreted.
   enum class Layout : uint8_t { kNchw, kNhwc };
   Fit fit = Fit::kNone;
   int64_t height = 0, width = 0;  // 0: the network input's
+  int64_t resize = 0;             // kCropCenter: the short side before the crop; 0: the crop's own
   float letterbox_value = 114.0f;
   bool letterbox_center = true;  // false: top-left (YOLOX)
   Color color = Color::kAsIs;
@@ -37,7 +43,7 @@ struct Preprocess {
 
   /// True for the default: samples go in as they are.
   bool is_identity() const { return *this == Preprocess{}; }
-  /// Parses "scale=1/255,mean=0.485:0.456:0.406,std=…,fit=letterbox,size=416x416,color=bgr,
+  /// Parses "scale=1/255,mean=0.485:0.456:0.406,std=…,fit=crop,size=224x224,resize=256,color=bgr,
   /// layout=nchw" or the name of a JSON file with the same keys. Throws naming the bad key.
   static Preprocess parse(const std::string& text);
   std::string to_json() const;
@@ -54,6 +60,10 @@ struct DataOptions {
   /// Shape of one network input by name, batch axis included (extents may be kDynamic): images
   /// are fitted to it and arrays checked against it.
   std::map<std::string, Shape> input_shapes;
+  /// Its element type, where known: arrays are converted to it (any numbers to float32; to integers
+  /// only what they hold exactly). Without it, integers of 32 and 64 bits and bools stay as they
+  /// are, everything else becomes float32.
+  std::map<std::string, DataType> input_types;
 };
 
 /// A BatchSource is a finite, repeatable sequence of batches. Not thread-safe.

@@ -35,19 +35,30 @@ inline float dequantize_value(int32_t q, float scale, int32_t zero_point) {
   return scale * static_cast<float>(q - zero_point);
 }
 
-/// T / 127; 1 when T is 0 (an all-zero tensor quantizes to zeros).
+/// False for 0, subnormals and NaN: such a tensor counts as all zeros, and its scale is 1.
+inline bool is_scale(float scale) { return scale >= std::numeric_limits<float>::min(); }
+
+/// T / 127; 1 when that is no normal number (an all-zero tensor quantizes to zeros).
 inline QuantParams symmetric_params(float threshold) {
-  return {threshold > 0.0f ? threshold / 127.0f : 1.0f, 0};
+  const float scale = threshold / 127.0f;
+  return {is_scale(scale) ? scale : 1.0f, 0};
 }
 
-/// (max − min) / 255 over a range widened to hold 0; z = rne(−min / s) in [0, 255].
+/// (max − min) / 255 over a range widened to hold 0; z = rne(−min / s) in [0, 255]. A width beyond
+/// binary32 is halved first: exact, and the quotient is the same.
 inline QuantParams affine_params(float min, float max) {
   min = std::min(min, 0.0f);
   max = std::max(max, 0.0f);
-  const float scale = (max - min) / 255.0f;
-  if (!(scale > 0.0f)) return {1.0f, 0};
+  const float width = max - min;
+  const float scale = width <= std::numeric_limits<float>::max()
+                          ? width / 255.0f
+                          : (0.5f * max - 0.5f * min) / 127.5f;
+  if (!is_scale(scale)) return {1.0f, 0};
   return {scale, static_cast<int32_t>(rne(clamp_value(-min / scale, 0.0f, 255.0f)))};
 }
+
+/// A value that enters the range of a dynamic scheme: neither NaN nor infinite.
+inline bool is_in_range(float x) { return std::fabs(x) <= std::numeric_limits<float>::max(); }
 
 /// max( max|w| / 127, |b| / (s_x · 2^30) ); 1 if both are 0. Pass s_x = 0 for the first term alone
 /// (dynamic schemes).

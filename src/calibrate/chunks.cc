@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/convert.h"
 #include "base/error.h"
 
 namespace octile {
@@ -98,10 +99,8 @@ Tensor ChunkReader::take(const Batch& batch, const Input& input) const {
         "data has {}; reshape or preprocess it",
         samples_, input.name, with_rows(input.shape, kDynamic).to_string(),
         given.shape().to_string());
-  check(given.type() == input.type || input.type == DataType::kFloat32, ErrorCode::kInvalidArgument,
-        "calibration sample {}: input '{}' is {}, the data {}; convert it", samples_, input.name,
-        name_of(input.type), name_of(given.type()));
-  return given.type() == input.type ? given : given.cast(input.type);
+  return convert_exactly(given, input.type,
+                         fmt::format("calibration sample {}: input '{}'", samples_, input.name));
 }
 
 bool ChunkReader::load_batch() {

@@ -224,6 +224,9 @@ CalibrationTable compute_table(const CalibrationData& data, const CalibrationOpt
   table.preprocess = data.preprocess;
   table.samples = data.samples;
   table.warnings = degenerate_warnings(data);
+  if (std::string clipping = clipping_warning(data, table); !clipping.empty()) {
+    table.warnings.push_back(std::move(clipping));
+  }
   if (options.log) {
     for (const std::string& warning : table.warnings) options.log(LogLevel::kWarning, warning);
   }

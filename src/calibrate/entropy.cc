@@ -15,6 +15,10 @@ constexpr int kLevels = 128;
 constexpr int kBins = Histogram::kBins;
 constexpr int kMostBinsPerLevel = kBins / kLevels;
 
+// More than one in so many is no outlier: such a candidate cuts the distribution, and where it
+// keeps but the first occupied bins P and Q are the same spike (docs/calibration.md).
+constexpr double kLeastValuesPerOutlier = 20.0;
+
 double times_log(double count) { return count > 0.0 ? count * portable_log(count) : 0.0; }
 
 /// ln 1 … ln 16: a level never spans more bins than 2048 / 128.
@@ -53,6 +57,7 @@ double EntropySearch::divergence(int candidate) const {
   if (kept <= 0.0 || (outliers > 0.0 && last <= 0.0)) {
     return std::numeric_limits<double>::infinity();  // Q would be 0 where P is not
   }
+  if (outliers * kLeastValuesPerOutlier > all) return std::numeric_limits<double>::infinity();
   const auto& logs = small_logs();
   double levels = 0.0, log_density = 0.0;  // ln(S / n) of the last level
   for (int level = 0, begin = 0; level < kLevels; ++level) {

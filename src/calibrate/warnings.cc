@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace octile {
 namespace {
 
@@ -32,6 +34,26 @@ constexpr Kind kKinds[] = {
      "more samples, or set a range by hand"},
 };
 
+constexpr double kClippedShare = 0.01;
+
+/// Values of one sign in bins that lie wholly beyond `end` ≥ 0.
+uint64_t beyond(const std::vector<uint64_t>& bins, double width, double end) {
+  uint64_t count = 0;
+  for (size_t b = bins.size(); b-- > 0 && static_cast<double>(b) * width >= end;) count += bins[b];
+  return count;
+}
+
+/// At least so many of the values does the range clip, and so many the threshold: the larger.
+uint64_t clipped(const Histogram& h, const CalibrationTable::Entry& entry) {
+  const double width = static_cast<double>(h.abs_max()) / Histogram::kBins;
+  const auto both = [&](double low, double high) {
+    return beyond(h.negative, width, low) + beyond(h.positive, width, high);
+  };
+  const double t = entry.threshold;
+  return std::max(both(t, t), both(std::max(0.0, -static_cast<double>(entry.range.min)),
+                                   std::max(0.0, static_cast<double>(entry.range.max))));
+}
+
 }  // namespace
 
 std::string name_list(const std::vector<std::string>& names) {
@@ -55,6 +77,24 @@ std::vector<std::string> degenerate_warnings(const CalibrationData& data) {
     }
   }
   return warnings;
+}
+
+std::string clipping_warning(const CalibrationData& data, const CalibrationTable& table) {
+  if (table.method == name_of(CalibrationMethod::kPercentile)) return "";
+  std::vector<std::string> names;
+  for (const auto& [name, histogram] : data.histograms) {
+    const CalibrationTable::Entry* entry = table.find(name);
+    // Without a distribution, or with one value, nothing is clipped.
+    if (entry == nullptr || histogram.abs_max() == 0.0f || histogram.min == histogram.max) continue;
+    const auto count = static_cast<double>(clipped(histogram, *entry));
+    if (count > kClippedShare * static_cast<double>(histogram.finite)) names.push_back(name);
+  }
+  if (names.empty()) return "";
+  return fmt::format(
+      "{} tensor(s) lose more than 1 % of their values to clipping by '{}': {}; compare the "
+      "accuracy "
+      "with methods minmax and mse, or set their ranges by hand",
+      names.size(), table.method, name_list(names));
 }
 
 }  // namespace octile

@@ -12,6 +12,10 @@ namespace octile {
 /// few tensors, say what the result is and what to do.
 std::vector<std::string> degenerate_warnings(const CalibrationData& data);
 
+/// A message about the tensors of which the table's range (either one) cuts off more than 1 % of
+/// the values, or "". Percentiles are asked for by the share that they cut: no message.
+std::string clipping_warning(const CalibrationData& data, const CalibrationTable& table);
+
 /// "'a', 'b', 'c' and 5 more".
 std::string name_list(const std::vector<std::string>& names);
 

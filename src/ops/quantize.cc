@@ -77,11 +77,13 @@ void quantize_run(const float* x, int64_t count, QuantParams params, int32_t lo,
   }
 }
 
+/// From the sample's finite values.
 QuantParams sample_params(DataType type, const float* x, int64_t count) {
   float least = 0.0f, most = 0.0f;
   for (int64_t i = 0; i < count; ++i) {
-    least = x[i] < least ? x[i] : least;
-    most = x[i] > most ? x[i] : most;
+    const float v = is_in_range(x[i]) ? x[i] : 0.0f;  // 0 is in the range anyway
+    least = v < least ? v : least;
+    most = v > most ? v : most;
   }
   return type == DataType::kUInt8 ? affine_params(least, most)
                                   : symmetric_params(-least > most ? -least : most);

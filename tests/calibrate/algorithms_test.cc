@@ -47,7 +47,8 @@ std::vector<float> values_of(int kind, size_t count, uint32_t seed) {
 }
 
 // KL(P‖Q) as the algorithm is told: build P, Q, merge, spread, normalize, sum. O(candidate).
-double plain_divergence(const std::vector<uint64_t>& bins, size_t candidate) {
+double plain_divergence(const std::vector<uint64_t>& bins, size_t candidate,
+                        double most_outliers = 0.05) {
   std::vector<double> p(candidate), q(candidate);
   double all = 0, kept = 0;
   for (size_t b = 0; b < bins.size(); ++b) all += static_cast<double>(bins[b]);
@@ -63,6 +64,7 @@ double plain_divergence(const std::vector<uint64_t>& bins, size_t candidate) {
   for (size_t b = 0; b < candidate; ++b) {
     if (p[b] > 0) q[b] = level_count[b * 128 / candidate] / level_bins[b * 128 / candidate];
   }
+  if (all - kept > most_outliers * all) return INFINITY;
   p[candidate - 1] += all - kept;
   double sum = 0;
   for (size_t b = 0; b < candidate; ++b) {
@@ -141,6 +143,43 @@ TEST(Entropy, ZerosAfterReluDoNotPullTheThresholdDown) {
   const float with = threshold(histogram_of(values), CalibrationMethod::kEntropy).threshold;
   EXPECT_EQ(with, without);
   EXPECT_GT(with, 3.0f);
+}
+
+double clipped_share(const std::vector<float>& values, float threshold) {
+  const auto count = std::count_if(values.begin(), values.end(),
+                                   [&](float v) { return std::fabs(v) > threshold; });
+  return static_cast<double>(count) / static_cast<double>(values.size());
+}
+
+// Where |x| stays away from 0, keeping the first occupied bins alone makes P and Q one spike, whose
+// divergence is 0: unguarded, that wins and clips nearly everything.
+TEST(Entropy, KeepsTensorsThatStayAwayFromZero) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal(0.5f, 0.1f);
+  std::uniform_int_distribution<int> pixel(100, 199);
+  std::gamma_distribution<float> pooled(9.0f, 0.05f);
+  std::vector<std::vector<float>> tensors(4, std::vector<float>(50'000));
+  for (float& v : tensors[0]) v = static_cast<float>(pixel(random));
+  for (float& v : tensors[1]) v = normal(random);
+  for (float& v : tensors[2]) v = -1.0f - normal(random);
+  for (float& v : tensors[3]) v = 0.05f + pooled(random);
+  for (const auto& values : tensors) {
+    const float t = threshold(histogram_of(values), CalibrationMethod::kEntropy).threshold;
+    EXPECT_LE(clipped_share(values, t), 0.05) << values[0];
+  }
+}
+
+TEST(Entropy, TheGuardDoesNotShowInOrdinaryTensors) {
+  for (int kind : {0, 1, 2, 4}) {  // normal, ReLU, heavy tails, ReLU6
+    const std::vector<uint64_t> bins = magnitudes(histogram_of(values_of(kind, 200'000, 21)));
+    int best = -1;
+    double least = INFINITY;
+    for (int i = 128; i <= kBins; ++i) {
+      const double unguarded = plain_divergence(bins, static_cast<size_t>(i), 1.0);
+      if (unguarded < least) least = unguarded, best = i;
+    }
+    EXPECT_EQ(EntropySearch(bins).best(), best) << kind;
+  }
 }
 
 TEST(PortableLog, IsTheLogarithm) {

@@ -10,6 +10,8 @@
 #include <random>
 
 #include "base/bytes.h"
+#include "calibrate/histogram.h"
+#include "calibrate/warnings.h"
 
 namespace octile {
 namespace {
@@ -256,6 +258,33 @@ TEST(ComputeTable, GivesOneWarningAKindThatNamesTensors) {
   EXPECT_EQ(table.entries.at("zeros").threshold, 0.0f);
   EXPECT_EQ(table.entries.at("x").threshold, 2.0f);
   EXPECT_EQ(table.entries.at("x").range, (Range{-2.0f, -2.0f}));
+}
+
+TEST(ComputeTable, WarnsOfRangesThatClipManyValues) {
+  CalibrationData data;
+  for (const auto& [name, far] : {std::pair{"few", 9}, {"many", 11}}) {  // of 1000, beyond the rest
+    std::vector<float> values(1000 - far);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 200) / 200.0f;
+    values.insert(values.end(), static_cast<size_t>(far), -100.0f);
+    Histogram range;
+    add_to_range(range, values);
+    BinCounter counter(range);
+    counter.add(values);
+    data.histograms.emplace(name, counter.finish());
+  }
+  CalibrationTable table;
+  table.method = "entropy";
+  table.entries = {{"few", {{-1.0f, 1.0f}, 1.0f}}, {"many", {{-100.0f, 1.0f}, 1.0f}}};
+  const std::string warning = clipping_warning(data, table);
+  EXPECT_NE(warning.find("1 tensor(s) lose more than 1 %"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("'entropy': 'many'"), std::string::npos) << warning;
+  table.entries["many"] = {{-1.0f, 1.0f}, 100.0f};  // the affine range counts as well
+  EXPECT_EQ(clipping_warning(data, table), warning);
+  table.method = "percentile";
+  EXPECT_EQ(clipping_warning(data, table), "") << "the share was asked for";
+  CalibrationOptions options;
+  options.method = CalibrationMethod::kMinMax;
+  EXPECT_TRUE(compute_table(data, options).warnings.empty());
 }
 
 /// Writes down the order of calls.

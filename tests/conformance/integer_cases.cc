@@ -204,6 +204,24 @@ Case quantize(DataType type, Layout from, Layout to, const Shape& shape, bool re
   return b.build(QuantizeStep{.q_lo = relu ? zero : lo_of(type), .q_hi = hi_of(type)});
 }
 
+/// What a dynamic scheme must survive; `kind` as in quantize_dynamic.
+void make_extreme(CaseBuilder& b, float* x, int64_t sample, int64_t volume, int kind) {
+  const float inf = std::numeric_limits<float>::infinity(), odd[] = {inf, -inf, NAN};
+  for (int64_t i = 0; i < sample; ++i) {
+    if (kind == 3) x[i] = 0.0f;                                // the first sample is all zeros
+    if (kind == 6 && i % 5 == 2) x[i] = odd[b.integer(0, 2)];  // at every place of a vector
+    if (kind == 7) x[i] = odd[i % 3];                          // nothing finite
+  }
+  if (kind == 4) x[sample - 1] = NAN;
+  if (kind == 5) x[sample / 2] = -inf;
+  if (kind == 5 && sample > 1) x[sample - 1] = inf;
+  for (int64_t i = 0; i < volume; ++i) {
+    if (kind == 8) x[i] *= 4.7e37f;  // max − min overflows
+    if (kind == 9) x[i] *= 1e-44f;   // max / 127 is 0
+    if (kind == 10) x[i] *= 1e-37f;  // max / 127 is subnormal
+  }
+}
+
 Case quantize_dynamic(DataType type, Layout from, Layout to, const Shape& shape, int values,
                       uint32_t seed) {
   CaseBuilder b(fmt::format("quantize/dynamic/{}/{}/{}{}", name_of(type), shape.to_string(), values,
@@ -213,11 +231,7 @@ Case quantize_dynamic(DataType type, Layout from, Layout to, const Shape& shape,
   b.fill_floats(0, values == 1 ? 0.5f : -3.0f, values == 2 ? -1.0f : 7.0f);
   Tensor& x = b.data(0);
   const int64_t sample = x.volume() / shape[0];
-  for (int64_t i = 0; i < sample; ++i) {
-    if (values == 3) x.as<float>()[i] = 0.0f;  // the first sample is all zeros
-  }
-  if (values == 4) x.as<float>()[sample - 1] = std::numeric_limits<float>::quiet_NaN();
-  if (values == 5) x.as<float>()[sample / 2] = -std::numeric_limits<float>::infinity();
+  make_extreme(b, x.as<float>(), sample, x.volume(), values);
   b.output(type, to, shape);
   b.output(kF32, kPlain, {shape[0]});
   if (type == kU8) b.output(DataType::kInt32, kPlain, {shape[0]});
@@ -256,7 +270,7 @@ void add_quantization(std::vector<Case>& cases) {
           cases.push_back(quantize(type, from, to, shape, seed % 2 == 0, seed));
           cases.push_back(dequantize(type, from, to, shape, false, seed));
           cases.push_back(dequantize(type, from, to, shape, true, seed));
-          for (int values = 0; values < 6; ++values) {
+          for (int values = 0; values <= 10; ++values) {
             cases.push_back(quantize_dynamic(type, from, to, shape, values, seed++));
           }
         }

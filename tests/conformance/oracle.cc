@@ -241,19 +241,19 @@ Outputs elementwise(const Case& c, const StepView& view, const EltwiseStep& step
   return writer.outputs;
 }
 
-/// Scale and zero point of one sample's values.
+/// Scale and zero point of one sample's finite values. Half the width over half of 255, so that no
+/// width overflows; a scale below the normal numbers stands for an all-zero sample.
 std::pair<float, int64_t> parameters(const float* x, int64_t count, bool affine) {
   float least = 0.0f, most = 0.0f;
   for (int64_t i = 0; i < count; ++i) {
-    if (std::isnan(x[i])) continue;
+    if (!std::isfinite(x[i])) continue;
     least = std::min(least, x[i]);
     most = std::max(most, x[i]);
   }
-  if (least == 0.0f && most == 0.0f) return {1.0f, 0};
-  if (!affine) return {quotient(std::max(-least, most), 127.0f), 0};
-  const float s = quotient(sum(most, -least), 255.0f);
-  const float z = quotient(-least, s);
-  return {s, std::isnan(z) ? 0 : round_half_even(std::min(double(z), 255.0))};
+  const float s = affine ? quotient(sum(most / 2, -least / 2), 127.5f)
+                         : quotient(std::max(-least, most), 127.0f);
+  if (double(s) < 0x1p-126) return {1.0f, 0};
+  return {s, affine ? round_half_even(std::min(double(quotient(-least, s)), 255.0)) : 0};
 }
 
 Outputs quantization(const Case& c, const StepView& view, const QuantizeStep& step) {

@@ -151,6 +151,22 @@ TEST(Portable, DynamicQuantizeLiterals) {
   EXPECT_EQ(values<int32_t>(out[2]), (std::vector<int32_t>{100, 0, 0}));
 }
 
+// Infinities and NaN are no part of the range; they take its ends. 0 and 1 keep their order.
+TEST(Portable, DynamicQuantizeLeavesInfinitiesOutOfTheRange) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  CaseBuilder b("literal/infinite", 1);
+  b.input(kF32, kPlain, {3, 3});
+  set<float>(b, 0, {-1.0f, inf, 1.55f, -inf, 5.1f, NAN, inf, -inf, NAN});
+  b.output(kU8, kPlain, {3, 3});
+  b.output(kF32, kPlain, {3});
+  b.output(DataType::kInt32, kPlain, {3});
+  const Case c = b.build(QuantizeStep{.q_lo = 0, .q_hi = 255, .dynamic = true});
+  const auto out = run_tactic(portable_row(c), c, Isa::kPortable);
+  EXPECT_EQ(values<uint8_t>(out[0]), (std::vector<uint8_t>{0, 255, 255, 0, 255, 0, 255, 0, 0}));
+  EXPECT_EQ(values<float>(out[1]), (std::vector<float>{2.55f / 255.0f, 5.1f / 255.0f, 1.0f}));
+  EXPECT_EQ(values<int32_t>(out[2]), (std::vector<int32_t>{100, 0, 0}));
+}
+
 // Averages of (1 2; 3 4) over 2×2 windows with padding 1 at the corner: one element on the image.
 TEST(Portable, AveragePoolLiterals) {
   for (const bool count_padding : {false, true}) {

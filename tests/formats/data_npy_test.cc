@@ -102,15 +102,20 @@ TEST(Npy, RefusesWhatDoesNotHoldTogether) {
   }
 }
 
-TEST(Npy, TypesWithoutPlaceAreUnsupported) {
+TEST(Npy, TypesWithoutPlaceMakeTheFileInvalid) {
   const Directory dir;
-  for (const char* type : {"<c8", "<U4", "|O8", "<u4", "|S3"}) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"<c8", "complex numbers"}, {"<U4", "text"},     {"|O8", "Python objects"},
+      {"|O", "Python objects"},   {"<u4", "unsigned"}, {"|S3", "text"}};
+  for (const auto& [type, says] : rows) {
     const std::string text =
         std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (1,)}";
     const std::string message =
         message_of([&] { load_npy(dir.write("t.npy", npy_bytes(text, std::string(8, 'x')))); },
-                   ErrorCode::kUnsupported);
+                   ErrorCode::kInvalidFile);
     EXPECT_TRUE(contains(message, type));
+    EXPECT_TRUE(contains(message, says));
+    EXPECT_TRUE(contains(message, "save it as float32"));
   }
 }
 

@@ -48,6 +48,7 @@ TEST(PreprocessText, JsonOfRandomSettingsComesBack) {
     p.color = static_cast<Preprocess::Color>(random.integer(0, 3));
     p.layout = static_cast<Preprocess::Layout>(random.integer(0, 1));
     if (random.integer(0, 1) != 0) p.height = p.width = random.integer(1, 500);
+    if (p.fit == Preprocess::Fit::kCropCenter) p.resize = random.integer(0, 500);
     p.scale = random.value();
     for (int c = 0; c < 3; ++c) p.mean.push_back(random.value() * 1e3f);
     for (int c = 0; c < 3; ++c) p.std.push_back(random.value() + 2.0f);
@@ -64,6 +65,14 @@ TEST(PreprocessText, ReadsJsonFilesWithNumbersAndLists) {
   const std::string path =
       dir.write("p.json", R"({"size": [4, 6], "mean": [0.5, 1, 2], "scale": "1/255", "std": 2})");
   EXPECT_EQ(Preprocess::parse(path), Preprocess::parse("size=4x6,mean=0.5:1:2,scale=1/255,std=2"));
+}
+
+TEST(PreprocessText, ResizeIsKeptInBothForms) {
+  const Preprocess p = Preprocess::parse("resize=256,fit=crop,size=224x224");
+  EXPECT_EQ(p.resize, 256);
+  EXPECT_EQ(Preprocess::from_json(p.to_json()), p);
+  EXPECT_EQ(Preprocess::from_json(R"({"fit": "crop", "resize": 256, "size": [224, 224]})"), p);
+  EXPECT_NE(p.to_json(), Preprocess::parse("fit=crop,size=224x224").to_json()) << "not in digests";
 }
 
 TEST(PreprocessText, AFractionIsADivision) {
@@ -90,6 +99,10 @@ TEST(PreprocessText, ErrorsSayWhatIsWrong) {
       {"scale=1,mean", "'mean' is not key=value"},
       {"letterbox=left", "center or top-left"},
       {"layout=chw", "nchw, nhwc"},
+      {"resize=0,fit=crop", "'0' is no short side"},
+      {"resize=1.5,fit=crop", "'1.5' is no short side"},
+      {"resize=256", "add fit=crop"},
+      {"fit=stretch,resize=256", "add fit=crop"},
   };
   for (const auto& [text, says] : rows) {
     EXPECT_TRUE(contains(message_of([&, t = text] { Preprocess::parse(t); }), says)) << text;
@@ -162,6 +175,31 @@ TEST(PreprocessPicture, CropTakesTheMiddle) {
   EXPECT_EQ(twice.shape(), (Shape{1, 1, 4, 4}));
   EXPECT_EQ(std::vector<float>(twice.as<float>(), twice.as<float>() + 4),
             (std::vector<float>{1.75f, 2.25f, 2.75f, 3.25f}));
+}
+
+TEST(PreprocessPicture, ResizeIsTheShortSideBeforeTheCrop) {
+  const Directory dir;
+  // Short side 2 → 4: 4×8; the crop of 2×2 takes rows 1, 2 and columns 3, 4. Row 1 reads ¼, row 2
+  // ¾ between 10·r; column 3 reads 1¼, column 4 1¾.
+  const std::string wide = dir.write("w.pgm", ppm_bytes(4, 2, {0, 1, 2, 3, 10, 11, 12, 13}));
+  EXPECT_EQ(floats(prepared(wide, "fit=crop,resize=4,size=2x2")),
+            (std::vector<float>{3.75f, 4.25f, 8.75f, 9.25f}));
+  // Upright: 6×3 (rows) at short side 2: 4×2, all columns, rows 1 and 2. Without it, 3×3 is
+  // cropped.
+  std::vector<int> rows;
+  for (int y = 0; y < 6; ++y) rows.insert(rows.end(), 3, 10 * y);
+  const std::string high = dir.write("h.pgm", ppm_bytes(3, 6, rows));
+  EXPECT_EQ(floats(prepared(high, "fit=crop,resize=2", {-1, 1, 2, 2})),
+            (std::vector<float>{17.5f, 17.5f, 32.5f, 32.5f}));
+  // A picture of the crop's own size is resized as well.
+  const std::string square = dir.write("s.pgm", ppm_bytes(2, 2, {0, 10, 20, 30}));
+  EXPECT_EQ(floats(prepared(square, "fit=crop,resize=4,size=2x2")),
+            (std::vector<float>{7.5f, 12.5f, 17.5f, 22.5f}));
+  // The other side is rounded down: 5×2 at 3 is 7×3, and three columns begin at (7 − 3) / 2.
+  const std::string odd = dir.write("o.pgm", ppm_bytes(5, 2, std::vector<int>(10, 9)));
+  EXPECT_EQ(prepared(odd, "fit=crop,resize=3,size=3x3").shape(), (Shape{1, 1, 3, 3}));
+  EXPECT_TRUE(contains(message_of([&] { prepared(wide, "fit=crop,resize=3,size=2x4"); }),
+                       "resize=3 is less than the crop of 2x4"));
 }
 
 TEST(PreprocessPicture, CropOfAnAbsurdlyLongPictureStaysSmall) {

@@ -1,4 +1,6 @@
 // open_data(): every kind of source, which samples in which order, labels, digests, and the errors.
+#include <cmath>
+#include <optional>
 #include <set>
 
 #include "formats/data_files.h"
@@ -204,6 +206,18 @@ TEST(Source, PicturesOfDifferentSizesInOneBatch) {
   EXPECT_TRUE(contains(message_of([&] { source->next(); }), "size differs"));
 }
 
+TEST(Source, PicturesOnTheirSideDoNotShareABatch) {
+  const Directory dir;
+  dir.write("a.pgm", ppm_bytes(2, 1, {1, 2}));
+  dir.write("b.pgm", ppm_bytes(1, 2, {1, 2}));  // as many bytes
+  DataOptions options;
+  options.batch = 2;
+  const auto source = open_data(dir.path(), options);
+  const std::string message = message_of([&] { source->next(); });
+  EXPECT_TRUE(contains(message, "b.pgm"));
+  EXPECT_TRUE(contains(message, "(2, 1, 2, 1), they are (2, 1, 1, 2)"));
+}
+
 TEST(Source, ListWithLabels) {
   const Directory dir;
   dir.write("pictures/one picture.pgm", ppm_bytes(1, 1, {1}));
@@ -262,6 +276,91 @@ TEST(Source, ArraysAreScaledButNotFitted) {
   options.preprocess = Preprocess::parse("fit=stretch");
   const auto source = open_data(dir / "a.npy", options);
   EXPECT_TRUE(contains(message_of([&] { source->next(); }), "for pictures"));
+}
+
+/// The one batch of `array` as input x of shape `input`.
+Tensor fitted(const Tensor& array, const Shape& input, const std::string& preprocess = "",
+              std::optional<DataType> type = {}) {
+  const Directory dir;
+  save_npy(dir / "a.npy", array);
+  DataOptions options;
+  options.batch = 16;
+  options.input_shapes["x"] = input;
+  if (type) options.input_types["x"] = *type;
+  if (!preprocess.empty()) options.preprocess = Preprocess::parse(preprocess);
+  return open_data(dir / "a.npy", options)->next()->at("x");
+}
+
+TEST(ArrayShapes, ChannelsLastIsTransposedWhenLayoutSaysSoElseRefused) {
+  const Tensor nhwc = test::values<float>({2, 1, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  const std::vector<float> planes{1, 4, 2, 5, 3, 6, 7, 10, 8, 11, 9, 12};
+  for (const DataType type : {DataType::kFloat32, DataType::kUInt8, DataType::kFloat64}) {
+    for (const Shape& input : {Shape{-1, 3, 1, 2}, Shape{-1, 3, -1, -1}}) {
+      const Tensor t = fitted(nhwc.cast(type), input, "layout=nhwc");
+      EXPECT_EQ(t.shape(), (Shape{2, 3, 1, 2}));
+      EXPECT_EQ(test::list<float>(t), planes);
+    }
+    const std::string message = message_of([&] { fitted(nhwc.cast(type), {-1, 3, 1, 2}); });
+    EXPECT_TRUE(contains(message, "(2, 1, 2, 3) do not fit the input (-1, 3, 1, 2)"));
+    EXPECT_TRUE(contains(message, "layout=nhwc"));
+    EXPECT_TRUE(contains(message, "(0, 3, 1, 2)"));
+  }
+  // An input that is channels-last itself takes it as it is; means go along the last axis.
+  const Tensor same = fitted(nhwc, {-1, 1, 2, 3}, "layout=nhwc,mean=1:2:3");
+  EXPECT_EQ(test::list<float>(same), (std::vector<float>{0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9}));
+  const Tensor moved = fitted(nhwc, {-1, 3, 1, 2}, "layout=nhwc,mean=1:2:3");
+  EXPECT_EQ(test::list<float>(moved), (std::vector<float>{0, 3, 0, 3, 0, 3, 6, 9, 6, 9, 6, 9}));
+}
+
+TEST(ArrayShapes, OtherOrdersAreRefused) {
+  const auto refusal = [](const Shape& own, const Shape& input, const char* preprocess = "") {
+    return message_of([&] { fitted(test::counting<float>(own), input, preprocess); });
+  };
+  EXPECT_TRUE(contains(refusal({2, 3, 1, 2}, {-1, 1, 2, 3}), "(0, 2, 3, 1)"));
+  EXPECT_TRUE(contains(refusal({2, 3, 1, 2}, {-1, 1, 2, 3}, "layout=nhwc"), "(0, 2, 3, 1)"));
+  EXPECT_TRUE(contains(refusal({2, 3, 4, 8}, {-1, 3, 8, 4}), "do not fit"));
+  EXPECT_TRUE(contains(refusal({2, 8, 24}, {-1, 3, 8, 8}), "do not fit"));
+  EXPECT_TRUE(contains(refusal({2, 6}, {-1, 7}), "do not fit"));
+}
+
+TEST(ArrayShapes, FlatSamplesAndAxesOfOneAreReshaped) {
+  const std::pair<Shape, Shape> rows[] = {{{2, 12}, {-1, 3, 2, 2}},   {{2, 3, 2, 2}, {-1, 12}},
+                                          {{2, 4, 3}, {-1, 1, 4, 3}}, {{2, 4, 3}, {-1, 1, -1, 3}},
+                                          {{2, 1, 4, 3}, {-1, 4, 3}}, {{2, 4, 3, 1}, {-1, 1, 4, 3}},
+                                          {{2, 1, 1, 5}, {-1, 5}},    {{2}, {-1, 1}}};
+  for (const auto& [own, input] : rows) {
+    const Tensor t = fitted(test::counting<float>(own), input);
+    EXPECT_EQ(t.shape().rank(), input.rank()) << own.to_string();
+    EXPECT_EQ(test::list<float>(t), test::list<float>(test::counting<float>(own)));
+  }
+}
+
+TEST(ArrayTypes, AnyNumbersBecomeFloatsWhereTheInputIsFloat) {
+  const Tensor numbers = test::values<float>({2, 2}, {1, 2, 3, 100});
+  for (const DataType type : {DataType::kInt8, DataType::kUInt8, DataType::kInt16, DataType::kInt32,
+                              DataType::kInt64, DataType::kFloat16, DataType::kFloat64}) {
+    const Tensor t = fitted(numbers.cast(type), {-1, 2}, "scale=2", DataType::kFloat32);
+    ASSERT_EQ(t.type(), DataType::kFloat32) << name_of(type);
+    EXPECT_EQ(test::list<float>(t), (std::vector<float>{2, 4, 6, 200})) << name_of(type);
+  }
+}
+
+TEST(ArrayTypes, IntegersTakeOnlyWhatTheyHold) {
+  const auto to = [](const Tensor& array, DataType type) {
+    return fitted(array, {-1, 1}, "", type);
+  };
+  const Tensor ids = Tensor::floats({2, 1}, {5, -7});
+  EXPECT_EQ(test::list<int64_t>(to(ids, DataType::kInt64)), (std::vector<int64_t>{5, -7}));
+  const Tensor wide = test::values<int64_t>({2, 1}, {3, 2147483647});
+  EXPECT_EQ(test::list<int32_t>(to(wide, DataType::kInt32)), (std::vector<int32_t>{3, 2147483647}));
+  const auto refusal = [&](const Tensor& array, DataType type) {
+    return message_of([&] { to(array, type); });
+  };
+  const Tensor beyond = test::values<int64_t>({2, 1}, {3, 2147483648});
+  EXPECT_TRUE(contains(refusal(beyond, DataType::kInt32), "value 2147483648 at position 1"));
+  EXPECT_TRUE(contains(refusal(ids, DataType::kUInt8), "input 'x'"));
+  EXPECT_TRUE(contains(refusal(Tensor::floats({1, 1}, {0.5f}), DataType::kInt32), "value 0.5"));
+  EXPECT_TRUE(contains(refusal(Tensor::floats({1, 1}, {NAN}), DataType::kInt64), "is lost"));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Quantize and Dequantize: values worked out from docs/arithmetic.md by hand.
+#include "arithmetic/quantize.h"
+
 #include <limits>
 
 #include "ops/run.h"
@@ -72,6 +74,47 @@ TEST(Quantize, DynamicAffinePerSample) {
   EXPECT_EQ(list<float>(y[1]), (std::vector<float>{1, 1, 1}));
   EXPECT_EQ(list<int32_t>(y[2]), (std::vector<int32_t>{51, 0, 0}));
   EXPECT_EQ(list<uint8_t>(y[0]), (std::vector<uint8_t>{0, 255, 2, 255, 0, 0}));
+}
+
+TEST(Quantize, DynamicRangesLeaveInfinitiesOut) {
+  Quantize op;
+  op.dynamic = true;
+  const Tensor x = Tensor::floats({3, 3}, {1, -2, kInf, -kInf, 0.5f, kNan, kInf, -kInf, kNan});
+  auto y = run_all(op, {x});
+  EXPECT_EQ(list<float>(y[1]), (std::vector<float>{2.0f / 127.0f, 0.5f / 127.0f, 1.0f}));
+  EXPECT_EQ(list<int8_t>(y[0]),
+            (std::vector<int8_t>{64, -127, 127, -128, 127, -128, 127, -128, -128}));
+  op.type = DataType::kUInt8;
+  op.lo = 0;
+  op.hi = 255;
+  y = run_all(op, {Tensor::floats({1, 4}, {-51, 204, kInf, -kInf})});
+  EXPECT_EQ(list<float>(y[1]), std::vector<float>{1});
+  EXPECT_EQ(list<int32_t>(y[2]), std::vector<int32_t>{51});
+  EXPECT_EQ(list<uint8_t>(y[0]), (std::vector<uint8_t>{0, 255, 255, 0}));
+}
+
+TEST(Parameters, AreNormalNumbersForEveryRange) {
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  const float least = std::numeric_limits<float>::min(), most = std::numeric_limits<float>::max();
+  EXPECT_EQ(symmetric_params(1e-44f).scale, 1.0f);
+  EXPECT_EQ(symmetric_params(100.0f * least).scale, 1.0f) << "its scale would be subnormal";
+  EXPECT_EQ(symmetric_params(127.0f * least).scale, least);
+  EXPECT_EQ(symmetric_params(most).scale, most / 127.0f);
+  EXPECT_EQ(affine_params(-tiny, tiny).scale, 1.0f);
+  EXPECT_EQ(affine_params(0.0f, 255.0f * least).scale, least);
+  const QuantParams wide = affine_params(-most, most);
+  EXPECT_EQ(wide.scale, most / 127.5f);
+  EXPECT_EQ(wide.zero_point, 128);  // 127.5, to even
+  EXPECT_EQ(affine_params(0.0f, most).scale, most / 255.0f);
+}
+
+TEST(Parameters, HalvingTheWidthChangesNoOrdinaryBit) {
+  Random random(15);
+  for (int i = 0; i < 100'000; ++i) {
+    const float min = -std::fabs(random.value()), max = std::fabs(random.value());
+    EXPECT_EQ(affine_params(min, max).scale, (max - min) / 255.0f);
+    EXPECT_EQ((0.5f * max - 0.5f * min) / 127.5f, (max - min) / 255.0f);
+  }
 }
 
 TEST(Quantize, BatchMatesDoNotMatter) {

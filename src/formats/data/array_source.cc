@@ -2,7 +2,9 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/convert.h"
 #include "base/error.h"
+#include "formats/data/fit_array.h"
 #include "formats/data/idx.h"
 #include "formats/data/preprocess.h"
 #include "formats/data/selection.h"
@@ -48,7 +50,7 @@ class ArraySource : public BatchSource {
     Batch batch;
     for (const auto& [name, array] : arrays_) {
       Tensor rows = gather_rows(array, indices_, at_, count);
-      batch.emplace(name, prepare(std::move(rows), input_shape(name)));
+      batch.emplace(name, prepare(std::move(rows), name));
     }
     at_ += count;
     return batch;
@@ -83,50 +85,42 @@ class ArraySource : public BatchSource {
     return array.shape()[0];
   }
 
-  Shape input_shape(const std::string& name) const {
-    const auto found = options_.input_shapes.find(name);
-    if (found != options_.input_shapes.end()) return found->second;
-    const bool only = name.empty() && options_.input_shapes.size() == 1;
-    return only ? options_.input_shapes.begin()->second : Shape{};
+  /// The entry of a table by input; the only input need not be named.
+  template <typename T>
+  static auto of_input(const std::map<std::string, T>& table, const std::string& name) {
+    const bool only = name.empty() && table.size() == 1;
+    return only ? table.begin() : table.find(name);
   }
 
-  /// Bytes and doubles become float32; a missing channel axis of extent 1 is put in.
-  Tensor prepare(Tensor rows, const Shape& input) const {
-    const DataType type = rows.type();
-    if (type == DataType::kInt32 || type == DataType::kInt64 || type == DataType::kBool) {
-      return rows;  // indices and masks go in as they are
+  /// In the input's type where it is known; else integers and masks go in as they are, and bytes
+  /// and other floats become float32.
+  Tensor in_input_type(Tensor rows, const std::string& name) const {
+    const auto found = of_input(options_.input_types, name);
+    if (found != options_.input_types.end()) {
+      return convert_exactly(std::move(rows), found->second,
+                             fmt::format("{}: input '{}'", origin_, found->first));
     }
-    if (type != DataType::kFloat32) rows = rows.cast(DataType::kFloat32);
+    const DataType type = rows.type();
+    const bool index =
+        type == DataType::kInt32 || type == DataType::kInt64 || type == DataType::kBool;
+    return index ? std::move(rows) : rows.cast(DataType::kFloat32);
+  }
+
+  Tensor prepare(Tensor rows, const std::string& name) const {
+    const auto found = of_input(options_.input_shapes, name);
+    const Shape input = found == options_.input_shapes.end() ? Shape{} : found->second;
+    const bool nhwc = options_.preprocess.layout == Preprocess::Layout::kNhwc;
     const bool images = rows.shape().rank() == 3 && (input.rank() == 4 || input.empty()) &&
-                        type == DataType::kUInt8;
-    if (images) {
-      const bool nhwc = options_.preprocess.layout == Preprocess::Layout::kNhwc;
+                        rows.type() == DataType::kUInt8;
+    rows = in_input_type(std::move(rows), name);
+    if (images) {  // bytes without channels, as in IDX files
       const Shape& s = rows.shape();
       rows = rows.reshaped(nhwc ? Shape{s[0], s[1], s[2], 1} : Shape{s[0], 1, s[1], s[2]});
     }
-    fit_shape(rows, input);
-    const bool nhwc = options_.preprocess.layout == Preprocess::Layout::kNhwc;
-    prepare_array(rows, options_.preprocess, nhwc ? rows.shape().rank() - 1 : 1, origin_);
+    const bool kept = fit_array(rows, input, nhwc, origin_);
+    if (rows.type() != DataType::kFloat32) return rows;  // nothing is scaled but numbers
+    prepare_array(rows, options_.preprocess, nhwc && kept ? rows.shape().rank() - 1 : 1, origin_);
     return rows;
-  }
-
-  /// Equal sample volumes may differ in axes: (N, 784) fits (N, 1, 28, 28).
-  void fit_shape(Tensor& rows, const Shape& input) const {
-    if (input.empty()) return;
-    bool same = input.rank() == rows.shape().rank();
-    int64_t volume = 1;
-    for (int axis = 1; axis < input.rank(); ++axis) {
-      if (same && input[axis] != kDynamic) same = input[axis] == rows.shape()[axis];
-      volume = input[axis] == kDynamic || volume < 0 ? -1 : volume * input[axis];
-    }
-    if (same) return;
-    const int64_t own = rows.shape()[0] > 0 ? rows.volume() / rows.shape()[0] : 0;
-    check(volume == own, ErrorCode::kInvalidArgument,
-          "{}: samples of shape {} do not fit the input {}", origin_, rows.shape().to_string(),
-          input.to_string());
-    Shape shape = input;
-    shape[0] = rows.shape()[0];
-    rows = rows.reshaped(shape);
   }
 
   Batch arrays_;

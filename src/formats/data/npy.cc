@@ -96,10 +96,17 @@ DataType type_of(const std::string& descr, const std::string& origin) {
   for (const auto& [name, type] : kTypes) {
     if (std::string_view(descr).substr(1) == name) return type;
   }
-  fail(ErrorCode::kUnsupported,
-       "{}: element type '{}' is not supported; save it as float32, "
+  static constexpr std::pair<char, std::string_view> kKinds[] = {
+      {'O', "Python objects"}, {'c', "complex numbers"}, {'U', "text"},
+      {'S', "text"},           {'u', "unsigned"},        {'M', "dates"}};
+  std::string_view what = "of an unknown kind";
+  for (const auto& [letter, name] : kKinds) {
+    if (descr[1] == letter) what = name;
+  }
+  fail(ErrorCode::kInvalidFile,
+       "{}: its elements are {} (type '{}'), which no network takes; save it as float32, "
        "float64, float16, int8, uint8, int16, int32, int64 or bool",
-       origin, descr);
+       origin, what, descr);
 }
 
 void swap_bytes(Tensor& tensor) {

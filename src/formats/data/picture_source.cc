@@ -35,14 +35,13 @@ class PictureSource : public BatchSource {
       const std::string& file = files_[size_t(indices_[at_ + i])];
       const Tensor sample =
           prepare_picture(decode_picture(file), options_.preprocess, input_, file);
-      if (i == 0) {
-        Shape shape = sample.shape();
-        shape[0] = int64_t(count);
-        stacked = Tensor(DataType::kFloat32, shape);
-      }
-      check(sample.bytes() * count == stacked.bytes(), ErrorCode::kInvalidArgument,
-            "{}: its size differs from the others'; use --preprocess size=HxW,fit=…, or batch 1",
-            file);
+      Shape shape = sample.shape();
+      shape[0] = int64_t(count);
+      if (i == 0) stacked = Tensor(DataType::kFloat32, shape);
+      check(shape == stacked.shape(), ErrorCode::kInvalidArgument,
+            "{}: its size differs from the others' in the batch: {}, they are {}; use --preprocess "
+            "size=HxW,fit=…, or batch 1",
+            file, shape.to_string(), stacked.shape().to_string());
       std::memcpy(static_cast<std::byte*>(stacked.data()) + i * sample.bytes(), sample.data(),
                   sample.bytes());
     }

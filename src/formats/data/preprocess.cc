@@ -75,6 +75,13 @@ Canvas resize(const Canvas& in, int64_t h, int64_t w) {
   return resize_part(in, {h, w, 0, 0, h, w});
 }
 
+/// The middle of the picture whose short side was resized to `side`; the other is rounded down.
+Canvas crop_resized(const Canvas& in, int64_t h, int64_t w, int64_t side) {
+  const int64_t shorter = std::min(in.height, in.width);
+  const int64_t height = in.height * side / shorter, width = in.width * side / shorter;
+  return resize_part(in, {height, width, (height - h) / 2, (width - w) / 2, h, w});
+}
+
 Canvas crop_center(const Canvas& in, int64_t h, int64_t w) {
   const float ratio = std::max(float(h) / float(in.height), float(w) / float(in.width));
   const auto scaled = [&](int64_t extent, int64_t least) {
@@ -99,6 +106,23 @@ Canvas letterbox(const Canvas& in, int64_t h, int64_t w, const Preprocess& p) {
     }
   }
   return out;
+}
+
+Canvas fit(const Canvas& in, int64_t h, int64_t w, const Preprocess& p, const std::string& origin) {
+  if (p.fit == Fit::kCropCenter && p.resize > 0) {
+    check(p.resize >= h && p.resize >= w, ErrorCode::kInvalidArgument,
+          "{}: --preprocess resize={} is less than the crop of {}x{}; make it larger", origin,
+          p.resize, h, w);
+    return crop_resized(in, h, w, p.resize);
+  }
+  if (in.height == h && in.width == w) return in;
+  check(p.fit != Fit::kNone, ErrorCode::kInvalidArgument,
+        "{}: the picture is {}x{}, the input {}x{}; say how it shall fit by --preprocess "
+        "fit=stretch, fit=crop or fit=letterbox",
+        origin, in.height, in.width, h, w);
+  return p.fit == Fit::kStretch      ? resize(in, h, w)
+         : p.fit == Fit::kCropCenter ? crop_center(in, h, w)
+                                     : letterbox(in, h, w, p);
 }
 
 /// BT.601 weights, as image libraries use for grey.
@@ -166,16 +190,7 @@ Tensor prepare_picture(const Picture& picture, const Preprocess& p, const Shape&
   };
   const int64_t h = extent(p.height, nhwc ? 1 : 2, picture.height);
   const int64_t w = extent(p.width, nhwc ? 2 : 3, picture.width);
-  Canvas canvas = from_picture(picture);
-  if (canvas.height != h || canvas.width != w) {
-    check(p.fit != Fit::kNone, ErrorCode::kInvalidArgument,
-          "{}: the picture is {}x{}, the input {}x{}; say how it shall fit by --preprocess "
-          "fit=stretch, fit=crop or fit=letterbox",
-          origin, picture.height, picture.width, h, w);
-    canvas = p.fit == Fit::kStretch      ? resize(canvas, h, w)
-             : p.fit == Fit::kCropCenter ? crop_center(canvas, h, w)
-                                         : letterbox(canvas, h, w, p);
-  }
+  Canvas canvas = fit(from_picture(picture), h, w, p, origin);
   canvas = recolor(canvas, p.color, channels > 0 ? channels : canvas.channels);
   check(channels <= 0 || canvas.channels == channels, ErrorCode::kInvalidArgument,
         "{}: the picture has {} channels after --preprocess, the input {}", origin, canvas.channels,
@@ -203,9 +218,10 @@ void prepare_array(Tensor& values, const Preprocess& p, int channel_axis,
   arithmetic.mean = p.mean;
   arithmetic.std = p.std;
   arithmetic.layout = p.layout;
-  check(p == arithmetic, ErrorCode::kInvalidArgument,
-        "{}: only scale, mean and std apply to arrays; fit, size and color are for pictures",
-        origin);
+  check(
+      p == arithmetic, ErrorCode::kInvalidArgument,
+      "{}: only scale, mean and std apply to arrays; fit, size, resize and color are for pictures",
+      origin);
   if (p.is_identity()) return;
   const Shape& shape = values.shape();
   const bool has_channels = channel_axis < shape.rank();

@@ -90,11 +90,28 @@ void set_size(Preprocess& p, std::string_view text) {
   p.width = int64_t(w);
 }
 
+void set_resize(Preprocess& p, std::string_view text) {
+  const float side = number("resize", text);
+  check(side >= 1 && side <= 65536 && side == std::floor(side), ErrorCode::kInvalidArgument,
+        "preprocess: resize '{}' is no short side in pixels", text);
+  p.resize = int64_t(side);
+}
+
+/// Keys that only make sense together.
+Preprocess checked(Preprocess p) {
+  check(p.resize == 0 || p.fit == Preprocess::Fit::kCropCenter, ErrorCode::kInvalidArgument,
+        "preprocess: resize={} is the short side before a crop; add fit=crop, or give size=HxW",
+        p.resize);
+  return p;
+}
+
 void set_key(Preprocess& p, std::string_view key, std::string_view value) {
   if (key == "fit") {
     p.fit = pick(kFits, key, value);
   } else if (key == "size") {
     set_size(p, value);
+  } else if (key == "resize") {
+    set_resize(p, value);
   } else if (key == "color") {
     p.color = pick(kColors, key, value);
   } else if (key == "layout") {
@@ -116,7 +133,8 @@ void set_key(Preprocess& p, std::string_view key, std::string_view value) {
     p.letterbox_center = value == "center";
   } else {
     fail(ErrorCode::kInvalidArgument,
-         "preprocess: key '{}' is unknown; the keys are fit, size, letterbox, letterbox_value, "
+         "preprocess: key '{}' is unknown; the keys are fit, size, resize, letterbox, "
+         "letterbox_value, "
          "color, scale, mean, std, layout",
          key);
   }
@@ -145,7 +163,7 @@ Preprocess Preprocess::parse(const std::string& text) {
           "preprocess: '{}' is not key=value", entry);
     set_key(p, entry.substr(0, equals), entry.substr(equals + 1));
   }
-  return p;
+  return checked(std::move(p));
 }
 
 /// Values are strings in the command line's form, so that both forms mean the same.
@@ -155,6 +173,7 @@ std::string Preprocess::to_json() const {
                {"layout", name_in(kLayouts, layout)},
                {"scale", divisor != 0.0f ? "1/" + shortest(divisor) : shortest(scale)}};
   if (height > 0) json["size"] = fmt::format("{}x{}", height, width);
+  if (resize > 0) json["resize"] = fmt::format("{}", resize);
   if (!mean.empty()) json["mean"] = joined(mean);
   if (!std.empty()) json["std"] = joined(std);
   if (fit == Fit::kLetterbox) {
@@ -184,7 +203,7 @@ Preprocess Preprocess::from_json(std::string_view text) {
     }
     set_key(p, key, flat);
   }
-  return p;
+  return checked(std::move(p));
 }
 
 }  // namespace octile

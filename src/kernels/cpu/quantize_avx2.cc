@@ -6,6 +6,8 @@
 namespace octile {
 namespace {
 
+constexpr float kLargest = 0x1.fffffep127f;  // finite
+
 /// Eight quantized values as int32 in [-128, 255].
 inline __m256i quantize8(__m256 x, const QuantizeArguments& a) {
   __m256 v = _mm256_div_ps(x, _mm256_set1_ps(a.scale));
@@ -92,13 +94,19 @@ void interleave(const float* x, int64_t channels, int64_t plane, int64_t count,
   }
 }
 
+/// x where it is finite, else 0, which is in every range.
+inline __m256 finite_or_zero(__m256 x) {
+  const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+  return _mm256_and_ps(x, _mm256_cmp_ps(size, _mm256_set1_ps(kLargest), _CMP_LE_OQ));
+}
+
 void range(const float* x, int64_t count, float* least, float* largest) {
   __m256 low[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()}, high[2] = {low[0], low[0]};
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
     for (int j = 0; j < 2; ++j) {
-      const __m256 v = _mm256_loadu_ps(x + i + 8 * j);
-      low[j] = _mm256_min_ps(v, low[j]);  // NaN keeps the second operand
+      const __m256 v = finite_or_zero(_mm256_loadu_ps(x + i + 8 * j));
+      low[j] = _mm256_min_ps(v, low[j]);
       high[j] = _mm256_max_ps(v, high[j]);
     }
   }
@@ -113,6 +121,7 @@ void range(const float* x, int64_t count, float* least, float* largest) {
     hi = ends[2 + j / 8][j % 8] > hi ? ends[2 + j / 8][j % 8] : hi;
   }
   for (; i < count; ++i) {
+    if (!(x[i] >= -kLargest && x[i] <= kLargest)) continue;
     lo = x[i] < lo ? x[i] : lo;
     hi = x[i] > hi ? x[i] : hi;
   }

@@ -6,6 +6,8 @@
 namespace octile {
 namespace {
 
+constexpr float kLargest = 0x1.fffffep127f;  // finite
+
 inline __mmask16 mask_of(int64_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1);
 }
@@ -74,18 +76,24 @@ void interleave(const float* x, int64_t channels, int64_t plane, int64_t count,
   }
 }
 
+/// x where it is finite, else 0, which is in every range.
+inline __m512 finite_or_zero(__m512 x) {
+  const __m512 most = _mm512_set1_ps(kLargest);
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), most, _CMP_LE_OQ), x);
+}
+
 void range(const float* x, int64_t count, float* least, float* largest) {
   __m512 low[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()}, high[2] = {low[0], low[0]};
   int64_t i = 0;
   for (; i + 32 <= count; i += 32) {
     for (int j = 0; j < 2; ++j) {
-      const __m512 v = _mm512_loadu_ps(x + i + 16 * j);
-      low[j] = _mm512_min_ps(v, low[j]);  // NaN keeps the second operand
+      const __m512 v = finite_or_zero(_mm512_loadu_ps(x + i + 16 * j));
+      low[j] = _mm512_min_ps(v, low[j]);
       high[j] = _mm512_max_ps(v, high[j]);
     }
   }
   for (; i < count; i += 16) {
-    const __m512 v = _mm512_maskz_loadu_ps(mask_of(count - i), x + i);  // 0 is in the range anyway
+    const __m512 v = finite_or_zero(_mm512_maskz_loadu_ps(mask_of(count - i), x + i));
     low[0] = _mm512_min_ps(v, low[0]);
     high[0] = _mm512_max_ps(v, high[0]);
   }

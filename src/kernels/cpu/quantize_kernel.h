@@ -18,7 +18,7 @@ struct QuantizeKernel {
   /// Planes to pixels: y[p·channels + c] = quantize(x[c·plane + p]) for p < count.
   void (*interleave)(const float* x, int64_t channels, int64_t plane, int64_t count,
                      const QuantizeArguments& a, uint8_t* y);
-  /// Least and largest value, 0 included; NaN is no value.
+  /// Least and largest finite value, 0 included.
   void (*range)(const float* x, int64_t count, float* least, float* largest);
   /// y[i] = scale · float(x[i] − zero).
   void (*dequantize)(const uint8_t* x, bool is_signed, int64_t count, float scale, int32_t zero,

@@ -23,10 +23,11 @@ void for_sample(const Planes& p, Layout from, Layout to, F&& f) {
   }
 }
 
-/// Scale and zero point from the sample's own values. NaN is no value.
+/// Scale and zero point from the sample's own finite values.
 QuantParams sample_params(const float* x, int64_t count, bool affine) {
   float min = 0.0f, max = 0.0f;  // the range is widened to hold 0
   for (int64_t i = 0; i < count; ++i) {
+    if (!is_in_range(x[i])) continue;
     if (x[i] < min) min = x[i];
     if (x[i] > max) max = x[i];
   }
