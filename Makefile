@@ -59,10 +59,15 @@ format: ## Rewrite the sources with clang-format
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
 
-bench-calibration: build ## Histograms and threshold search beside NumPy, in turns (needs NumPy)
+build/bench-venv/bin/python3:
+	@tools/install_dependencies.sh bench
+	@echo "NumPy for the benchmarks goes to build/bench-venv"
+	@python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q numpy
+
+bench-calibration: build build/bench-venv/bin/python3 ## Histograms and threshold search beside NumPy, in turns
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
-	@benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
+	@build/bench-venv/bin/python3 benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
 
 check-install: deps ## Install to a temporary prefix and build a consumer against the package
 	@tools/check_install.sh

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "octile/builder.h"
 #include "session.h"
@@ -92,28 +93,93 @@ std::vector<double> measure(ExecutionContext& context, double seconds) {
   return ms;
 }
 
-std::vector<std::vector<std::string>> layer_rows(const Engine& engine, ExecutionContext& context,
-                                                 int profile, double seconds) {
+struct LayerTime {
+  LayerInfo layer;
+  std::string tactic;  // the one that ran
+  double us = 0.0, percent = 0.0;
+};
+
+std::vector<LayerTime> measure_layers(const Engine& engine, ExecutionContext& context, int profile,
+                                      double seconds) {
   const auto layers = engine.plan().layers();
   const auto tactics = engine.tactics(profile);
   std::vector<std::vector<double>> ns(layers.size());
   context.set_profiler([&](int step, int64_t t) { ns[size_t(step)].push_back(double(t)); });
   measure(context, seconds);
   context.set_profiler({});
-  std::vector<double> medians;
+  std::vector<LayerTime> times;
   double total = 0.0;
-  for (auto& list : ns) {
-    std::sort(list.begin(), list.end());
-    medians.push_back(percentile(list, 50));
-    total += medians.back();
-  }
-  std::vector<std::vector<std::string>> rows{{"layer", "step", "precision", "tactic", "us", "%"}};
   for (size_t i = 0; i < layers.size(); ++i) {
-    rows.push_back({layers[i].name, layers[i].step, layers[i].precision, tactics[i],
-                    fmt::format("{:.2f}", medians[i] / 1e3),
-                    fmt::format("{:.1f}", 100.0 * medians[i] / total)});
+    std::sort(ns[i].begin(), ns[i].end());
+    times.push_back({layers[i], tactics[i], percentile(ns[i], 50) / 1e3, 0.0});
+    total += times.back().us;
   }
-  return rows;
+  for (LayerTime& time : times) time.percent = total > 0.0 ? 100.0 * time.us / total : 0.0;
+  return times;
+}
+
+std::string layer_table(const std::vector<LayerTime>& times) {
+  std::vector<std::vector<std::string>> rows{{"layer", "step", "precision", "tactic", "us", "%"}};
+  for (const LayerTime& t : times) {
+    rows.push_back({t.layer.name, t.layer.step, t.layer.precision, t.tactic,
+                    fmt::format("{:.2f}", t.us), fmt::format("{:.1f}", t.percent)});
+  }
+  return format_table(rows);
+}
+
+nlohmann::json layer_json(const std::vector<LayerTime>& times) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const LayerTime& t : times) {
+    list.push_back({{"name", t.layer.name},
+                    {"step", t.layer.step},
+                    {"precision", t.layer.precision},
+                    {"tactic", t.tactic},
+                    {"us", t.us},
+                    {"percent", t.percent}});
+  }
+  return list;
+}
+
+/// Everything that one run of the command found out.
+struct Report {
+  std::string file, isa;
+  int64_t batch = 1;
+  int threads = 1, profile = 0;
+  std::vector<double> ms;  // sorted
+  std::vector<LayerTime> layers;
+  double mean() const { return std::accumulate(ms.begin(), ms.end(), 0.0) / double(ms.size()); }
+  double throughput() const { return 1000.0 * double(batch) / mean(); }
+};
+
+void print_json(const Report& r, bool with_layers) {
+  nlohmann::json json = {{"file", r.file},
+                         {"batch", r.batch},
+                         {"threads", r.threads},
+                         {"isa", r.isa},
+                         {"profile", r.profile},
+                         {"runs", r.ms.size()},
+                         {"latency_ms",
+                          {{"mean", r.mean()},
+                           {"min", r.ms.front()},
+                           {"p50", percentile(r.ms, 50)},
+                           {"p90", percentile(r.ms, 90)},
+                           {"p95", percentile(r.ms, 95)},
+                           {"p99", percentile(r.ms, 99)},
+                           {"max", r.ms.back()}}},
+                         {"throughput_per_s", r.throughput()}};
+  if (with_layers) json["layers"] = layer_json(r.layers);
+  fmt::print("{}\n", json.dump(2));
+}
+
+void print_text(const Report& r, bool with_layers) {
+  fmt::print("{}: batch {}, profile {}, {}, {} threads, {} runs\n", r.file, r.batch, r.profile,
+             r.isa, r.threads, r.ms.size());
+  fmt::print(
+      "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
+      "\nthroughput: {:.1f} samples/s\n",
+      r.ms.front(), percentile(r.ms, 50), percentile(r.ms, 90), percentile(r.ms, 95),
+      percentile(r.ms, 99), r.ms.back(), r.throughput());
+  if (with_layers) fmt::print("\n{}", layer_table(r.layers));
 }
 
 void run(const Session& session, const Flags& flags) {
@@ -123,50 +189,22 @@ void run(const Session& session, const Flags& flags) {
   options.log = session.log();
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   const Engine engine = Engine::load(plan, options);
-  const int profile = choose_profile(engine, flags);
-  ExecutionContext context = engine.create_context(profile);
+  Report report{.file = flags.file, .isa = std::string(engine.isa()), .batch = flags.batch};
+  report.threads = session.threads > 0 ? session.threads : devices()[0].cores;
+  report.profile = choose_profile(engine, flags);
+  ExecutionContext context = engine.create_context(report.profile);
   for (const Binding& b : engine.bindings()) {
     if (!b.is_input) continue;
-    context.set_input(
-        b.name, make_input(b.type, with_batch(engine.opt_shape(b.name, profile), flags.batch)));
+    const Shape shape = with_batch(engine.opt_shape(b.name, report.profile), flags.batch);
+    context.set_input(b.name, make_input(b.type, shape));
   }
   measure(context, flags.warmup_s);
-  std::vector<double> ms = measure(context, flags.duration_s);
-  std::sort(ms.begin(), ms.end());
-  double sum = 0.0;
-  for (double v : ms) sum += v;
-  const double mean = sum / double(ms.size());
-  const double throughput = 1000.0 * double(flags.batch) / mean;
-  const int threads = session.threads > 0 ? session.threads : devices()[0].cores;
-  if (flags.json) {
-    nlohmann::json json = {{"file", flags.file},
-                           {"batch", flags.batch},
-                           {"threads", threads},
-                           {"isa", engine.isa()},
-                           {"profile", profile},
-                           {"runs", ms.size()},
-                           {"latency_ms",
-                            {{"mean", mean},
-                             {"min", ms.front()},
-                             {"p50", percentile(ms, 50)},
-                             {"p90", percentile(ms, 90)},
-                             {"p95", percentile(ms, 95)},
-                             {"p99", percentile(ms, 99)},
-                             {"max", ms.back()}}},
-                           {"throughput_per_s", throughput}};
-    fmt::print("{}\n", json.dump(2));
-  } else {
-    fmt::print("{}: batch {}, profile {}, {}, {} threads, {} runs\n", flags.file, flags.batch,
-               profile, engine.isa(), threads, ms.size());
-    fmt::print(
-        "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
-        "\nthroughput: {:.1f} samples/s\n",
-        ms.front(), percentile(ms, 50), percentile(ms, 90), percentile(ms, 95), percentile(ms, 99),
-        ms.back(), throughput);
-  }
+  report.ms = measure(context, flags.duration_s);
+  std::sort(report.ms.begin(), report.ms.end());
   if (flags.layers) {
-    fmt::print("\n{}", format_table(layer_rows(engine, context, profile, flags.duration_s)));
+    report.layers = measure_layers(engine, context, report.profile, flags.duration_s);
   }
+  flags.json ? print_json(report, flags.layers) : print_text(report, flags.layers);
 }
 
 }  // namespace
@@ -187,10 +225,12 @@ void add_bench(CLI::App& app, Session& session) {
   command->add_option("--duration", flags->duration_s, "Seconds of measuring")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--profile", flags->profile,
-                      "Optimization profile (default: the first that holds the batch)");
+  command
+      ->add_option("--profile", flags->profile,
+                   "Optimization profile (default: the first that holds the batch)")
+      ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
-  command->add_flag("--layers", flags->layers, "Add a table of median times a step");
+  command->add_flag("--layers", flags->layers, "Add median times a step");
   command->add_flag("--json", flags->json, "JSON instead of text");
   command->callback([&session, flags] { run(session, *flags); });
 }

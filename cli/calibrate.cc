@@ -11,12 +11,27 @@ struct Flags {
   ModelFlags model;
   CalibrationFlags calibration;
   std::string format = "octile", version = "8601";
+  const CLI::App* command = nullptr;
 };
+
+/// As the library would say it, but before the calibration.
+std::string version_refusal(const std::string& version) {
+  try {
+    (void)CalibrationTable().to_tensorrt(version);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
 
 void run(const Session& session, const Flags& flags) {
   if (flags.calibration.data.empty() || flags.calibration.cache.empty()) {
     throw CLI::ValidationError("calibrate needs --calibrate DATA and --cache FILE");
   }
+  if (flags.command->count("--tensorrt-version") > 0 && flags.format != "tensorrt") {
+    throw CLI::ValidationError("--tensorrt-version", "needs --format tensorrt");
+  }
+  flags.calibration.check();
   const Network network = flags.model.load(session);
   const CalibrationTable table = flags.calibration.collect(session, network);
   const bool tensorrt = flags.format == "tensorrt";
@@ -35,11 +50,13 @@ void add_calibrate(CLI::App& app, Session& session) {
       "--cache model.cache");
   auto flags = std::make_shared<Flags>();
   flags->model.add(*command);
-  flags->calibration.add(*command);
+  flags->command = command;
+  flags->calibration.add(*command, "The cache to write; an old one is replaced");
   command->add_option("--format", flags->format, "octile (JSON, both ends, digests) or tensorrt")
       ->check(CLI::IsMember({"octile", "tensorrt"}))
       ->capture_default_str();
   command->add_option("--tensorrt-version", flags->version, "Version token of the TensorRT cache")
+      ->check(CLI::Validator([](std::string& text) { return version_refusal(text); }, "TOKEN"))
       ->capture_default_str();
   command->callback([&session, flags] { run(session, *flags); });
 }

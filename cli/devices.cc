@@ -1,6 +1,7 @@
 // octile devices, octile retime, octile completion.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +11,14 @@
 namespace octile::cli {
 namespace {
 
+/// OCTILE_FORCE_ISA, "" when it is not set. main.cc has refused invalid ones.
+std::string forced_isa() {
+  const char* forced = std::getenv("OCTILE_FORCE_ISA");
+  return forced == nullptr ? "" : forced;
+}
+
 void show_devices(bool as_json) {
+  const std::string forced = forced_isa();
   nlohmann::json list = nlohmann::json::array();
   for (const DeviceInfo& device : devices()) {
     if (as_json) {
@@ -19,12 +27,14 @@ void show_devices(bool as_json) {
                       {"cores", device.cores},
                       {"compiled", device.compiled},
                       {"usable", device.usable},
-                      {"refused", device.refused}});
+                      {"refused", device.refused},
+                      {"forced", forced.empty() ? nlohmann::json() : nlohmann::json(forced)}});
       continue;
     }
     fmt::print("{}: {}, {} cores\n  compiled: {}\n  usable: {}\n", device.backend, device.name,
                device.cores, join(device.compiled, ", "), join(device.usable, ", "));
     for (const std::string& reason : device.refused) fmt::print("  refused: {}\n", reason);
+    if (!forced.empty()) fmt::print("  forced: {} at most (OCTILE_FORCE_ISA)\n", forced);
   }
   if (as_json) {
     fmt::print("{}\n", list.dump(2));
@@ -44,8 +54,11 @@ void run_retime(const Session& session, const RetimeFlags& flags) {
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   options.progress = session.progress();
   options.log = session.log();
-  const Plan plan = retime(Plan::load(flags.file), options);
   const std::string output = flags.output.empty() ? flags.file : flags.output;
+  check_writable("--timing-cache", flags.timing_cache);
+  const Plan old = Plan::load(flags.file);
+  check_writable("-o", output);
+  const Plan plan = retime(old, options);
   plan.save(output);
   if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
   fmt::print("{}: tactics chosen anew, built on {}\n", output, plan.built_on());

@@ -3,9 +3,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "session.h"
+#include "wait_policy.h"
 
 namespace octile::cli {
 namespace {
@@ -23,7 +25,9 @@ constexpr const char* kDescription =
     "  octile run model.plan --data images/\n"
     "  octile bench model.plan --batch 8\n\n"
     "Results go to stdout, messages and progress to stderr.\n"
-    "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.";
+    "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.\n"
+    "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni is the strongest instruction\n"
+    "set to use.";
 
 void add_global(CLI::App& app, Session& session) {
   app.add_flag(
@@ -32,7 +36,8 @@ void add_global(CLI::App& app, Session& session) {
   app.add_flag(
       "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
       "Only warnings and errors");
-  app.add_option("--threads", session.threads, "Threads (default: all cores)")->check(at_least(0));
+  app.add_option("--threads", session.threads, "Threads (default: all cores; 0 too)")
+      ->check(at_least(0));
 }
 
 /// Results that did not reach stdout (a full disk, say) are a failure like any other.
@@ -42,22 +47,47 @@ int flush_results() {
   return kFailed;
 }
 
+/// OCTILE_FORCE_ISA concerns every command.
+void check_environment() {
+  const char* forced = std::getenv("OCTILE_FORCE_ISA");
+  if (forced == nullptr || *forced == 0) return;
+  const std::string refusal = isa_refusal(forced);
+  if (!refusal.empty()) throw CLI::ValidationError("OCTILE_FORCE_ISA", refusal);
+}
+
+void add_commands(CLI::App& app, Session& session) {
+  for (const Command& row : kCommands) {
+    row.add(app, session);
+    CLI::App* command = app.get_subcommand(row.name);
+    add_global(*command, session);
+    command->parse_complete_callback(check_environment);
+  }
+}
+
+/// What CLI11 says, but a mistyped verb is named.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  const bool verb = app.get_subcommands().empty() && !rest.empty() && rest[0].rfind('-', 0) != 0;
+  if (error.get_exit_code() == 0 || !verb) return app.exit(error) == 0 ? flush_results() : kUsage;
+  std::vector<std::string> verbs;
+  for (const Command& command : kCommands) verbs.emplace_back(command.name);
+  fmt::print(stderr, "unknown verb '{}'; the verbs are {}\nRun with --help for more information.\n",
+             rest[0], join(verbs, ", "));
+  return kUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "octile");
   Session session;
   app.set_version_flag("--version", "octile " + std::string(version()));
   app.require_subcommand(1);
   add_global(app, session);
-  for (const Command& command : kCommands) {
-    command.add(app, session);
-    add_global(*app.get_subcommand(command.name), session);
-  }
   try {
+    add_commands(app, session);
     app.parse(argc, argv);
     return flush_results();
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? flush_results() : kUsage;
+    return explain(app, error);
   } catch (const Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     return error.code() == ErrorCode::kUnsupported ? kUnsupportedModel : kFailed;
@@ -70,4 +100,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace octile::cli
 
-int main(int argc, char** argv) { return octile::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  octile::cli::choose_wait_policy(argv);
+  return octile::cli::run(argc, argv);
+}

@@ -26,30 +26,6 @@ void write_text(const std::string& file, const std::string& text) {
   }
 }
 
-void check_same(const std::string& file, const std::string& cached, const std::string& wanted,
-                std::string_view what) {
-  if (cached.empty() || wanted.empty() || cached == wanted) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: the cache was made for another {} ({}, here {}); name another file "
-                          "with --cache, or delete this one to calibrate anew",
-                          file, what, cached, wanted));
-}
-
-/// A calibrator that has nothing but a cache: calibrate() reads it and compares the names.
-class CacheAlone : public Calibrator {
- public:
-  explicit CacheAlone(std::string file) : file_(std::move(file)) {}
-  int64_t batch_size() const override { return 1; }
-  std::optional<Batch> next_batch() override { return std::nullopt; }
-  std::optional<std::string> read_cache() override {
-    std::ifstream file(file_, std::ios::binary);
-    return std::string{std::istreambuf_iterator<char>(file), {}};
-  }
-
- private:
-  std::string file_;
-};
-
 }  // namespace
 
 void ModelFlags::add(CLI::App& command) {
@@ -62,20 +38,28 @@ Network ModelFlags::load(const Session& session) const {
   return load_model(session, file, dynamic_batch);
 }
 
-void CalibrationFlags::add(CLI::App& command) {
+void CalibrationFlags::add(CLI::App& command, const std::string& about_cache) {
   command.add_option("--calibrate", data,
                      "Samples: a directory (images or IDX files), .npy, .npz, an IDX file, or a "
                      "text file that lists images");
-  command.add_option("--cache", cache, "Calibration cache to write, or to read where it exists");
+  command.add_option("--cache", cache, about_cache);
   method_option_ = command.add_option("--method", method, "How a histogram becomes a range")
                        ->check(method_names())
                        ->capture_default_str();
-  command.add_option("--percentile", percentile, "For --method percentile")
-      ->check(CLI::Range(50.0, 100.0))
-      ->capture_default_str();
+  percentile_option_ = command.add_option("--percentile", percentile, "For --method percentile")
+                           ->check(CLI::Range(50.0, 100.0))
+                           ->capture_default_str();
   command.add_flag("--reproducible", reproducible,
                    "Plain fixed-order float arithmetic: the same cache on every machine");
   flags.add(command);
+}
+
+void CalibrationFlags::check() const {
+  if (percentile_option_->count() > 0 && method != "percentile") {
+    throw CLI::ValidationError("--percentile", "needs --method percentile");
+  }
+  (void)flags.options();  // --preprocess
+  check_writable("--cache", cache);
 }
 
 CalibrationOptions CalibrationFlags::options(const Session& session) const {
@@ -112,34 +96,24 @@ void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
   write_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());
 }
 
-void CalibrationFlags::check_cache(const CalibrationTable& table, const Network& network) const {
-  check_same(cache, table.model_digest, network.digest(), "model");
-  if (method_option_->count() > 0) {
-    check_same(cache, table.method, method, "method");
-    if (method == "percentile") {
-      check_same(cache, fmt::format("{}", table.percentile), fmt::format("{}", percentile),
-                 "percentile");
-    }
-  }
-  if (reproducible) check_same(cache, table.path, "reproducible", "float path");
-  const auto named = [](const std::string& json) { return json.empty() ? "none" : json; };
+CacheRequirements CalibrationFlags::requirements(const Network& network,
+                                                 const CalibrationTable& table) const {
+  CacheRequirements wanted;
+  if (method_option_->count() > 0) wanted.method = calibration_method_from_name(method);
+  if (method == "percentile") wanted.percentile = percentile;
+  wanted.reproducible = reproducible;
   const Preprocess preprocess = flags.options(table.preprocess).preprocess;
-  check_same(cache, named(table.preprocess),
-             named(preprocess.is_identity() ? "" : preprocess.to_json()), "preprocessing");
-  if (data.empty()) return;
-  check_same(cache, table.data_digest, open(network, preprocess)->digest(), "set of samples");
+  wanted.preprocess = preprocess.is_identity() ? "" : preprocess.to_json();
+  const bool own = !table.model_digest.empty();  // TensorRT's caches know no samples
+  if (own && !data.empty()) wanted.data_digest = open(network, preprocess)->digest();
+  return wanted;
 }
 
 CalibrationTable CalibrationFlags::from_cache(const Session& session,
                                               const Network& network) const {
   CalibrationTable table = CalibrationTable::load_any(cache);
-  CacheAlone calibrator(cache);
-  if (calibrator.read_cache()->starts_with("TRT-")) {  // names are all that can be compared
-    table = calibrate(network, calibrator, options(session));
-  } else {
-    check_cache(table, network);
-    for (const std::string& warning : table.warnings) session.log()(LogLevel::kWarning, warning);
-  }
+  check_cache(table, network, requirements(network, table), cache);
+  for (const std::string& warning : table.warnings) session.log()(LogLevel::kWarning, warning);
   session.log()(LogLevel::kInfo,
                 fmt::format("{}: {} ranges read ({}){}", cache, table.entries.size(), table.method,
                             data.empty() ? "" : "; --calibrate is not run again"));

@@ -20,7 +20,10 @@ struct CalibrationFlags {
   double percentile = 99.99;
   bool reproducible = false;
   DataFlags flags;
-  void add(CLI::App& command);
+  /// `about_cache`: what --cache means to this command.
+  void add(CLI::App& command, const std::string& about_cache);
+  /// Refuses at once what would fail after a long calibration.
+  void check() const;
   /// Calibrates from --calibrate.
   CalibrationTable collect(const Session& session, const Network& network) const;
   void write(const CalibrationTable& table, bool tensorrt, const std::string& version) const;
@@ -32,10 +35,10 @@ struct CalibrationFlags {
  private:
   CalibrationOptions options(const Session& session) const;
   std::unique_ptr<BatchSource> open(const Network& network, const Preprocess& preprocess) const;
-  /// An error that says what the cache was made for instead.
-  void check_cache(const CalibrationTable& table, const Network& network) const;
+  CacheRequirements requirements(const Network& network, const CalibrationTable& table) const;
   CalibrationTable from_cache(const Session& session, const Network& network) const;
   const CLI::Option* method_option_ = nullptr;
+  const CLI::Option* percentile_option_ = nullptr;
 };
 
 }  // namespace octile::cli

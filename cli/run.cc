@@ -1,9 +1,10 @@
 // octile run: an engine on samples; predictions, metrics, outputs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
-#include <fstream>
 
+#include "collected.h"
 #include "octile/report.h"
 #include "session.h"
 
@@ -37,28 +38,31 @@ std::vector<Binding> bindings_of(const Engine& engine, bool inputs) {
   return list;
 }
 
-/// Outputs of all batches, joined along axis 0, by output name.
-class Collected {
- public:
-  void add(const std::string& name, const Tensor& part) { parts_[name].push_back(part); }
-  Tensor joined(const std::string& name) const {
-    const std::vector<Tensor>& parts = parts_.at(name);
-    Shape shape = parts[0].shape();
-    if (shape.rank() == 0) return parts.back();
-    shape[0] = 0;
-    for (const Tensor& t : parts) shape[0] += t.shape()[0];
-    Tensor all(parts[0].type(), shape);
-    auto* to = static_cast<std::byte*>(all.data());
-    for (const Tensor& t : parts) {
-      std::memcpy(to, t.data(), t.bytes());
-      to += t.bytes();
-    }
-    return all;
+/// Every array must have a place, and every input an array.
+void check_keys(const Batch& batch, const std::vector<Binding>& inputs, const std::string& data) {
+  std::vector<std::string> names;
+  for (const Binding& input : inputs) names.push_back(input.name);
+  for (const auto& [key, array] : batch) {
+    const bool known =
+        key.empty() ? names.size() == 1 : std::find(names.begin(), names.end(), key) != names.end();
+    if (known) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--data {}: {}, but the engine's inputs are {}; use an .npz with these "
+                            "keys",
+                            data, key.empty() ? "one array without a name" : "key '" + key + "'",
+                            quoted(names)));
   }
+  for (const std::string& name : names) {
+    if (batch.contains(name) || batch.contains("")) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--data {}: no array for the engine's input '{}'; add that key to the "
+                            ".npz",
+                            data, name));
+  }
+}
 
- private:
-  std::map<std::string, std::vector<Tensor>> parts_;
-};
+/// What of the outputs is kept: memory grows with the number of samples.
+using Names = std::vector<std::string>;
 
 /// The first `rows` rows of a tensor; beyond its own, the last one again.
 Tensor with_rows(const Tensor& tensor, int64_t rows) {
@@ -74,9 +78,9 @@ Tensor with_rows(const Tensor& tensor, int64_t rows) {
   return result;
 }
 
-Collected run_all(const Session& session, const Engine& engine, BatchSource& source, int profile,
-                  int64_t batch) {
-  const auto inputs = bindings_of(engine, true), outputs = bindings_of(engine, false);
+Collected run_all(const Session& session, const Engine& engine, BatchSource& source,
+                  const Flags& flags, int profile, int64_t batch, const Names& kept) {
+  const auto inputs = bindings_of(engine, true);
   const int chosen = profile_for(engine, inputs[0].name, batch, profile);
   ExecutionContext context = engine.create_context(chosen);
   const Shape low = engine.min_shape(inputs[0].name, chosen);
@@ -85,6 +89,7 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
   Collected collected;
   int64_t done = 0;
   while (auto samples = source.next()) {
+    check_keys(*samples, inputs, flags.data);
     int64_t rows = 0;
     for (auto& [name, array] : *samples) {
       const std::string input = name.empty() ? inputs[0].name : name;
@@ -99,10 +104,10 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
                                 rows, least));
     }
     context.run();
-    for (const Binding& output : outputs) {
-      const Tensor result = context.output(output.name);
+    for (const std::string& output : kept) {
+      const Tensor result = context.output(output);
       const bool padded = rows < least && result.shape().rank() > 0 && result.shape()[0] == least;
-      collected.add(output.name, padded ? with_rows(result, rows) : result);
+      collected.add(output, padded ? with_rows(result, rows) : result);
     }
     if (progress) progress("run", done, source.size());
   }
@@ -123,17 +128,26 @@ DataOptions data_options(const Flags& flags, const Engine& engine) {
   return options;
 }
 
-void show_predictions(const Tensor& scores, int64_t count) {
-  const int64_t n = std::min(scores.shape()[0], count);
-  const int64_t classes = n > 0 ? scores.volume() / scores.shape()[0] : 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const float* row = scores.as<float>() + i * classes;
-    const auto best = std::max_element(row, row + classes) - row;
-    fmt::print("sample {}: class {} ({:.6g})\n", i, best, row[best]);
+/// One row a sample: what predictions and metrics are read from.
+bool are_scores(const Binding& output) {
+  return output.type == DataType::kFloat32 && output.shape.rank() == 2;
+}
+
+void show_predictions(const std::vector<Tensor>& batches, int64_t count) {
+  int64_t sample = 0;
+  for (const Tensor& scores : batches) {
+    const int64_t n = scores.shape()[0], classes = scores.shape()[1];
+    for (int64_t i = 0; i < n && sample < count && classes > 0; ++i, ++sample) {
+      const float* row = scores.as<float>() + i * classes;
+      const auto best = std::max_element(row, row + classes) - row;
+      fmt::print("sample {}: class {} ({:.6g})\n", sample, best, row[best]);
+    }
   }
 }
 
-std::vector<int64_t> labels_for(const Flags& flags, const BatchSource& source) {
+/// A file of labels is for the whole data set; --first and --samples cut both alike.
+std::vector<int64_t> labels_for(const Flags& flags, DataOptions options,
+                                const BatchSource& source) {
   if (flags.labels.empty()) return source.labels();
   if (flags.flags.seed >= 0) {
     throw CLI::ValidationError(
@@ -141,71 +155,103 @@ std::vector<int64_t> labels_for(const Flags& flags, const BatchSource& source) {
         "that carry their labels");
   }
   std::vector<int64_t> labels = load_labels(flags.labels);
-  const auto first = size_t(std::max<int64_t>(0, flags.flags.first));
-  if (first < labels.size() && int64_t(labels.size()) > source.size()) {
-    labels.erase(labels.begin(), labels.begin() + ptrdiff_t(first));
-    labels.resize(std::min(labels.size(), size_t(source.size())));
+  const bool part = options.first > 0 || options.samples >= 0;
+  const auto first = ptrdiff_t(options.first);
+  options.first = 0;
+  options.samples = -1;
+  const int64_t whole = part ? open_data(flags.data, options)->size() : source.size();
+  if (whole >= 0 && int64_t(labels.size()) != whole) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--labels {}: {} labels, but {} holds {} samples; give one label a "
+                            "sample of the whole data set, whatever --first and --samples choose",
+                            flags.labels, labels.size(), flags.data, whole));
   }
+  if (part) labels = {labels.begin() + first, labels.begin() + first + ptrdiff_t(source.size())};
   return labels;
 }
 
-Tensor reference_scores(const Session& session, const Flags& flags, const DataOptions& options,
-                        const std::string& output) {
-  EngineOptions engine_options;
-  engine_options.threads = session.threads;
-  const Engine engine = Engine::load(flags.reference, engine_options);
-  const auto source = open_data(flags.data, options);
-  return run_all(session, engine, *source, -1, options.batch).joined(output);
-}
-
-void print_metric(const Session& session, const Flags& flags, const DataOptions& options,
-                  const Tensor& scores, const std::vector<int64_t>& labels,
-                  const std::string& output) {
-  if (flags.metric == "agreement") {
-    const Tensor other = reference_scores(session, flags, options, output);
-    fmt::print("agreement: {:.4f}\n", top1_agreement(scores, other));
-    return;
-  }
-  fmt::print("{}: {:.4f}\n", flags.metric,
-             top_k_accuracy(scores, labels, flags.metric == "top5" ? 5 : 1));
-}
-
 /// Before anything runs, since that may take long.
-void check_metric(const Flags& flags, const std::vector<int64_t>& labels) {
-  if (flags.metric == "agreement") {
-    if (!flags.reference.empty()) return;
+void check_metric(const Flags& flags, const Binding& output, const std::vector<int64_t>& labels) {
+  if (flags.metric.empty()) return;
+  if (flags.metric == "agreement" && flags.reference.empty()) {
     throw CLI::ValidationError("--metric agreement needs --reference PLAN, usually a float one");
   }
-  if (flags.metric.empty() || !labels.empty()) return;
-  throw CLI::ValidationError("--metric " + flags.metric +
-                             " needs labels: --labels FILE, or a data set that carries them");
+  if (flags.metric != "agreement" && labels.empty()) {
+    throw CLI::ValidationError("--metric " + flags.metric +
+                               " needs labels: --labels FILE, or a data set that carries them");
+  }
+  if (output.type == DataType::kFloat32 && output.shape.rank() >= 2) return;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("--metric {}: output '{}' is {} {}, not float32 scores (N, classes)",
+                  flags.metric, output.name, name_of(output.type), output.shape.to_string()));
+}
+
+Engine load_engine(const Session& session, const std::string& plan, const std::string& isa) {
+  EngineOptions options;
+  options.threads = session.threads;
+  options.log = session.log();
+  if (!isa.empty()) options.isa = isa_from_name(isa);
+  return Engine::load(plan, options);
+}
+
+/// --reference, loaded before anything runs, with an output to compare.
+std::optional<Engine> load_reference(const Session& session, const Flags& flags,
+                                     const std::string& output) {
+  if (flags.metric != "agreement") return std::nullopt;
+  Engine engine = load_engine(session, flags.reference, "");
+  for (const Binding& b : bindings_of(engine, false)) {
+    if (b.name == output) return engine;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("--reference {}: the plan has no output '{}'; build it from the same "
+                          "model",
+                          flags.reference, output));
+}
+
+Names kept_outputs(const Flags& flags, const std::vector<Binding>& outputs) {
+  Names names;
+  for (const Binding& output : outputs) {
+    if (!flags.output.empty()) names.push_back(output.name);
+  }
+  const bool scores = !flags.metric.empty() || are_scores(outputs[0]);
+  if (names.empty() && scores) names.push_back(outputs[0].name);
+  return names;
 }
 
 void run(const Session& session, const Flags& flags) {
-  EngineOptions engine_options;
-  engine_options.threads = session.threads;
-  engine_options.log = session.log();
-  if (!flags.isa.empty()) engine_options.isa = isa_from_name(flags.isa);
-  const Engine engine = Engine::load(flags.plan, engine_options);
+  check_writable("-o", flags.output);
+  const Engine engine = load_engine(session, flags.plan, flags.isa);
   const DataOptions options = data_options(flags, engine);
   const auto source = open_data(flags.data, options);
-  const std::vector<int64_t> labels = labels_for(flags, *source);
-  check_metric(flags, labels);
-  const Collected collected = run_all(session, engine, *source, flags.profile, options.batch);
   const auto outputs = bindings_of(engine, false);
+  const Binding& first = outputs[0];
+  const std::vector<int64_t> labels = labels_for(flags, options, *source);
+  check_metric(flags, first, labels);
+  const std::optional<Engine> reference = load_reference(session, flags, first.name);
+  const Names kept = kept_outputs(flags, outputs);
+  const auto collected =
+      run_all(session, engine, *source, flags, flags.profile, options.batch, kept);
   if (!flags.output.empty()) {
-    std::map<std::string, Tensor> arrays;
-    for (const Binding& b : outputs) arrays[b.name] = collected.joined(b.name);
+    const auto arrays = collected.arrays();
     save_npz(flags.output, arrays);
-    fmt::print(stderr, "{}: {} arrays\n", flags.output, arrays.size());
+    session.log()(LogLevel::kInfo, fmt::format("{}: {} arrays", flags.output, arrays.size()));
+  } else if (kept.empty()) {
+    session.log()(LogLevel::kInfo, fmt::format("output '{}' is no list of scores: nothing to "
+                                               "print; -o FILE.npz writes the outputs",
+                                               first.name));
   }
-  const Tensor scores = collected.joined(outputs[0].name);
-  const bool classes = scores.type() == DataType::kFloat32 && scores.shape().rank() == 2;
-  if (classes) show_predictions(scores, flags.show);
-  if (!flags.metric.empty()) {
-    print_metric(session, flags, options, scores, labels, outputs[0].name);
-  } else if (classes && !labels.empty()) {
-    fmt::print("top1: {:.4f}\n", top_k_accuracy(scores, labels, 1));
+  if (are_scores(first)) show_predictions(collected.parts(first.name), flags.show);
+  if (reference) {
+    const auto again = open_data(flags.data, options);
+    const auto theirs =
+        run_all(session, *reference, *again, flags, -1, options.batch, {first.name});
+    fmt::print("agreement: {:.4f}\n",
+               top1_agreement(collected.joined(first.name), theirs.joined(first.name)));
+  } else if (!flags.metric.empty() || (are_scores(first) && !labels.empty())) {
+    const std::string metric = flags.metric.empty() ? "top1" : flags.metric;
+    fmt::print("{}: {:.4f}\n", metric,
+               top_k_accuracy(collected.joined(first.name), labels, metric == "top5" ? 5 : 1));
   }
 }
 
@@ -221,15 +267,24 @@ void add_run(CLI::App& app, Session& session) {
   command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
       ->required();
   flags->flags.add(*command);
-  command->add_option("--labels", flags->labels,
-                      "Labels: one integer a line, .npy, or IDX (default: those of the data)");
+  command->add_option(
+      "--labels", flags->labels,
+      "Labels: one integer a line, .npy, or IDX (default: those of the data); one a\n"
+      "sample of the whole data set, cut by --first and --samples as the data");
   command->add_option("--metric", flags->metric, "top1, top5 or agreement")
       ->check(CLI::IsMember({"top1", "top5", "agreement"}));
   command->add_option("--reference", flags->reference, "Plan to agree with");
-  command->add_option("-o,--output", flags->output, "Write all outputs to this .npz");
-  command->add_option("--show", flags->show, "Print so many predictions")->capture_default_str();
-  command->add_option("--profile", flags->profile,
-                      "Optimization profile (default: the first that holds the batch)");
+  command->add_option(
+      "-o,--output", flags->output,
+      "Write all outputs to this .npz, the batches joined along axis 0; where their\n"
+      "shapes do not allow that, batch by batch as NAME.0, NAME.1 …");
+  command->add_option("--show", flags->show, "Print so many predictions")
+      ->check(at_least(0))
+      ->capture_default_str();
+  command
+      ->add_option("--profile", flags->profile,
+                   "Optimization profile (default: the first that holds the batch)")
+      ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
   command->callback([&session, flags] { run(session, *flags); });
 }

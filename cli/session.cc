@@ -6,7 +6,9 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 namespace octile::cli {
@@ -97,17 +99,54 @@ CLI::Validator scheme_names() {
 
 CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "percentile", "mse"}); }
 
-CLI::Validator isa_names() { return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"}); }
+std::string isa_refusal(const std::string& text) {
+  try {
+    (void)isa_from_name(text);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  const DeviceInfo cpu = devices()[0];
+  if (std::find(cpu.usable.begin(), cpu.usable.end(), text) != cpu.usable.end()) return "";
+  std::string reason = text + ": not compiled in";
+  for (const std::string& refused : cpu.refused) {
+    if (refused.rfind(text + ":", 0) == 0) reason = refused;
+  }
+  return fmt::format("{}; use one of {}", reason, join(cpu.usable, ", "));
+}
+
+CLI::Validator isa_names() {
+  return {[](std::string& text) { return isa_refusal(text); }, "ISA", "isa"};
+}
 
 CLI::Validator at_least(int64_t least) {
-  const auto check = [least](const std::string& text) {
+  const auto refusal = [least](const std::string& text) -> std::string {
     int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = error == std::errc() && end == text.data() + text.size();
-    return whole && value >= least ? ""
-                                   : fmt::format("'{}' is no whole number from {} on", text, least);
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc{} && at == end && value >= least) return "";
+    return fmt::format(
+        "must be {}, not '{}'",
+        least == 1 ? "a positive integer" : fmt::format("an integer from {} on", least), text);
   };
-  return {check, fmt::format(">={}", least)};
+  return {refusal, fmt::format(">={}", least)};
+}
+
+void check_writable(const std::string& flag, const std::string& file) {
+  namespace fs = std::filesystem;
+  if (file.empty()) return;
+  const fs::path parent = fs::path(file).parent_path();
+  const fs::path directory = parent.empty() ? fs::path(".") : parent;
+  std::error_code ignored;
+  std::string problem;
+  if (fs::is_directory(file, ignored)) {
+    problem = "it is a directory; name a file";
+  } else if (!fs::is_directory(directory, ignored)) {
+    problem = fmt::format("there is no directory '{}'; make it first", directory.string());
+  } else if (access(directory.c_str(), W_OK | X_OK) != 0) {
+    problem = fmt::format("directory '{}' is not writable", directory.string());
+  }
+  if (problem.empty()) return;
+  throw Error(ErrorCode::kIo, fmt::format("{}: cannot write {}: {}", file, flag, problem));
 }
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
@@ -137,42 +176,62 @@ Shape parse_shape(const std::string& text, const std::string& what) {
       throw CLI::ValidationError(
           fmt::format("{}: '{}' is no shape; write it as 1x3x224x224", what, text));
     }
+    if (shape.rank() == kMaxRank) {
+      throw CLI::ValidationError(
+          fmt::format("{}: '{}' has more than {} axes", what, text, kMaxRank));
+    }
     shape.push_back(std::stoll(number));
     number.clear();
   }
   return shape;
 }
 
+namespace {
+
+/// "name:MIN/OPT/MAX"; the name may be left out where the network has one input.
+std::pair<std::string, ShapeRange> parse_profile_entry(std::string entry,
+                                                       const std::vector<std::string>& inputs) {
+  const std::string whole = entry;
+  std::string name = inputs.size() == 1 ? inputs[0] : "";
+  if (const size_t colon = entry.rfind(':'); colon != std::string::npos) {
+    name = entry.substr(0, colon);
+    entry = entry.substr(colon + 1);
+  }
+  const size_t first = entry.find('/'), second = entry.find('/', first + 1);
+  if (name.empty() || first == std::string::npos || second == std::string::npos) {
+    throw CLI::ValidationError(
+        fmt::format("--profile '{}': write it as INPUT:MIN/OPT/MAX, for example "
+                    "x:1x3x224x224/4x3x224x224/8x3x224x224; the model's inputs are {}",
+                    whole, quoted(inputs)));
+  }
+  if (std::find(inputs.begin(), inputs.end(), name) == inputs.end()) {
+    throw CLI::ValidationError(
+        fmt::format("--profile names input '{}', which the model does not have; its inputs are {}",
+                    name, quoted(inputs)));
+  }
+  const std::string what = "--profile of input '" + name + "'";
+  return {name,
+          {parse_shape(entry.substr(0, first), what),
+           parse_shape(entry.substr(first + 1, second - first - 1), what),
+           parse_shape(entry.substr(second + 1), what)}};
+}
+
+}  // namespace
+
 Profile parse_profile(const std::string& text, const Network& network) {
+  std::vector<std::string> inputs;
+  for (const TensorId input : network.inputs()) inputs.push_back(network.name(input));
   Profile profile;
-  size_t begin = 0;
-  while (begin <= text.size()) {
+  for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    std::string entry = text.substr(begin, end - begin);
-    begin = end + 1;
-    std::string name;
-    if (const size_t colon = entry.rfind(':'); colon != std::string::npos) {
-      name = entry.substr(0, colon);
-      entry = entry.substr(colon + 1);
-    } else if (network.inputs().size() == 1) {
-      name = network.name(network.inputs()[0]);
-    }
-    const size_t first = entry.find('/'), second = entry.find('/', first + 1);
-    if (name.empty() || first == std::string::npos || second == std::string::npos) {
+    auto [name, range] = parse_profile_entry(text.substr(begin, end - begin), inputs);
+    if (!profile.emplace(name, range).second) {
       throw CLI::ValidationError(
-          fmt::format("--profile '{}': write it as input:MIN/OPT/MAX, for example "
-                      "x:1x3x224x224/4x3x224x224/8x3x224x224",
-                      text));
-    }
-    const std::string what = "--profile of input '" + name + "'";
-    if (profile.count(name) != 0) {
-      throw CLI::ValidationError(
-          fmt::format("--profile '{}' gives input '{}' twice; repeat --profile for another profile",
+          fmt::format("--profile '{}' names input '{}' twice; a second profile is a second "
+                      "--profile",
                       text, name));
     }
-    profile[name] = {parse_shape(entry.substr(0, first), what),
-                     parse_shape(entry.substr(first + 1, second - first - 1), what),
-                     parse_shape(entry.substr(second + 1), what)};
+    begin = end + 1;
   }
   return profile;
 }
@@ -204,6 +263,15 @@ std::string join(const std::vector<std::string>& list, const std::string& separa
   std::string text;
   for (const std::string& entry : list) text += (text.empty() ? "" : separator) + entry;
   return text;
+}
+
+std::string quoted(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, names.size()); ++i) {
+    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", names[i]);
+  }
+  return names.size() > kShown ? fmt::format("{} and {} more", text, names.size() - kShown) : text;
 }
 
 }  // namespace octile::cli

@@ -54,9 +54,15 @@ struct DataFlags {
 /// --scheme, --method … as validated names.
 CLI::Validator scheme_names();
 CLI::Validator method_names();
+/// Instruction sets that this machine has.
 CLI::Validator isa_names();
-/// Whole numbers from `least` on.
+/// "" when `text` names an instruction set that this machine has, else why not.
+std::string isa_refusal(const std::string& text);
+/// Whole numbers from `least` on; the message says so.
 CLI::Validator at_least(int64_t least);
+/// Refuses before the long work what could not be written after it: throws Error(kIo) where the
+/// directory of `file` is missing or closed, or `file` is a directory. An empty name passes.
+void check_writable(const std::string& flag, const std::string& file);
 
 /// f(); what it says about a wrong argument becomes a usage error of `option`.
 template <typename F>
@@ -77,10 +83,13 @@ bool is_plan(const std::string& file);
 /// "1x3x224x224" → shape. A usage error naming `what` where it is none.
 Shape parse_shape(const std::string& text, const std::string& what);
 /// "min/opt/max" or "name:min/opt/max,name:…" → profile; an unnamed one is for the only input.
+/// A usage error for anything else.
 Profile parse_profile(const std::string& text, const Network& network);
 
 /// Left-aligned columns, two spaces between; numbers are the caller's to format.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 std::string join(const std::vector<std::string>& list, const std::string& separator);
+/// "'a', 'b', 'c'", the first eight.
+std::string quoted(const std::vector<std::string>& names);
 
 }  // namespace octile::cli

@@ -2,7 +2,7 @@
 # Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
 # Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
 #
-#   tools/install_dependencies.sh [demo|lint …]      extra groups of packages
+#   tools/install_dependencies.sh [demo|bench|lint …]      extra groups of packages
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config
@@ -13,8 +13,9 @@ packages=(build-essential cmake ninja-build pkg-config
 for group in "$@"; do
   case $group in
     demo) packages+=(dataset-fashion-mnist) ;;
+    bench) packages+=(python3-venv) ;;
     lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
-    *) echo "unknown group '$group': use demo or lint" >&2; exit 2 ;;
+    *) echo "unknown group '$group': use demo, bench or lint" >&2; exit 2 ;;
   esac
 done
 
@@ -33,6 +34,7 @@ keep=()
 for package in ${missing[@]+"${missing[@]}"}; do
   case $package in
     python3) have python3 ;;
+    python3-venv) python3 -m venv --help >/dev/null 2>&1 && python3 -m ensurepip --version >/dev/null 2>&1 ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     clang-format-14) have clang-format ;;
     clang-tidy-14) have clang-tidy ;;

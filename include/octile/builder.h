@@ -25,6 +25,7 @@ struct BuildOptions {
   bool int8 = false;
   Scheme scheme = Scheme::kStaticSymmetric;
   /// By layer name; the network's own requests (Network::set_precision …) come first, these win.
+  /// kInt8 needs `int8`.
   std::map<std::string, Precision> layer_precision;
   std::map<std::string, Scheme> layer_scheme;
   /// Empty: static inputs, or for dynamic ones an error that says which.
@@ -45,8 +46,16 @@ struct BuildOptions {
   LogCallback log;
 };
 
+/// Throws what build() would about names, shapes and flags in `options`, in no time: call it before
+/// a long calibration. kInvalidArgument naming the layer, pass, profile or input.
+void check_options(const Network& network, const BuildOptions& options);
+
+/// The passes that `disabled_passes` can name, in running order.
+std::vector<std::string> pass_names();
+
 /// Builds a plan. `table` may be null for float and dynamic schemes; with a static scheme every
 /// layer whose tensors have no range stays float, told in one warning.
+/// A table from a TensorRT cache holds |range| alone: kStaticAffine is refused with it.
 /// Throws kInvalidArgument / kUnsupported naming the layer, tensor or profile.
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options);
 

@@ -103,6 +103,20 @@ CalibrationTable calibrate(const Network& network, BatchSource& source,
 CalibrationTable::Entry threshold(const Histogram& histogram, CalibrationMethod method,
                                   double percentile = 99.99);
 
+/// What a calibration cache must have been made for. What is left empty is not compared.
+struct CacheRequirements {
+  std::optional<CalibrationMethod> method;
+  std::optional<double> percentile;
+  std::optional<std::string> preprocess;  // Preprocess::to_json(), "" for none
+  std::string data_digest;
+  bool reproducible = false;  // refuses a cache of another float path
+};
+/// Throws kInvalidArgument, beginning with `origin`, when `table` was made for another network or
+/// for something else than `wanted`. A TensorRT cache carries nothing to compare but the tensors'
+/// names: where they are not the network's, one message goes to table.warnings.
+void check_cache(CalibrationTable& table, const Network& network, const CacheRequirements& wanted,
+                 const std::string& origin);
+
 /// A Calibrator is the interface that TensorRT's users know. Order of calls: read_cache; if it
 /// gives nothing, next_batch until nullopt, then write_cache.
 class Calibrator {

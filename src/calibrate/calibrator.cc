@@ -1,13 +1,11 @@
 // The life cycle of a Calibrator: read_cache; without one next_batch until nullopt, write_cache.
 #include <exception>
 #include <filesystem>
-#include <set>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "calibrate/driver.h"
 #include "calibrate/spool.h"
-#include "calibrate/warnings.h"
 
 namespace octile {
 namespace {
@@ -26,62 +24,21 @@ auto guarded(const char* what, Call&& call) {
   }
 }
 
-void check_same(const std::string& cached, const std::string& wanted, std::string_view what) {
-  check(
-      cached.empty() || wanted.empty() || cached == wanted, ErrorCode::kInvalidArgument,
-      "the calibration cache was made for another {} ({}, here {}): delete the cache to calibrate "
-      "again, or restore what it was made for",
-      what, cached, wanted);
-}
-
-/// A cache of Octile's must be of this network, these samples and this method.
-void check_own_cache(const CalibrationTable& table, const Network& network, Calibrator& calibrator,
-                     const CalibrationOptions& options) {
-  check_same(table.model_digest, network.digest(), "model");
-  check_same(table.method, std::string(name_of(calibrator.method())), "method");
-  check_same(table.data_digest, guarded("data_digest()", [&] { return calibrator.data_digest(); }),
-             "data set");
-  check_same(table.preprocess, options.preprocess, "preprocessing");
-  if (calibrator.method() == CalibrationMethod::kPercentile) {
-    check_same(fmt::format("{}", table.percentile), fmt::format("{}", options.percentile),
-               "percentile");
-  }
-  if (options.reproducible) check_same(table.path, "reproducible", "float path");
-}
-
-/// TensorRT's caches hold no digests: all that can be compared is the names.
-void compare_names(CalibrationTable& table, const Network& network) {
-  std::vector<std::string> missing, foreign;
-  std::set<std::string> known;
-  for (const TensorId id : observed_tensors(network)) {
-    const std::string& name = network.name(id);
-    known.insert(name);
-    if (table.find(name) == nullptr) missing.push_back(name);
-  }
-  for (const auto& [name, entry] : table.entries) {
-    if (!known.contains(name)) foreign.push_back(name);
-  }
-  if (missing.empty() && foreign.empty()) return;
-  std::string text = "the calibration cache and the network name different tensors: ";
-  if (!missing.empty()) {
-    text += fmt::format("{} of the network have no range ({}){}", missing.size(),
-                        name_list(missing), foreign.empty() ? "" : "; ");
-  }
-  if (!foreign.empty()) {
-    text += fmt::format("{} of the cache are not in the network ({})", foreign.size(),
-                        name_list(foreign));
-  }
-  table.warnings.push_back(text + ". Is it this model's cache? It holds no digest to tell");
+CacheRequirements requirements(Calibrator& calibrator, const CalibrationOptions& options) {
+  CacheRequirements wanted;
+  wanted.method = calibrator.method();
+  wanted.data_digest = guarded("data_digest()", [&] { return calibrator.data_digest(); });
+  if (!options.preprocess.empty()) wanted.preprocess = options.preprocess;
+  if (calibrator.method() == CalibrationMethod::kPercentile) wanted.percentile = options.percentile;
+  wanted.reproducible = options.reproducible;
+  return wanted;
 }
 
 CalibrationTable from_cache(const std::string& bytes, const Network& network,
                             Calibrator& calibrator, const CalibrationOptions& options) {
-  CalibrationTable table = CalibrationTable::parse(bytes, "calibration cache");
-  if (bytes.starts_with("TRT-")) {
-    compare_names(table, network);
-  } else {
-    check_own_cache(table, network, calibrator, options);
-  }
+  constexpr const char* kOrigin = "calibration cache";
+  CalibrationTable table = CalibrationTable::parse(bytes, kOrigin);
+  check_cache(table, network, requirements(calibrator, options), kOrigin);
   if (options.log) {
     for (const std::string& warning : table.warnings) options.log(LogLevel::kWarning, warning);
   }

@@ -178,7 +178,7 @@ class Assigner {
     if (count == 0) return;
     options_.log(LogLevel::kWarning,
                  fmt::format("{} groups stay float because a range is missing; calibrate with this "
-                             "network, or give the range by set_dynamic_range:{}{}",
+                             "network, or give the range by set_dynamic_range (--range):{}{}",
                              count, names, count > 8 ? "\n  …" : ""));
   }
 
@@ -237,6 +237,9 @@ std::string accumulator_refusal(const Network& network, LayerId layer,
 
 void apply_requests(Network& network, const BuildOptions& options) {
   for (const auto& [name, precision] : options.layer_precision) {
+    check(options.int8 || precision != Precision::kInt8, ErrorCode::kInvalidArgument,
+          "layer '{}' was asked to run in int8, but BuildOptions::int8 is false: set it (--int8)",
+          name);
     network.set_precision(layer_named(network, name, "layer_precision"), precision);
   }
   for (const auto& [name, scheme] : options.layer_scheme) {

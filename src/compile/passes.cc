@@ -21,7 +21,9 @@ constexpr Pass kPasses[] = {
 
 constexpr int kMaxRounds = 8;
 
-void check_names(const std::vector<std::string>& names) {
+}  // namespace
+
+void check_pass_names(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::string known;
     for (const Pass& pass : kPasses) known += fmt::format(" {}", pass.name);
@@ -31,13 +33,11 @@ void check_names(const std::vector<std::string>& names) {
   }
 }
 
-}  // namespace
-
 std::span<const Pass> passes() { return kPasses; }
 
 void run_passes(Network& network, const std::vector<std::string>& disabled,
                 const LogCallback& log) {
-  check_names(disabled);
+  check_pass_names(disabled);
   for (int round = 0; round < kMaxRounds; ++round) {
     int changed = 0;
     for (const Pass& pass : kPasses) {

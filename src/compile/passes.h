@@ -20,6 +20,9 @@ struct Pass {
 /// In running order. The driver repeats the list until nothing changes (at most 8 rounds).
 std::span<const Pass> passes();
 
+/// Throws kInvalidArgument for a name that is no pass's.
+void check_pass_names(const std::vector<std::string>& names);
+
 /// Runs all but the disabled ones (throws kInvalidArgument for unknown names), validates after
 /// each that changed something, and logs counts and times at kDebug.
 void run_passes(Network& network, const std::vector<std::string>& disabled, const LogCallback& log);

@@ -1,6 +1,12 @@
 // The public build(): compile, with calibration before it when a Calibrator is given.
+#include <algorithm>
+
+#include "base/error.h"
 #include "base/parallel_for.h"
+#include "compile/assign_precision.h"
 #include "compile/compile.h"
+#include "compile/passes.h"
+#include "compile/profiles.h"
 #include "octile/builder.h"
 
 namespace octile {
@@ -10,9 +16,43 @@ std::string preprocess_json(const BuildOptions& options) {
   return options.preprocess.is_identity() ? "" : options.preprocess.to_json();
 }
 
+bool is_affine_anywhere(const Network& network, const BuildOptions& options) {
+  const auto affine = [](Scheme scheme) { return scheme == Scheme::kStaticAffine; };
+  const auto layers = network.layers();
+  return affine(options.scheme) ||
+         std::any_of(options.layer_scheme.begin(), options.layer_scheme.end(),
+                     [&](const auto& entry) { return affine(entry.second); }) ||
+         std::any_of(layers.begin(), layers.end(), [&](LayerId layer) {
+           return network.scheme(layer).has_value() && affine(*network.scheme(layer));
+         });
+}
+
+/// [−T, T] in uint8 would be symmetric with a wasted level and slower arithmetic, not affine.
+void check_table(const Network& network, const CalibrationTable* table,
+                 const BuildOptions& options) {
+  if (table == nullptr || table->path != "cache" || !options.int8) return;
+  check(!is_affine_anywhere(network, options), ErrorCode::kInvalidArgument,
+        "static-affine needs both ends of every range, but the table comes from a TensorRT cache, "
+        "which holds one number a tensor: use static-symmetric, or calibrate with Octile");
+}
+
 }  // namespace
 
+void check_options(const Network& network, const BuildOptions& options) {
+  Network copy = network;
+  apply_requests(copy, options);
+  check_pass_names(options.disabled_passes);
+  make_profiles(network, options.profiles);
+}
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const Pass& pass : passes()) names.emplace_back(pass.name);
+  return names;
+}
+
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options) {
+  check_table(network, table, options);
   const ThreadCountScope threads(options.threads);
   return Plan(
       compile(network, table,
@@ -20,6 +60,7 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 }
 
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options) {
+  check_options(network, options);
   CalibrationOptions calibration;
   calibration.method = calibrator.method();
   calibration.threads = options.threads;

@@ -359,7 +359,7 @@ TEST(CalibratorCycle, RefusesACacheOfAnotherModelDataOrMethod) {
   ScriptedCalibrator cached(samples, table.to_json());
   EXPECT_NE(cycle_error(small_network(-1, 2), cached).find("another model"), std::string::npos);
   cached.digest = "0000000000000002";
-  EXPECT_NE(cycle_error(network, cached).find("another data set"), std::string::npos);
+  EXPECT_NE(cycle_error(network, cached).find("another set of samples"), std::string::npos);
   cached.digest = first.digest;
   EXPECT_EQ(cycle_error(network, cached), "accepted");
   CalibrationOptions options;

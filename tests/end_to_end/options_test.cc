@@ -170,7 +170,7 @@ TEST_F(Layers, WrongNamesAreRefusedAndNamed) {
   };
   for (const auto& [words, named] : cases) {
     const Ended ended = build(words);
-    EXPECT_EQ(ended.code, 1) << named << ended.err;
+    EXPECT_EQ(ended.code, 2) << named << ended.err;
     EXPECT_EQ(ended.out, "") << named;
     EXPECT_TRUE(contains(ended.err, named));
   }

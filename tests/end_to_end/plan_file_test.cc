@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(Isas, ForcedIsa,
 TEST_F(PlanFile, AnUnknownForcedIsaIsRefused) {
   const Ended ended =
       octile(place_, build("p.plan"), {.environment = {{"OCTILE_FORCE_ISA", "mmx"}}});
-  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.code, 2);
   EXPECT_TRUE(contains(ended.err, "'mmx'"));
 }
 

@@ -1,0 +1,66 @@
+// What the program takes from its environment, and JSON that is nothing but JSON.
+#include "end_to_end/program.h"
+#include "formats/onnx_models.h"
+
+namespace octile::test {
+namespace {
+
+std::string relu_model() {
+  Model model;
+  model.input("x", {2, 3}).output("y").node("Relu", {"x"}, {"y"}).named("relu");
+  return model.bytes();
+}
+
+TEST(Bench, LayersAreInTheJson) {
+  const Place place;
+  place.write("m.onnx", relu_model());
+  octile_ok(place, {"build", "m.onnx", "-q"});
+  const auto json = octile_json(place, {"bench", "m.plan", "--batch", "2", "--duration", "0.01",
+                                        "--warmup", "0", "--layers"});
+  ASSERT_FALSE(json.at("layers").empty());
+  double percent = 0.0;
+  for (const auto& layer : json.at("layers")) {
+    for (const char* key : {"name", "step", "precision", "tactic", "us"}) {
+      EXPECT_TRUE(layer.contains(key)) << key;
+    }
+    percent += layer.at("percent").get<double>();
+  }
+  EXPECT_NEAR(percent, 100.0, 1e-6);
+  const auto without = octile_json(place, {"bench", "m.plan", "--batch", "2", "--duration", "0"});
+  EXPECT_FALSE(without.contains("layers"));
+}
+
+TEST(Devices, ShowWhatIsForced) {
+  const Place place;
+  const Start forced{.environment = {{"OCTILE_FORCE_ISA", "portable"}}};
+  EXPECT_EQ(octile_json(place, {"devices"}, forced)[0].at("forced"), "portable");
+  EXPECT_TRUE(contains(octile_ok(place, {"devices"}, forced), "forced: portable"));
+  const Start free{.environment = {{"OCTILE_FORCE_ISA", ""}}};
+  EXPECT_TRUE(octile_json(place, {"devices"}, free)[0].at("forced").is_null());
+}
+
+/// libgomp tells its settings when it is loaded, once a start of the program.
+Ended told(const Place& place, std::map<std::string, std::string> environment, const Words& words) {
+  environment.insert({{"OMP_WAIT_POLICY", ""}, {"GOMP_SPINCOUNT", ""}});
+  environment["OMP_DISPLAY_ENV"] = "verbose";
+  return octile(place, words, {.environment = environment});
+}
+
+TEST(WaitPolicy, IsShortUnlessTheUserChose) {
+  const Place place;
+  place.write("two words.onnx", relu_model());
+  const Words inspect{"inspect", "two words.onnx"};
+  const Ended own = told(place, {}, inspect);
+  if (count_of(own.err, "GOMP_SPINCOUNT") == 0) GTEST_SKIP() << "this build has no libgomp";
+  EXPECT_EQ(own.code, 0) << own.err;
+  EXPECT_TRUE(contains(own.out, "relu"));                        // the words survived
+  EXPECT_EQ(count_of(own.err, "GOMP_SPINCOUNT"), 2) << own.err;  // started again, once
+  EXPECT_EQ(count_of(own.err, "GOMP_SPINCOUNT = '1000'"), 1) << own.err;
+  const Ended count = told(place, {{"GOMP_SPINCOUNT", "77"}}, inspect);
+  EXPECT_EQ(count_of(count.err, "GOMP_SPINCOUNT = '77'"), 1) << count.err;
+  const Ended policy = told(place, {{"OMP_WAIT_POLICY", "active"}}, inspect);
+  EXPECT_EQ(count_of(policy.err, "OMP_WAIT_POLICY = 'ACTIVE'"), 1) << policy.err;
+}
+
+}  // namespace
+}  // namespace octile::test
