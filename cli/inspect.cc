@@ -12,6 +12,7 @@ namespace {
 struct Flags {
   std::string file;
   bool json = false;
+  ConstantFlags constants;
 };
 
 nlohmann::json model_json(const Network& network) {
@@ -56,7 +57,7 @@ void show_plan(const Flags& flags) {
 
 void run(const Session& session, const Flags& flags) {
   if (is_plan(flags.file)) return show_plan(flags);
-  const Network network = load_model(session, flags.file, false);
+  const Network network = load_model(session, flags.file, false, flags.constants);
   if (flags.json) {
     fmt::print("{}\n", model_json(network).dump(2));
   } else {
@@ -74,6 +75,7 @@ void add_inspect(CLI::App& app, Session& session) {
       ->required()
       ->check(CLI::ExistingFile);
   command->add_flag("--json", flags->json, "JSON instead of a table");
+  flags->constants.add(*command);
   command->callback([&session, flags] { run(session, *flags); });
 }
 

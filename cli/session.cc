@@ -98,9 +98,11 @@ CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "perc
 
 CLI::Validator isa_names() { return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"}); }
 
-Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
+Network load_model(const Session& session, const std::string& file, bool dynamic_batch,
+                   const ConstantFlags& constants) {
   OnnxOptions options;
   options.dynamic_batch = dynamic_batch;
+  options.constants = constants.parse();
   options.log = session.log();
   return import_onnx(file, options);
 }
