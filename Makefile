@@ -5,7 +5,8 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DATA ?=
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-all asan tsan lint format reproduce bench-calibration check-install install uninstall clean
+.PHONY: help deps build demo test test-all conformance asan tsan lint format reproduce \
+  bench-calibration check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,6 +38,11 @@ test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x header
 	@$(MAKE) --no-print-directory lint asan tsan check-install
 	@tools/check_onednn3.sh
 	@$(MAKE) --no-print-directory reproduce
+
+conformance: deps ## ONNX's published node tests (libonnx-testdata), float engine and interpreter
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS) --target octile_onnx_nodes
+	@build/release/tests/octile_onnx_nodes
 
 asan: deps ## The fast tests under the address and undefined-behaviour sanitizers
 	@mkdir -p build && $(MAKE) --no-print-directory build/asan/build.ninja

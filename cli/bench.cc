@@ -21,6 +21,7 @@ struct Flags {
   double warmup_s = 0.2, duration_s = 2.0;
   int profile = -1;
   bool json = false, layers = false;
+  ConstantFlags constants;
 };
 
 /// Smooth, varied, deterministic values in [0, 1].
@@ -42,7 +43,7 @@ Shape with_batch(Shape shape, int64_t batch) {
 /// A float engine is built on the spot from a model.
 Plan load_plan(const Session& session, const Flags& flags) {
   if (is_plan(flags.file)) return Plan::load(flags.file);
-  const Network network = load_model(session, flags.file, true);
+  const Network network = load_model(session, flags.file, true, flags.constants);
   BuildOptions options;
   options.threads = session.threads;
   options.log = session.log();
@@ -232,6 +233,7 @@ void add_bench(CLI::App& app, Session& session) {
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
   command->add_flag("--layers", flags->layers, "Add median times a step");
   command->add_flag("--json", flags->json, "JSON instead of text");
+  flags->constants.add(*command);
   command->callback([&session, flags] { run(session, *flags); });
 }
 

@@ -12,6 +12,7 @@ namespace {
 struct Flags {
   std::string file;
   bool json = false;
+  ConstantFlags constants;
 };
 
 nlohmann::json model_json(const Network& network) {
@@ -56,7 +57,7 @@ void show_plan(const Flags& flags) {
 
 void run(const Session& session, const Flags& flags) {
   if (is_plan(flags.file)) return show_plan(flags);
-  const Network network = load_model(session, flags.file, false);
+  const Network network = load_model(session, flags.file, false, flags.constants);
   if (flags.json) {
     fmt::print("{}\n", model_json(network).dump(2));
   } else {
@@ -72,6 +73,7 @@ void add_inspect(CLI::App& app, Session& session) {
   auto flags = std::make_shared<Flags>();
   command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_flag("--json", flags->json, "JSON instead of a table");
+  flags->constants.add(*command);
   command->callback([&session, flags] { run(session, *flags); });
 }
 

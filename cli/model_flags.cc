@@ -32,10 +32,11 @@ void ModelFlags::add(CLI::App& command) {
   command.add_option("model", file, "The model, an .onnx file")->required();
   command.add_flag("--dynamic-batch", dynamic_batch,
                    "Make axis 0 of the inputs dynamic where the file fixed it at 1");
+  constants.add(command);
 }
 
 Network ModelFlags::load(const Session& session) const {
-  return load_model(session, file, dynamic_batch);
+  return load_model(session, file, dynamic_batch, constants);
 }
 
 void CalibrationFlags::add(CLI::App& command, const std::string& about_cache) {

@@ -11,6 +11,7 @@ namespace octile::cli {
 struct ModelFlags {
   std::string file;
   bool dynamic_batch = false;
+  ConstantFlags constants;
   void add(CLI::App& command);
   Network load(const Session& session) const;
 };

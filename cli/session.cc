@@ -149,9 +149,11 @@ void check_writable(const std::string& flag, const std::string& file) {
   throw Error(ErrorCode::kIo, fmt::format("{}: cannot write {}: {}", file, flag, problem));
 }
 
-Network load_model(const Session& session, const std::string& file, bool dynamic_batch) {
+Network load_model(const Session& session, const std::string& file, bool dynamic_batch,
+                   const ConstantFlags& constants) {
   OnnxOptions options;
   options.dynamic_batch = dynamic_batch;
+  options.constants = constants.parse();
   options.log = session.log();
   return import_onnx(file, options);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,8 +76,16 @@ auto usage_of(const std::string& option, F&& f) {
   }
 }
 
+/// --constant: values for graph inputs that only carry shapes or parameters.
+struct ConstantFlags {
+  std::vector<std::string> given;  // "name=1,2,3" or "name=file.npy"
+  void add(CLI::App& command);
+  std::map<std::string, Tensor> parse() const;
+};
+
 /// Imports a .onnx model; an input axis 0 of 1 becomes dynamic when asked for.
-Network load_model(const Session& session, const std::string& file, bool dynamic_batch);
+Network load_model(const Session& session, const std::string& file, bool dynamic_batch,
+                   const ConstantFlags& constants);
 /// True when the file begins like a plan.
 bool is_plan(const std::string& file);
 

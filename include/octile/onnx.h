@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,11 @@ namespace octile {
 struct OnnxOptions {
   /// Makes axis 0 of every input dynamic when the file fixed it at 1 (off by default).
   bool dynamic_batch = false;
+  /// Values for graph inputs that only carry shapes or parameters (Reshape's shape, Slice's starts,
+  /// Pad's pads …): they become constants, and the network has no such inputs. Type and shape must
+  /// be the declared ones; a value is converted where nothing is lost, a list takes a fixed shape
+  /// of its length. kInvalidArgument for a name that is no input, or a value that does not fit.
+  std::map<std::string, Tensor> constants;
   std::function<void(LogLevel, std::string_view)> log;
 };
 

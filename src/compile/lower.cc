@@ -18,7 +18,14 @@ Lowerer::Lowerer(const Network& network, const std::vector<Group>& groups,
 
 std::shared_ptr<PlanData> Lowerer::run() {
   plan_->name = network_.name();
-  for (TensorId t : network_.inputs()) plan_->inputs.push_back(define(t, Layout::kPlain));
+  for (TensorId t : network_.inputs()) {
+    plan_->inputs.push_back(define(t, Layout::kPlain));
+    const DataType type = network_.type(t);
+    if ((type != DataType::kInt8 && type != DataType::kUInt8) || !input_has_grid(t)) continue;
+    const auto& op = std::get<Dequantize>(network_.op(network_.consumers(t)[0]));
+    plan_->tensors.back().scale = op.scale[0];
+    plan_->tensors.back().zero_point = op.zero_point;
+  }
   std::unordered_map<int32_t, size_t> group_at, inner;  // by last layer; by other layers
   for (size_t g = 0; g < groups_.size(); ++g) {
     for (LayerId layer : groups_[g].layers()) inner[layer.index] = g;

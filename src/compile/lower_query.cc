@@ -24,13 +24,31 @@ std::optional<Quantized> Lowerer::dequantized_from(TensorId t) const {
   Quantized from{
       q, network_.type(q), op->scale[0], op->zero_point, affine ? 0 : -128, affine ? 255 : 127};
   const LayerId quantize = network_.producer(q);
-  if (!quantize.valid()) return from;
-  if (const auto* source = std::get_if<Quantize>(&network_.op(quantize))) {
-    if (network_.constant_value(network_.inputs(quantize)[0]) != nullptr) return std::nullopt;
-    from.lo = source->lo;
-    from.hi = source->hi;
+  // An integer tensor of the model's own has a grid when all its readers agree on one.
+  if (!quantize.valid()) return input_has_grid(q) ? std::optional(from) : std::nullopt;
+  const auto* source = std::get_if<Quantize>(&network_.op(quantize));
+  if (source == nullptr || source->axis >= 0 || source->scale != op->scale ||
+      source->zero_point != op->zero_point ||
+      network_.constant_value(network_.inputs(quantize)[0]) != nullptr) {
+    return std::nullopt;
   }
+  from.lo = source->lo;
+  from.hi = source->hi;
   return from;
+}
+
+/// True when an input of the network is read by static per-tensor Dequantize layers with the same
+/// parameters only: then the plan's tensor carries them.
+bool Lowerer::input_has_grid(TensorId q) const {
+  const auto consumers = network_.consumers(q);
+  const Dequantize* first = nullptr;
+  for (const LayerId consumer : consumers) {
+    const auto* op = std::get_if<Dequantize>(&network_.op(consumer));
+    if (op == nullptr || op->dynamic || op->axis >= 0 || op->scale.size() != 1) return false;
+    if (first != nullptr && !(*first == *op)) return false;
+    first = op;
+  }
+  return first != nullptr;
 }
 
 /// The static per-tensor Quantize that alone reads `t`: its step's producer may absorb it.

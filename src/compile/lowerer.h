@@ -61,6 +61,7 @@ class Lowerer {
 
   // lower_query.cc: questions about the network around a tensor
   std::optional<Quantized> dequantized_from(TensorId t) const;
+  bool input_has_grid(TensorId q) const;
   std::optional<Quantized> quantized_into(TensorId t) const;
   LayerId dynamic_dequantize(TensorId t) const;
   bool wants_channels_last(TensorId t, int depth = 0) const;

@@ -489,6 +489,31 @@ TEST(Equivalence, Deconvolutions) {
   }
 }
 
+// Integer tensors that no Quantize layer with the same grid made: inputs of the model, and a
+// Dequantize that says another scale than the Quantize before it.
+TEST(Equivalence, DequantizedInputsAndOtherGrids) {
+  const std::vector<uint8_t> bytes{0, 7, 128, 255};
+  const Tensor q = Tensor::from<uint8_t>(Shape{1, 4}, bytes);
+  const Dequantize one{.scale = {0.5f}, .zero_point = 3}, other{.scale = {2.0f}, .zero_point = 128};
+  for (const bool both : {false, true}) {
+    Network network("input");
+    const TensorId x = network.add_input("q", DataType::kUInt8, {1, 4});
+    network.mark_output(network.dequantize(x, one));
+    if (both) network.mark_output(network.dequantize(x, other));
+    const auto expected = interpret(network, {q});
+    const auto got = run_plan(compiled(network, nullptr, first_tactics()), {q});
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(got[i], expected[i]);
+  }
+  Network network("grids");
+  const TensorId x = network.add_input("x", DataType::kFloat32, {1, 4});
+  const Quantize quantize{
+      .type = DataType::kUInt8, .scale = {0.25f}, .zero_point = 9, .lo = 0, .hi = 255};
+  network.mark_output(network.dequantize(network.quantize(x, quantize), one));
+  const std::vector<Tensor> inputs{Tensor::floats({1, 4}, {-1, 0, 0.3f, 8})};
+  EXPECT_EQ(run_plan(compiled(network, nullptr, first_tactics()), inputs)[0],
+            interpret(network, inputs)[0]);
+}
+
 TEST(Equivalence, FloatLayersOfAllSorts) {
   Random random(37);
   Network n("sorts");

@@ -21,6 +21,7 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
                             const ImportState& state, int which) {
   ImportState scratch("constants");
   scratch.folder = state.folder;
+  scratch.declared = state.declared;
   for (const std::string& name : proto.input()) {
     if (name.empty()) continue;
     scratch.values[name] = Value::of(Tensor(*known_value(state, state.values.at(name), which)));

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "formats/onnx/fold.h"
+#include "formats/onnx/given.h"
 #include "formats/onnx/tensor_proto.h"
 #include "octile/onnx.h"
 
@@ -62,6 +63,8 @@ class Importer {
     read_opsets();
     find_live_nodes();
     refuse_unknown_operators();
+    check_given_names(options_.constants, graph_, origin_);
+    state_.declared = declared_types(graph_);
     read_initializers();
     read_inputs();
     for (const onnx::NodeProto* node : live_) import_node(*node);
@@ -150,7 +153,8 @@ class Importer {
     }
     for (const auto& output : graph_.output()) read.insert(output.name());
     for (const onnx::TensorProto& proto : graph_.initializer()) {
-      if (!read.contains(proto.name())) continue;
+      const bool given = options_.constants.contains(proto.name());  // a default overridden
+      if (given || !read.contains(proto.name())) continue;
       at_place(origin_, fmt::format("initializer '{}'", proto.name()),
                [&] { define(proto.name(), Value::of(read_tensor(proto, state_.folder))); });
     }
@@ -160,6 +164,11 @@ class Importer {
     std::unordered_set<std::string> initializers;
     for (const auto& proto : graph_.initializer()) initializers.insert(proto.name());
     for (const onnx::ValueInfoProto& info : graph_.input()) {
+      if (const auto given = options_.constants.find(info.name());
+          given != options_.constants.end()) {
+        define(info.name(), Value::of(as_declared(given->second, info, origin_)));
+        continue;
+      }
       if (initializers.contains(info.name())) continue;  // a default nobody overrides
       at_place(origin_, fmt::format("input '{}'", info.name()), [&] { read_input(info); });
     }

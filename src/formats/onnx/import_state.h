@@ -33,6 +33,8 @@ struct ImportState {
   Network network;
   Extents extents;
   std::unordered_map<std::string, Value> values;
+  /// Element types that the file declares, by name (onnx::TensorProto::DataType).
+  std::shared_ptr<const std::unordered_map<std::string, int>> declared;
   std::string folder;               // of external data; "" for a model from memory
   Symbol forced_batch = kNoSymbol;  // of OnnxOptions::dynamic_batch
 

@@ -1,6 +1,7 @@
 // See node.h.
 #include "formats/onnx/node.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "formats/onnx/tensor_proto.h"
@@ -84,6 +85,12 @@ DataType Node::type(int index) {
   return value.tensor ? state_.network.type(*value.tensor) : value.constant->type();
 }
 
+int Node::onnx_type(int index) const {
+  if (!has(index) || state_.declared == nullptr) return 0;
+  const auto found = state_.declared->find(input_name(index));
+  return found == state_.declared->end() ? 0 : found->second;
+}
+
 Shape Node::shape(int index) {
   const Value& value = *lookup(index);
   return value.tensor ? state_.network.shape(*value.tensor) : value.constant->shape();
@@ -100,11 +107,39 @@ const Tensor* Node::known(int index) const {
   return value.second == nullptr ? value.constant.get() : nullptr;
 }
 
+/// What to do about an input that is not known at import: names the graph inputs behind it.
+std::string Node::remedy(int index) const {
+  const Value& value = *lookup(index);
+  if (!value.tensor) return ", so give the model's inputs fixed shapes";
+  const Network& network = state_.network;
+  std::vector<TensorId> todo{*value.tensor};
+  std::set<int32_t> seen;
+  std::string names, flags;
+  while (!todo.empty()) {
+    const TensorId id = todo.back();
+    todo.pop_back();
+    if (!seen.insert(id.index).second) continue;
+    if (const LayerId producer = network.producer(id); producer.valid()) {
+      const auto& inputs = network.inputs(producer);
+      todo.insert(todo.end(), inputs.rbegin(), inputs.rend());
+      continue;
+    }
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", network.name(id));
+    flags += fmt::format(" --constant {}=VALUE", network.name(id));
+  }
+  const bool itself = !network.producer(*value.tensor).valid();
+  return itself ? fmt::format("; give that input's value with{} (OnnxOptions::constants)", flags)
+                : fmt::format(
+                      "; it is computed from {}: what only carries shapes or parameters can "
+                      "be given with{} (OnnxOptions::constants)",
+                      names, flags);
+}
+
 const Tensor& Node::constant(int index, std::string_view what) const {
   const Tensor* value = known(index);
   if (value == nullptr) {
-    unsupported("its {} ('{}') must be constant; Octile needs the value at import", what,
-                input_name(index));
+    unsupported("its {} ('{}') must be constant; Octile needs the value at import{}", what,
+                input_name(index), remedy(index));
   }
   return *value;
 }
@@ -120,6 +155,12 @@ std::vector<int64_t> Node::integers(int index, std::string_view what) const {
 std::vector<float> Node::numbers(int index, std::string_view what) const {
   const Tensor value = constant(index, what).cast(DataType::kFloat32);
   return {value.as<float>(), value.as<float>() + value.volume()};
+}
+
+int64_t Node::integer_input(int index, std::string_view what) const {
+  const std::vector<int64_t> values = to_integers(constant(index, what));
+  require(values.size() == 1, "its {} must be one number, not {}", what, values.size());
+  return values[0];
 }
 
 float Node::number_input(int index, std::string_view what) const {
@@ -182,6 +223,15 @@ int64_t Node::integer(std::string_view name, int64_t otherwise) const {
 float Node::number(std::string_view name, float otherwise) const {
   const auto* found = typed(name, onnx::AttributeProto::FLOAT);
   return found != nullptr ? found->f() : otherwise;
+}
+
+DataType Node::type_attribute(std::string_view name, DataType otherwise) const {
+  const auto* found = typed(name, onnx::AttributeProto::INT);
+  if (found == nullptr) return otherwise;
+  const int given = static_cast<int>(std::clamp<int64_t>(found->i(), 0, 1000));
+  const auto type = network_type(given);
+  if (!type) unsupported("attribute '{}' is {}, which Octile lacks", name, onnx_type_name(given));
+  return *type;
 }
 
 std::string Node::text(std::string_view name, const std::string& otherwise) const {

@@ -33,6 +33,9 @@ class Node {
   /// The tensor; a constant is added to the network. Throws when it is left out.
   TensorId in(int index);
   DataType type(int index);
+  /// The element type that the file declares for the input (an initializer, a graph input, or one
+  /// with a value_info), 0 when it does not: the network's type may be wider.
+  int onnx_type(int index) const;
   Shape shape(int index);
   int rank(int index) { return shape(index).rank(); }
   Symbol symbol(int index, int axis);
@@ -44,6 +47,8 @@ class Node {
   std::vector<int64_t> integers(int index, std::string_view what) const;
   std::vector<float> numbers(int index, std::string_view what) const;
   float number_input(int index, std::string_view what) const;
+  /// One constant integer, which may be stored as a float (OneHot's depth).
+  int64_t integer_input(int index, std::string_view what) const;
   /// A list of extents, where some may be symbols.
   struct Extent {
     int64_t value = 0;          // when known
@@ -59,6 +64,8 @@ class Node {
   int64_t integer(std::string_view name) const;
   int64_t integer(std::string_view name, int64_t otherwise) const;
   float number(std::string_view name, float otherwise) const;
+  /// The network's type for an attribute that holds an ONNX type.
+  DataType type_attribute(std::string_view name, DataType otherwise) const;
   std::string text(std::string_view name, const std::string& otherwise) const;
   std::vector<int64_t> integers(std::string_view name) const;  // empty when absent
   std::vector<float> numbers(std::string_view name) const;
@@ -113,6 +120,7 @@ class Node {
   const onnx::AttributeProto* typed(std::string_view name,
                                     onnx::AttributeProto::AttributeType type) const;
   const Value* lookup(int index) const;
+  std::string remedy(int index) const;
   const std::string& input_name(int index) const { return proto_.input(index); }
 
   const onnx::NodeProto& proto_;

@@ -40,6 +40,7 @@ void import_clip(Node& node);
 void import_prelu(Node& node);
 void import_celu(Node& node);
 void import_gelu(Node& node);
+void import_shrink(Node& node);
 // rules_elementwise.cc
 void import_binary(Node& node);
 void import_variadic(Node& node);
@@ -49,6 +50,17 @@ void import_unary(Node& node);
 void import_is_inf(Node& node);
 void import_where(Node& node);
 void import_cast(Node& node);
+void import_bit_shift(Node& node);
+// rules_index.cc
+void import_one_hot(Node& node);
+void import_hardmax(Node& node);
+void import_eye_like(Node& node);
+void import_trilu(Node& node);
+void import_compress(Node& node);
+void import_reverse_sequence(Node& node);
+// rules_loss.cc
+void import_nll_loss(Node& node);
+void import_softmax_cross_entropy_loss(Node& node);
 // rules_linear.cc
 void import_matmul(Node& node);
 void import_gemm(Node& node);
@@ -83,6 +95,8 @@ void import_upsample(Node& node);
 void import_reduce(Node& node);
 void import_softmax(Node& node);
 void import_log_softmax(Node& node);
+/// x − max − log Σ e^(x − max) over the axes.
+TensorId log_softmax(Node& node, TensorId x, const std::vector<int64_t>& axes);
 void import_top_k(Node& node);
 void import_arg_best(Node& node);
 // rules_normalize.cc
@@ -91,6 +105,7 @@ void import_instance_normalization(Node& node);
 void import_group_normalization(Node& node);
 void import_layer_normalization(Node& node);
 void import_lp_normalization(Node& node);
+void import_mean_variance_normalization(Node& node);
 // rules_quantize.cc
 void import_quantize_linear(Node& node);
 void import_dequantize_linear(Node& node);

@@ -108,6 +108,21 @@ void import_celu(Node& node) {
   node.output(node.with_scalar(ElementwiseKind::kMul, node.add(elu, {inner}), alpha));
 }
 
+/// x < −λ: x + bias; x > λ: x − bias; else 0.
+void import_shrink(Node& node) {
+  const double lambda = node.number("lambd", 0.5f), bias = node.number("bias", 0.0f);
+  const DataType type = node.type(0);
+  const TensorId x = node.cast(node.in(0), DataType::kFloat32);
+  const TensorId zero = node.add_constant(Tensor::scalar(0.0f), "zero");
+  const TensorId above = node.with_scalar(ElementwiseKind::kGreater, x, lambda);
+  const TensorId below = node.with_scalar(ElementwiseKind::kLess, x, -lambda);
+  const TensorId high =
+      node.add(Select{}, {above, node.with_scalar(ElementwiseKind::kSub, x, bias), zero});
+  const TensorId y =
+      node.add(Select{}, {below, node.with_scalar(ElementwiseKind::kAdd, x, bias), high});
+  node.output(node.cast(y, type));
+}
+
 /// Gelu, and FastGelu (tanh form, with an optional bias) of com.microsoft.
 void import_gelu(Node& node) {
   const std::string form = node.op_type() == "FastGelu" ? "tanh" : node.text("approximate", "none");

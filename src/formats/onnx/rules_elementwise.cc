@@ -123,6 +123,26 @@ void import_mod(Node& node) {
   node.output(node.cast(node.elementwise(ElementwiseKind::kSub, a, product), type));
 }
 
+/// x · 2ⁿ cut to the type's bits, or x / 2ⁿ. The types are unsigned, in wider signed ones here; of
+/// uint64 only what fits int64 comes out right.
+void import_bit_shift(Node& node) {
+  const std::string direction = node.text("direction", "");
+  node.require(direction == "LEFT" || direction == "RIGHT", "attribute 'direction' is '{}'",
+               direction);
+  const DataType type = node.type(0);
+  const TensorId x = node.cast(node.in(0), DataType::kInt64);
+  const TensorId shift = node.cast(node.in(1), DataType::kInt64);
+  const TensorId two = node.add_constant(Tensor::int64s({2}).reshaped(Shape{}), "two");
+  const TensorId factor = node.elementwise(ElementwiseKind::kPow, two, shift);
+  TensorId y = node.elementwise(direction == "LEFT" ? ElementwiseKind::kMul : ElementwiseKind::kDiv,
+                                x, factor);
+  const int bits = onnx_type_bits(node.onnx_type(0));
+  if (direction == "LEFT" && bits > 0 && bits < 64) {
+    y = node.with_scalar(ElementwiseKind::kMod, y, std::ldexp(1.0, bits));
+  }
+  node.output(node.cast(y, type));
+}
+
 void import_unary(Node& node) {
   const DataType type = node.type(0);
   const UnaryKind kind = kind_of(kUnary, node);
@@ -147,18 +167,14 @@ void import_where(Node& node) {
   node.output(node.add(Select{}, {node.in(0), node.in(1), node.in(2)}));
 }
 
-/// Cast, and CastLike with the type of input 1.
+/// Cast, and CastLike with the type of input 1. Every real type is float32 in the network, so a
+/// Cast to float16 or bfloat16 does not round.
 void import_cast(Node& node) {
   node.attribute("saturate");  // of 8-bit floats, which Octile refuses
-  if (node.op_type() == "CastLike") {
-    return node.output(node.add(Cast{node.type(1)}, {node.in(0)}));
-  }
-  const int64_t to = node.integer("to");
-  const auto type = network_type(static_cast<int>(std::clamp<int64_t>(to, 0, 1000)));
-  if (!type)
-    node.unsupported("it casts to {}, which Octile lacks",
-                     onnx_type_name(static_cast<int>(std::clamp<int64_t>(to, 0, 1000))));
-  node.output(node.add(Cast{*type}, {node.in(0)}));
+  const bool like = node.op_type() == "CastLike";
+  node.require(like || node.has_attribute("to"), "attribute 'to' is missing");
+  const DataType type = like ? node.type(1) : node.type_attribute("to", DataType::kFloat32);
+  node.output(node.add(Cast{type}, {node.in(0)}));
 }
 
 }  // namespace octile

@@ -9,7 +9,7 @@ namespace octile {
 namespace {
 
 struct Normalized {
-  TensorId y, mean, inverse;  // inverse = 1 / √(variance + ε)
+  TensorId y, mean, variance, inverse;  // inverse = 1 / √(variance + ε)
 };
 
 Normalized normalize(Node& node, TensorId x, const std::vector<int64_t>& axes, float epsilon) {
@@ -20,7 +20,7 @@ Normalized normalize(Node& node, TensorId x, const std::vector<int64_t>& axes, f
       node.add(mean_of, {node.elementwise(ElementwiseKind::kMul, centred, centred)});
   const TensorId spread = node.with_scalar(ElementwiseKind::kAdd, variance, epsilon);
   const TensorId inverse = node.unary(UnaryKind::kReciprocal, node.unary(UnaryKind::kSqrt, spread));
-  return {node.elementwise(ElementwiseKind::kMul, centred, inverse), mean, inverse};
+  return {node.elementwise(ElementwiseKind::kMul, centred, inverse), mean, variance, inverse};
 }
 
 /// A parameter (C) as (C, 1, …, 1), so that it broadcasts along axis 1 of a tensor of `rank` axes.
@@ -72,12 +72,38 @@ std::optional<std::pair<Tensor, Tensor>> folded_batch_norm(Node& node, float eps
   return result;
 }
 
+/// old · momentum + new · (1 − momentum), where `fresh` has extents of 1 beside the channels'.
+void output_running(Node& node, int output, int old, TensorId fresh, double momentum) {
+  if (!node.wants(output)) return;
+  Shuffle flat;
+  flat.has_reshape = true;
+  flat.dims = {-1};
+  const TensorId now = node.add(std::move(flat), {fresh});
+  node.output(output,
+              node.elementwise(ElementwiseKind::kAdd,
+                               node.with_scalar(ElementwiseKind::kMul, node.in(old), momentum),
+                               node.with_scalar(ElementwiseKind::kMul, now, 1.0 - momentum)));
+}
+
+/// Training mode of opset 14: by the batch's own mean and variance, which the running ones follow.
+void batch_norm_of_batch(Node& node, double momentum, float epsilon) {
+  const int rank = node.rank(0);
+  std::vector<int64_t> axes = axes_from(2, rank);
+  axes.insert(axes.begin(), 0);
+  const Normalized n = normalize(node, node.in(0), axes, epsilon);
+  node.output(
+      0, scale_and_shift(node, n.y, along_channels(node, 1, rank), along_channels(node, 2, rank)));
+  output_running(node, 1, 3, n.mean, momentum);
+  output_running(node, 2, 4, n.variance, momentum);
+}
+
 }  // namespace
 
 void import_batch_normalization(Node& node) {
-  node.attribute("momentum");
-  if (node.integer("training_mode", 0) != 0 || node.integer("spatial", 1) == 0) {
-    node.unsupported("it is in training mode or not per channel; export the model for inference");
+  const double momentum = node.number("momentum", 0.9f);
+  if (node.integer("spatial", 1) == 0) node.unsupported("it is not per channel");
+  if (node.integer("training_mode", 0) != 0) {
+    return batch_norm_of_batch(node, momentum, node.number("epsilon", 1e-5f));
   }
   node.only_outputs(1, "running statistics are of use in training only");
   const float epsilon = node.number("epsilon", 1e-5f);
@@ -145,6 +171,21 @@ void import_layer_normalization(Node& node) {
   node.output(0, y);
   node.output(1, n.mean);
   node.output(2, n.inverse);
+}
+
+/// (x − mean) / (√variance + 1e-9).
+void import_mean_variance_normalization(Node& node) {
+  std::vector<int64_t> axes = node.integers("axes");
+  if (axes.empty()) axes = {0, 2, 3};
+  for (int64_t& axis : axes) axis = node.axis(axis, node.rank(0));
+  const Reduce mean_of{ReduceKind::kMean, axes, true};
+  const TensorId x = node.in(0);
+  const TensorId centred = node.elementwise(ElementwiseKind::kSub, x, node.add(mean_of, {x}));
+  const TensorId variance =
+      node.add(mean_of, {node.elementwise(ElementwiseKind::kMul, centred, centred)});
+  const TensorId spread =
+      node.with_scalar(ElementwiseKind::kAdd, node.unary(UnaryKind::kSqrt, variance), 1e-9);
+  node.output(node.elementwise(ElementwiseKind::kDiv, centred, spread));
 }
 
 void import_lp_normalization(Node& node) {

@@ -100,13 +100,16 @@ void import_softmax(Node& node) {
   node.output(node.add(Softmax{softmax_axes(node)}, {node.in(0)}));
 }
 
-/// x − max − log Σ e^(x − max): the logarithm of a softmax would lose the small ones.
-void import_log_softmax(Node& node) {
-  const std::vector<int64_t> axes = softmax_axes(node);
-  const auto [shifted, most] = without_maximum(node, node.in(0), axes);
+/// The logarithm of a softmax would lose the small ones.
+TensorId log_softmax(Node& node, TensorId x, const std::vector<int64_t>& axes) {
+  const auto [shifted, most] = without_maximum(node, x, axes);
   const TensorId sum =
       node.add(Reduce{ReduceKind::kSum, axes, true}, {node.unary(UnaryKind::kExp, shifted)});
-  node.output(node.elementwise(ElementwiseKind::kSub, shifted, node.unary(UnaryKind::kLog, sum)));
+  return node.elementwise(ElementwiseKind::kSub, shifted, node.unary(UnaryKind::kLog, sum));
+}
+
+void import_log_softmax(Node& node) {
+  node.output(log_softmax(node, node.in(0), softmax_axes(node)));
 }
 
 void import_top_k(Node& node) {
@@ -128,14 +131,23 @@ void import_top_k(Node& node) {
   }
 }
 
-/// ArgMax and ArgMin: the index of TopK with k = 1, as int64.
+/// ArgMax and ArgMin: the index of TopK with k = 1, as int64. TopK takes the first of equals; the
+/// last is the first of the reversed axis.
 void import_arg_best(Node& node) {
-  if (node.integer("select_last_index", 0) != 0) {
-    node.unsupported("attribute 'select_last_index' is set; Octile takes the first index");
-  }
+  const bool last = node.integer("select_last_index", 0) != 0;
   const int axis = node.axis(node.integer("axis", 0), node.rank(0));
-  const LayerId layer = node.add_layer(TopK{1, axis, node.op_type() == "ArgMax"}, {node.in(0)});
+  const int64_t extent = node.shape(0)[axis];
+  TensorId x = node.in(0);
+  if (last) {
+    if (extent == kDynamic) node.unsupported("it takes the last index of an unknown extent");
+    x = node.add(Slice{{axis}, {-1}, {-1}, {-1}}, {x});
+  }
+  const LayerId layer = node.add_layer(TopK{1, axis, node.op_type() == "ArgMax"}, {x});
   TensorId index = node.network().output(layer, 1);
+  if (last) {
+    index = node.unary(UnaryKind::kNeg, index);
+    index = node.with_scalar(ElementwiseKind::kAdd, index, static_cast<double>(extent - 1));
+  }
   if (node.integer("keepdims", 1) == 0) {
     index = node.add(Reduce{ReduceKind::kMax, {axis}, false}, {index});  // drops the axis of 1
   }

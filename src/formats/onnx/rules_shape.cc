@@ -183,19 +183,23 @@ void import_transpose(Node& node) {
 
 void import_identity(Node& node) { node.output(node.add(Identity{}, {node.in(0)})); }
 
-/// Inference: x goes through.
+/// Inference, or a ratio of 0: x goes through, and the mask (bool since opset 10) is all true.
 void import_dropout(Node& node) {
   node.attribute("ratio");
   node.attribute("seed");
   node.attribute("is_test");
-  if (node.has(2)) {
-    const Tensor& training = node.constant(2, "training_mode");
-    if (training.volume() != 1 || training.cast(DataType::kBool).as<uint8_t>()[0] != 0) {
-      node.unsupported("it is in training mode; export the model for inference");
-    }
+  const bool training = node.has(2) && node.number_input(2, "training_mode") != 0.0f;
+  if (training && (!node.has(1) || node.number_input(1, "ratio") != 0.0f)) {
+    node.unsupported("it is in training mode; export the model for inference");
   }
-  node.only_outputs(1, "a mask is of use in training only");
-  node.output(node.add(Identity{}, {node.in(0)}));
+  node.output(0, node.add(Identity{}, {node.in(0)}));
+  if (!node.wants(1)) return;
+  const Shape x = node.shape(0);
+  if (!x.is_static()) node.unsupported("its mask needs an input of fixed shape");
+  node.require(x.volume() <= kMostMadeElements, "its mask {} is too large", x.to_string());
+  Tensor mask(DataType::kBool, x);
+  std::fill_n(mask.as<uint8_t>(), mask.volume(), uint8_t{1});
+  node.output(1, Value::of(node.opset() < 10 ? mask.cast(node.type(0)) : mask));
 }
 
 namespace {

@@ -192,6 +192,11 @@ std::string onnx_type_name(int onnx_type) {
   return name;
 }
 
+int onnx_type_bits(int onnx_type) {
+  const Storage* storage = find_storage(onnx_type);
+  return storage == nullptr ? 0 : static_cast<int>(size_of(storage->stored)) * 8;
+}
+
 Tensor read_tensor(const TensorProto& proto, const std::string& folder) {
   const Storage* storage = find_storage(proto.data_type());
   check(storage != nullptr, ErrorCode::kUnsupported, "its element type is {}, which Octile lacks",

@@ -17,6 +17,8 @@ namespace octile {
 std::optional<DataType> network_type(int onnx_type);
 /// "float16", "string", … for messages; the number when it is no type.
 std::string onnx_type_name(int onnx_type);
+/// Bits of an element in the file; 0 for a type that Octile lacks.
+int onnx_type_bits(int onnx_type);
 
 /// Reads the value. `folder` is where external data lies ("" when the model came from memory).
 /// Throws kInvalidFile or kUnsupported; the caller names the model and the place.
