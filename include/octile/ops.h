@@ -311,24 +311,46 @@ struct Gather {
   bool operator==(const Gather&) const = default;
 };
 
-enum class ResizeKind : uint8_t { kNearest, kLinear };
-/// Where output pixel o reads the input: half_pixel (o+½)/s − ½, asymmetric o/s,
-/// align_corners o·(in−1)/(out−1).
-enum class ResizeCoordinates : uint8_t { kHalfPixel, kAsymmetric, kAlignCorners };
+enum class ResizeKind : uint8_t { kNearest, kLinear, kCubic };
+/// Where output pixel o reads the input; out is the extent before rounding (in·s):
+/// half_pixel (o+½)/s − ½ · asymmetric o/s · align_corners o·(in−1)/(out−1) ·
+/// pytorch_half_pixel: half_pixel, but 0 for an extent of 1 · tf_half_pixel_for_nn (o+½)/s ·
+/// tf_crop_and_resize: align_corners inside `roi` · half_pixel_symmetric: half_pixel, shifted so
+/// that the centres meet although the extent was rounded.
+enum class ResizeCoordinates : uint8_t {
+  kHalfPixel,
+  kAsymmetric,
+  kAlignCorners,
+  kPytorchHalfPixel,
+  kTfHalfPixelForNn,
+  kTfCropAndResize,
+  kHalfPixelSymmetric,
+};
 /// kFloor, kCeil; kRoundPreferFloor / kRoundPreferCeil: half goes down / up (ONNX).
 enum class ResizeRounding : uint8_t { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };
-/// in: x (N, C, spatial…) → resized. Either `sizes` (all axes) or `scales` (all axes).
+/// in: x (N, C, spatial…) → resized. `sizes` (all axes) or `scales` (all axes); with both, sizes
+/// give the extents and scales the coordinates.
+/// cubic: Keys' kernel with that coefficient; exclude_outside: taps beside the image weigh nothing
+/// (else they read its edge). antialias: linear and cubic kernels are stretched where the image
+/// shrinks. roi: starts of all axes, then ends, normalized (tf_crop_and_resize only), beside which
+/// the result is `extrapolation`.
 struct Resize {
   ResizeKind kind = ResizeKind::kNearest;
   ResizeCoordinates coordinates = ResizeCoordinates::kHalfPixel;
   ResizeRounding rounding = ResizeRounding::kRoundPreferFloor;
   std::vector<int64_t> sizes;
   std::vector<float> scales;
+  float cubic_coefficient = -0.75f;
+  bool exclude_outside = false, antialias = false;
+  std::vector<float> roi;
+  float extrapolation = 0.0f;
   static constexpr std::string_view kName = "Resize";
   static constexpr auto fields() {
     return std::make_tuple(OCTILE_FIELD(Resize, kind), OCTILE_FIELD(Resize, coordinates),
                            OCTILE_FIELD(Resize, rounding), OCTILE_FIELD(Resize, sizes),
-                           OCTILE_FIELD(Resize, scales));
+                           OCTILE_FIELD(Resize, scales), OCTILE_FIELD(Resize, cubic_coefficient),
+                           OCTILE_FIELD(Resize, exclude_outside), OCTILE_FIELD(Resize, antialias),
+                           OCTILE_FIELD(Resize, roi), OCTILE_FIELD(Resize, extrapolation));
   }
   bool operator==(const Resize&) const = default;
 };
@@ -390,13 +412,127 @@ struct Dequantize {
   bool operator==(const Dequantize&) const = default;
 };
 
+// --- indexing, sampling, scanning: float or integers only, by plain evaluation ---
+
+/// in: data, indices (int32 or int64, data's rank) → the indices' shape:
+/// y[i…] = data[i… with the entry at `axis` replaced by indices[i…]]
+struct GatherElements {
+  int64_t axis = 0;
+  static constexpr std::string_view kName = "GatherElements";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(GatherElements, axis)); }
+  bool operator==(const GatherElements&) const = default;
+};
+
+/// in: data, indices (int32 or int64) (batch…, list…, k) → (batch…, list…, data's axes from
+/// batch_dims + k on): each row of k indices names a slice of data behind the batch axes
+struct GatherNd {
+  int64_t batch_dims = 0;
+  static constexpr std::string_view kName = "GatherNd";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(GatherNd, batch_dims)); }
+  bool operator==(const GatherNd&) const = default;
+};
+
+/// What happens where an update meets the value that is there; none: it is replaced.
+enum class ScatterReduction : uint8_t { kNone, kAdd, kMul, kMin, kMax };
+/// in: data, indices (int32 or int64, data's rank), updates (the indices' shape) → data after
+/// y[i… with the entry at `axis` replaced by indices[i…]] = updates[i…], in row-major order of i
+struct ScatterElements {
+  int64_t axis = 0;
+  ScatterReduction reduction = ScatterReduction::kNone;
+  static constexpr std::string_view kName = "ScatterElements";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(ScatterElements, axis),
+                           OCTILE_FIELD(ScatterElements, reduction));
+  }
+  bool operator==(const ScatterElements&) const = default;
+};
+
+/// in: data, indices (int32 or int64) (list…, k), updates (list…, data's axes from k on) → data
+/// after each row of k indices had the slice that it names updated, in row-major order
+struct ScatterNd {
+  ScatterReduction reduction = ScatterReduction::kNone;
+  static constexpr std::string_view kName = "ScatterNd";
+  static constexpr auto fields() { return std::make_tuple(OCTILE_FIELD(ScatterNd, reduction)); }
+  bool operator==(const ScatterNd&) const = default;
+};
+
+/// in: x (N, C, spatial…) → (N, C, spatial'…) int64: where in x, as flat offsets, each maximum of
+/// a max pooling stands (the first of equals). column_major: inside a plane the first spatial axis
+/// runs fastest.
+struct PoolingIndices {
+  Window window;
+  bool column_major = false;
+  static constexpr std::string_view kName = "PoolingIndices";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(PoolingIndices, window),
+                           OCTILE_FIELD(PoolingIndices, column_major));
+  }
+  bool operator==(const PoolingIndices&) const = default;
+};
+
+/// What lies beside the image: zeros, its edge, its mirror image.
+enum class GridPadding : uint8_t { kZeros, kBorder, kReflection };
+/// in: x (N, C, spatial…), grid (N, spatial'…, D) → (N, C, spatial'…): x at the points of the grid,
+/// whose D coordinates (innermost axis first) are −1 … 1 over the image; with align_corners these
+/// ends are the centres of the outer pixels, else their outer edges
+struct GridSample {
+  ResizeKind kind = ResizeKind::kLinear;
+  GridPadding padding = GridPadding::kZeros;
+  bool align_corners = false;
+  static constexpr std::string_view kName = "GridSample";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(GridSample, kind), OCTILE_FIELD(GridSample, padding),
+                           OCTILE_FIELD(GridSample, align_corners));
+  }
+  bool operator==(const GridSample&) const = default;
+};
+
+/// in: x (N, C, H, W), rois (R, 4) as x1, y1, x2, y2, batch (R) int32 or int64 → (R, C, height,
+/// width): bilinear samples, sampling_ratio² a bin (0: one a pixel), averaged or their maximum.
+/// half_pixel: rois are shifted by half a pixel; else they are at least one pixel large.
+struct RoiAlign {
+  PoolingKind kind = PoolingKind::kAverage;
+  int64_t height = 1, width = 1, sampling_ratio = 0;
+  float spatial_scale = 1.0f;
+  bool half_pixel = true;
+  static constexpr std::string_view kName = "RoiAlign";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(RoiAlign, kind), OCTILE_FIELD(RoiAlign, height),
+                           OCTILE_FIELD(RoiAlign, width), OCTILE_FIELD(RoiAlign, sampling_ratio),
+                           OCTILE_FIELD(RoiAlign, spatial_scale),
+                           OCTILE_FIELD(RoiAlign, half_pixel));
+  }
+  bool operator==(const RoiAlign&) const = default;
+};
+
+/// in: x → running sums along `axis`; exclusive: without the element itself; reverse: from the end
+struct CumulativeSum {
+  int64_t axis = 0;
+  bool exclusive = false, reverse = false;
+  static constexpr std::string_view kName = "CumulativeSum";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(CumulativeSum, axis),
+                           OCTILE_FIELD(CumulativeSum, exclusive),
+                           OCTILE_FIELD(CumulativeSum, reverse));
+  }
+  bool operator==(const CumulativeSum&) const = default;
+};
+
+/// in: x (…, M, M) → (…)
+struct Determinant {
+  static constexpr std::string_view kName = "Determinant";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Determinant&) const = default;
+};
+
 #undef OCTILE_FIELD
 
 /// Every op. The order is part of the plan file's version: append only.
-using Op =
-    std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary, Reduce,
-                 MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding, Softmax, TopK,
-                 Gather, Resize, Select, Cast, Identity, Quantize, Dequantize>;
+using Op = std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
+                        Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
+                        Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize,
+                        GatherElements, GatherNd, ScatterElements, ScatterNd, PoolingIndices,
+                        GridSample, RoiAlign, CumulativeSum, Determinant>;
 
 /// "Convolution", "Activation", …
 inline std::string_view name_of(const Op& op) {

@@ -137,6 +137,11 @@ bool is_zero_padding(const Padding& op) {
   return op.kind != PaddingKind::kConstant || op.value == 0.0f;
 }
 
+/// Elements are copied, and no value comes from elsewhere.
+bool moves_only(const Resize& op) {
+  return op.kind == ResizeKind::kNearest && op.coordinates != ResizeCoordinates::kTfCropAndResize;
+}
+
 }  // namespace
 
 std::vector<LayerId> Group::layers() const {
@@ -164,7 +169,7 @@ Int8Kind int8_kind(const Network& network, const Group& group) {
   if (const auto* pool = std::get_if<Pooling>(&op)) return pooling_kind(network, layer, *pool);
   if (std::holds_alternative<Activation>(op)) return Int8Kind::kArithmetic;
   if (const auto* resize = std::get_if<Resize>(&op)) {
-    return resize->kind == ResizeKind::kNearest ? Int8Kind::kMovement : Int8Kind::kNone;
+    return moves_only(*resize) ? Int8Kind::kMovement : Int8Kind::kNone;
   }
   if (const auto* padding = std::get_if<Padding>(&op)) {
     return is_zero_padding(*padding) ? Int8Kind::kMovement : Int8Kind::kNone;

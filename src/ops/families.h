@@ -45,6 +45,15 @@ OCTILE_DECLARE_OP(Cast)
 OCTILE_DECLARE_OP(Identity)
 OCTILE_DECLARE_OP(Quantize)
 OCTILE_DECLARE_OP(Dequantize)
+OCTILE_DECLARE_OP(GatherElements)
+OCTILE_DECLARE_OP(GatherNd)
+OCTILE_DECLARE_OP(ScatterElements)
+OCTILE_DECLARE_OP(ScatterNd)
+OCTILE_DECLARE_OP(PoolingIndices)
+OCTILE_DECLARE_OP(GridSample)
+OCTILE_DECLARE_OP(RoiAlign)
+OCTILE_DECLARE_OP(CumulativeSum)
+OCTILE_DECLARE_OP(Determinant)
 #undef OCTILE_DECLARE_OP
 
 /// `inputs` names them for the message, in order; the last `optional` may be missing.

@@ -1,22 +1,9 @@
 // Gather: slices of `data` along an axis by index, any type; a negative index counts from the end.
 #include <cstring>
 
-#include "ops/families.h"
+#include "ops/indices.h"
 
 namespace octile {
-namespace {
-
-int64_t index_at(const TensorView& indices, int64_t i) {
-  return indices.type == DataType::kInt64 ? indices.as<int64_t>()[i] : indices.as<int32_t>()[i];
-}
-
-void require_index(int64_t index, int64_t extent, int axis) {
-  check(index >= -extent && index < extent, ErrorCode::kInvalidArgument,
-        "index {} is outside axis {} of extent {}", index, axis, extent);
-}
-
-}  // namespace
-
 Inferred infer_op(const Gather& op, Infos in) {
   require_inputs(in, {"data", "indices"});
   require_type(in, 1, {DataType::kInt32, DataType::kInt64});
@@ -25,7 +12,7 @@ Inferred infer_op(const Gather& op, Infos in) {
   if (in[1].value != nullptr && data[axis] != kDynamic) {
     const TensorView indices = in[1].value->view();
     for (int64_t i = 0; i < indices.shape.volume(); ++i) {
-      require_index(index_at(indices, i), data[axis], axis);
+      checked_index(index_at(indices, i), data[axis], axis);
     }
   }
   Shape out;
@@ -46,12 +33,8 @@ void evaluate_op(const Gather& op, Views in, Outs out) {
   for (int64_t o = 0; o < outer; ++o) {
     const auto* from = in[0].as<std::byte>() + o * extent * run;
     for (int64_t i = 0; i < count; ++i, to += run) {
-      const int64_t index = index_at(in[1], i);
-      require_index(index, extent, axis);
-      if (run > 0) {
-        std::memcpy(to, from + (index < 0 ? index + extent : index) * run,
-                    static_cast<size_t>(run));
-      }
+      const int64_t index = checked_index(index_at(in[1], i), extent, axis);
+      if (run > 0) std::memcpy(to, from + index * run, static_cast<size_t>(run));
     }
   }
 }

@@ -19,19 +19,6 @@ WindowAxes pooling_axes(const Pooling& op, const Shape& in, const Shape& out) {
   return axes;
 }
 
-/// Taps [begin, end) of one window on one axis: those on the image.
-struct Taps {
-  int64_t start, begin, end;  // input index of tap 0 (may be negative); taps on the image
-};
-
-Taps taps_of(const WindowAxes& axes, size_t axis, int64_t out) {
-  const int64_t start = out * axes.stride[axis] - axes.before[axis], step = axes.dilation[axis];
-  const int64_t begin = start >= 0 ? 0 : (-start + step - 1) / step;
-  const int64_t room = axes.in[axis] - start;
-  const int64_t end = room <= 0 ? 0 : std::min(axes.kernel[axis], (room - 1) / step + 1);
-  return {start, begin, std::max(begin, end)};
-}
-
 /// Taps on the image or the padding (kCeil's last window may reach beyond both).
 int64_t padded_taps(const WindowAxes& axes, size_t axis, int64_t out) {
   const int64_t start = out * axes.stride[axis] - axes.before[axis];

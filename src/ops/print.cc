@@ -24,10 +24,14 @@ constexpr std::string_view kUnary[] = {
     "floor", "erf",  "not",  "sign",       "round", "is_inf", "is_nan"};
 constexpr std::string_view kReduce[] = {"sum", "prod", "max", "min", "mean"};
 constexpr std::string_view kPadding[] = {"constant", "reflect", "edge"};
-constexpr std::string_view kResize[] = {"nearest", "linear"};
-constexpr std::string_view kCoordinates[] = {"half_pixel", "asymmetric", "align_corners"};
+constexpr std::string_view kResize[] = {"nearest", "linear", "cubic"};
+constexpr std::string_view kCoordinates[] = {
+    "half_pixel",           "asymmetric",         "align_corners",       "pytorch_half_pixel",
+    "tf_half_pixel_for_nn", "tf_crop_and_resize", "half_pixel_symmetric"};
 constexpr std::string_view kRounding[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                           "ceil"};
+constexpr std::string_view kScatter[] = {"none", "add", "mul", "min", "max"};
+constexpr std::string_view kGridPadding[] = {"zeros", "border", "reflection"};
 constexpr std::string_view kDataTypes[] = {"float32", "float64", "float16", "bfloat16", "int8",
                                            "uint8",   "int16",   "int32",   "int64",    "bool"};
 
@@ -42,9 +46,11 @@ static_assert(covers(kElementwise, ElementwiseKind::kXor));
 static_assert(covers(kUnary, UnaryKind::kIsNan));
 static_assert(covers(kReduce, ReduceKind::kMean));
 static_assert(covers(kPadding, PaddingKind::kEdge));
-static_assert(covers(kResize, ResizeKind::kLinear));
-static_assert(covers(kCoordinates, ResizeCoordinates::kAlignCorners));
+static_assert(covers(kResize, ResizeKind::kCubic));
+static_assert(covers(kCoordinates, ResizeCoordinates::kHalfPixelSymmetric));
 static_assert(covers(kRounding, ResizeRounding::kCeil));
+static_assert(covers(kScatter, ScatterReduction::kMax));
+static_assert(covers(kGridPadding, GridPadding::kReflection));
 static_assert(covers(kDataTypes, DataType::kBool));
 
 template <size_t I = 0>
@@ -98,6 +104,14 @@ Names enum_names<ResizeCoordinates>() {
 template <>
 Names enum_names<ResizeRounding>() {
   return kRounding;
+}
+template <>
+Names enum_names<ScatterReduction>() {
+  return kScatter;
+}
+template <>
+Names enum_names<GridPadding>() {
+  return kGridPadding;
 }
 template <>
 Names enum_names<DataType>() {

@@ -1,69 +1,20 @@
-// Resize: nearest on any type, linear on float (over every axis whose extent or scale changes).
-// Coordinates in binary64 from the given scales, or out/in when sizes are given; a size of −1 keeps
-// the axis. Coordinates outside the image read its edge.
+// Resize: nearest on any type; linear, cubic and whatever may leave the image on float (over every
+// axis whose extent or scale changes). A size of −1 keeps the axis. Coordinates outside the image
+// read its edge.
 #include <algorithm>
 #include <cmath>
 
-#include "ops/families.h"
+#include "ops/resize_axis.h"
 #include "ops/rows.h"
 
 namespace octile {
 namespace {
 
-struct AxisMap {
-  int64_t in = 1, out = 1;
-  double scale = 1.0;
-  bool trivial() const { return in == out && scale == 1.0; }
-};
-
-double coordinate(ResizeCoordinates coordinates, const AxisMap& map, int64_t o) {
-  const auto at = static_cast<double>(o);
-  switch (coordinates) {
-    case ResizeCoordinates::kHalfPixel: return (at + 0.5) / map.scale - 0.5;
-    case ResizeCoordinates::kAsymmetric: return at / map.scale;
-    case ResizeCoordinates::kAlignCorners:
-      return map.out <= 1 ? 0.0
-                          : at * static_cast<double>(map.in - 1) / static_cast<double>(map.out - 1);
-  }
-  return at;
-}
-
-double round_by(ResizeRounding rounding, double x) {
-  switch (rounding) {
-    case ResizeRounding::kRoundPreferFloor: return std::ceil(x - 0.5);
-    case ResizeRounding::kRoundPreferCeil: return std::floor(x + 0.5);
-    case ResizeRounding::kFloor: return std::floor(x);
-    case ResizeRounding::kCeil: return std::ceil(x);
-  }
-  return x;
-}
-
-using Maps = std::array<AxisMap, kMaxRank>;
-
-Maps axis_maps(const Resize& op, const Shape& in, const Shape& out) {
-  Maps maps{};
-  for (int axis = 0; axis < in.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis);
-    maps[a] = {in[axis], out[axis], 1.0};
-    if (in[axis] == 0) continue;
-    maps[a].scale = op.scales.empty()
-                        ? static_cast<double>(out[axis]) / static_cast<double>(in[axis])
-                        : static_cast<double>(op.scales[a]);
-  }
-  return maps;
-}
-
-int64_t nearest(const Resize& op, const AxisMap& map, int64_t o) {
-  if (map.trivial()) return o;
-  const double x = round_by(op.rounding, coordinate(op.coordinates, map, o));
-  return std::clamp<int64_t>(static_cast<int64_t>(x), 0, map.in - 1);
-}
-
 /// Descends axis by axis; below the last axis that changes, runs are copied whole.
 template <typename T>
 struct NearestWalk {
   const Resize& op;
-  const Maps& maps;
+  const AxisMaps& maps;
   Strides in_strides, out_strides;
   int changing;  // number of leading axes up to the last that changes
 
@@ -75,7 +26,7 @@ struct NearestWalk {
     const auto a = static_cast<size_t>(axis);
     const bool last = axis + 1 == changing && run == 1;
     for (int64_t o = 0; o < maps[a].out; ++o) {
-      const T* source = from + nearest(op, maps[a], o) * in_strides[a];
+      const T* source = from + nearest_element(op, maps[a], o) * in_strides[a];
       if (last) {
         to[o] = *source;
       } else {
@@ -85,53 +36,51 @@ struct NearestWalk {
   }
 };
 
-int changing_axes(const Maps& maps, int rank) {
+int changing_axes(const AxisMaps& maps, int rank) {
   while (rank > 0 && maps[static_cast<size_t>(rank - 1)].trivial()) --rank;
   return rank;
 }
 
-/// The two neighbours that output `o` mixes, and the weight of the second.
-struct Mix {
-  int64_t low, high;
-  double weight;
-};
+using TapList = std::array<ResizeTaps, kMaxRank>;
 
-Mix mix_of(const Resize& op, const AxisMap& map, int64_t o) {
-  if (map.trivial()) return {o, o, 0.0};
-  const double x =
-      std::clamp(coordinate(op.coordinates, map, o), 0.0, static_cast<double>(map.in - 1));
-  const auto low = static_cast<int64_t>(x);
-  return {low, std::min(low + 1, map.in - 1), x - static_cast<double>(low)};
-}
-
-struct LinearWalk {
+struct TapWalk {
   const Resize& op;
-  const Maps& maps;
+  const ResizeAxes& axes;
   Strides in_strides;
   int rank;
 
-  /// The value at `index`, mixing axis after axis.
-  double value(int axis, const float* from, const std::array<Mix, kMaxRank>& mixes) const {
+  /// The value that the taps give, mixing axis after axis.
+  double value(int axis, const float* from, const TapList& list) const {
     if (axis == rank) return static_cast<double>(*from);
-    const auto a = static_cast<size_t>(axis);
-    const double low = value(axis + 1, from + mixes[a].low * in_strides[a], mixes);
-    if (mixes[a].weight == 0.0) return low;
-    const double high = value(axis + 1, from + mixes[a].high * in_strides[a], mixes);
-    return low * (1.0 - mixes[a].weight) + high * mixes[a].weight;
+    const ResizeTaps& taps = list[static_cast<size_t>(axis)];
+    const int64_t stride = in_strides[static_cast<size_t>(axis)], last = axes[axis].in - 1;
+    if (taps.count == 1) return value(axis + 1, from + taps.base * stride, list);
+    double sum = 0.0;
+    for (int64_t i = 0; i < taps.count; ++i) {
+      const double weight = taps.weight(i);
+      if (weight == 0.0) continue;
+      const int64_t at = std::clamp<int64_t>(taps.base + i, 0, last);
+      sum += weight * value(axis + 1, from + at * stride, list);
+    }
+    return sum;
   }
 
-  void fill(int axis, std::array<Mix, kMaxRank>& mixes, const float* from, float*& to) const {
+  void fill(int axis, TapList& list, bool outside, const float* from, float*& to) const {
     if (axis == rank) {
-      *to++ = static_cast<float>(value(0, from, mixes));
+      *to++ = outside ? op.extrapolation : static_cast<float>(value(0, from, list));
       return;
     }
-    const auto a = static_cast<size_t>(axis);
-    for (int64_t o = 0; o < maps[a].out; ++o) {
-      mixes[a] = mix_of(op, maps[a], o);
-      fill(axis + 1, mixes, from, to);
+    ResizeTaps& taps = list[static_cast<size_t>(axis)];
+    for (int64_t o = 0; o < axes[axis].out; ++o) {
+      taps = axes.taps(axis, o);
+      fill(axis + 1, list, outside || taps.outside, from, to);
     }
   }
 };
+
+bool leaves_image(const Resize& op) {
+  return op.coordinates == ResizeCoordinates::kTfCropAndResize;
+}
 
 int64_t output_extent(const Resize& op, size_t axis, int64_t in) {
   if (!op.sizes.empty()) return op.sizes[axis] == -1 ? in : op.sizes[axis];
@@ -140,28 +89,46 @@ int64_t output_extent(const Resize& op, size_t axis, int64_t in) {
   return static_cast<int64_t>(std::floor(static_cast<float>(in) * op.scales[axis]));
 }
 
+void require_axis(const Resize& op, size_t axis, int64_t extent) {
+  const bool by_size = !op.sizes.empty(), by_scale = !op.scales.empty();
+  check(!by_scale || (op.scales[axis] > 0.0f && op.scales[axis] < 65536.0f),
+        ErrorCode::kInvalidArgument, "scale {} on axis {} is out of range",
+        by_scale ? op.scales[axis] : 0.0f, axis);
+  check(!by_size || (op.sizes[axis] >= -1 && op.sizes[axis] <= kMostExtent),
+        ErrorCode::kInvalidArgument, "size {} on axis {} is out of range",
+        by_size ? op.sizes[axis] : 0, axis);
+  if (!by_size || !by_scale || extent == kDynamic) return;
+  const double exact = static_cast<double>(extent) * static_cast<double>(op.scales[axis]);
+  const int64_t size = output_extent(op, axis, extent);
+  check(std::fabs(static_cast<double>(size) - exact) <= 0.51, ErrorCode::kInvalidArgument,
+        "size {} on axis {} is not {} times scale {}", size, axis, extent, op.scales[axis]);
+}
+
+void require_options(const Resize& op, Infos in, size_t rank) {
+  if (op.kind != ResizeKind::kNearest || leaves_image(op))
+    require_type(in, 0, {DataType::kFloat32});
+  check(op.roi.size() == (leaves_image(op) ? 2 * rank : 0), ErrorCode::kInvalidArgument,
+        "the roi has {} entries for {} axes", op.roi.size(), rank);
+  check(std::isfinite(op.cubic_coefficient), ErrorCode::kInvalidArgument,
+        "the cubic coefficient is not finite");
+}
+
 }  // namespace
 
 Inferred infer_op(const Resize& op, Infos in) {
   require_inputs(in, {"x"});
-  if (op.kind == ResizeKind::kLinear) require_type(in, 0, {DataType::kFloat32});
   const Shape& x = in[0].shape;
   const auto rank = static_cast<size_t>(x.rank());
-  check((op.sizes.size() == rank && op.scales.empty()) ||
-            (op.scales.size() == rank && op.sizes.empty()),
+  require_options(op, in, rank);
+  const bool sizes = op.sizes.size() == rank, scales = op.scales.size() == rank;
+  check((sizes && (scales || op.scales.empty())) || (scales && op.sizes.empty()),
         ErrorCode::kInvalidArgument,
         "x {} needs either {} sizes or {} scales, but got {} sizes and {} scales", x.to_string(),
         rank, rank, op.sizes.size(), op.scales.size());
   Shape out;
   for (size_t axis = 0; axis < rank; ++axis) {
-    const bool by_scale = op.sizes.empty();
-    check(!by_scale || (op.scales[axis] > 0.0f && op.scales[axis] < 65536.0f),
-          ErrorCode::kInvalidArgument, "scale {} on axis {} is out of range",
-          by_scale ? op.scales[axis] : 0.0f, axis);
-    check(by_scale || (op.sizes[axis] >= -1 && op.sizes[axis] <= kMostExtent),
-          ErrorCode::kInvalidArgument, "size {} on axis {} is out of range",
-          by_scale ? 0 : op.sizes[axis], axis);
     const int64_t extent = x[static_cast<int>(axis)];
+    require_axis(op, axis, extent);
     out.push_back(output_extent(op, axis, extent));
     check(extent != 0 || out[static_cast<int>(axis)] == 0, ErrorCode::kInvalidArgument,
           "cannot resize the empty axis {} of {}", axis, x.to_string());
@@ -172,15 +139,16 @@ Inferred infer_op(const Resize& op, Infos in) {
 void evaluate_op(const Resize& op, Views in, Outs out) {
   if (out[0].shape.volume() == 0) return;
   const int rank = in[0].shape.rank();
-  const Maps maps = axis_maps(op, in[0].shape, out[0].shape);
   const Strides in_strides = dense_strides(in[0].shape);
-  const Strides out_strides = dense_strides(out[0].shape);
-  if (op.kind == ResizeKind::kLinear) {
-    std::array<Mix, kMaxRank> mixes{};
+  if (op.kind != ResizeKind::kNearest || leaves_image(op)) {
+    const ResizeAxes axes(op, in[0].shape, out[0].shape);
+    TapList list{};
     float* to = out[0].as<float>();
-    LinearWalk{op, maps, in_strides, rank}.fill(0, mixes, in[0].as<float>(), to);
+    TapWalk{op, axes, in_strides, rank}.fill(0, list, false, in[0].as<float>(), to);
     return;
   }
+  const AxisMaps maps = axis_maps(op, in[0].shape, out[0].shape);
+  const Strides out_strides = dense_strides(out[0].shape);
   const int changing = changing_axes(maps, rank);
   int64_t run = 1;
   for (int axis = changing; axis < rank; ++axis) run *= in[0].shape[axis];

@@ -2,6 +2,7 @@
 // images of fewer axes get leading ones of extent 1. What convolutions and poolings loop over.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -17,6 +18,19 @@ struct WindowAxes {
   int64_t out_volume() const { return out[0] * out[1] * out[2]; }
   int64_t kernel_volume() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
+
+/// Taps [begin, end) of one window on one axis: those on the image.
+struct Taps {
+  int64_t start, begin, end;  // input index of tap 0 (may be negative); taps on the image
+};
+
+inline Taps taps_of(const WindowAxes& axes, size_t axis, int64_t out) {
+  const int64_t start = out * axes.stride[axis] - axes.before[axis], step = axes.dilation[axis];
+  const int64_t begin = start >= 0 ? 0 : (-start + step - 1) / step;
+  const int64_t room = axes.in[axis] - start;
+  const int64_t end = room <= 0 ? 0 : std::min(axes.kernel[axis], (room - 1) / step + 1);
+  return {start, begin, std::max(begin, end)};
+}
 
 /// `in` and `out` are (N, C, spatial…), static. Paddings are resolved by window_padding().
 WindowAxes window_axes(const Window& window, const Shape& in, const Shape& out);

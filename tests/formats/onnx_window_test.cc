@@ -110,7 +110,7 @@ TEST(OnnxPool, MaxAverageAndPadding) {
   }
 }
 
-TEST(OnnxPool, GlobalAndUnsupportedIndices) {
+TEST(OnnxPool, GlobalAndIndices) {
   Model m;
   m.input("x", {1, 1, 3, 3}).output("mean").output("max");
   m.node("GlobalAveragePool", {"x"}, {"mean"});
@@ -120,9 +120,15 @@ TEST(OnnxPool, GlobalAndUnsupportedIndices) {
   EXPECT_EQ(list<float>(y[0]), Floats{5});
   EXPECT_EQ(list<float>(y[1]), Floats{9});
   Model indices;
-  indices.input("x", {1, 1, 3, 3}).output("y");
-  indices.node("MaxPool", {"x"}, {"y", "where"}).named("pool").ints("kernel_shape", {2, 2});
-  EXPECT_TRUE(contains(indices.error(ErrorCode::kUnsupported), "pool"));
+  indices.input("x", {1, 1, 3, 3}).output("y").output("where");
+  indices.node("MaxPool", {"x"}, {"y", "where"}).ints("kernel_shape", {2, 2});
+  const auto both = indices.run({nine()});
+  EXPECT_EQ(list<float>(both[0]), (Floats{5, 6, 8, 9}));
+  EXPECT_EQ(list<int64_t>(both[1]), (std::vector<int64_t>{4, 5, 7, 8}));
+  Model average;
+  average.input("x", {1, 1, 3, 3}).output("y");
+  average.node("AveragePool", {"x"}, {"y", "where"}).ints("kernel_shape", {2, 2});
+  EXPECT_TRUE(contains(average.error(ErrorCode::kUnsupported), "where"));
 }
 
 }  // namespace

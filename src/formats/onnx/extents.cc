@@ -151,6 +151,29 @@ struct Follower {
     for (int a = 0; a < inserted; ++a) keep(axis + a, of(1, a));
     for (int a = axis + 1; a < rank; ++a) keep(a - 1 + inserted, of(0, a));
   }
+  void operator()(const GatherElements&) { result = in[1].symbols; }
+  void operator()(const GatherNd& op) {
+    const int list = in[1].shape.rank() - 1;
+    const int first = static_cast<int>(op.batch_dims + in[1].shape[list]);
+    for (int a = 0; a < list; ++a) keep(a, of(1, a));
+    for (int a = first; a < in[0].shape.rank(); ++a) keep(list + a - first, of(0, a));
+  }
+  void operator()(const ScatterElements&) { same(); }
+  void operator()(const ScatterNd&) { same(); }
+  void operator()(const PoolingIndices&) { batch(); }
+  void operator()(const GridSample&) {
+    keep(0, of(0, 0));
+    keep(1, of(0, 1));
+    for (int a = 2; a < out.rank(); ++a) keep(a, of(1, a - 1));
+  }
+  void operator()(const RoiAlign&) {
+    keep(0, of(1, 0));
+    keep(1, of(0, 1));
+  }
+  void operator()(const CumulativeSum&) { same(); }
+  void operator()(const Determinant&) {
+    for (int a = 0; a < out.rank(); ++a) keep(a, of(0, a));
+  }
 };
 
 bool is_prime(int64_t n) {

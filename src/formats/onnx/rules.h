@@ -106,6 +106,22 @@ void import_group_normalization(Node& node);
 void import_layer_normalization(Node& node);
 void import_lp_normalization(Node& node);
 void import_mean_variance_normalization(Node& node);
+void import_lrn(Node& node);
+// rules_indexed.cc
+void import_gather_elements(Node& node);
+void import_gather_nd(Node& node);
+void import_scatter_elements(Node& node);
+void import_scatter_nd(Node& node);
+void import_max_unpool(Node& node);
+// rules_sample.cc
+void import_grid_sample(Node& node);
+void import_roi_align(Node& node);
+// rules_algebra.cc
+void import_cumulative_sum(Node& node);
+void import_determinant(Node& node);
+void import_mel_weight_matrix(Node& node);
+// rules_einsum.cc
+void import_einsum(Node& node);
 // rules_quantize.cc
 void import_quantize_linear(Node& node);
 void import_dequantize_linear(Node& node);

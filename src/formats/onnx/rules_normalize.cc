@@ -1,5 +1,6 @@
 // Normalizations. Batch normalization with constants is one Scale; the others are built of means:
 // y = (x − mean) / √(mean((x − mean)²) + ε), then scale and bias.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -198,6 +199,41 @@ void import_lp_normalization(Node& node) {
   TensorId norm = node.add(Reduce{ReduceKind::kSum, {axis}, true}, {size});
   if (p == 2) norm = node.unary(UnaryKind::kSqrt, norm);
   node.output(node.elementwise(ElementwiseKind::kDiv, x, norm));
+}
+
+/// x · (bias + alpha · mean)^−beta, where the mean of x² over the channels around (zeros beside the
+/// image) is an average pooling of (N, 1, C, rest).
+void import_lrn(Node& node) {
+  const Shape x = node.shape(0);
+  node.require(x.rank() >= 2, "its input {} has no channels", x.to_string());
+  const int64_t size = node.integer("size"), unknown = std::count(x.begin() + 1, x.end(), kDynamic);
+  node.require(size >= 1 && size <= kMostMadeElements, "attribute 'size' is {}", size);
+  if (x[1] == kDynamic || unknown > 1) {
+    node.unsupported("its input {} must have fixed channels and at most one other unknown extent",
+                     x.to_string());
+  }
+  Shuffle flat, back;
+  flat.has_reshape = back.has_reshape = true;
+  flat.dims = {0, 1, x[1], -1};
+  back.dims = x.to_vector();
+  back.dims[0] = 0;
+  Pooling pool;
+  pool.kind = PoolingKind::kAverage;
+  pool.count_padding = true;
+  pool.window.kernel = {size, 1};
+  pool.window.pad_before = {(size - 1) / 2, 0};
+  pool.window.pad_after = {size - 1 - (size - 1) / 2, 0};
+  const auto number = [&](float value, std::string_view name) {
+    return node.add_constant(Tensor::scalar(value), name);
+  };
+  const TensorId squares = node.elementwise(ElementwiseKind::kMul, node.in(0), node.in(0));
+  const TensorId mean = node.add(std::move(pool), {node.add(std::move(flat), {squares})});
+  const TensorId factor =
+      node.add(Scale{1, true, true, true}, {mean, number(node.number("alpha", 1e-4f), "alpha"),
+                                            number(node.number("bias", 1.0f), "bias"),
+                                            number(-node.number("beta", 0.75f), "minus_beta")});
+  node.output(
+      node.elementwise(ElementwiseKind::kMul, node.in(0), node.add(std::move(back), {factor})));
 }
 
 }  // namespace octile

@@ -1,5 +1,6 @@
 // Resize and Upsample. Before opset 11 both are asymmetric with floor; since then attributes say.
 #include <algorithm>
+#include <cmath>
 
 #include "formats/onnx/rules.h"
 
@@ -9,9 +10,8 @@ namespace {
 ResizeKind kind_of(Node& node) {
   const std::string mode = node.text("mode", "nearest");
   if (mode == "nearest") return ResizeKind::kNearest;
-  if (mode != "linear" && mode != "bilinear") {
-    node.unsupported("attribute 'mode' is '{}'; Octile knows nearest and linear", mode);
-  }
+  if (mode == "cubic") return ResizeKind::kCubic;
+  node.require(mode == "linear" || mode == "bilinear", "attribute 'mode' is '{}'", mode);
   return ResizeKind::kLinear;
 }
 
@@ -24,27 +24,16 @@ ResizeRounding rounding_of(Node& node) {
   return ResizeRounding::kRoundPreferFloor;
 }
 
-/// `one_pixel`: some resized axis has (or may have) the extent 1, where pytorch_half_pixel differs.
-ResizeCoordinates coordinates_of(Node& node, bool one_pixel) {
+ResizeCoordinates coordinates_of(Node& node) {
   const std::string mode = node.text("coordinate_transformation_mode", "half_pixel");
   if (mode == "half_pixel") return ResizeCoordinates::kHalfPixel;
-  if (mode == "pytorch_half_pixel" && !one_pixel) return ResizeCoordinates::kHalfPixel;
+  if (mode == "pytorch_half_pixel") return ResizeCoordinates::kPytorchHalfPixel;
   if (mode == "asymmetric") return ResizeCoordinates::kAsymmetric;
   if (mode == "align_corners") return ResizeCoordinates::kAlignCorners;
-  node.unsupported(
-      "attribute 'coordinate_transformation_mode' is '{}'{}; Octile knows half_pixel, "
-      "pytorch_half_pixel, asymmetric and align_corners",
-      mode, one_pixel ? " with an extent of 1" : "");
-}
-
-void refuse_options(Node& node) {
-  if (node.integer("antialias", 0) != 0) node.unsupported("attribute 'antialias' is set");
-  if (node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
-    node.unsupported("attribute 'keep_aspect_ratio_policy' is not stretch");
-  }
-  node.attribute("cubic_coeff_a");
-  node.attribute("exclude_outside");
-  node.attribute("extrapolation_value");
+  if (mode == "tf_half_pixel_for_nn") return ResizeCoordinates::kTfHalfPixelForNn;
+  if (mode == "tf_crop_and_resize") return ResizeCoordinates::kTfCropAndResize;
+  if (mode == "half_pixel_symmetric") return ResizeCoordinates::kHalfPixelSymmetric;
+  node.unsupported("attribute 'coordinate_transformation_mode' is '{}', which Octile lacks", mode);
 }
 
 /// Entries for all axes from entries for the attribute `axes`.
@@ -86,17 +75,63 @@ std::vector<int64_t> sizes_of(Node& node, int index) {
   return sizes;
 }
 
-bool gives_one_pixel(const Resize& op, const Shape& x) {
+/// One scale for all axes, the least (or largest) that the sizes allow.
+void keep_aspect_ratio(Node& node, Resize& op, bool larger) {
+  const Shape x = node.shape(0);
+  double scale = larger ? 0.0 : INFINITY;
+  std::vector<int64_t> axes = node.integers("axes");
+  for (int64_t& axis : axes) axis = node.axis(axis, x.rank());
+  const auto listed = [&](int axis) {
+    return axes.empty() || std::find(axes.begin(), axes.end(), axis) != axes.end();
+  };
   for (int axis = 0; axis < x.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis);
-    const bool resized =
-        op.sizes.empty() ? op.scales[a] != 1.0f : op.sizes[a] != -1 && op.sizes[a] != x[axis];
-    const bool one = op.sizes.empty()
-                         ? x[axis] == kDynamic || static_cast<float>(x[axis]) * op.scales[a] < 2.0f
-                         : op.sizes[a] == 1;
-    if (resized && one) return true;
+    const int64_t size = op.sizes[static_cast<size_t>(axis)];
+    if (!listed(axis)) continue;
+    if (x[axis] == kDynamic || size < 0) {
+      node.unsupported("it keeps the aspect ratio of x {}, which must have fixed extents",
+                       x.to_string());
+    }
+    const double one = static_cast<double>(size) / static_cast<double>(x[axis]);
+    scale = larger ? std::max(scale, one) : std::min(scale, one);
   }
-  return false;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    op.scales.push_back(listed(axis) ? static_cast<float>(scale) : 1.0f);
+    if (!listed(axis)) continue;
+    const double size = std::floor(scale * static_cast<double>(x[axis]) + 0.5);
+    node.require(size <= static_cast<double>(INT32_MAX), "axis {} would have {} elements", axis,
+                 size);
+    op.sizes[static_cast<size_t>(axis)] = static_cast<int64_t>(size);
+  }
+}
+
+/// Starts, then ends, of all axes.
+std::vector<float> region_of(Node& node) {
+  node.require(node.has(1), "its roi is missing");
+  const std::vector<float> given = node.numbers(1, "roi");
+  const auto half = static_cast<int64_t>(given.size() / 2);
+  const std::vector<float> starts(given.begin(), given.begin() + half);
+  const std::vector<float> ends(given.begin() + half, given.end());
+  std::vector<float> roi = on_all_axes(node, starts, 0.0f);
+  const std::vector<float> to = on_all_axes(node, ends, 1.0f);
+  roi.insert(roi.end(), to.begin(), to.end());
+  return roi;
+}
+
+void read_extents(Node& node, Resize& op) {
+  const bool by_sizes = node.has(3) && node.shape(3) != Shape{0};
+  const std::string policy = node.text("keep_aspect_ratio_policy", "stretch");
+  const bool larger = policy == "not_smaller";
+  node.require(larger || policy == "stretch" || policy == "not_larger",
+               "attribute 'keep_aspect_ratio_policy' is '{}'", policy);
+  if (by_sizes) {
+    op.sizes = sizes_of(node, 3);
+  } else {
+    node.require(node.has(2), "it has neither scales nor sizes");
+    op.scales = on_all_axes(node, node.numbers(2, "scales"), 1.0f);
+  }
+  node.require(static_cast<int>(by_sizes ? op.sizes.size() : op.scales.size()) == node.rank(0),
+               "its scales or sizes do not fit x {}", node.shape(0).to_string());
+  if (by_sizes && policy != "stretch") keep_aspect_ratio(node, op, larger);
 }
 
 }  // namespace
@@ -110,18 +145,14 @@ void import_resize(Node& node) {
     op.scales = node.numbers(1, "scales");
     return node.output(node.add(std::move(op), {node.in(0)}));
   }
-  refuse_options(node);
   op.rounding = rounding_of(node);
-  const bool by_sizes = node.has(3) && node.shape(3) != Shape{0};
-  if (by_sizes) {
-    op.sizes = sizes_of(node, 3);
-  } else {
-    node.require(node.has(2), "it has neither scales nor sizes");
-    op.scales = on_all_axes(node, node.numbers(2, "scales"), 1.0f);
-  }
-  node.require(static_cast<int>(by_sizes ? op.sizes.size() : op.scales.size()) == node.rank(0),
-               "its scales or sizes do not fit x {}", node.shape(0).to_string());
-  op.coordinates = coordinates_of(node, gives_one_pixel(op, node.shape(0)));
+  op.coordinates = coordinates_of(node);
+  op.cubic_coefficient = node.number("cubic_coeff_a", -0.75f);
+  op.exclude_outside = node.integer("exclude_outside", 0) != 0;
+  op.antialias = node.integer("antialias", 0) != 0;
+  op.extrapolation = node.number("extrapolation_value", 0.0f);
+  read_extents(node, op);
+  if (op.coordinates == ResizeCoordinates::kTfCropAndResize) op.roi = region_of(node);
   node.output(node.add(std::move(op), {node.in(0)}));
 }
 

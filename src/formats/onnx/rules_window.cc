@@ -130,9 +130,12 @@ void import_pool(Node& node) {
   op.count_padding = node.integer("count_include_pad", 0) != 0;
   const bool ceil = node.integer("ceil_mode", 0) != 0;
   if (ceil && op.window.mode == PaddingMode::kExplicit) op.window.mode = PaddingMode::kCeil;
-  node.attribute("storage_order");  // says how the indices are counted, which nobody gets
-  node.only_outputs(1, "Octile's pooling gives no indices");
-  node.output(node.add(std::move(op), {node.in(0)}));
+  const bool column_major = node.integer("storage_order", 0) != 0;
+  if (op.kind == PoolingKind::kAverage) node.only_outputs(1, "an average stands nowhere");
+  if (node.wants(1)) {
+    node.output(1, node.add(PoolingIndices{op.window, column_major}, {node.in(0)}));
+  }
+  if (node.wants(0)) node.output(node.add(std::move(op), {node.in(0)}));
 }
 
 void import_global_pool(Node& node) {
