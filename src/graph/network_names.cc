@@ -9,10 +9,11 @@ namespace {
 
 /// TensorRT's names of layer types, in the order of Op.
 constexpr std::array<std::string_view, std::variant_size_v<Op>> kTypeNames{
-    "Convolution", "Deconvolution", "Activation",      "Pooling",  "Scale",     "ElementWise",
-    "Unary",       "Reduce",        "Matrix Multiply", "Constant", "Shuffle",   "Concatenation",
-    "Slice",       "Padding",       "Softmax",         "TopK",     "Gather",    "Resize",
-    "Select",      "Cast",          "Identity",        "Quantize", "Dequantize"};
+    "Convolution", "Deconvolution", "Activation", "Pooling",         "Scale",
+    "ElementWise", "Unary",         "Reduce",     "Matrix Multiply", "Constant",
+    "Shuffle",     "Concatenation", "Slice",      "Padding",         "Softmax",
+    "TopK",        "Gather",        "Resize",     "Select",          "Cast",
+    "Identity",    "Quantize",      "Dequantize", "Recurrent",       "Fourier"};
 static_assert(!kTypeNames.back().empty());
 
 std::string free_name(const std::unordered_map<std::string, int32_t>& taken,

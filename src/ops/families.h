@@ -45,6 +45,8 @@ OCTILE_DECLARE_OP(Cast)
 OCTILE_DECLARE_OP(Identity)
 OCTILE_DECLARE_OP(Quantize)
 OCTILE_DECLARE_OP(Dequantize)
+OCTILE_DECLARE_OP(Recurrent)
+OCTILE_DECLARE_OP(Fourier)
 #undef OCTILE_DECLARE_OP
 
 /// `inputs` names them for the message, in order; the last `optional` may be missing.

@@ -66,6 +66,10 @@ std::span<const std::string_view> enum_names<ResizeCoordinates>();
 template <>
 std::span<const std::string_view> enum_names<ResizeRounding>();
 template <>
+std::span<const std::string_view> enum_names<RecurrentKind>();
+template <>
+std::span<const std::string_view> enum_names<RecurrentDirection>();
+template <>
 std::span<const std::string_view> enum_names<DataType>();
 
 /// The name of a value; "?" when it is out of range.

@@ -13,7 +13,7 @@ constexpr std::string_view kPaddingModes[] = {"explicit", "ceil", "same_upper", 
 constexpr std::string_view kActivations[] = {
     "relu",     "sigmoid",   "tanh",  "leaky_relu",   "elu",         "selu",
     "softsign", "softplus",  "clip",  "hard_sigmoid", "scaled_tanh", "thresholded_relu",
-    "gelu_erf", "gelu_tanh", "swish", "hard_swish",   "mish"};
+    "gelu_erf", "gelu_tanh", "swish", "hard_swish",   "mish",        "affine"};
 constexpr std::string_view kPoolings[] = {"max", "average"};
 constexpr std::string_view kElementwise[] = {"add",     "sub",  "mul",       "div", "min",
                                              "max",     "pow",  "floor_div", "mod", "equal",
@@ -28,6 +28,8 @@ constexpr std::string_view kResize[] = {"nearest", "linear"};
 constexpr std::string_view kCoordinates[] = {"half_pixel", "asymmetric", "align_corners"};
 constexpr std::string_view kRounding[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                           "ceil"};
+constexpr std::string_view kRecurrent[] = {"rnn", "gru", "lstm"};
+constexpr std::string_view kDirections[] = {"forward", "reverse", "bidirectional"};
 constexpr std::string_view kDataTypes[] = {"float32", "float64", "float16", "bfloat16", "int8",
                                            "uint8",   "int16",   "int32",   "int64",    "bool"};
 
@@ -36,7 +38,7 @@ constexpr bool covers(const std::string_view (&)[N], E last) {
   return N == static_cast<size_t>(last) + 1;
 }
 static_assert(covers(kPaddingModes, PaddingMode::kSameLower));
-static_assert(covers(kActivations, ActivationKind::kMish));
+static_assert(covers(kActivations, ActivationKind::kAffine));
 static_assert(covers(kPoolings, PoolingKind::kAverage));
 static_assert(covers(kElementwise, ElementwiseKind::kXor));
 static_assert(covers(kUnary, UnaryKind::kIsNan));
@@ -45,6 +47,8 @@ static_assert(covers(kPadding, PaddingKind::kEdge));
 static_assert(covers(kResize, ResizeKind::kLinear));
 static_assert(covers(kCoordinates, ResizeCoordinates::kAlignCorners));
 static_assert(covers(kRounding, ResizeRounding::kCeil));
+static_assert(covers(kRecurrent, RecurrentKind::kLstm));
+static_assert(covers(kDirections, RecurrentDirection::kBidirectional));
 static_assert(covers(kDataTypes, DataType::kBool));
 
 template <size_t I = 0>
@@ -98,6 +102,14 @@ Names enum_names<ResizeCoordinates>() {
 template <>
 Names enum_names<ResizeRounding>() {
   return kRounding;
+}
+template <>
+Names enum_names<RecurrentKind>() {
+  return kRecurrent;
+}
+template <>
+Names enum_names<RecurrentDirection>() {
+  return kDirections;
 }
 template <>
 Names enum_names<DataType>() {
