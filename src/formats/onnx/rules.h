@@ -106,6 +106,13 @@ void import_group_normalization(Node& node);
 void import_layer_normalization(Node& node);
 void import_lp_normalization(Node& node);
 void import_mean_variance_normalization(Node& node);
+// rules_recurrent.cc
+void import_recurrent(Node& node);
+// rules_signal.cc
+void import_dft(Node& node);
+void import_stft(Node& node);
+void import_window(Node& node);
+void import_mel_weight_matrix(Node& node);
 // rules_quantize.cc
 void import_quantize_linear(Node& node);
 void import_dequantize_linear(Node& node);
