@@ -44,7 +44,7 @@ if has_libfuzzer; then
 else
   build asan
   code=0
-  build/asan/tests/octile_onnx_fuzz --seconds "$time" --write "$findings/last.onnx" "$corpus" ||
+  build/asan/tests/octile_onnx_fuzz --seconds "$time" --write "$findings/crash.onnx" "$corpus" ||
     code=$?
   [ "$code" -eq 0 ] || [ "$code" -eq 77 ] || exit "$code"
 fi

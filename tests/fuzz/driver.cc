@@ -2,6 +2,9 @@
 // `i` depends on the seed and `i` alone, so that whatever fails can be run again.
 //
 //   octile_onnx_fuzz [--seconds S | --runs N] [--seed X] [--only I] [--write FILE] CORPUS…
+//
+// --write: where the input that fails goes.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,8 +30,14 @@ constexpr unsigned kMostSeconds = 20;  // of one input
 constexpr rlim_t kMostMemory = 6ul << 30;
 
 volatile long long now_running = -1;
+std::string current;   // the input
+std::string write_to;  // "" for nowhere
 
+/// Also from signal handlers: no allocation here.
 void tell() {
+  const int file =
+      write_to.empty() ? -1 : open(write_to.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (file >= 0 && write(file, current.data(), current.size()) >= 0) close(file);
   std::fprintf(stderr, "FAILED in run %lld (--only %lld runs it again)\n", now_running,
                now_running);
 }
@@ -43,7 +52,6 @@ struct Flags {
   long long runs = -1, only = -1;
   double seconds = 60;
   uint64_t seed = 1;
-  std::string write;
   std::vector<std::string> corpus;  // contents
 };
 
@@ -75,7 +83,7 @@ Flags parse_flags(int argc, char** argv) {
     if (word == "--only") flags.only = std::atoll(value);
     if (word == "--seconds") flags.seconds = std::atof(value);
     if (word == "--seed") flags.seed = static_cast<uint64_t>(std::atoll(value));
-    if (word == "--write") flags.write = value;
+    if (word == "--write") write_to = value;
     if (flag)
       ++i;
     else
@@ -101,10 +109,9 @@ std::string input_of(const Flags& flags, long long run) {
 
 void run_one(const Flags& flags, long long run) {
   now_running = run;
-  const std::string input = input_of(flags, run);
-  if (!flags.write.empty()) std::ofstream(flags.write, std::ios::binary) << input;
+  current = input_of(flags, run);
   alarm(kMostSeconds);
-  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(current.data()), current.size());
   alarm(0);
 }
 
