@@ -4,8 +4,9 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DATA ?=
+FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-all conformance asan tsan lint format reproduce \
+.PHONY: help deps build demo test test-all conformance fuzz asan tsan lint format reproduce \
   bench-calibration check-install install uninstall clean
 
 help: ## List every verb
@@ -43,6 +44,9 @@ conformance: deps ## ONNX's published node tests (libonnx-testdata), float engin
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@cmake --build build/release -j $(JOBS) --target octile_onnx_nodes
 	@build/release/tests/octile_onnx_nodes
+
+fuzz: deps ## Fuzz the ONNX importer for FUZZ_SECONDS (60): libFuzzer with Clang, else our driver
+	@SECONDS_TO_RUN=$(FUZZ_SECONDS) JOBS=$(JOBS) tools/fuzz.sh
 
 asan: deps ## The fast tests under the address and undefined-behaviour sanitizers
 	@mkdir -p build && $(MAKE) --no-print-directory build/asan/build.ninja

@@ -2,7 +2,7 @@
 # Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
 # Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
 #
-#   tools/install_dependencies.sh [demo|bench|lint …]      extra groups of packages
+#   tools/install_dependencies.sh [demo|bench|lint|fuzz …]      extra groups of packages
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config
@@ -15,7 +15,8 @@ for group in "$@"; do
     demo) packages+=(dataset-fashion-mnist) ;;
     bench) packages+=(python3-venv) ;;
     lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
-    *) echo "unknown group '$group': use demo, bench or lint" >&2; exit 2 ;;
+    fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    *) echo "unknown group '$group': use demo, bench, lint or fuzz" >&2; exit 2 ;;
   esac
 done
 

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Op>> kTypeNames{
     "TopK",          "Gather",        "Resize",         "Select",          "Cast",
     "Identity",      "Quantize",      "Dequantize",     "Gather",          "Gather",
     "Scatter",       "Scatter",       "PoolingIndices", "GridSample",      "RoiAlign",
-    "CumulativeSum", "Determinant"};
+    "CumulativeSum", "Determinant",   "Recurrent",      "Fourier"};
 static_assert(!kTypeNames.back().empty());
 
 std::string free_name(const std::unordered_map<std::string, int32_t>& taken,

@@ -51,6 +51,7 @@ float activate(const Activation& op, float x) {
     case ActivationKind::kClip: return clip(x, op.alpha, op.beta);
     case ActivationKind::kHardSigmoid: return clip(op.alpha * x + op.beta, 0.0f, 1.0f);
     case ActivationKind::kThresholdedRelu: return x <= op.alpha ? 0.0f : x;
+    case ActivationKind::kAffine: return op.alpha * x + op.beta;
     case ActivationKind::kHardSwish: return x * clip(x / 6.0f + 0.5f, 0.0f, 1.0f);
     default: return transcendental(op, x);
   }

@@ -54,6 +54,8 @@ OCTILE_DECLARE_OP(GridSample)
 OCTILE_DECLARE_OP(RoiAlign)
 OCTILE_DECLARE_OP(CumulativeSum)
 OCTILE_DECLARE_OP(Determinant)
+OCTILE_DECLARE_OP(Recurrent)
+OCTILE_DECLARE_OP(Fourier)
 #undef OCTILE_DECLARE_OP
 
 /// `inputs` names them for the message, in order; the last `optional` may be missing.

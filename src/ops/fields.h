@@ -69,6 +69,9 @@ template <>
 std::span<const std::string_view> enum_names<ScatterReduction>();
 template <>
 std::span<const std::string_view> enum_names<GridPadding>();
+std::span<const std::string_view> enum_names<RecurrentKind>();
+template <>
+std::span<const std::string_view> enum_names<RecurrentDirection>();
 template <>
 std::span<const std::string_view> enum_names<DataType>();
 

@@ -13,7 +13,7 @@ constexpr std::string_view kPaddingModes[] = {"explicit", "ceil", "same_upper", 
 constexpr std::string_view kActivations[] = {
     "relu",     "sigmoid",   "tanh",  "leaky_relu",   "elu",         "selu",
     "softsign", "softplus",  "clip",  "hard_sigmoid", "scaled_tanh", "thresholded_relu",
-    "gelu_erf", "gelu_tanh", "swish", "hard_swish",   "mish"};
+    "gelu_erf", "gelu_tanh", "swish", "hard_swish",   "mish",        "affine"};
 constexpr std::string_view kPoolings[] = {"max", "average"};
 constexpr std::string_view kElementwise[] = {"add",     "sub",  "mul",       "div", "min",
                                              "max",     "pow",  "floor_div", "mod", "equal",
@@ -32,6 +32,8 @@ constexpr std::string_view kRounding[] = {"round_prefer_floor", "round_prefer_ce
                                           "ceil"};
 constexpr std::string_view kScatter[] = {"none", "add", "mul", "min", "max"};
 constexpr std::string_view kGridPadding[] = {"zeros", "border", "reflection"};
+constexpr std::string_view kRecurrent[] = {"rnn", "gru", "lstm"};
+constexpr std::string_view kDirections[] = {"forward", "reverse", "bidirectional"};
 constexpr std::string_view kDataTypes[] = {"float32", "float64", "float16", "bfloat16", "int8",
                                            "uint8",   "int16",   "int32",   "int64",    "bool"};
 
@@ -40,7 +42,7 @@ constexpr bool covers(const std::string_view (&)[N], E last) {
   return N == static_cast<size_t>(last) + 1;
 }
 static_assert(covers(kPaddingModes, PaddingMode::kSameLower));
-static_assert(covers(kActivations, ActivationKind::kMish));
+static_assert(covers(kActivations, ActivationKind::kAffine));
 static_assert(covers(kPoolings, PoolingKind::kAverage));
 static_assert(covers(kElementwise, ElementwiseKind::kXor));
 static_assert(covers(kUnary, UnaryKind::kIsNan));
@@ -51,6 +53,8 @@ static_assert(covers(kCoordinates, ResizeCoordinates::kHalfPixelSymmetric));
 static_assert(covers(kRounding, ResizeRounding::kCeil));
 static_assert(covers(kScatter, ScatterReduction::kMax));
 static_assert(covers(kGridPadding, GridPadding::kReflection));
+static_assert(covers(kRecurrent, RecurrentKind::kLstm));
+static_assert(covers(kDirections, RecurrentDirection::kBidirectional));
 static_assert(covers(kDataTypes, DataType::kBool));
 
 template <size_t I = 0>
@@ -112,6 +116,14 @@ Names enum_names<ScatterReduction>() {
 template <>
 Names enum_names<GridPadding>() {
   return kGridPadding;
+}
+template <>
+Names enum_names<RecurrentKind>() {
+  return kRecurrent;
+}
+template <>
+Names enum_names<RecurrentDirection>() {
+  return kDirections;
 }
 template <>
 Names enum_names<DataType>() {

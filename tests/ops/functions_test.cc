@@ -52,6 +52,7 @@ TEST(Activation, KnownPoints) {
       {{AK::kHardSwish}, 1, 0.6666666666666666},
       {{AK::kHardSwish}, -4, 0},
       {{AK::kMish}, 1, 0.8650983882673103},
+      {{AK::kAffine, 2, 0.5f}, 3, 6.5},
   };
   for (const Point& p : points) {
     EXPECT_NEAR(activate(p.op, p.x), p.y, 1e-6 + 2e-7 * std::fabs(p.y))
@@ -60,7 +61,7 @@ TEST(Activation, KnownPoints) {
 }
 
 TEST(Activation, NanGoesThroughAndTensorsAreMapped) {
-  for (int kind = 0; kind <= static_cast<int>(AK::kMish); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(AK::kAffine); ++kind) {
     EXPECT_TRUE(std::isnan(activate({static_cast<AK>(kind), 0.5f, 0.75f}, kNan))) << kind;
   }
   const Tensor y = run(Activation{AK::kRelu}, {Tensor::floats({2, 2}, {-1, 2, -0.0f, kInf})});

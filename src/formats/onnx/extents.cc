@@ -94,6 +94,11 @@ struct Follower {
   void operator()(const Select&) { broadcast(0, 0); }
   void operator()(const TopK& op) { same_but({op.axis}); }
   void operator()(const Slice& op) { same_but(op.axes); }
+  void operator()(const Fourier& op) { same_but({op.axis, -1}); }
+  void operator()(const Recurrent&) {
+    if (out.rank() == 4) keep(0, of(0, 0));
+    keep(out.rank() - 2, of(0, 1));
+  }
   void operator()(const MatrixMultiply& op) {
     if (in[0].shape.rank() < 2 || in[1].shape.rank() < 2) return;
     if (out.rank() > 2) broadcast(0, 2);
@@ -218,13 +223,14 @@ void Extents::follow(const Network& network, LayerId layer) {
   for (const TensorId id : network.inputs(layer)) {
     operands.push_back({network.shape(id), symbols_of(id, network.shape(id).rank())});
   }
-  const bool per_output =
-      network.outputs(layer).size() == 1 || std::holds_alternative<TopK>(network.op(layer));
+  const Op& op = network.op(layer);
+  const bool per_output = network.outputs(layer).size() == 1 || std::holds_alternative<TopK>(op) ||
+                          std::holds_alternative<Recurrent>(op);
   for (const TensorId id : network.outputs(layer)) {
     const Shape& shape = network.shape(id);
     if (shape.is_static()) continue;
     Follower follower{operands, shape, Symbols(static_cast<size_t>(shape.rank()), kNoSymbol)};
-    if (per_output) std::visit(follower, network.op(layer));
+    if (per_output) std::visit(follower, op);
     for (int axis = 0; axis < shape.rank(); ++axis) {
       Symbol& s = follower.result[static_cast<size_t>(axis)];
       s = shape[axis] != kDynamic ? kNoSymbol : s == kNoSymbol ? symbol() : s;

@@ -2,6 +2,7 @@
 #include "formats/onnx/fold.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graph/interpreter.h"
 
@@ -16,15 +17,59 @@ const Tensor* known_value(const ImportState& state, const Value& value, int whic
   return which == 1 && value.second != nullptr ? value.second.get() : value.constant.get();
 }
 
+/// Multiplications and the like that computing a constant may take; a few seconds.
+constexpr double kMostWork = 4e9;
+
+/// About how many elements one element of the layer's result is made of.
+double terms(const Network& network, LayerId layer) {
+  const auto& inputs = network.inputs(layer);
+  const auto volume = [&](size_t i) {
+    return static_cast<double>(network.shape(inputs[i]).volume());
+  };
+  const Op& op = network.op(layer);
+  const double made =
+      std::max(1.0, static_cast<double>(network.shape(network.output(layer)).volume()));
+  if (std::holds_alternative<MatrixMultiply>(op)) return std::sqrt(volume(0) * volume(1) / made);
+  if (std::holds_alternative<Convolution>(op) || std::holds_alternative<Deconvolution>(op)) {
+    return volume(1);
+  }
+  if (std::holds_alternative<Recurrent>(op)) return volume(1) + volume(2);
+  if (std::holds_alternative<Fourier>(op)) return std::max(1.0, made / 2);
+  if (const auto* pooling = std::get_if<Pooling>(&op)) {
+    double window = pooling->global ? volume(0) : 1.0;
+    for (const int64_t extent : pooling->window.kernel) window *= static_cast<double>(extent);
+    return window;
+  }
+  return 1.0;
+}
+
+/// Refuses what a few bytes of a file ask for, but no memory or no patience has.
+void require_moderate(const Network& network, int64_t most) {
+  double work = 0.0;
+  for (int i = 0; i < network.tensor_count(); ++i) {
+    const Shape& shape = network.shape(TensorId{i});
+    check(shape.is_static() && shape.volume() <= most, ErrorCode::kUnsupported,
+          "it makes a constant of shape {}, which is too large", shape.to_string());
+  }
+  for (const LayerId layer : network.layers()) {
+    const double made = static_cast<double>(network.shape(network.output(layer)).volume());
+    if (!std::holds_alternative<Constant>(network.op(layer))) work += made * terms(network, layer);
+  }
+  check(work <= kMostWork, ErrorCode::kUnsupported,
+        "computing it at import takes too long; give its inputs as inputs of the model");
+}
+
 /// The node's outputs (empty tensors for those it does not name) for one probe.
 std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset,
-                            const ImportState& state, int which) {
+                            ImportState& state, int which) {
   ImportState scratch("constants");
   scratch.folder = state.folder;
   scratch.declared = state.declared;
   for (const std::string& name : proto.input()) {
     if (name.empty()) continue;
-    scratch.values[name] = Value::of(Tensor(*known_value(state, state.values.at(name), which)));
+    const Tensor& known = *known_value(state, state.values.at(name), which);
+    state.spend(&ImportBudget::moved_bytes, static_cast<int64_t>(known.bytes()));
+    scratch.values[name] = Value::of(Tensor(known));
   }
   int64_t most = kMostMadeElements;
   for (const auto& [name, value] : scratch.values) {
@@ -33,11 +78,7 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
   Node node(proto, opset, scratch);
   row.rule(node);
   Network& network = scratch.network;
-  for (int i = 0; i < network.tensor_count(); ++i) {
-    const Shape& shape = network.shape(TensorId{i});
-    check(shape.is_static() && shape.volume() <= most, ErrorCode::kUnsupported,
-          "it makes a constant of shape {}, which is too large", shape.to_string());
-  }
+  require_moderate(network, most);
   std::vector<Tensor> results(static_cast<size_t>(proto.output_size()));
   std::vector<size_t> computed;
   for (int i = 0; i < proto.output_size(); ++i) {
@@ -80,6 +121,7 @@ void fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, Impor
     const auto at = static_cast<size_t>(i);
     if (proto.output(i).empty() || first[at].data() == nullptr) continue;
     Value value = Value::of(std::move(first[at]));
+    state.spend(&ImportBudget::made_bytes, static_cast<int64_t>(value.constant->bytes()));
     if (depends && !(*value.constant == second[at])) {
       check(value.constant->shape() == second[at].shape(), ErrorCode::kUnsupported,
             "the shape of '{}' depends on extents that are not known at import; give the model's "

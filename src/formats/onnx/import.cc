@@ -9,8 +9,9 @@
 #include <unordered_set>
 
 #include "base/bytes.h"
-#include "formats/onnx/fold.h"
 #include "formats/onnx/given.h"
+#include "formats/onnx/nodes.h"
+#include "formats/onnx/rules.h"
 #include "formats/onnx/tensor_proto.h"
 #include "octile/onnx.h"
 
@@ -19,18 +20,6 @@ namespace {
 
 constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
 constexpr int64_t kMostExtent = int64_t{1} << 31;
-
-/// Runs f(); an Error comes out with the model and the place in front, as an error of the file.
-template <typename F>
-void at_place(const std::string& origin, const std::string& place, F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    const bool blame_file = error.code() == ErrorCode::kInvalidArgument;
-    throw Error(blame_file ? ErrorCode::kInvalidFile : error.code(),
-                fmt::format("{}: {}: {}", origin, place, error.what()));
-  }
-}
 
 onnx::ModelProto parse(std::string_view bytes, const std::string& origin) {
   check(bytes.size() <= static_cast<size_t>(std::numeric_limits<int>::max()),
@@ -57,18 +46,30 @@ class Importer {
         origin_(origin),
         state_(graph_.name().empty() ? "model" : graph_.name()) {
     state_.folder = folder;
+    state_.warn = [this](const std::string& message) { warn(message); };
   }
 
   Network import_model() {
-    read_opsets();
-    find_live_nodes();
-    refuse_unknown_operators();
+    std::unordered_set<std::string> wanted;
+    NodeList live;
+    at_place(origin_, [&] {
+      read_opsets();
+      read_functions();
+      check(graph_.output_size() > 0, ErrorCode::kInvalidFile, "the model has no outputs");
+      for (const auto& output : graph_.output()) wanted.insert(output.name());
+      live = live_nodes(graph_.node(), wanted);
+      refuse_unknown_operators(live, state_);
+    });
     check_given_names(options_.constants, graph_, origin_);
-    state_.declared = declared_types(graph_);
-    read_initializers();
-    read_inputs();
-    for (const onnx::NodeProto* node : live_) import_node(*node);
-    mark_outputs();
+    read_given();
+    for (const auto& given : options_.constants) wanted.erase(given.first);  // defaults overridden
+    at_place(origin_, [&] {
+      state_.declared = declared_types(graph_);
+      import_initializers(graph_, wanted, state_);
+      read_inputs();
+      import_nodes(live, state_);
+      mark_outputs();
+    });
     return std::move(state_.network);
   }
 
@@ -78,12 +79,8 @@ class Importer {
   }
 
   void read_opsets() {
-    for (const auto& import : model_.opset_import()) {
-      const std::string domain = import.domain() == "ai.onnx" ? "" : import.domain();
-      opsets_[domain] = import.version();
-    }
-    if (!opsets_.contains("")) opsets_[""] = 1;  // ONNX's rule for files without
-    const int64_t version = opsets_[""];
+    state_.scope.opsets = opsets_of(model_.opset_import());
+    const int64_t version = state_.scope.opsets.try_emplace("", 1).first->second;  // ONNX's rule
     if (version < kOldestOpset) {
       warn(
           fmt::format("operator set {} is older than {}, the oldest Octile knows; operators are "
@@ -98,65 +95,23 @@ class Importer {
     }
   }
 
-  int64_t opset_of(const onnx::NodeProto& node) const {
-    const auto found = opsets_.find(node.domain() == "ai.onnx" ? "" : node.domain());
-    return found != opsets_.end() ? found->second : 1;
-  }
-
-  /// Nodes that outputs depend on, in the file's order; the rest is never looked at.
-  void find_live_nodes() {
-    std::unordered_set<std::string> wanted;
-    check(graph_.output_size() > 0, ErrorCode::kInvalidFile, "{}: the model has no outputs",
-          origin_);
-    for (const auto& output : graph_.output()) wanted.insert(output.name());
-    for (int i = graph_.node_size() - 1; i >= 0; --i) {
-      const onnx::NodeProto& node = graph_.node(i);
-      const bool live = std::any_of(node.output().begin(), node.output().end(), [&](const auto& o) {
-        return !o.empty() && wanted.contains(o);
-      });
-      if (!live) continue;
-      live_.push_back(&node);
-      wanted.insert(node.input().begin(), node.input().end());
+  void read_functions() {
+    for (const onnx::FunctionProto& function : model_.functions()) {
+      state_.functions[{domain_of(function.domain()), function.name()}] = &function;
     }
-    std::reverse(live_.begin(), live_.end());
-  }
-
-  void refuse_unknown_operators() const {
-    std::string list;
-    int count = 0;
-    for (const onnx::NodeProto* node : live_) {
-      if (find_rule(node->domain(), node->op_type()) != nullptr) continue;
-      const std::string domain = node->domain().empty() ? "" : node->domain() + ".";
-      const std::string name = !node->name().empty()     ? node->name()
-                               : node->output_size() > 0 ? node->output(0)
-                                                         : "";
-      list += fmt::format("{}'{}' ({}{})", count++ == 0 ? "" : ", ", name, domain, node->op_type());
-    }
-    check(count == 0, ErrorCode::kUnsupported,
-          "{}: Octile lacks the operators of {} node{}: {}; replace them in the model, or cut the "
-          "model before them",
-          origin_, count, count == 1 ? "" : "s", list);
   }
 
   void define(const std::string& name, Value value) {
     check(state_.values.emplace(name, std::move(value)).second, ErrorCode::kInvalidFile,
-          "{}: '{}' is defined twice", origin_, name);
+          "'{}' is defined twice", name);
   }
 
-  /// Those that a live node or an output reads.
-  void read_initializers() {
-    check(graph_.sparse_initializer_size() == 0, ErrorCode::kUnsupported,
-          "{}: the model has sparse initializers; store them densely", origin_);
-    std::unordered_set<std::string> read;
-    for (const onnx::NodeProto* node : live_) {
-      read.insert(node->input().begin(), node->input().end());
-    }
-    for (const auto& output : graph_.output()) read.insert(output.name());
-    for (const onnx::TensorProto& proto : graph_.initializer()) {
-      const bool given = options_.constants.contains(proto.name());  // a default overridden
-      if (given || !read.contains(proto.name())) continue;
-      at_place(origin_, fmt::format("initializer '{}'", proto.name()),
-               [&] { define(proto.name(), Value::of(read_tensor(proto, state_.folder))); });
+  void read_given() {
+    for (const onnx::ValueInfoProto& info : graph_.input()) {
+      const auto given = options_.constants.find(info.name());
+      if (given == options_.constants.end()) continue;
+      Tensor value = as_declared(given->second, info, origin_);
+      at_place(origin_, [&] { define(info.name(), Value::of(std::move(value))); });
     }
   }
 
@@ -164,13 +119,9 @@ class Importer {
     std::unordered_set<std::string> initializers;
     for (const auto& proto : graph_.initializer()) initializers.insert(proto.name());
     for (const onnx::ValueInfoProto& info : graph_.input()) {
-      if (const auto given = options_.constants.find(info.name());
-          given != options_.constants.end()) {
-        define(info.name(), Value::of(as_declared(given->second, info, origin_)));
-        continue;
-      }
+      if (options_.constants.contains(info.name())) continue;
       if (initializers.contains(info.name())) continue;  // a default nobody overrides
-      at_place(origin_, fmt::format("input '{}'", info.name()), [&] { read_input(info); });
+      at_place(fmt::format("input '{}'", info.name()), [&] { read_input(info); });
     }
   }
 
@@ -208,27 +159,9 @@ class Importer {
     define(info.name(), Value::of(id));
   }
 
-  void import_node(const onnx::NodeProto& proto) {
-    Node node(proto, opset_of(proto), state_);
-    at_place(origin_, fmt::format("node '{}' ({})", node.name(), proto.op_type()), [&] {
-      for (const std::string& output : proto.output()) {
-        check(output.empty() || !state_.values.contains(output), ErrorCode::kInvalidFile,
-              "its output '{}' is defined already", output);
-      }
-      const RuleRow* row = find_rule(proto.domain(), proto.op_type());
-      if (is_foldable(*row, node)) return fold(*row, proto, opset_of(proto), state_);
-      row->rule(node);
-      for (const std::string& name : node.ignored_attributes()) {
-        warn(fmt::format("node '{}' ({}): attribute '{}' is not known and ignored", node.name(),
-                         proto.op_type(), name));
-      }
-    });
-  }
-
   void mark_outputs() {
     for (const auto& output : graph_.output()) {
-      at_place(origin_, fmt::format("output '{}'", output.name()),
-               [&] { mark_output(output.name()); });
+      at_place(fmt::format("output '{}'", output.name()), [&] { mark_output(output.name()); });
     }
   }
 
@@ -259,8 +192,6 @@ class Importer {
   const OnnxOptions& options_;
   const std::string& origin_;
   ImportState state_;
-  std::unordered_map<std::string, int64_t> opsets_;
-  std::vector<const onnx::NodeProto*> live_;
 };
 
 }  // namespace

@@ -2,11 +2,16 @@
 // for: a tensor of that network, or a value that is known already.
 #pragma once
 
+#include <onnx/onnx_pb.h>
+
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "formats/onnx/extents.h"
 #include "octile/network.h"
@@ -27,6 +32,23 @@ struct Value {
   }
 };
 
+/// What holds for the nodes at hand: those of the model, of a subgraph or of a function.
+struct ImportScope {
+  std::map<std::string, int64_t> opsets;  // by domain; "" is ONNX's own
+  /// In front of the names that this scope defines: "loop[3]/". "" for the model's own.
+  std::string label;
+  std::unordered_set<std::string> own;  // the names that the label belongs to
+  int depth = 0;
+};
+
+/// What the whole import may cost beyond what lies in the file: files of a few bytes must neither
+/// fill memory nor take hours.
+struct ImportBudget {
+  int64_t nodes = 100'000;                  // of bodies, branches and functions, every time
+  int64_t made_bytes = int64_t{1} << 30;    // constants computed at import, together
+  int64_t moved_bytes = int64_t{16} << 30;  // read and written while computing them
+};
+
 struct ImportState {
   explicit ImportState(const std::string& name) : network(name) {}
 
@@ -37,11 +59,26 @@ struct ImportState {
   std::shared_ptr<const std::unordered_map<std::string, int>> declared;
   std::string folder;               // of external data; "" for a model from memory
   Symbol forced_batch = kNoSymbol;  // of OnnxOptions::dynamic_batch
+  ImportScope scope;
+  ImportBudget budget;
+  /// Functions of the model, by domain and name.
+  std::map<std::pair<std::string, std::string>, const onnx::FunctionProto*> functions;
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 
+  /// The name with the scope's label, if the scope defines it.
+  std::string labelled(const std::string& name) const {
+    return scope.own.contains(name) ? scope.label + name : name;
+  }
+  /// Takes `amount` from a part of the budget. Throws kUnsupported when it is spent.
+  void spend(int64_t ImportBudget::*part, int64_t amount);
   /// The name with "#2", "#3", … behind it when a layer has it already.
   std::string free_layer_name(const std::string& name) const;
   /// Gives the tensor its ONNX name; a default name in the way is moved aside.
   void name_tensor(TensorId tensor, const std::string& name);
+
+ private:
+  /// Where the numbering of copies of a name goes on: looking from 2 every time takes for ever.
+  mutable std::unordered_map<std::string, int> layer_copies_, tensor_copies_;
 };
 
 }  // namespace octile

@@ -19,30 +19,15 @@ bool is_integer(DataType type) { return type != DataType::kFloat32 && type != Da
 
 }  // namespace
 
-std::string ImportState::free_layer_name(const std::string& name) const {
-  std::string free = name;
-  for (int copy = 2; network.find_layer(free); ++copy) free = fmt::format("{}#{}", name, copy);
-  return free;
-}
-
-void ImportState::name_tensor(TensorId tensor, const std::string& name) {
-  if (const auto taken = network.find_tensor(name); taken && !(*taken == tensor)) {
-    std::string aside = name;
-    for (int copy = 2; network.find_tensor(aside); ++copy) aside = fmt::format("{}#{}", name, copy);
-    network.rename(*taken, aside);
-  }
-  network.rename(tensor, name);
-}
-
 Node::Node(const onnx::NodeProto& proto, int64_t opset, ImportState& state)
     : proto_(proto), opset_(opset), state_(state) {}
 
 std::string Node::name() const {
-  if (!proto_.name().empty()) return proto_.name();
+  if (!proto_.name().empty()) return state_.scope.label + proto_.name();
   for (const std::string& output : proto_.output()) {
-    if (!output.empty()) return output;
+    if (!output.empty()) return state_.labelled(output);
   }
-  return proto_.op_type();
+  return state_.scope.label + proto_.op_type();
 }
 
 // --- inputs ---
@@ -73,7 +58,7 @@ TensorId Node::in(int index) {
         input_name(index));
   }
   Tensor tensor = value.constant.use_count() == 1 ? std::move(*value.constant) : *value.constant;
-  const std::string& name = input_name(index);
+  const std::string name = state_.labelled(input_name(index));
   value.tensor = state_.network.constant(std::move(tensor), state_.free_layer_name(name));
   value.constant.reset();
   state_.name_tensor(*value.tensor, name);
@@ -313,7 +298,7 @@ void Node::output(int index, TensorId tensor) {
     mine = earlier == state_.values.end() || !(earlier->second.tensor == tensor);
   }
   const TensorId result = mine ? tensor : add(Identity{}, {tensor});
-  state_.name_tensor(result, proto_.output(index));
+  state_.name_tensor(result, state_.labelled(proto_.output(index)));
   output(index, Value::of(result));
 }
 

@@ -19,8 +19,8 @@ struct RuleRow {
   std::string_view domain;  // "" is ONNX's own
   std::string_view op_type;
   Rule rule;
-  /// Nodes whose inputs are all constants are computed at import. Not so quantization: lowering
-  /// reads the scales from the layers.
+  /// Nodes whose inputs are all constants are computed at import. Not so quantization (lowering
+  /// reads the scales from the layers) and control flow (its nodes are, one by one).
   bool folds = true;
 };
 
@@ -119,9 +119,20 @@ void import_roi_align(Node& node);
 // rules_algebra.cc
 void import_cumulative_sum(Node& node);
 void import_determinant(Node& node);
-void import_mel_weight_matrix(Node& node);
 // rules_einsum.cc
 void import_einsum(Node& node);
+// rules_recurrent.cc
+void import_recurrent(Node& node);
+// rules_signal.cc
+void import_dft(Node& node);
+void import_stft(Node& node);
+void import_window(Node& node);
+void import_mel_weight_matrix(Node& node);
+// rules_control.cc
+void import_if(Node& node);
+void import_loop(Node& node);
+// rules_scan.cc
+void import_scan(Node& node);
 // rules_quantize.cc
 void import_quantize_linear(Node& node);
 void import_dequantize_linear(Node& node);

@@ -1,0 +1,35 @@
+// See import_state.h.
+#include "formats/onnx/import_state.h"
+
+#include "base/error.h"
+
+namespace octile {
+
+void ImportState::spend(int64_t ImportBudget::*part, int64_t amount) {
+  int64_t& left = budget.*part;
+  check(amount <= left, ErrorCode::kUnsupported,
+        "the model takes too much work or memory at import: loops of many iterations, functions "
+        "called again and again, or large constants computed from small ones");
+  left -= amount;
+}
+
+std::string ImportState::free_layer_name(const std::string& name) const {
+  if (!network.find_layer(name)) return name;
+  int& copy = layer_copies_.try_emplace(name, 2).first->second;
+  for (;; ++copy) {
+    std::string free = fmt::format("{}#{}", name, copy);
+    if (!network.find_layer(free)) return free;
+  }
+}
+
+void ImportState::name_tensor(TensorId tensor, const std::string& name) {
+  if (const auto taken = network.find_tensor(name); taken && !(*taken == tensor)) {
+    int& copy = tensor_copies_.try_emplace(name, 2).first->second;
+    std::string aside = fmt::format("{}#{}", name, copy);
+    while (network.find_tensor(aside)) aside = fmt::format("{}#{}", name, ++copy);
+    network.rename(*taken, aside);
+  }
+  network.rename(tensor, name);
+}
+
+}  // namespace octile

@@ -1,0 +1,52 @@
+// What a small file may cost at import: work, memory, and names without end.
+#ifdef OCTILE_HAVE_ONNX
+#include "formats/onnx_models.h"
+
+namespace octile::test {
+namespace {
+
+using onnx::TensorProto;
+
+TEST(OnnxBudget, ProductsOfLargeMadeConstantsAreRefused) {
+  Model m(13);
+  m.output("y").int64s("n", {3000, 3000});
+  m.node("ConstantOfShape", {"n"}, {"a"});
+  m.node("MatMul", {"a", "a"}, {"y"}).named("product");
+  const std::string text = m.error(ErrorCode::kUnsupported);
+  EXPECT_TRUE(contains(text, "'product'"));
+  EXPECT_TRUE(contains(text, "too long"));
+}
+
+TEST(OnnxBudget, LargeConstantsInLoopsAddUp) {
+  Model body, m(13);
+  body.input("i", {}, TensorProto::INT64).input("go", {}, TensorProto::BOOL).input("v", {});
+  body.output("go").output("v_out").int64s("size", {1 << 22});
+  body.node("ConstantOfShape", {"size"}, {"c"});
+  body.node("Size", {"c"}, {"count"});
+  body.node("Cast", {"count"}, {"more"}).set("to", TensorProto::FLOAT);
+  body.node("Add", {"v", "more"}, {"v_out"});
+  m.input("x", {}).output("y").int64s("n", {}, {1000});
+  auto* attribute = m.node("Loop", {"n", "", "x"}, {"y"}).named("loop").proto().add_attribute();
+  attribute->set_name("body");
+  attribute->set_type(onnx::AttributeProto::GRAPH);
+  *attribute->mutable_g() = body.proto.graph();
+  EXPECT_TRUE(contains(m.error(ErrorCode::kUnsupported), "too much work or memory"));
+}
+
+TEST(OnnxBudget, ManyNodesOfOneName) {
+  Model m(13);
+  m.input("x", {1}).output("y");
+  constexpr int kCount = 20000;  // quadratic work would show
+  for (int i = 0; i < kCount; ++i) {
+    m.node("Relu", {i == 0 ? "x" : "t" + std::to_string(i)},
+           {i + 1 == kCount ? "y" : "t" + std::to_string(i + 1)})
+        .named("same");
+  }
+  const Network net = m.import();
+  EXPECT_TRUE(net.find_layer("same"));
+  EXPECT_TRUE(net.find_layer("same#20000"));
+}
+
+}  // namespace
+}  // namespace octile::test
+#endif
