@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DATA ?=
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-all conformance asan tsan lint format reproduce check-install install uninstall clean
+.PHONY: help deps build demo test test-all conformance asan tsan lint format reproduce bench-calibration check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,11 @@ format: ## Rewrite the sources with clang-format
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
+
+bench-calibration: build ## Histograms and threshold search beside NumPy, in turns (needs NumPy)
+	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
+	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
+	@benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
 
 check-install: deps ## Install to a temporary prefix and build a consumer against the package
 	@tools/check_install.sh

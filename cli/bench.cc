@@ -178,11 +178,9 @@ void add_bench(CLI::App& app, Session& session) {
       "Measure latency and throughput of a plan, or of a model as a float engine.\n"
       "Example: octile bench model.plan --batch 8 --threads 1 --layers");
   auto flags = std::make_shared<Flags>();
-  command->add_option("file", flags->file, "A plan or an .onnx file")
-      ->required()
-      ->check(CLI::ExistingFile);
+  command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_option("--batch", flags->batch, "Extent of axis 0")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--warmup", flags->warmup_s, "Seconds before measuring")
       ->check(CLI::NonNegativeNumber)

@@ -19,10 +19,10 @@ struct Flags {
 };
 
 std::pair<std::string, std::string> split_at_last(const std::string& text, char mark,
-                                                  const char* what) {
+                                                  const char* what, const char* form) {
   const size_t at = text.rfind(mark);
   if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
-    throw CLI::ValidationError(fmt::format("{} '{}' is not NAME{}VALUE", what, text, mark));
+    throw CLI::ValidationError(fmt::format("{} '{}' is not {}", what, text, form));
   }
   return {text.substr(0, at), text.substr(at + 1)};
 }
@@ -43,8 +43,12 @@ float to_float(const std::string& text, const std::string& what) {
 
 void apply_ranges(Network& network, const std::vector<std::string>& ranges) {
   for (const std::string& entry : ranges) {
-    const auto [name, value] = split_at_last(entry, '=', "--range");
-    const auto [low, high] = split_at_last(value, ':', "--range");
+    constexpr const char* kForm = "TENSOR=MIN:MAX";
+    const auto [name, value] = split_at_last(entry, '=', "--range", kForm);
+    if (value.find(':') == std::string::npos) {
+      throw CLI::ValidationError(fmt::format("--range '{}' is not {}", entry, kForm));
+    }
+    const auto [low, high] = split_at_last(value, ':', "--range", "MIN:MAX");
     const auto tensor = network.find_tensor(name);
     if (!tensor) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -85,12 +89,14 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
     if (const auto profile = default_profile(session, network)) options.profiles = {*profile};
   }
   for (const std::string& entry : flags.precisions) {
-    const auto [name, value] = split_at_last(entry, '=', "--precision");
-    options.layer_precision[name] = precision_from_name(value);
+    const auto [name, value] = split_at_last(entry, '=', "--precision", "LAYER=float32|int8");
+    options.layer_precision[name] =
+        usage_of("--precision", [&, v = value] { return precision_from_name(v); });
   }
   for (const std::string& entry : flags.schemes) {
-    const auto [name, value] = split_at_last(entry, '=', "--layer-scheme");
-    options.layer_scheme[name] = scheme_from_name(value);
+    const auto [name, value] = split_at_last(entry, '=', "--layer-scheme", "LAYER=SCHEME");
+    options.layer_scheme[name] =
+        usage_of("--layer-scheme", [&, v = value] { return scheme_from_name(v); });
   }
   options.tactics =
       flags.tactics == "first" ? BuildOptions::Tactics::kFirst : BuildOptions::Tactics::kTimed;
@@ -99,7 +105,7 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
   options.threads = session.threads;
   options.disabled_passes = flags.disabled;
   if (!flags.calibration.flags.preprocess.empty()) {
-    options.preprocess = Preprocess::parse(flags.calibration.flags.preprocess);
+    options.preprocess = flags.calibration.flags.options().preprocess;
   }
   options.progress = session.progress();
   options.log = session.log();
@@ -107,6 +113,14 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
 }
 
 void run(const Session& session, const Flags& flags) {
+  const bool wants_int8 = !flags.calibration.data.empty() || !flags.calibration.cache.empty() ||
+                          !flags.precisions.empty() || !flags.schemes.empty() ||
+                          !flags.ranges.empty();
+  if (!flags.int8 && wants_int8) {
+    session.log()(LogLevel::kWarning,
+                  "without --int8 this is a float engine: --calibrate, --cache, --precision, "
+                  "--layer-scheme and --range change nothing");
+  }
   Network network = flags.model.load(session);
   apply_ranges(network, flags.ranges);
   BuildOptions options = build_options(session, flags, network);

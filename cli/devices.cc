@@ -110,7 +110,7 @@ void add_retime(CLI::App& app, Session& session) {
       "Choose a plan's tactics anew by timing on this machine; results stay the same.\n"
       "Example: octile retime model.plan");
   auto flags = std::make_shared<RetimeFlags>();
-  command->add_option("plan", flags->file, "The plan")->required()->check(CLI::ExistingFile);
+  command->add_option("plan", flags->file, "The plan")->required();
   command->add_option("-o,--output", flags->output, "Where to write (default: in place)");
   command->add_option("--timing-cache", flags->timing_cache, "File of measured tactic times");
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());

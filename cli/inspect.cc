@@ -71,9 +71,7 @@ void add_inspect(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "inspect", "Show a plan's or a model's layers.\nExample: octile inspect model.plan");
   auto flags = std::make_shared<Flags>();
-  command->add_option("file", flags->file, "A plan or an .onnx file")
-      ->required()
-      ->check(CLI::ExistingFile);
+  command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_flag("--json", flags->json, "JSON instead of a table");
   flags->constants.add(*command);
   command->callback([&session, flags] { run(session, *flags); });

@@ -1,6 +1,10 @@
 // octile: the command line. One table of commands; each stands in a file of its own.
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 #include "session.h"
 
 namespace octile::cli {
@@ -28,8 +32,14 @@ void add_global(CLI::App& app, Session& session) {
   app.add_flag(
       "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
       "Only warnings and errors");
-  app.add_option("--threads", session.threads, "Threads (default: all cores)")
-      ->check(CLI::NonNegativeNumber);
+  app.add_option("--threads", session.threads, "Threads (default: all cores)")->check(at_least(0));
+}
+
+/// Results that did not reach stdout (a full disk, say) are a failure like any other.
+int flush_results() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return kOk;
+  fmt::print(stderr, "error: stdout: cannot write the results: {}\n", std::strerror(errno));
+  return kFailed;
 }
 
 int run(int argc, char** argv) {
@@ -44,10 +54,10 @@ int run(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
-    return kOk;
+    return flush_results();
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? kOk : kUsage;
+    return code == 0 ? flush_results() : kUsage;
   } catch (const Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     return error.code() == ErrorCode::kUnsupported ? kUnsupportedModel : kFailed;

@@ -35,12 +35,25 @@ void check_same(const std::string& file, const std::string& cached, const std::s
                           file, what, cached, wanted));
 }
 
+/// A calibrator that has nothing but a cache: calibrate() reads it and compares the names.
+class CacheAlone : public Calibrator {
+ public:
+  explicit CacheAlone(std::string file) : file_(std::move(file)) {}
+  int64_t batch_size() const override { return 1; }
+  std::optional<Batch> next_batch() override { return std::nullopt; }
+  std::optional<std::string> read_cache() override {
+    std::ifstream file(file_, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  std::string file_;
+};
+
 }  // namespace
 
 void ModelFlags::add(CLI::App& command) {
-  command.add_option("model", file, "The model, an .onnx file")
-      ->required()
-      ->check(CLI::ExistingFile);
+  command.add_option("model", file, "The model, an .onnx file")->required();
   command.add_flag("--dynamic-batch", dynamic_batch,
                    "Make axis 0 of the inputs dynamic where the file fixed it at 1");
   constants.add(command);
@@ -51,11 +64,9 @@ Network ModelFlags::load(const Session& session) const {
 }
 
 void CalibrationFlags::add(CLI::App& command) {
-  command
-      .add_option("--calibrate", data,
-                  "Samples: a directory (images or IDX files), .npy, .npz, an IDX file, or a "
-                  "text file that lists images")
-      ->check(CLI::ExistingPath);
+  command.add_option("--calibrate", data,
+                     "Samples: a directory (images or IDX files), .npy, .npz, an IDX file, or a "
+                     "text file that lists images");
   command.add_option("--cache", cache, "Calibration cache to write, or to read where it exists");
   method_option_ = command.add_option("--method", method, "How a histogram becomes a range")
                        ->check(method_names())
@@ -101,20 +112,33 @@ void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
   write_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());
 }
 
+void CalibrationFlags::check_cache(const CalibrationTable& table, const Network& network) const {
+  check_same(cache, table.model_digest, network.digest(), "model");
+  if (method_option_->count() > 0) {
+    check_same(cache, table.method, method, "method");
+    if (method == "percentile") {
+      check_same(cache, fmt::format("{}", table.percentile), fmt::format("{}", percentile),
+                 "percentile");
+    }
+  }
+  if (reproducible) check_same(cache, table.path, "reproducible", "float path");
+  const auto named = [](const std::string& json) { return json.empty() ? "none" : json; };
+  const Preprocess preprocess = flags.options(table.preprocess).preprocess;
+  check_same(cache, named(table.preprocess),
+             named(preprocess.is_identity() ? "" : preprocess.to_json()), "preprocessing");
+  if (data.empty()) return;
+  check_same(cache, table.data_digest, open(network, preprocess)->digest(), "set of samples");
+}
+
 CalibrationTable CalibrationFlags::from_cache(const Session& session,
                                               const Network& network) const {
   CalibrationTable table = CalibrationTable::load_any(cache);
-  check_same(cache, table.model_digest, network.digest(), "model");
-  const bool own = !table.model_digest.empty();  // TensorRT's caches say little
-  if (own && method_option_->count() > 0) check_same(cache, table.method, method, "method");
-  const std::string fallback = table.preprocess;
-  const Preprocess preprocess = flags.options(fallback).preprocess;
-  if (own) {
-    const std::string wanted = preprocess.is_identity() ? "" : preprocess.to_json();
-    check_same(cache, fallback.empty() ? "none" : fallback, wanted, "preprocessing");
-    if (!data.empty()) {
-      check_same(cache, table.data_digest, open(network, preprocess)->digest(), "set of samples");
-    }
+  CacheAlone calibrator(cache);
+  if (calibrator.read_cache()->starts_with("TRT-")) {  // names are all that can be compared
+    table = calibrate(network, calibrator, options(session));
+  } else {
+    check_cache(table, network);
+    for (const std::string& warning : table.warnings) session.log()(LogLevel::kWarning, warning);
   }
   session.log()(LogLevel::kInfo,
                 fmt::format("{}: {} ranges read ({}){}", cache, table.entries.size(), table.method,

@@ -33,6 +33,8 @@ struct CalibrationFlags {
  private:
   CalibrationOptions options(const Session& session) const;
   std::unique_ptr<BatchSource> open(const Network& network, const Preprocess& preprocess) const;
+  /// An error that says what the cache was made for instead.
+  void check_cache(const CalibrationTable& table, const Network& network) const;
   CalibrationTable from_cache(const Session& session, const Network& network) const;
   const CLI::Option* method_option_ = nullptr;
 };

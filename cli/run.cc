@@ -133,20 +133,23 @@ void print_metric(const Session& session, const Flags& flags, const DataOptions&
                   const Tensor& scores, const std::vector<int64_t>& labels,
                   const std::string& output) {
   if (flags.metric == "agreement") {
-    if (flags.reference.empty()) {
-      throw CLI::ValidationError("--metric agreement needs --reference PLAN, usually a float one");
-    }
     const Tensor other = reference_scores(session, flags, options, output);
     fmt::print("agreement: {:.4f}\n", top1_agreement(scores, other));
     return;
   }
-  if (labels.empty()) {
-    throw CLI::ValidationError("--metric " + flags.metric +
-                               " needs labels: --labels FILE, or a "
-                               "data set that carries them");
-  }
   fmt::print("{}: {:.4f}\n", flags.metric,
              top_k_accuracy(scores, labels, flags.metric == "top5" ? 5 : 1));
+}
+
+/// Before anything runs, since that may take long.
+void check_metric(const Flags& flags, const std::vector<int64_t>& labels) {
+  if (flags.metric == "agreement") {
+    if (!flags.reference.empty()) return;
+    throw CLI::ValidationError("--metric agreement needs --reference PLAN, usually a float one");
+  }
+  if (flags.metric.empty() || !labels.empty()) return;
+  throw CLI::ValidationError("--metric " + flags.metric +
+                             " needs labels: --labels FILE, or a data set that carries them");
 }
 
 void run(const Session& session, const Flags& flags) {
@@ -157,6 +160,8 @@ void run(const Session& session, const Flags& flags) {
   const Engine engine = Engine::load(flags.plan, engine_options);
   const DataOptions options = data_options(flags, engine);
   const auto source = open_data(flags.data, options);
+  const std::vector<int64_t> labels = labels_for(flags, *source);
+  check_metric(flags, labels);
   const Collected collected = run_all(session, engine, *source, flags.profile, options.batch);
   const auto outputs = bindings_of(engine, false);
   if (!flags.output.empty()) {
@@ -167,7 +172,6 @@ void run(const Session& session, const Flags& flags) {
   }
   const Tensor scores = collected.joined(outputs[0].name);
   const bool classes = scores.type() == DataType::kFloat32 && scores.shape().rank() == 2;
-  const std::vector<int64_t> labels = labels_for(flags, *source);
   if (classes) show_predictions(scores, flags.show);
   if (!flags.metric.empty()) {
     print_metric(session, flags, options, scores, labels, outputs[0].name);
@@ -184,19 +188,15 @@ void add_run(CLI::App& app, Session& session) {
       "Run an engine on samples: predictions, a metric, outputs as .npz.\n"
       "Example: octile run model.plan --data images/ --labels labels.txt --metric top5");
   auto flags = std::make_shared<Flags>();
-  command->add_option("plan", flags->plan, "The plan")->required()->check(CLI::ExistingFile);
+  command->add_option("plan", flags->plan, "The plan")->required();
   command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
-      ->required()
-      ->check(CLI::ExistingPath);
+      ->required();
   flags->flags.add(*command);
-  command
-      ->add_option("--labels", flags->labels,
-                   "Labels: one integer a line, .npy, or IDX (default: those of the data)")
-      ->check(CLI::ExistingFile);
+  command->add_option("--labels", flags->labels,
+                      "Labels: one integer a line, .npy, or IDX (default: those of the data)");
   command->add_option("--metric", flags->metric, "top1, top5 or agreement")
       ->check(CLI::IsMember({"top1", "top5", "agreement"}));
-  command->add_option("--reference", flags->reference, "Plan to agree with")
-      ->check(CLI::ExistingFile);
+  command->add_option("--reference", flags->reference, "Plan to agree with");
   command->add_option("-o,--output", flags->output, "Write all outputs to this .npz");
   command->add_option("--show", flags->show, "Print so many predictions")->capture_default_str();
   command->add_option("--profile", flags->profile,

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -61,13 +62,12 @@ ProgressFunction Session::progress() const {
 }
 
 void DataFlags::add(CLI::App& command, bool with_preprocess) {
-  command.add_option("--first", first, "Skip so many samples")->check(CLI::NonNegativeNumber);
-  command.add_option("--samples", samples, "Use at most so many samples (default: all)")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--seed", seed, "Draw the samples at random by this seed")
-      ->check(CLI::NonNegativeNumber);
+  command.add_option("--first", first, "Skip so many samples")->check(at_least(0));
+  command.add_option("--samples", samples, "Use so many samples (default: all)")
+      ->check(at_least(1));
+  command.add_option("--seed", seed, "Draw the samples at random by this seed")->check(at_least(0));
   command.add_option("--batch", batch, "Samples a batch (default: the profile's opt, or 1)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   if (!with_preprocess) return;
   command.add_option("--preprocess", preprocess,
                      "How a sample becomes an input: keys as in\n"
@@ -82,7 +82,7 @@ DataOptions DataFlags::options(const std::string& fallback) const {
   options.samples = samples;
   if (seed >= 0) options.seed = static_cast<uint64_t>(seed);
   if (!preprocess.empty()) {
-    options.preprocess = Preprocess::parse(preprocess);
+    options.preprocess = usage_of("--preprocess", [this] { return Preprocess::parse(preprocess); });
   } else if (!fallback.empty()) {
     options.preprocess = Preprocess::from_json(fallback);
   }
@@ -97,6 +97,17 @@ CLI::Validator scheme_names() {
 CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "percentile", "mse"}); }
 
 CLI::Validator isa_names() { return CLI::IsMember({"portable", "avx2", "avxvnni", "avx512vnni"}); }
+
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least ? ""
+                                   : fmt::format("'{}' is no whole number from {} on", text, least);
+  };
+  return {check, fmt::format(">={}", least)};
+}
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch,
                    const ConstantFlags& constants) {
@@ -124,8 +135,8 @@ Shape parse_shape(const std::string& text, const std::string& what) {
     const bool digits = !number.empty() && number.size() < 16 &&
                         number.find_first_not_of("0123456789") == std::string::npos;
     if (!digits) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("{}: '{}' is no shape; write it as 1x3x224x224", what, text));
+      throw CLI::ValidationError(
+          fmt::format("{}: '{}' is no shape; write it as 1x3x224x224", what, text));
     }
     shape.push_back(std::stoll(number));
     number.clear();
@@ -149,12 +160,17 @@ Profile parse_profile(const std::string& text, const Network& network) {
     }
     const size_t first = entry.find('/'), second = entry.find('/', first + 1);
     if (name.empty() || first == std::string::npos || second == std::string::npos) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("--profile '{}': write it as input:MIN/OPT/MAX, for example "
-                              "x:1x3x224x224/4x3x224x224/8x3x224x224",
-                              text));
+      throw CLI::ValidationError(
+          fmt::format("--profile '{}': write it as input:MIN/OPT/MAX, for example "
+                      "x:1x3x224x224/4x3x224x224/8x3x224x224",
+                      text));
     }
     const std::string what = "--profile of input '" + name + "'";
+    if (profile.count(name) != 0) {
+      throw CLI::ValidationError(
+          fmt::format("--profile '{}' gives input '{}' twice; repeat --profile for another profile",
+                      text, name));
+    }
     profile[name] = {parse_shape(entry.substr(0, first), what),
                      parse_shape(entry.substr(first + 1, second - first - 1), what),
                      parse_shape(entry.substr(second + 1), what)};

@@ -56,6 +56,19 @@ struct DataFlags {
 CLI::Validator scheme_names();
 CLI::Validator method_names();
 CLI::Validator isa_names();
+/// Whole numbers from `least` on.
+CLI::Validator at_least(int64_t least);
+
+/// f(); what it says about a wrong argument becomes a usage error of `option`.
+template <typename F>
+auto usage_of(const std::string& option, F&& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    throw CLI::ValidationError(option, error.what());
+  }
+}
 
 /// --constant: values for graph inputs that only carry shapes or parameters.
 struct ConstantFlags {
@@ -70,7 +83,7 @@ Network load_model(const Session& session, const std::string& file, bool dynamic
 /// True when the file begins like a plan.
 bool is_plan(const std::string& file);
 
-/// "1x3x224x224" → shape. Throws naming `what`.
+/// "1x3x224x224" → shape. A usage error naming `what` where it is none.
 Shape parse_shape(const std::string& text, const std::string& what);
 /// "min/opt/max" or "name:min/opt/max,name:…" → profile; an unnamed one is for the only input.
 Profile parse_profile(const std::string& text, const Network& network);

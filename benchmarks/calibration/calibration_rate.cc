@@ -1,11 +1,12 @@
 // How fast calibration is apart from running the network: histograms of the activations of one
-// ResNet-50 image (both passes), and the search of all thresholds. The peer is numpy_histogram.py
-// beside it. Prints best of several runs; docs/calibration.md quotes it.
+// ResNet-50 image (both passes), and the search of all thresholds. Prints "what<TAB>milliseconds"
+// lines, medians of several runs, for compare.py beside it; docs/calibration.md quotes that.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "base/parallel_for.h"
@@ -44,26 +45,24 @@ std::vector<TensorSize> resnet50_tensors() {
   return sizes;
 }
 
-double best_seconds(int runs, const std::function<void()>& work) {
-  double best = 1e9;
+double median_ms(int runs, const std::function<void()>& work) {
+  std::vector<double> ms;
   for (int run = 0; run < runs; ++run) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    best = std::min(best, took.count());
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    ms.push_back(took.count());
   }
-  return best;
+  std::sort(ms.begin(), ms.end());
+  return ms[ms.size() / 2];
 }
 
-}  // namespace
-
-int main() {
+std::vector<std::vector<float>> make_tensors() {
   std::vector<std::vector<float>> tensors;
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   std::vector<float> pool(1 << 20);
   for (float& v : pool) v = normal(random);
-  size_t total = 0;
   for (const TensorSize& size : resnet50_tensors()) {
     std::vector<float> values(size.values);
     const size_t offset = random() % pool.size();
@@ -71,12 +70,15 @@ int main() {
       const float v = pool[(offset + i) % pool.size()];
       values[i] = size.relu ? std::max(0.0f, v) : v;
     }
-    total += values.size();
     tensors.push_back(std::move(values));
   }
-  std::printf("%zu tensors, %zu values an image\n", tensors.size(), total);
+  return tensors;
+}
 
-  const auto count = static_cast<int64_t>(tensors.size());
+void report(const std::string& what, double ms) { std::printf("%s\t%.4f\n", what.c_str(), ms); }
+
+/// Returns the histograms.
+std::vector<Histogram> time_passes(const std::vector<std::vector<float>>& tensors) {
   std::vector<Histogram> ranges(tensors.size());
   const auto add_ranges = [&] {
     for (size_t i = 0; i < tensors.size(); ++i) octile::add_to_range(ranges[i], tensors[i]);
@@ -86,18 +88,14 @@ int main() {
   const auto add_counts = [&] {
     for (size_t i = 0; i < tensors.size(); ++i) counters[i].add(tensors[i]);
   };
-  const auto report = [&](const char* what, double seconds) {
-    std::printf("%-28s %8.1f ms an image  %6.2f ns a value\n", what, 1e3 * seconds,
-                1e9 * seconds / static_cast<double>(total));
-  };
-  const double range_time = best_seconds(9, add_ranges), count_time = best_seconds(9, add_counts);
-  report("range pass, 1 thread", range_time);
-  report("counting pass, 1 thread", count_time);
-  report("both, 1 thread", range_time + count_time);
+  const double range_ms = median_ms(5, add_ranges), count_ms = median_ms(5, add_counts);
+  report("range pass, 1 thread", range_ms);
+  report("counting pass, 1 thread", count_ms);
+  report("both passes, 1 thread", range_ms + count_ms);
 
-  const int threads_used = octile::thread_count();  // each takes images of its own, as collect()
-  const double parallel_time = best_seconds(9, [&] {
-    octile::parallel_for(threads_used, 1, [&](int64_t begin, int64_t end, int) {
+  const int threads = octile::thread_count();  // each takes images of its own, as collect()
+  const double parallel_ms = median_ms(5, [&] {
+    octile::parallel_for(threads, 1, [&](int64_t begin, int64_t end, int) {
       for (; begin < end; ++begin) {
         for (const auto& values : tensors) {
           Histogram range;
@@ -108,26 +106,35 @@ int main() {
       }
     });
   });
-  std::printf("%d threads: ", threads_used);
-  report("both, fresh bins", parallel_time / threads_used);
+  report("both passes, " + std::to_string(threads) + " threads, an image", parallel_ms / threads);
 
   std::vector<Histogram> histograms;
   for (auto& counter : counters) histograms.push_back(counter.finish());
+  return histograms;
+}
+
+void time_searches(const std::vector<Histogram>& histograms) {
+  const auto count = static_cast<int64_t>(histograms.size());
   for (const int threads : {1, octile::thread_count()}) {
     const octile::ThreadCountScope scope(threads);
     for (const octile::CalibrationAlgorithm& row : octile::calibration_algorithms()) {
       std::vector<float> found(histograms.size());
-      const double seconds = best_seconds(3, [&] {
+      const double ms = median_ms(3, [&] {
         octile::parallel_for(count, 1, [&](int64_t begin, int64_t end, int) {
           for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
             found[i] = octile::threshold(histograms[i], row.method).threshold;
           }
         });
       });
-      std::printf("search %-10.*s %d thread(s) %8.1f ms for %zu tensors\n",
-                  static_cast<int>(row.name.size()), row.name.data(), threads, 1e3 * seconds,
-                  histograms.size());
+      report("search, " + std::string(row.name) + ", " + std::to_string(threads) + " thread(s)",
+             ms);
     }
   }
+}
+
+}  // namespace
+
+int main() {
+  time_searches(time_passes(make_tensors()));
   return 0;
 }

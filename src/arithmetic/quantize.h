@@ -72,6 +72,16 @@ inline float product_scale(float a, float b) {
   return static_cast<float>(static_cast<double>(a) * static_cast<double>(b));
 }
 
+/// Multipliers that a step may hold: finite, positive, not subnormal.
+inline bool is_usable_multiplier(float m) {
+  return m >= std::numeric_limits<float>::min() && m <= std::numeric_limits<float>::max();
+}
+
+/// True when int32 holds the sum of `count` terms of magnitude up to `largest`.
+inline bool sum_fits(int64_t count, int64_t largest) {
+  return static_cast<double>(count) * static_cast<double>(largest) < 0x1p31;
+}
+
 /// Multipliers below this make the channel constant: w_q = bias_q = 0, m = 1.
 inline constexpr float kSmallestMultiplier = 0x1p-100f;
 

@@ -29,6 +29,8 @@ class Descriptor {
   int fd_;
 };
 
+/// Of the last system call, which therefore stands in a statement of its own: arguments of check()
+/// are evaluated in any order.
 std::string reason() { return std::strerror(errno); }
 
 int open_to_read(const std::string& path) {
@@ -39,7 +41,8 @@ int open_to_read(const std::string& path) {
 
 int64_t regular_size(int fd, const std::string& path) {
   struct stat info {};
-  check(fstat(fd, &info) == 0, ErrorCode::kIo, "{}: {}", path, reason());
+  const bool known = fstat(fd, &info) == 0;
+  check(known, ErrorCode::kIo, "{}: {}", path, reason());
   check(S_ISREG(info.st_mode), ErrorCode::kIo, "{}: not a regular file; name a file", path);
   return info.st_size;
 }
@@ -79,9 +82,10 @@ void write_file(const std::string& path, std::string_view bytes) {
           "writable?",
           path, reason());
     write_all(file.get(), bytes, path);
-    check(fsync(file.get()) == 0, ErrorCode::kIo, "{}: cannot write: {}", path, reason());
-    check(rename(temporary.c_str(), path.c_str()) == 0, ErrorCode::kIo, "{}: cannot replace: {}",
-          path, reason());
+    const bool written = fsync(file.get()) == 0;
+    check(written, ErrorCode::kIo, "{}: cannot write: {}", path, reason());
+    const bool renamed = rename(temporary.c_str(), path.c_str()) == 0;
+    check(renamed, ErrorCode::kIo, "{}: cannot replace: {}", path, reason());
   } catch (const Error&) {
     unlink(temporary.c_str());
     throw;

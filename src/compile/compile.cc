@@ -43,6 +43,19 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
   }
 }
 
+void warn_overruled(const TensorRanges& ranges, const BuildOptions& build) {
+  constexpr size_t kShown = 6;
+  const auto& names = ranges.overruled();
+  if (!build.int8 || !build.log || names.empty()) return;
+  std::string list;
+  for (size_t i = 0; i < std::min(kShown, names.size()); ++i) list += "\n  " + names[i];
+  build.log(LogLevel::kWarning,
+            fmt::format("{} manual ranges give way: pooling, reshaping, slicing and concatenation "
+                        "keep one range for input and output (a concatenation's output's, else the "
+                        "first tensor's):{}{}",
+                        names.size(), list, names.size() > kShown ? "\n  …" : ""));
+}
+
 }  // namespace
 
 std::shared_ptr<const PlanData> compile(const Network& original, const CalibrationTable* table,
@@ -59,6 +72,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
   const std::vector<Group> groups = make_groups(network, !options.keep_tensors);
   const TensorRanges ranges(network, groups, table);
+  warn_overruled(ranges, build);
   const std::vector<GroupLabel> labels = assign_precision(network, groups, ranges, build);
   insert_qdq(network, groups, labels, ranges);
   validate(network);

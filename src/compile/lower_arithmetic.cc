@@ -8,6 +8,8 @@
 namespace octile {
 namespace {
 
+constexpr const char* kNoMultiplier = "a multiplier leaves float32's range";
+
 bool is_arithmetic(ElementwiseKind kind) {
   return kind == ElementwiseKind::kAdd || kind == ElementwiseKind::kSub ||
          kind == ElementwiseKind::kMul || kind == ElementwiseKind::kDiv ||
@@ -62,6 +64,11 @@ bool Lowerer::try_int8_elementwise(const Group& group, EltwiseStep step) {
   } else {
     step.m_a = output_multiplier(qa->scale, qb->scale, out->scale);
   }
+  const float second = step.kind == ElementwiseKind::kAdd ? step.m_b : step.m_a;
+  if (!is_usable_multiplier(step.m_a) || !is_usable_multiplier(second)) {
+    step_note_ = kNoMultiplier;
+    return false;
+  }
   step.clamp = clamp_of(group, out);
   const int32_t left = any_form(qa->q);
   const Layout layout = plan_->tensors[size_t(left)].layout;
@@ -108,6 +115,23 @@ bool Lowerer::try_activation(const Group& group) {
   return true;
 }
 
+/// False where the int32 sum of a window could overflow, or its multiplier leave float32. Extents
+/// that are not known yet are judged by the tactics, at the profile's max.
+bool Lowerer::average_fits(const PoolStep& step, TensorId x, const Quantized& from,
+                           const Quantized& to) {
+  const Shape& shape = network_.shape(x);
+  int64_t count = 1;
+  for (int axis = 2; axis < shape.rank(); ++axis) {
+    count *= step.global ? std::max<int64_t>(1, shape[axis]) : 1;
+  }
+  if (!step.global) count = step.window.kernel[0] * step.window.kernel[1];
+  const bool usable = is_usable_multiplier(average_multiplier(from.scale, to.scale, 1)) &&
+                      is_usable_multiplier(average_multiplier(from.scale, to.scale, count));
+  if (usable && sum_fits(count, 255)) return true;
+  step_note_ = usable ? "the int32 sum of a window could overflow" : kNoMultiplier;
+  return false;
+}
+
 bool Lowerer::try_pooling(const Group& group) {
   const auto* op = std::get_if<Pooling>(&network_.op(group.core));
   if (op == nullptr) return false;
@@ -129,7 +153,7 @@ bool Lowerer::try_pooling(const Group& group) {
   const auto from = dequantized_from(x);
   const auto to = quantized_into(y);
   const bool max = op->kind == PoolingKind::kMax;
-  if (from && to && (!max || from->same_grid(*to))) {
+  if (from && to && (max ? from->same_grid(*to) : average_fits(step, x, *from, *to))) {
     const int32_t input = form(from->q, Layout::kChannelsLast);
     emit(step, {input}, {define_quantized(y, *to, Layout::kChannelsLast)});
     return true;
@@ -158,6 +182,15 @@ bool Lowerer::try_softmax(const Group& group) {
   return true;
 }
 
+/// The same for a sum along K of a run-time product.
+bool Lowerer::product_fits(const MatrixMultiply& op, TensorId left, const Quantized& a) {
+  const Shape& shape = network_.shape(left);
+  const int64_t k = std::max<int64_t>(1, shape[shape.rank() - (op.transpose_a ? 2 : 1)]);
+  if (sum_fits(k, int64_t{a.largest()} * 127)) return true;
+  step_note_ = "the int32 sums could overflow";
+  return false;
+}
+
 bool Lowerer::try_matmul(const Group& group) {
   const auto* op = std::get_if<MatrixMultiply>(&network_.op(group.core));
   const auto& inputs = network_.inputs(group.core);
@@ -168,16 +201,21 @@ bool Lowerer::try_matmul(const Group& group) {
   const TensorId y = output_of(network_, group);
   MatMulStep step{.op = *op, .multiplier = 0.0f, .clamp = {}};
   const auto a = dequantized_from(inputs[0]), b = dequantized_from(inputs[1]);
-  if (a && b && b->type == DataType::kInt8 && b->lo >= -127) {
-    const auto out = quantized_into(y);
+  const auto out = quantized_into(y);
+  if (a && b) {
     step.multiplier =
         out ? output_multiplier(a->scale, b->scale, out->scale) : product_scale(a->scale, b->scale);
+    if (!is_usable_multiplier(step.multiplier)) step_note_ = kNoMultiplier;
+  }
+  if (is_usable_multiplier(step.multiplier) && b->type == DataType::kInt8 && b->lo >= -127 &&
+      product_fits(*op, inputs[0], *a)) {
     step.clamp = clamp_of(group, out);
     const int32_t left = form(a->q, Layout::kPlain), right = form(b->q, Layout::kPlain);
     emit(step, {left, right},
          {out ? define_quantized(y, *out, Layout::kPlain) : define(y, Layout::kPlain)});
     return true;
   }
+  step.multiplier = 0.0f;
   const int32_t left = form(inputs[0], Layout::kPlain), right = form(inputs[1], Layout::kPlain);
   emit(step, {left, right}, {define(y, Layout::kPlain)});
   return true;

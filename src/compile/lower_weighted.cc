@@ -1,6 +1,8 @@
 // Lowering of convolutions and products with constant weights: weight quantization, integer
 // biases and multipliers (docs/arithmetic.md, "A weighted step").
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "compile/lowerer.h"
@@ -14,7 +16,25 @@ struct Lowerer::Weights {
   std::vector<float> scale;
 };
 
+/// A static step's integers: weights as they are used, biases with −z_x·Σw_q, multipliers.
+struct Lowerer::StaticSums {
+  Tensor q;
+  std::vector<int32_t> bias;
+  std::vector<float> multiplier;
+};
+
 namespace {
+
+/// Σ|w_q| and Σw_q of one output channel.
+struct RowSums {
+  int64_t magnitude = 0, sum = 0;
+  RowSums(const int8_t* row, int64_t k) {
+    for (int64_t i = 0; i < k; ++i) {
+      magnitude += std::abs(int{row[i]});
+      sum += row[i];
+    }
+  }
+};
 
 /// A 1-d or 2-d window as a 2-d one.
 Window two_dimensional(const Window& window, int spatial_rank) {
@@ -166,65 +186,93 @@ bool Lowerer::try_int8_conv(const Group& group, ConvStep step) {
   if (!from && !dynamic.valid()) return false;
   auto weights = int8_weights(group);
   if (!weights) return false;
-  if (from) {
-    static_int8_conv(group, std::move(step), *weights, *from);
-  } else {
-    dynamic_int8_conv(group, std::move(step), *weights, dynamic);
+  if (from) return static_int8_conv(group, std::move(step), *weights, *from);
+  const int64_t k = weights->q.volume() / std::max<int64_t>(1, step.out_channels);
+  for (int64_t c = 0; c < step.out_channels; ++c) {
+    if (sum_fits(RowSums(weights->q.as<int8_t>() + c * k, k).magnitude, 255)) continue;
+    step_note_ = fmt::format("the int32 sum of channel {} could overflow", c);
+    return false;
   }
+  dynamic_int8_conv(group, std::move(step), *weights, dynamic);
   return true;
 }
 
-void Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
-                               const Quantized& x) {
-  const Layout layout = step.rows ? Layout::kPlain : Layout::kChannelsLast;
+/// The grid that the step itself can write: not where an add follows that it cannot fuse.
+std::optional<Quantized> Lowerer::fused_output(const Group& group) const {
   auto out = quantized_into(output_of(network_, group));
-  std::optional<Quantized> residual;
-  if (group.add.valid()) residual = dequantized_from(residual_of(group));
-  const bool fused = group.add.valid() && residual && out;
-  if (group.add.valid() && !fused) out.reset();  // product in float, the add after it
+  if (!group.add.valid() || !out) return out;
+  const auto residual = dequantized_from(residual_of(group));
+  const bool fused =
+      residual && is_usable_multiplier(float(double(residual->scale) / double(out->scale)));
+  return fused ? out : std::nullopt;
+}
 
-  Tensor q = weights.q;
-  const auto channels = static_cast<size_t>(step.out_channels);
-  const int64_t k = q.volume() / step.out_channels;
-  const std::vector<float> b = bias_values(group, step.out_channels);
-  std::vector<float> multiplier(channels);
-  std::vector<int32_t> bias(channels);
+/// Fills `sums`; or says why int32 sums or binary32 multipliers cannot do it.
+std::string Lowerer::make_static_sums(const Group& group, const Weights& weights,
+                                      const Quantized& x, const std::optional<Quantized>& out,
+                                      StaticSums& sums) const {
+  const size_t channels = weights.scale.size();
+  const int64_t k = weights.q.volume() / std::max<int64_t>(1, int64_t(channels));
+  const std::vector<float> b = bias_values(group, int64_t(channels));
+  sums.q = weights.q;
+  sums.multiplier.resize(channels);
+  sums.bias.resize(channels);
   for (size_t c = 0; c < channels; ++c) {
-    int8_t* row = q.as<int8_t>() + static_cast<int64_t>(c) * k;
-    multiplier[c] = out ? output_multiplier(x.scale, weights.scale[c], out->scale)
-                        : product_scale(x.scale, weights.scale[c]);
-    if (multiplier[c] < kSmallestMultiplier) {
+    int8_t* row = sums.q.as<int8_t>() + static_cast<int64_t>(c) * k;
+    float& m = sums.multiplier[c];
+    m = out ? output_multiplier(x.scale, weights.scale[c], out->scale)
+            : product_scale(x.scale, weights.scale[c]);
+    if (m < kSmallestMultiplier) {
       std::fill(row, row + k, int8_t{0});
-      multiplier[c] = 1.0f;
+      m = 1.0f;
       continue;
     }
-    int64_t sum = 0;
-    for (int64_t i = 0; i < k; ++i) sum += row[i];
-    const double exact = double(b[c]) / (double(x.scale) * double(weights.scale[c]));
-    const double bound = std::min(std::max(std::nearbyint(exact), -0x1p31), 0x1p31);
-    bias[c] = static_cast<int32_t>(
-        static_cast<uint32_t>(static_cast<int64_t>(bound) - int64_t{x.zero_point} * sum));
+    if (!is_usable_multiplier(m)) {
+      return fmt::format("the multiplier of channel {} overflows float32", c);
+    }
+    const RowSums w(row, k);
+    const double bias = std::nearbyint(double(b[c]) / (double(x.scale) * double(weights.scale[c])));
+    if (!(double(w.magnitude) * x.largest() + std::fabs(bias) < 0x1p31)) {
+      return fmt::format("the int32 sum of channel {} could overflow", c);
+    }
+    sums.bias[c] = static_cast<int32_t>(
+        static_cast<uint32_t>(static_cast<int64_t>(bias) - int64_t{x.zero_point} * w.sum));
+  }
+  return "";
+}
+
+/// False, and a note, where the layer must stay float.
+bool Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
+                               const Quantized& x) {
+  const Layout layout = step.rows ? Layout::kPlain : Layout::kChannelsLast;
+  const auto out = fused_output(group);
+  const bool fused = group.add.valid() && out;
+  StaticSums sums;
+  if (auto refusal = make_static_sums(group, weights, x, out, sums); !refusal.empty()) {
+    step_note_ = std::move(refusal);
+    return false;
   }
   const Shape per_channel{step.out_channels};
-  step.weights = add_blob_bytes(DataType::kInt8, q.shape(), std::as_bytes(q.span<int8_t>()));
-  step.bias = add_blob(DataType::kInt32, per_channel, bias);
-  step.multiplier = add_blob(DataType::kFloat32, per_channel, multiplier);
+  step.weights =
+      add_blob_bytes(DataType::kInt8, sums.q.shape(), std::as_bytes(sums.q.span<int8_t>()));
+  step.bias = add_blob(DataType::kInt32, per_channel, sums.bias);
+  step.multiplier = add_blob(DataType::kFloat32, per_channel, sums.multiplier);
   std::vector<int32_t> inputs{form(x.q, layout)};
   if (fused) {
-    inputs.push_back(form(residual->q, layout));
+    const Quantized residual = *dequantized_from(residual_of(group));
+    inputs.push_back(form(residual.q, layout));
     step.residual = true;
-    step.residual_multiplier = static_cast<float>(double(residual->scale) / double(out->scale));
-  }
-  if (group.add.valid() && !fused) {
-    const TensorId product = network_.output(group.core);
-    emit(step, inputs, {define(product, layout)});
+    step.residual_multiplier = static_cast<float>(double(residual.scale) / double(out->scale));
+  } else if (group.add.valid()) {  // the product in float, the add after it
+    emit(step, inputs, {define(network_.output(group.core), layout)});
     add_residual(group, layout);
-    return;
+    return true;
   }
   step.clamp = clamp_of(group, out);
   const TensorId y = output_of(network_, group);
   const int32_t output = out ? define_quantized(y, *out, layout) : define(y, layout);
   emit(std::move(step), std::move(inputs), {output});
+  return true;
 }
 
 void Lowerer::dynamic_int8_conv(const Group& group, ConvStep step, const Weights& weights,

@@ -2,7 +2,9 @@
 // Start reading at run() in lower.cc; one file a family of groups.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +27,8 @@ struct Quantized {
   bool same_grid(const Quantized& other) const {
     return type == other.type && scale == other.scale && zero_point == other.zero_point;
   }
+  /// Of |q − zero point|.
+  int32_t largest() const { return std::max(std::abs(lo - zero_point), std::abs(hi - zero_point)); }
 };
 
 class Lowerer {
@@ -72,11 +76,15 @@ class Lowerer {
   bool try_weighted(const Group& group);
   bool try_deconvolution(const Group& group);
   struct Weights;
+  struct StaticSums;
   ConvStep conv_geometry(const Group& group, const Tensor& weights) const;
   Tensor canonical_weights(const Group& group, const Tensor& values) const;
   bool try_int8_conv(const Group& group, ConvStep step);
-  void static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
+  bool static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
                         const Quantized& x);
+  std::string make_static_sums(const Group& group, const Weights& weights, const Quantized& x,
+                               const std::optional<Quantized>& out, StaticSums& sums) const;
+  std::optional<Quantized> fused_output(const Group& group) const;
   void dynamic_int8_conv(const Group& group, ConvStep step, const Weights& weights,
                          LayerId dequantize);
   void float_conv(const Group& group, ConvStep step);
@@ -90,6 +98,8 @@ class Lowerer {
   bool try_lookup(const Group& group);
   bool try_activation(const Group& group);
   bool try_pooling(const Group& group);
+  bool average_fits(const PoolStep& step, TensorId x, const Quantized& from, const Quantized& to);
+  bool product_fits(const MatrixMultiply& op, TensorId left, const Quantized& a);
   bool try_softmax(const Group& group);
   bool try_matmul(const Group& group);
   int32_t lookup(int32_t input, const Quantized& from, const Quantized& to, TensorId shown,

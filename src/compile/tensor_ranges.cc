@@ -23,7 +23,7 @@ std::vector<TensorId> running_order(const Network& network) {
 }
 
 /// Later sources beat earlier ones only if they rank higher.
-enum Rank : int { kNothing, kTable, kConcatOutput, kManual };
+enum Rank : int { kNothing, kTable, kConcatOutput, kManual, kManualConcatOutput };
 
 }  // namespace
 
@@ -49,11 +49,20 @@ TensorRanges::TensorRanges(const Network& network, const std::vector<Group>& gro
       rank[slot] = wins;
       entries_[slot] = entry;
     };
-    if (const auto manual = network.dynamic_range(tensor)) offer(kManual, from_manual(*manual));
-    const auto* entry = table != nullptr ? table->find(network.name(tensor)) : nullptr;
-    if (entry != nullptr) {
-      offer(concat_output[static_cast<size_t>(tensor.index)] ? kConcatOutput : kTable, *entry);
+    const bool concat = concat_output[static_cast<size_t>(tensor.index)];
+    if (const auto manual = network.dynamic_range(tensor)) {
+      offer(concat ? kManualConcatOutput : kManual, from_manual(*manual));
     }
+    const auto* entry = table != nullptr ? table->find(network.name(tensor)) : nullptr;
+    if (entry != nullptr) offer(concat ? kConcatOutput : kTable, *entry);
+  }
+  collect_overruled(network);
+}
+
+void TensorRanges::collect_overruled(const Network& network) {
+  for (TensorId tensor : running_order(network)) {
+    const auto manual = network.dynamic_range(tensor);
+    if (manual && find(tensor)->range != *manual) overruled_.push_back(network.name(tensor));
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "arithmetic/quantize.h"
@@ -14,7 +15,8 @@ namespace octile {
 /// TensorRanges is a union-find over the network's tensors: movement groups (max pooling, shuffle,
 /// slice, …) join input and output; concatenation pushes its output's range to its inputs. A class
 /// takes its range from a manual range (Network::set_dynamic_range) if it holds one, else from the
-/// output of a concatenation in it, else from its first tensor that the table knows.
+/// table; of several from the output of a concatenation in it, else from its first tensor in
+/// running order.
 class TensorRanges {
  public:
   TensorRanges(const Network& network, const std::vector<Group>& groups,
@@ -26,13 +28,17 @@ class TensorRanges {
   std::optional<CalibrationTable::Entry> find(TensorId tensor) const;
   /// Scale and zero point under a static scheme; nullopt without a range.
   std::optional<QuantParams> params(TensorId tensor, Scheme scheme) const;
+  /// Tensors whose manual range gave way to another one of their class.
+  const std::vector<std::string>& overruled() const { return overruled_; }
 
  private:
   int32_t root(int32_t index) const;
   void join(TensorId a, TensorId b);
+  void collect_overruled(const Network& network);
 
   mutable std::vector<int32_t> parent_;
   std::vector<std::optional<CalibrationTable::Entry>> entries_;  // by root
+  std::vector<std::string> overruled_;
 };
 
 }  // namespace octile

@@ -1,6 +1,7 @@
 // The rules of single steps; see step_checker.h. Start reading at ConvStep's.
 #include "plan/step_checker.h"
 
+#include "arithmetic/quantize.h"
 #include "base/error.h"
 #include "ops/ops.h"
 
@@ -52,7 +53,8 @@ class StepChecker {
          {s.out_channels, s.window.kernel[0], s.window.kernel[1], s.in_channels / s.groups});
     const DataType bias = floats || s.dynamic ? DataType::kFloat32 : DataType::kInt32;
     if (!floats || s.bias >= 0) blob(s.bias, bias, {s.out_channels});
-    if (!floats) blob(s.multiplier, DataType::kFloat32, {s.out_channels});
+    if (!floats) multipliers(s.multiplier, s.out_channels);
+    if (s.residual && !floats) multiplier(s.residual_multiplier);
   }
 
   void operator()(const DeconvStep& s) const {
@@ -102,6 +104,8 @@ class StepChecker {
       need(is_bytes(in(0).type) && is_bytes(in(1).type), "operand types");
       need(s.kind == ElementwiseKind::kAdd || s.kind == ElementwiseKind::kMul, "kind");
       for (const PlanTensor* t : {&in(0), &in(1), &out(0)}) quantized(*t);
+      multiplier(s.m_a);
+      if (s.kind == ElementwiseKind::kAdd) multiplier(s.m_b);
     } else {
       floats_only();
     }
@@ -193,6 +197,7 @@ class StepChecker {
     need(out(0).type == DataType::kFloat32 || is_bytes(out(0).type), "output type");
     for (const PlanTensor* t : {&in(0), &in(1)}) quantized(*t);
     if (is_bytes(out(0).type)) quantized(out(0));
+    multiplier(s.multiplier);
     clamp(s.clamp, out(0).type);
   }
 
@@ -270,6 +275,14 @@ class StepChecker {
     const Blob& b = plan_.blobs[size_t(index)];
     need(b.type == type, "a weight has the wrong type");
     need(holds(b.bytes.size(), type, shape), "a weight has the wrong size");
+  }
+  void multiplier(float m) const {
+    need(is_usable_multiplier(m), "a multiplier is not positive, finite and normal");
+  }
+  void multipliers(int32_t index, int64_t channels) const {
+    blob(index, DataType::kFloat32, {channels});
+    const auto values = plan_.blobs[size_t(index)].as<float>();
+    for (int64_t c = 0; c < channels; ++c) multiplier(values[c]);
   }
   void same_values() const {
     need(in(0).type == out(0).type && in(0).scale == out(0).scale &&

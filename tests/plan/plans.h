@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ class PlanBuilder {
     if (type == kF32) kept = random_floats(shape, random_);
     plan.blobs.push_back({type, shape, {static_cast<const std::byte*>(kept.data()), kept.bytes()}});
     return int32_t(plan.blobs.size()) - 1;
+  }
+  /// What a step multiplies sums by: positive.
+  int32_t multipliers(int64_t channels) {
+    const int32_t index = blob(kF32, {channels});
+    auto* m = storage_->back().as<float>();
+    for (int64_t c = 0; c < channels; ++c) m[c] = std::fabs(m[c]) + 0x1p-10f;
+    return index;
   }
   int32_t constant(const std::string& name, DataType type, const Shape& shape) {
     const int32_t t = tensor(name, type, kPlain, shape);
@@ -102,7 +110,7 @@ inline ConvStep small_conv(PlanBuilder& b) {
   s.in_channels = s.out_channels = 4;
   s.weights = b.blob(kS8, {4, 3, 3, 4});
   s.bias = b.blob(kS32, {4});
-  s.multiplier = b.blob(kF32, {4});
+  s.multiplier = b.multipliers(4);
   return s;
 }
 
@@ -167,7 +175,7 @@ inline PlanData every_step_plan() {
   rows.out_channels = 5;
   rows.weights = b.blob(kS8, {5, 1, 1, 72});
   rows.bias = b.blob(kF32, {5});
-  rows.multiplier = b.blob(kF32, {5});
+  rows.multiplier = b.multipliers(5);
   const int32_t y = b.tensor("y", kF32, kPlain, {kDynamic, 5});
   b.step(rows, {dq, scales, zeros}, {y});
   const int32_t back = b.tensor("back", kF32, kPlain, {kDynamic, 72});

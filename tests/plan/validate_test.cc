@@ -178,7 +178,23 @@ const Hostile kHostile[] = {
     {"zero point out of range", [](PlanData& p) { named(p, "c").zero_point = 128; }, "zero point"},
     {"dynamic scales of another shape", [](PlanData& p) { named(p, "scales").type = kS32; },
      "scale type"},
+    {"multiplier of 0",
+     [](PlanData& p) {
+       static const float kZeros[4] = {};
+       p.blobs[size_t(first<ConvStep>(p).multiplier)].bytes = std::as_bytes(std::span(kZeros));
+     },
+     "multiplier"},
+    {"infinite residual multiplier",
+     [](PlanData& p) {
+       for (PlanStep& s : p.steps) {
+         auto* conv = std::get_if<ConvStep>(&s.step);
+         if (conv != nullptr && conv->residual) conv->residual_multiplier = kInfinity;
+       }
+     },
+     "multiplier"},
     // others
+    {"subnormal multiplier of an addition", [](PlanData& p) { first<EltwiseStep>(p).m_b = 1e-40f; },
+     "multiplier"},
     {"deconvolution groups", [](PlanData& p) { first<DeconvStep>(p).groups = 4; }, "groups"},
     {"deconvolution output padding",
      [](PlanData& p) {

@@ -124,6 +124,11 @@ std::string refuse_int8(const StepView& view) {
   if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
   if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
   if (a.shape.rank() < 2 || b.shape.rank() < 2) return "an operand is a vector";
+  const bool transposed = view.as<MatMulStep>()->op.transpose_a;
+  const int64_t k = a.shape[a.shape.rank() - (transposed ? 2 : 1)];
+  const int64_t z = a.zero_point;
+  const int64_t largest = std::max(z - lowest(a.type), highest(a.type) - z);
+  if (!sum_fits(k, largest * 127)) return "the int32 sums could overflow";
   return "";
 }
 

@@ -149,7 +149,13 @@ std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   return "";
 }
 
-std::string refuse_int8(const StepView& view) { return refuse(view, is_8bit); }
+std::string refuse_int8(const StepView& view) {
+  if (std::string reason = refuse(view, is_8bit); !reason.empty()) return reason;
+  const auto& step = *view.as<PoolStep>();
+  const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
+  if (step.kind == PoolingKind::kMax || sum_fits(g.kernel_h * g.kernel_w, 255)) return "";
+  return "the int32 sum of a window could overflow";
+}
 std::string refuse_float(const StepView& view) { return refuse(view, is_float); }
 
 std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
