@@ -82,6 +82,16 @@ TEST(OnnxQuantized, UnsignedWeightsWithAZeroPointPerChannel) {
   EXPECT_EQ(list<float>(y), (std::vector<float>{-50.0f + 0.0f, -45.0f + 110.0f}));
 }
 
+/// ONNX Runtime's quantizer writes even Pad's value so.
+TEST(OnnxQuantized, PadTakesItsValueThroughDequantizeLinear) {
+  QuantizedModel model;
+  model.input("x", {1, 2}).int64s("pads", {0, 1, 0, 0}).int32s("q", {}, {7}, kU8).output("y");
+  model.node("DequantizeLinear", {"q", model.scale(0.5f), model.zero(3)}, {"v"});
+  model.node("Pad", {"x", "pads", "v"}, {"y"});
+  const Tensor y = model.run({Tensor::floats({1, 2}, {4.0f, 5.0f})})[0];
+  EXPECT_EQ(list<float>(y), (std::vector<float>{2.0f, 4.0f, 5.0f}));
+}
+
 TEST(OnnxQuantized, GemmWithAndWithoutAnOutputGrid) {
   for (const bool quantized : {true, false}) {
     QuantizedModel model;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "formats/onnx/rules.h"
+#include "ops/ops.h"
 
 namespace octile {
 namespace {
@@ -146,6 +147,19 @@ TensorId quantized(Node& node, TensorId x, const GridInputs& grid, DataType othe
   if (!all_equal(points)) return quantized_by_layers(node, x, grid, type);
   op.zero_point = points[0];
   return place(node, std::move(op), x, suffix);
+}
+
+float number_input(Node& node, int index, std::string_view what) {
+  const Value& value = node.value(index);
+  const Network& network = node.network();
+  const LayerId layer = value.tensor ? network.producer(*value.tensor) : LayerId{};
+  const auto* op = layer.valid() ? std::get_if<Dequantize>(&network.op(layer)) : nullptr;
+  const Tensor* q =
+      op != nullptr && !op->dynamic ? network.constant_value(network.inputs(layer)[0]) : nullptr;
+  if (q == nullptr) return node.number_input(index, what);
+  const Tensor real = evaluate(*op, std::vector{q->view()})[0];
+  node.require(real.volume() == 1, "its {} must be one number, not {}", what, real.volume());
+  return real.as<float>()[0];
 }
 
 TensorId dequantized_bias(Node& node, int bias, int x_scale, int w_scale, float factor) {

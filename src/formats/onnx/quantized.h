@@ -30,6 +30,9 @@ TensorId quantized(Node& node, TensorId x, const GridInputs& grid, DataType othe
 /// go along its last axis.
 TensorId dequantized_bias(Node& node, int bias, int x_scale, int w_scale, float factor = 1.0f);
 
+/// One constant number, which quantized models store behind a DequantizeLinear (Pad's value).
+float number_input(Node& node, int index, std::string_view what);
+
 /// Parameter input `index` in a type, shaped so that a list broadcasts along `axis` of `rank`.
 TensorId broadcast_parameter(Node& node, int index, DataType type, int64_t axis, int rank);
 
