@@ -41,6 +41,7 @@ struct Window {
   std::pair { #name, &Struct::name }
 
 /// in: x (N, C, spatial…), weights (M, C/groups, kernel…), [bias (M)] → (N, M, spatial'…)
+/// All float32, or all int32: then the sum is an int32 one, modulo 2^32.
 struct Convolution {
   Window window;
   int64_t groups = 1;
@@ -214,6 +215,7 @@ struct Reduce {
 
 /// in: a (…, M, K), b (…, K, N), [bias (N)] → (…, M, N); batch extents broadcast.
 /// transpose_a / transpose_b swap the last two axes first; rank 1 operands are vectors (NumPy).
+/// All float32, or all int32: then the sum is an int32 one, modulo 2^32.
 struct MatrixMultiply {
   bool transpose_a = false, transpose_b = false;
   static constexpr std::string_view kName = "MatrixMultiply";

@@ -21,7 +21,8 @@ std::shared_ptr<PlanData> Lowerer::run() {
   for (TensorId t : network_.inputs()) {
     plan_->inputs.push_back(define(t, Layout::kPlain));
     const DataType type = network_.type(t);
-    if ((type != DataType::kInt8 && type != DataType::kUInt8) || !input_has_grid(t)) continue;
+    if ((type != DataType::kInt8 && type != DataType::kUInt8) || !input_has_grid(network_, t))
+      continue;
     const auto& op = std::get<Dequantize>(network_.op(network_.consumers(t)[0]));
     plan_->tensors.back().scale = op.scale[0];
     plan_->tensors.back().zero_point = op.zero_point;

@@ -153,7 +153,7 @@ bool Lowerer::try_pooling(const Group& group) {
   const auto from = dequantized_from(x);
   const auto to = quantized_into(y);
   const bool max = op->kind == PoolingKind::kMax;
-  if (from && to && (max ? from->same_grid(*to) : average_fits(step, x, *from, *to))) {
+  if (from && to && (max ? from->fits_into(*to) : average_fits(step, x, *from, *to))) {
     const int32_t input = form(from->q, Layout::kChannelsLast);
     emit(step, {input}, {define_quantized(y, *to, Layout::kChannelsLast)});
     return true;

@@ -24,7 +24,7 @@ bool Lowerer::try_concatenation(const Group& group) {
   for (size_t i = 0; i < xs.size(); ++i) {
     if (!int8) {
       inputs.push_back(form(xs[i], layout));
-    } else if (parts[i].same_grid(*out)) {
+    } else if (parts[i].fits_into(*out)) {
       inputs.push_back(form(parts[i].q, layout));
     } else {  // inputs that disagree on scale are requantized first
       const int32_t from = form(parts[i].q, layout);
@@ -47,7 +47,7 @@ bool Lowerer::try_shuffle(const Group& group) {
   const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
   const auto from = dequantized_from(x);
   const auto to = quantized_into(y);
-  const bool int8 = from && to && from->same_grid(*to);
+  const bool int8 = from && to && from->fits_into(*to);
   const TensorId source = int8 ? from->q : x, target = int8 ? to->q : y;
   const Shape& in = network_.shape(x);
   const Shape& out = network_.shape(y);
@@ -72,7 +72,7 @@ bool Lowerer::try_view(const Group& group) {
   const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
   const auto from = dequantized_from(x);
   const auto to = quantized_into(y);
-  const bool int8 = from && to && from->same_grid(*to);
+  const bool int8 = from && to && from->fits_into(*to);
   const int32_t input = any_form(int8 ? from->q : x);
   const Layout layout = plan_->tensors[size_t(input)].layout;
   emit(ViewStep{}, {input}, {int8 ? define_quantized(y, *to, layout) : define(y, layout)});
@@ -86,7 +86,7 @@ bool Lowerer::try_int8_movement(const Group& group) {
   const TensorId y = output_of(network_, group);
   const auto from = dequantized_from(inputs[0]);
   const auto to = quantized_into(y);
-  if (!from || !to || !from->same_grid(*to)) return false;
+  if (!from || !to || !from->fits_into(*to)) return false;
   Op op = network_.op(group.core);
   if (auto* padding = std::get_if<Padding>(&op)) padding->value = float(from->zero_point);
   std::vector<int32_t> sources{form(from->q, Layout::kPlain)};

@@ -9,60 +9,7 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
-bool is_bytes(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 }  // namespace
-
-std::optional<Quantized> Lowerer::dequantized_from(TensorId t) const {
-  const LayerId producer = network_.producer(t);
-  if (!producer.valid()) return std::nullopt;
-  const auto* op = std::get_if<Dequantize>(&network_.op(producer));
-  if (op == nullptr || op->dynamic || op->axis >= 0 || op->scale.size() != 1) return std::nullopt;
-  const TensorId q = network_.inputs(producer)[0];
-  if (!is_bytes(network_.type(q)) || network_.constant_value(q) != nullptr) return std::nullopt;
-  const bool affine = network_.type(q) == DataType::kUInt8;
-  Quantized from{
-      q, network_.type(q), op->scale[0], op->zero_point, affine ? 0 : -128, affine ? 255 : 127};
-  const LayerId quantize = network_.producer(q);
-  // An integer tensor of the model's own has a grid when all its readers agree on one.
-  if (!quantize.valid()) return input_has_grid(q) ? std::optional(from) : std::nullopt;
-  const auto* source = std::get_if<Quantize>(&network_.op(quantize));
-  if (source == nullptr || source->axis >= 0 || source->scale != op->scale ||
-      source->zero_point != op->zero_point ||
-      network_.constant_value(network_.inputs(quantize)[0]) != nullptr) {
-    return std::nullopt;
-  }
-  from.lo = source->lo;
-  from.hi = source->hi;
-  return from;
-}
-
-/// True when an input of the network is read by static per-tensor Dequantize layers with the same
-/// parameters only: then the plan's tensor carries them.
-bool Lowerer::input_has_grid(TensorId q) const {
-  const auto consumers = network_.consumers(q);
-  const Dequantize* first = nullptr;
-  for (const LayerId consumer : consumers) {
-    const auto* op = std::get_if<Dequantize>(&network_.op(consumer));
-    if (op == nullptr || op->dynamic || op->axis >= 0 || op->scale.size() != 1) return false;
-    if (first != nullptr && !(*first == *op)) return false;
-    first = op;
-  }
-  return first != nullptr;
-}
-
-/// The static per-tensor Quantize that alone reads `t`: its step's producer may absorb it.
-std::optional<Quantized> Lowerer::quantized_into(TensorId t) const {
-  const auto consumers = network_.consumers(t);
-  if (consumers.size() != 1 || network_.is_output(t)) return std::nullopt;
-  const auto* op = std::get_if<Quantize>(&network_.op(consumers[0]));
-  if (op == nullptr || op->dynamic || op->axis >= 0 || op->scale.size() != 1 ||
-      !is_bytes(op->type)) {
-    return std::nullopt;
-  }
-  return Quantized{
-      network_.output(consumers[0]), op->type, op->scale[0], op->zero_point, op->lo, op->hi};
-}
 
 LayerId Lowerer::dynamic_dequantize(TensorId t) const {
   const LayerId producer = network_.producer(t);
@@ -107,8 +54,10 @@ bool Lowerer::read_by_rows_only(TensorId t) const {
       return dequantize->axis < 0 && network_.inputs(consumer)[0] == t &&
              read_by_rows_only(network_.output(consumer));
     }
+    const auto& inputs = network_.inputs(consumer);
     return std::holds_alternative<MatrixMultiply>(op) && is_weighted(network_, consumer) &&
-           network_.inputs(consumer)[0] == t;
+           inputs[0] == t && is_float(t) &&
+           (inputs.size() < 3 || constant_float(network_, inputs[2]).has_value());
   });
 }
 

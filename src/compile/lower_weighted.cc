@@ -10,12 +10,6 @@
 
 namespace octile {
 
-/// Weights on their 8-bit grid: values in canonical order, one scale an output channel.
-struct Lowerer::Weights {
-  Tensor q;  // int8, canonical [M][kh][kw][C/groups]
-  std::vector<float> scale;
-};
-
 /// A static step's integers: weights as they are used, biases with −z_x·Σw_q, multipliers.
 struct Lowerer::StaticSums {
   Tensor q;
@@ -51,59 +45,7 @@ Window two_dimensional(const Window& window, int spatial_rank) {
   return w;
 }
 
-/// (M, C, kh, kw) → (M, kh, kw, C) for elements of any size.
-Tensor channels_innermost(const Tensor& weights) {
-  const Shape& s = weights.shape();
-  const int64_t m = s[0], c = s[1], taps = s.volume() / std::max<int64_t>(1, m * c);
-  Tensor result(weights.type(), Shape{m, taps, 1, c});
-  const size_t bytes = size_of(weights.type());
-  const auto* from = static_cast<const std::byte*>(weights.data());
-  auto* to = static_cast<std::byte*>(result.data());
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t t = 0; t < taps; ++t) {
-      for (int64_t k = 0; k < c; ++k) {
-        std::memcpy(to + size_t((i * taps + t) * c + k) * bytes,
-                    from + size_t((i * c + k) * taps + t) * bytes, bytes);
-      }
-    }
-  }
-  return result;
-}
-
-/// (K, N) or, transposed, (N, K) → (N, 1, 1, K) with K reordered from (C, S) to (S, C) when the
-/// input is a flattened channels-last image of `channels` channels (0: it is not).
-Tensor rows_of_product(const Tensor& weights, bool transposed, int64_t channels) {
-  const int64_t k = weights.shape()[transposed ? 1 : 0], n = weights.shape()[transposed ? 0 : 1];
-  const int64_t pixels = channels > 0 ? k / channels : 1, inner = channels > 0 ? channels : k;
-  Tensor result(weights.type(), Shape{n, 1, 1, k});
-  const size_t bytes = size_of(weights.type());
-  const auto* from = static_cast<const std::byte*>(weights.data());
-  auto* to = static_cast<std::byte*>(result.data());
-  for (int64_t row = 0; row < n; ++row) {
-    for (int64_t p = 0; p < pixels; ++p) {
-      for (int64_t c = 0; c < inner; ++c) {
-        const int64_t source = channels > 0 ? c * pixels + p : c;
-        std::memcpy(to + size_t(row * k + p * inner + c) * bytes,
-                    from + size_t(transposed ? row * k + source : source * n + row) * bytes, bytes);
-      }
-    }
-  }
-  return result;
-}
-
 }  // namespace
-
-Tensor Lowerer::canonical_weights(const Group& group, const Tensor& values) const {
-  const auto* product = std::get_if<MatrixMultiply>(&network_.op(group.core));
-  if (product == nullptr) {
-    Tensor result = channels_innermost(values);
-    const Shape& s = values.shape();
-    const bool flat = s.rank() == 3;
-    return result.reshaped({s[0], flat ? 1 : s[2], s[flat ? 2 : 3], s[1]});
-  }
-  return rows_of_product(values, product->transpose_b,
-                         flattened_channels(network_.inputs(group.core)[0]));
-}
 
 ConvStep Lowerer::conv_geometry(const Group& group, const Tensor& weights) const {
   ConvStep step;
@@ -154,31 +96,6 @@ bool Lowerer::try_weighted(const Group& group) {
   return true;
 }
 
-/// Quantized weights with zero point 0, one scale a channel or one for all; nullopt otherwise.
-std::optional<Lowerer::Weights> Lowerer::int8_weights(const Group& group) const {
-  const auto source = *weight_source(network_, group.core);
-  if (source.dequantize == nullptr || source.dequantize->zero_point != 0) return std::nullopt;
-  const int axis = output_channel_axis(network_, group.core);
-  const int rank = source.value->shape().rank();
-  const int64_t quantized_axis = source.dequantize->axis;
-  const auto channels = static_cast<size_t>(output_channels(network_, group.core));
-  std::vector<float> scale = source.dequantize->scale;
-  if (scale.size() == 1) scale.assign(channels, scale[0]);
-  const bool along_channels =
-      quantized_axis < 0 || quantized_axis % rank == axis || source.dequantize->scale.size() == 1;
-  if (scale.size() != channels || !along_channels) return std::nullopt;
-  Tensor q = *source.value;
-  if (source.quantize != nullptr) {
-    if (source.quantize->type != DataType::kInt8 ||
-        source.quantize->scale != source.dequantize->scale) {
-      return std::nullopt;
-    }
-    q = std::move(evaluate(*source.quantize, std::vector{q.view()})[0]);
-  }
-  if (q.type() != DataType::kInt8) return std::nullopt;
-  return Weights{canonical_weights(group, q), std::move(scale)};
-}
-
 bool Lowerer::try_int8_conv(const Group& group, ConvStep step) {
   const TensorId x = network_.inputs(group.core)[0];
   const auto from = dequantized_from(x);
@@ -186,7 +103,14 @@ bool Lowerer::try_int8_conv(const Group& group, ConvStep step) {
   if (!from && !dynamic.valid()) return false;
   auto weights = int8_weights(group);
   if (!weights) return false;
-  if (from) return static_int8_conv(group, std::move(step), *weights, *from);
+  if (from) {
+    if (weights->halves) step.in_channels *= 2;
+    return static_int8_conv(group, std::move(step), *weights, *from);
+  }
+  if (weights->halves) {
+    step_note_ = "weights beyond [-127, 127] need an input of static scale";
+    return false;
+  }
   const int64_t k = weights->q.volume() / std::max<int64_t>(1, step.out_channels);
   for (int64_t c = 0; c < step.out_channels; ++c) {
     if (sum_fits(RowSums(weights->q.as<int8_t>() + c * k, k).magnitude, 255)) continue;
@@ -257,7 +181,7 @@ bool Lowerer::static_int8_conv(const Group& group, ConvStep step, const Weights&
       add_blob_bytes(DataType::kInt8, sums.q.shape(), std::as_bytes(sums.q.span<int8_t>()));
   step.bias = add_blob(DataType::kInt32, per_channel, sums.bias);
   step.multiplier = add_blob(DataType::kFloat32, per_channel, sums.multiplier);
-  std::vector<int32_t> inputs{form(x.q, layout)};
+  std::vector<int32_t> inputs{weights.halves ? doubled(x.q, layout, step) : form(x.q, layout)};
   if (fused) {
     const Quantized residual = *dequantized_from(residual_of(group));
     inputs.push_back(form(residual.q, layout));
@@ -324,37 +248,6 @@ void Lowerer::float_conv(const Group& group, ConvStep step) {
   std::vector<int32_t> inputs{form(layer_inputs[0], layout)};
   if (step.residual) inputs.push_back(form(residual_of(group), layout));
   emit(std::move(step), std::move(inputs), {define(output_of(network_, group), layout)});
-}
-
-bool Lowerer::try_deconvolution(const Group& group) {
-  const auto* op = std::get_if<Deconvolution>(&network_.op(group.core));
-  if (op == nullptr || !is_weighted(network_, group.core)) return false;
-  const auto& layer_inputs = network_.inputs(group.core);
-  if (network_.shape(layer_inputs[0]).rank() != 4 || !is_float(layer_inputs[0])) return false;
-  if (layer_inputs.size() > 2 && !constant_float(network_, layer_inputs[2])) return false;
-  const Tensor values = *constant_float(network_, layer_inputs[1]);
-  if (values.type() != DataType::kFloat32) return false;
-  DeconvStep step;
-  step.window = op->window;
-  if (step.window.kernel.empty()) step.window.kernel = {values.shape()[2], values.shape()[3]};
-  step.window = normalized(step.window, 2);
-  step.groups = op->groups;
-  step.in_channels = values.shape()[0];
-  step.out_channels = values.shape()[1] * op->groups;
-  step.output_padding = op->output_padding;
-  if (step.output_padding.empty()) step.output_padding = {0, 0};
-  const Tensor weights = channels_innermost(values).reshaped(
-      {values.shape()[0], values.shape()[2], values.shape()[3], values.shape()[1]});
-  step.weights =
-      add_blob_bytes(DataType::kFloat32, weights.shape(), std::as_bytes(weights.span<float>()));
-  if (layer_inputs.size() > 2) {
-    step.bias = add_blob(DataType::kFloat32, Shape{step.out_channels},
-                         bias_values(group, step.out_channels));
-  }
-  step.clamp = clamp_of(group, std::nullopt);
-  const int32_t input = form(layer_inputs[0], Layout::kChannelsLast);
-  emit(std::move(step), {input}, {define(output_of(network_, group), Layout::kChannelsLast)});
-  return true;
 }
 
 }  // namespace octile

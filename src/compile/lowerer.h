@@ -12,23 +12,19 @@
 #include <vector>
 
 #include "arithmetic/quantize.h"
+#include "compile/grid.h"
 #include "compile/lower.h"
 #include "compile/weighted.h"
 
 namespace octile {
 
-/// A tensor that exists in 8 bits: the input of a static per-tensor Dequantize, or the output of
-/// a static per-tensor Quantize.
-struct Quantized {
-  TensorId q;
-  DataType type = DataType::kInt8;
-  float scale = 1.0f;
-  int32_t zero_point = 0, lo = -128, hi = 127;
-  bool same_grid(const Quantized& other) const {
-    return type == other.type && scale == other.scale && zero_point == other.zero_point;
-  }
-  /// Of |q − zero point|.
-  int32_t largest() const { return std::max(std::abs(lo - zero_point), std::abs(hi - zero_point)); }
+/// Weights on their 8-bit grid: values in canonical order, one scale an output channel.
+struct IntegerWeights {
+  Tensor q;  // int8, canonical [M][kh][kw][C/groups], all in [−127, 127]
+  std::vector<float> scale;
+  /// They leave [−127, 127] (unsigned weights with a zero point): q holds twice the channels of a
+  /// group, two summands of each weight, and the input must be doubled().
+  bool halves = false;
 };
 
 class Lowerer {
@@ -60,9 +56,12 @@ class Lowerer {
   void finish_outputs();
 
   // lower_query.cc: questions about the network around a tensor
-  std::optional<Quantized> dequantized_from(TensorId t) const;
-  bool input_has_grid(TensorId q) const;
-  std::optional<Quantized> quantized_into(TensorId t) const;
+  std::optional<Quantized> dequantized_from(TensorId t) const {
+    return octile::dequantized_from(network_, t);
+  }
+  std::optional<Quantized> quantized_into(TensorId t) const {
+    return octile::quantized_into(network_, t);
+  }
   LayerId dynamic_dequantize(TensorId t) const;
   bool wants_channels_last(TensorId t, int depth = 0) const;
   bool read_by_rows_only(TensorId t) const;
@@ -74,11 +73,9 @@ class Lowerer {
 
   // lower_weighted.cc
   bool try_weighted(const Group& group);
-  bool try_deconvolution(const Group& group);
-  struct Weights;
+  using Weights = IntegerWeights;
   struct StaticSums;
   ConvStep conv_geometry(const Group& group, const Tensor& weights) const;
-  Tensor canonical_weights(const Group& group, const Tensor& values) const;
   bool try_int8_conv(const Group& group, ConvStep step);
   bool static_int8_conv(const Group& group, ConvStep step, const Weights& weights,
                         const Quantized& x);
@@ -89,8 +86,15 @@ class Lowerer {
                          LayerId dequantize);
   void float_conv(const Group& group, ConvStep step);
   void add_residual(const Group& group, Layout layout);
-  std::optional<Weights> int8_weights(const Group& group) const;
   std::vector<float> bias_values(const Group& group, int64_t channels) const;
+
+  // lower_weights.cc
+  Tensor canonical_weights(const Group& group, const Tensor& values) const;
+  std::optional<Weights> int8_weights(const Group& group) const;
+  int32_t doubled(TensorId q, Layout layout, const ConvStep& step);
+
+  // lower_deconvolution.cc
+  bool try_deconvolution(const Group& group);
 
   // lower_arithmetic.cc
   bool try_elementwise(const Group& group);

@@ -1,6 +1,7 @@
 // Passes that move constants and per-channel affine layers into the weights before them.
 #include <cmath>
 
+#include "compile/free_name.h"
 #include "compile/passes.h"
 #include "compile/weighted.h"
 
@@ -47,15 +48,6 @@ std::vector<float> bias_or_zeros(const Network& network, LayerId layer) {
   }
   const auto values = bias.value->span<float>();
   return {values.begin(), values.end()};
-}
-
-/// `base`, or with a number where an earlier fold took it (its constant lives until it is dropped).
-std::string free_name(const Network& network, const std::string& base) {
-  std::string name = base;
-  for (int i = 2; network.find_layer(name) || network.find_tensor(name); ++i) {
-    name = base + "." + std::to_string(i);
-  }
-  return name;
 }
 
 /// Puts a layer with new weights and bias in the place of `layer` and of `tail` (its consumer):

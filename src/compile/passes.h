@@ -34,5 +34,9 @@ int remove_dead_layers(Network& network);   // pass_fold.cc
 int fold_bias(Network& network);            // pass_affine.cc: x·w + constant → bias
 int fold_scale(Network& network);           // pass_affine.cc: batch norm into weights
 int canonicalize_reduce(Network& network);  // pass_fold.cc: spatial mean → global pooling
+int float_movement(Network& network);       // pass_quantize.cc: integers that move → DQ, move, Q
+int absorb_clamps(Network& network);        // pass_quantize.cc
+int move_quantization(Network& network);    // pass_quantize.cc
+int merge_quantization(Network& network);   // pass_quantize.cc
 
 }  // namespace octile

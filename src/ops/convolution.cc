@@ -1,4 +1,5 @@
-// Convolution: shape rule and plain float sum (window_sum.h says in which order).
+// Convolution: shape rule and plain float sum (window_sum.h says in which order); of int32 operands
+// an int32 sum, modulo 2^32.
 #include "ops/window_sum.h"
 
 namespace octile {
@@ -56,11 +57,56 @@ void stage_convolution(const WindowAxes& axes, const float* plane, const Term& t
   }
 }
 
+/// y[pixel] += w · x[input pixel at one kernel position], all output pixels of a plane.
+void add_tap(const WindowAxes& axes, const std::array<int64_t, 3>& at, const int32_t* x, int32_t w,
+             int32_t* y) {
+  std::array<int64_t, 3> offset{};
+  for (size_t a = 0; a < 3; ++a) offset[a] = at[a] * axes.dilation[a] - axes.before[a];
+  for (int64_t od = 0; od < axes.out[0]; ++od) {
+    const int64_t id = od * axes.stride[0] + offset[0];
+    if (id < 0 || id >= axes.in[0]) continue;
+    for (int64_t oh = 0; oh < axes.out[1]; ++oh) {
+      const int64_t ih = oh * axes.stride[1] + offset[1];
+      if (ih < 0 || ih >= axes.in[1]) continue;
+      const int32_t* row = x + (id * axes.in[1] + ih) * axes.in[2];
+      int32_t* sums = y + (od * axes.out[1] + oh) * axes.out[2];
+      for (int64_t ow = 0; ow < axes.out[2]; ++ow) {
+        const int64_t iw = ow * axes.stride[2] + offset[2];
+        if (iw < 0 || iw >= axes.in[2]) continue;
+        sums[ow] = static_cast<int32_t>(static_cast<uint32_t>(sums[ow]) +
+                                        static_cast<uint32_t>(w) * static_cast<uint32_t>(row[iw]));
+      }
+    }
+  }
+}
+
+/// int32 operands, one output plane after the other.
+void convolve_integers(const Convolution& op, Views in, Outs out) {
+  const Shape& x = in[0].shape;
+  const WindowAxes axes = window_axes(op.window, x, out[0].shape);
+  const int64_t maps = out[0].shape[1], rows = maps / op.groups, channels = x[1] / op.groups;
+  const int64_t taps = axes.kernel_volume(), work = channels * taps * axes.out_volume();
+  parallel_for(x[0] * maps, grain_for(work), [&](int64_t begin, int64_t end, int) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t map = plane % maps, first = plane / maps * x[1] + map / rows * channels;
+      int32_t* y = out[0].as<int32_t>() + plane * axes.out_volume();
+      std::fill_n(y, axes.out_volume(), in.size() > 2 ? in[2].as<int32_t>()[map] : 0);
+      const int32_t* w = in[1].as<int32_t>() + map * channels * taps;
+      Term term;
+      for (int64_t i = 0; i < channels * taps; ++i, term.next(axes.kernel)) {
+        const int32_t* from = in[0].as<int32_t>() + (first + term.channel) * axes.in_volume();
+        add_tap(axes, term.at, from, w[i], y);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 Inferred infer_op(const Convolution& op, Infos in) {
   require_inputs(in, {"x", "weights", "bias"}, 1);
-  for (int i = 0; i < static_cast<int>(in.size()); ++i) require_type(in, i, {DataType::kFloat32});
+  require_type(in, 0, {DataType::kFloat32, DataType::kInt32});
+  require_same_types(in);
   const Shape spatial = require_image(in[0]);
   const Shape& weights = in[1].shape;
   check(weights.rank() == in[0].shape.rank(), ErrorCode::kInvalidArgument,
@@ -80,10 +126,11 @@ Inferred infer_op(const Convolution& op, Infos in) {
   }
   Shape out{in[0].shape[0], weights[0]};
   for (int64_t extent : window_output(op.window, spatial)) out.push_back(extent);
-  return {{DataType::kFloat32, out, nullptr}};
+  return {{in[0].type, out, nullptr}};
 }
 
 void evaluate_op(const Convolution& op, Views in, Outs out) {
+  if (in[0].type == DataType::kInt32) return convolve_integers(op, in, out);
   const Shape& x = in[0].shape;
   const WindowAxes axes = window_axes(op.window, x, out[0].shape);
   const int64_t rows = out[0].shape[1] / op.groups, channels = x[1] / op.groups;

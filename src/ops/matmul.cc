@@ -1,5 +1,5 @@
 // MatrixMultiply: NumPy's matmul with optional bias. Per output a binary32 sum over k ascending
-// that starts at the bias (sum_tile.h).
+// that starts at the bias (sum_tile.h); of int32 operands an int32 sum, modulo 2^32.
 #include <algorithm>
 
 #include "base/parallel_for.h"
@@ -39,16 +39,17 @@ Operands operands(const MatrixMultiply& op, const Shape& a, const Shape& b) {
   return o;
 }
 
+template <typename T>
 struct Product {
-  const float *a, *b, *bias;
-  float* y;
+  const T *a, *b, *bias;
+  T* y;
   int64_t m, n, k;
   int64_t a_row, a_term, b_term, b_column;  // strides in elements
 };
 
 /// Rows of b for terms [first, first + depth) and columns [column, column + columns), as the
 /// stride between them; staged unless they lie ready.
-const float* stage_b(const Product& p, int64_t first, int64_t depth, int64_t column,
+const float* stage_b(const Product<float>& p, int64_t first, int64_t depth, int64_t column,
                      int64_t columns, float* stage, int64_t* stride) {
   const float* b = p.b + first * p.b_term + column * p.b_column;
   if (p.b_column == 1 && columns == kTile) {
@@ -63,7 +64,7 @@ const float* stage_b(const Product& p, int64_t first, int64_t depth, int64_t col
   return stage;
 }
 
-void multiply_block(const Product& p, int64_t column, int64_t row) {
+void multiply_block(const Product<float>& p, int64_t column, int64_t row) {
   alignas(64) float stage[kTileDepth * kTile];
   alignas(64) float sums[kTileRows * kTile];
   float buffer[kTileDepth];
@@ -91,7 +92,7 @@ void multiply_block(const Product& p, int64_t column, int64_t row) {
   }
 }
 
-void multiply(const Product& p) {
+void multiply(const Product<float>& p) {
   const int64_t tiles = (p.n + kTile - 1) / kTile, blocks = (p.m + kTileRows - 1) / kTileRows;
   const int64_t work = p.k * kTile * std::min<int64_t>(kTileRows, p.m);
   parallel_for(tiles * blocks, grain_for(work), [&](int64_t begin, int64_t end, int) {
@@ -101,11 +102,62 @@ void multiply(const Product& p) {
   });
 }
 
+void multiply(const Product<int32_t>& p) {
+  parallel_for(p.m, grain_for(p.k * p.n), [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      int32_t* y = p.y + row * p.n;
+      for (int64_t j = 0; j < p.n; ++j) y[j] = p.bias != nullptr ? p.bias[j] : 0;
+      for (int64_t k = 0; k < p.k; ++k) {
+        const auto a = static_cast<uint32_t>(p.a[row * p.a_row + k * p.a_term]);
+        const int32_t* b = p.b + k * p.b_term;
+        for (int64_t j = 0; j < p.n; ++j) {
+          y[j] = static_cast<int32_t>(static_cast<uint32_t>(y[j]) +
+                                      a * static_cast<uint32_t>(b[j * p.b_column]));
+        }
+      }
+    }
+  });
+}
+
+template <typename T>
+void evaluate_products(const MatrixMultiply& op, Views in, Outs out) {
+  const Shape &a = in[0].shape, &b = in[1].shape;
+  Operands o = operands(op, a, b);
+  const bool turn_a = op.transpose_a && a.rank() > 1, turn_b = op.transpose_b && b.rank() > 1;
+  Product<T> p{in[0].as<T>(),
+               in[1].as<T>(),
+               in.size() > 2 ? in[2].as<T>() : nullptr,
+               out[0].as<T>(),
+               o.m,
+               o.n,
+               o.k_a,
+               turn_a ? 1 : o.k_a,
+               turn_a ? o.m : 1,
+               turn_b ? 1 : o.n,
+               turn_b ? o.k_b : 1};
+  if (b.rank() == 2 && !turn_a) {  // one weight matrix: the batch is just more rows
+    p.m *= o.batch_a.volume();
+    return multiply(p);
+  }
+  Shape batch = broadcast(o.batch_a, o.batch_b);
+  const std::array<Strides, 2> strides{broadcast_strides(o.batch_a, batch),
+                                       broadcast_strides(o.batch_b, batch)};
+  batch.push_back(1);  // a row a matrix
+  for_rows(Rows{batch}, strides, [&](int64_t row, const std::array<int64_t, 2>& offsets) {
+    Product<T> one = p;
+    one.a += offsets[0] * p.m * p.k;
+    one.b += offsets[1] * p.n * p.k;
+    one.y += row * p.m * p.n;
+    multiply(one);
+  });
+}
+
 }  // namespace
 
 Inferred infer_op(const MatrixMultiply& op, Infos in) {
   require_inputs(in, {"a", "b", "bias"}, 1);
-  for (int i = 0; i < static_cast<int>(in.size()); ++i) require_type(in, i, {DataType::kFloat32});
+  require_type(in, 0, {DataType::kFloat32, DataType::kInt32});
+  require_same_types(in);
   const Shape &a = in[0].shape, &b = in[1].shape;
   check(a.rank() >= 1 && b.rank() >= 1, ErrorCode::kInvalidArgument,
         "operands {} and {} must not be scalars", a.to_string(), b.to_string());
@@ -122,39 +174,12 @@ Inferred infer_op(const MatrixMultiply& op, Infos in) {
           ErrorCode::kInvalidArgument, "bias has shape {}, but the product {} needs ({})",
           in[2].shape.to_string(), out.to_string(), o.n);
   }
-  return {{DataType::kFloat32, out, nullptr}};
+  return {{in[0].type, out, nullptr}};
 }
 
 void evaluate_op(const MatrixMultiply& op, Views in, Outs out) {
-  const Shape &a = in[0].shape, &b = in[1].shape;
-  Operands o = operands(op, a, b);
-  const bool turn_a = op.transpose_a && a.rank() > 1, turn_b = op.transpose_b && b.rank() > 1;
-  Product p{in[0].as<float>(),
-            in[1].as<float>(),
-            in.size() > 2 ? in[2].as<float>() : nullptr,
-            out[0].as<float>(),
-            o.m,
-            o.n,
-            o.k_a,
-            turn_a ? 1 : o.k_a,
-            turn_a ? o.m : 1,
-            turn_b ? 1 : o.n,
-            turn_b ? o.k_b : 1};
-  if (b.rank() == 2 && !turn_a) {  // one weight matrix: the batch is just more rows
-    p.m *= o.batch_a.volume();
-    return multiply(p);
-  }
-  Shape batch = broadcast(o.batch_a, o.batch_b);
-  const std::array<Strides, 2> strides{broadcast_strides(o.batch_a, batch),
-                                       broadcast_strides(o.batch_b, batch)};
-  batch.push_back(1);  // a row a matrix
-  for_rows(Rows{batch}, strides, [&](int64_t row, const std::array<int64_t, 2>& offsets) {
-    Product one = p;
-    one.a += offsets[0] * p.m * p.k;
-    one.b += offsets[1] * p.n * p.k;
-    one.y += row * p.m * p.n;
-    multiply(one);
-  });
+  if (in[0].type == DataType::kInt32) return evaluate_products<int32_t>(op, in, out);
+  evaluate_products<float>(op, in, out);
 }
 
 }  // namespace octile

@@ -263,6 +263,13 @@ LayerId Node::add_layer(Op op, const std::vector<TensorId>& inputs) {
   return layer;
 }
 
+TensorId Node::add_beside(Op op, const std::vector<TensorId>& inputs, std::string_view suffix) {
+  const LayerId layer = state_.network.add(
+      std::move(op), inputs, state_.free_layer_name(fmt::format("{}.{}", name(), suffix)));
+  state_.extents.follow(state_.network, layer);
+  return state_.network.output(layer);
+}
+
 TensorId Node::add_constant(Tensor value, std::string_view suffix) {
   return state_.network.constant(std::move(value),
                                  state_.free_layer_name(fmt::format("{}.{}", name(), suffix)));

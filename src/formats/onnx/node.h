@@ -82,6 +82,8 @@ class Node {
   TensorId add(Op op, const std::vector<TensorId>& inputs) {
     return state_.network.output(add_layer(std::move(op), inputs));
   }
+  /// The same, but named "<node>.<suffix>": for layers around the one that has the node's name.
+  TensorId add_beside(Op op, const std::vector<TensorId>& inputs, std::string_view suffix);
   TensorId add_constant(Tensor value, std::string_view suffix);
   TensorId elementwise(ElementwiseKind kind, TensorId a, TensorId b) {
     return add(Elementwise{kind}, {a, b});

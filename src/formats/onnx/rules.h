@@ -34,6 +34,9 @@ void import_conv(Node& node);
 void import_conv_transpose(Node& node);
 void import_pool(Node& node);
 void import_global_pool(Node& node);
+/// Window and groups of a convolution whose weights are input `weights`.
+Convolution read_convolution(Node& node, int weights);
+Pooling read_pooling(Node& node);
 // rules_activation.cc
 void import_activation(Node& node);
 void import_clip(Node& node);
@@ -136,5 +139,24 @@ void import_scan(Node& node);
 // rules_quantize.cc
 void import_quantize_linear(Node& node);
 void import_dequantize_linear(Node& node);
+// rules_integer.cc
+void import_conv_integer(Node& node);
+void import_matmul_integer(Node& node);
+void import_dynamic_quantize_linear(Node& node);
+// rules_qlinear.cc
+void import_qlinear_conv(Node& node);
+void import_qlinear_matmul(Node& node);
+void import_qgemm(Node& node);
+void import_matmul_integer_to_float(Node& node);
+void import_dynamic_quantize_matmul(Node& node);
+// rules_qlinear_pointwise.cc
+void import_qlinear_add(Node& node);
+void import_qlinear_mul(Node& node);
+void import_qlinear_average_pool(Node& node);
+void import_qlinear_global_average_pool(Node& node);
+void import_qlinear_sigmoid(Node& node);
+void import_qlinear_leaky_relu(Node& node);
+void import_qlinear_softmax(Node& node);
+void import_qlinear_concat(Node& node);
 
 }  // namespace octile

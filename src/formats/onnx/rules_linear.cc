@@ -22,6 +22,20 @@ std::optional<Tensor> as_bias(Node& node, float beta) {
   return bias;
 }
 
+/// A bias of the right shape that is no constant yet but comes from one: quantized models store it
+/// as DequantizeLinear of int32 integers.
+bool is_quantized_bias(Node& node, float beta) {
+  const Value& c = node.value(2);
+  const int64_t columns = node.shape(1)[node.integer("transB", 0) != 0 ? 0 : 1];
+  if (beta != 1.0f || !c.tensor || columns == kDynamic || node.shape(2) != Shape{columns}) {
+    return false;
+  }
+  const Network& network = node.network();
+  const LayerId layer = network.producer(*c.tensor);
+  return layer.valid() && std::holds_alternative<Dequantize>(network.op(layer)) &&
+         network.constant_value(network.inputs(layer)[0]) != nullptr;
+}
+
 /// The right operand times alpha: in the constant when it is one.
 TensorId scaled_right(Node& node, float alpha) {
   const Tensor* b = node.known(1);
@@ -52,8 +66,10 @@ void import_gemm(Node& node) {
     const bool as_it_is = beta == 1.0f && node.known(2)->shape() == bias->shape();
     inputs.push_back(as_it_is ? node.in(2) : node.add_constant(*bias, "bias"));
   }
+  const bool own = has_c && !bias && is_quantized_bias(node, beta);
+  if (own) inputs.push_back(node.in(2));
   TensorId y = node.add(op, inputs);
-  if (has_c && !bias) {
+  if (has_c && !bias && !own) {
     TensorId c = node.in(2);
     if (beta != 1.0f) c = node.with_scalar(ElementwiseKind::kMul, c, static_cast<double>(beta));
     y = node.elementwise(ElementwiseKind::kAdd, y, c);

@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "formats/onnx/quantized.h"
 #include "formats/onnx/rules.h"
 
 namespace octile {
@@ -154,7 +155,7 @@ void import_pad(Node& node) {
   }
   const std::vector<int64_t> pads = node.integers("pads", 1, 11);
   if (node.opset() < 11) op.value = node.number("value", 0.0f);
-  if (node.opset() >= 11 && node.has(2)) op.value = node.number_input(2, "constant_value");
+  if (node.opset() >= 11 && node.has(2)) op.value = number_input(node, 2, "constant_value");
   const int rank = node.rank(0);
   std::vector<int64_t> axes(static_cast<size_t>(rank));
   std::iota(axes.begin(), axes.end(), 0);

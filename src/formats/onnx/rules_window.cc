@@ -45,9 +45,9 @@ int spatial_axes(Node& node) {
   return rank - 2;
 }
 
-/// The kernel from the weights (input 1) when the attribute is absent; they must agree.
-void fill_kernel(Node& node, Window& window) {
-  const Shape weights = node.shape(1);
+/// The kernel from the weights when the attribute is absent; they must agree.
+void fill_kernel(Node& node, Window& window, int input = 1) {
+  const Shape weights = node.shape(input);
   node.require(weights.rank() == node.rank(0), "its input {} and weights {} differ in rank",
                node.shape(0).to_string(), weights.to_string());
   const std::vector<int64_t> kernel(weights.begin() + 2, weights.end());
@@ -103,12 +103,16 @@ void fit_output_shape(Node& node, const std::vector<int64_t>& wanted, Deconvolut
 
 }  // namespace
 
-void import_conv(Node& node) {
+Convolution read_convolution(Node& node, int weights) {
   Convolution op;
   op.window = read_window(node, spatial_axes(node));
-  fill_kernel(node, op.window);
+  fill_kernel(node, op.window, weights);
   op.groups = node.integer("group", 1);
-  node.output(node.add(std::move(op), weighted_inputs(node)));
+  return op;
+}
+
+void import_conv(Node& node) {
+  node.output(node.add(read_convolution(node, 1), weighted_inputs(node)));
 }
 
 void import_conv_transpose(Node& node) {
@@ -122,7 +126,7 @@ void import_conv_transpose(Node& node) {
   node.output(node.add(std::move(op), weighted_inputs(node)));
 }
 
-void import_pool(Node& node) {
+Pooling read_pooling(Node& node) {
   Pooling op;
   op.kind = node.op_type() == "MaxPool" ? PoolingKind::kMax : PoolingKind::kAverage;
   op.window = read_window(node, spatial_axes(node));
@@ -130,6 +134,11 @@ void import_pool(Node& node) {
   op.count_padding = node.integer("count_include_pad", 0) != 0;
   const bool ceil = node.integer("ceil_mode", 0) != 0;
   if (ceil && op.window.mode == PaddingMode::kExplicit) op.window.mode = PaddingMode::kCeil;
+  return op;
+}
+
+void import_pool(Node& node) {
+  Pooling op = read_pooling(node);
   const bool column_major = node.integer("storage_order", 0) != 0;
   if (op.kind == PoolingKind::kAverage) node.only_outputs(1, "an average stands nowhere");
   if (node.wants(1)) {

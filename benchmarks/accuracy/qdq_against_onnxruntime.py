@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Quantized ONNX models in Octile beside ONNX Runtime: the same file, the same samples.
+
+    MODELS=DIR benchmarks/accuracy/qdq_against_onnxruntime.py build/release/octile [model …]
+
+Each float model of DIR (../shared/data unless said) is quantized by onnxruntime.quantization in both
+forms (QDQ, QOperator); models that are quantized already run as they are. A row: top-1 of both, how
+often both name the same class, the ratio of signal to difference of all outputs, the share of output
+values that are equal bit for bit, and how many weighted steps of Octile's plan run in int8.
+Needs: pip install onnx onnxruntime numpy pillow sympy
+"""
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime as ort
+    from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
+                                          quantize_static)
+except ImportError as error:
+    sys.exit(f"{error}; pip install onnx onnxruntime numpy pillow sympy")
+
+MODELS = Path(os.environ.get("MODELS", "../shared/data"))
+U8, S8 = QuantType.QUInt8, QuantType.QInt8
+FORMS = [  # name, format, activations, weights, per channel
+    ("QDQ u8/s8 channel", QuantFormat.QDQ, U8, S8, True),
+    ("QDQ u8/s8 tensor", QuantFormat.QDQ, U8, S8, False),
+    ("QDQ s8/s8 channel", QuantFormat.QDQ, S8, S8, True),
+    ("QDQ u8/u8 tensor", QuantFormat.QDQ, U8, U8, False),
+    ("QDQ u8/u8 channel", QuantFormat.QDQ, U8, U8, True),
+    ("QOp u8/s8 channel", QuantFormat.QOperator, U8, S8, True),
+    ("QOp u8/s8 tensor", QuantFormat.QOperator, U8, S8, False),
+    ("QOp s8/s8 channel", QuantFormat.QOperator, S8, S8, True),
+    ("QOp u8/u8 tensor", QuantFormat.QOperator, U8, U8, False),
+]
+
+
+def idx(path):
+    data = gzip.decompress(path.read_bytes())
+    rank = data[3]
+    dims = [int.from_bytes(data[4 + 4 * i:8 + 4 * i], "big") for i in range(rank)]
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(dims)
+
+
+def mnist():
+    folder = MODELS / "mnist"
+    images = lambda kind: idx(folder / f"{kind}-images-idx3-ubyte.gz")[:, None].astype(np.float32)
+    labels = idx(folder / "t10k-labels-idx1-ubyte.gz")
+    return images("train10000")[:200], images("t10k")[:2000], labels[:2000]
+
+
+def cifar():
+    def read(name):
+        raw = np.frombuffer((MODELS / "cifar10-resnet" / name).read_bytes(), np.uint8)
+        raw = raw.reshape(-1, 3073)
+        mean = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
+        std = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
+        pixels = raw[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
+        return ((pixels - mean) / std).astype(np.float32), raw[:, 0]
+
+    x, y = read("cifar10_test600.bin")
+    return read("cifar10_train2796.bin")[0][:200], x, y
+
+
+def keywords():
+    folder = MODELS / "mlperf-tiny-kws"
+    q = np.frombuffer((folder / "kws01_1000x49x10.int8").read_bytes(), np.int8)
+    x = ((q.reshape(-1, 1, 49, 10).astype(np.float32) - 83) * np.float32(0.5847029))
+    labels = np.frombuffer((folder / "kws01_labels.u8").read_bytes(), np.uint8)
+    return x[:200], x, labels
+
+
+def pictures(folder, size, scale, shift, count):
+    from PIL import Image
+    result = []
+    for path in sorted(folder.rglob("*.jpg"))[:count]:
+        picture = Image.open(path).convert("RGB").resize((size, size), Image.BILINEAR)
+        result.append(np.asarray(picture, np.float32).transpose(2, 0, 1) * scale + shift)
+    return np.stack(result).astype(np.float32)
+
+
+def coco(size, scale, shift):
+    folder = MODELS / "coco-detect"
+    return (pictures(folder / "train2017_cc_calib", size, scale, shift, 24),
+            pictures(folder / "val2017_cc", size, scale, shift, 40), None)
+
+
+TASKS = {  # name: (float or quantized model, samples)
+    "mnist": ("mnist/mnist_cntk_opset7.onnx", mnist),
+    "resnet20": ("cifar10-resnet/cifar10_resnet20.onnx", cifar),
+    "kws": ("mlperf-tiny-kws/tiny_kws_dscnn_fp32.onnx", keywords),
+    "kws-tflite": ("mlperf-tiny-kws/tiny_kws_dscnn_qdq.onnx", keywords),
+    "mobilenetv2": ("mobilenetv2-imagenet/mobilenetv2_1.0_224_fp32.onnx",
+                    lambda: coco(224, 1 / 127.5, -1.0)),
+    "mobilenetv2-tflite": ("mobilenetv2-imagenet/mobilenetv2_1.0_224_qdq.onnx",
+                           lambda: coco(224, 1 / 127.5, -1.0)),
+    "yolox-nano": ("coco-detect/yolox_nano_416.onnx", lambda: coco(416, 1.0, 0.0)),
+}
+
+
+class Reader(CalibrationDataReader):
+    def __init__(self, name, samples):
+        self.batches = iter([{name: s[None]} for s in samples])
+
+    def get_next(self):
+        return next(self.batches, None)
+
+
+def prepared(path, folder):
+    """The float model as quantize_static wants it: operator set 13, inputs that are no weights."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    model = onnx.load(path)
+    names = {t.name for t in model.graph.initializer}
+    kept = [i for i in model.graph.input if i.name not in names]
+    if max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")) < 13:
+        model.ir_version = 7
+        model = onnx.version_converter.convert_version(model, 13)
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    onnx.save(model, folder / "float.onnx")
+    quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"),
+                      skip_symbolic_shape=True)
+    return folder / "prepared.onnx"
+
+
+def with_onnxruntime(path, samples):
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    runs = [session.run(None, {name: s[None]}) for s in samples]
+    return [np.concatenate([r[i] for r in runs]) for i in range(len(runs[0]))]
+
+
+def with_octile(octile, path, samples, folder):
+    np.save(folder / "samples.npy", samples)
+    plan, out = folder / "model.plan", folder / "out.npz"
+    run = lambda *args: subprocess.run([octile, *map(str, args)], check=True, text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run("-q", "build", path, "--tactics", "first", "-o", plan)
+    run("-q", "run", plan, "--data", folder / "samples.npy", "--batch", 1, "-o", out)
+    layers = json.loads(run("inspect", plan, "--json").stdout)["layers"]
+    outputs = np.load(out)
+    return outputs, weighted_steps(layers)
+
+
+def weighted_steps(layers):
+    weighted = [l for l in layers if l["step"] in ("Conv", "Deconv", "MatMul")]
+    return sum(1 for l in weighted if l["precision"].startswith("int8")), len(weighted)
+
+
+def row(task, form, path, samples, labels, octile, folder):
+    reference = with_onnxruntime(path, samples)
+    outputs, (int8, weighted) = with_octile(octile, path, samples, folder)
+    names = [o.name for o in onnx.load(path).graph.output]
+    ours = [outputs[n].reshape(r.shape) for n, r in zip(names, reference)]
+    signal = sum(float((r.astype(np.float64) ** 2).sum()) for r in reference)
+    noise = sum(float(((r.astype(np.float64) - o) ** 2).sum()) for r, o in zip(reference, ours))
+    sqnr = 10 * np.log10(signal / noise) if noise > 0 else float("inf")
+    same = sum(int((r == o).sum()) for r, o in zip(reference, ours)) / sum(r.size for r in reference)
+    best = [a.reshape(len(a), -1).argmax(1) for a in (reference[0], ours[0])]
+    agree = 100 * float((best[0] == best[1]).mean())
+    top1 = [100 * float((b == labels).mean()) if labels is not None else float("nan") for b in best]
+    print(f"{task:19} {form:18} {top1[0]:7.2f} {top1[1]:7.2f} {agree:8.2f} {sqnr:7.1f} "
+          f"{100 * same:6.2f} {int8:4}/{weighted}", flush=True)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    octile, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:] or list(TASKS)
+    print(f"ONNX Runtime {ort.__version__}")
+    print(f"{'model':19} {'form':18} {'ORT %':>7} {'ours %':>7} {'agree %':>8} {'SQNR dB':>7} "
+          f"{'same %':>6} int8 steps")
+    for task in wanted:
+        file, load = TASKS[task]
+        calibration, samples, labels = load()
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            if any(n.op_type == "QuantizeLinear" for n in onnx.load(MODELS / file).graph.node):
+                row(task, "as it is", MODELS / file, samples, labels, octile, folder)
+                continue
+            source = prepared(MODELS / file, folder)
+            name = onnx.load(source).graph.input[0].name
+            for form, style, activations, weights, channel in FORMS:
+                path = folder / "quantized.onnx"
+                symmetric = {"ActivationSymmetric": activations == S8}
+                try:
+                    quantize_static(str(source), str(path), Reader(name, calibration),
+                                    quant_format=style, activation_type=activations,
+                                    weight_type=weights, per_channel=channel,
+                                    extra_options=symmetric)
+                    row(task, form, path, samples, labels, octile, folder)
+                except subprocess.CalledProcessError as error:
+                    print(f"{task:19} {form:18} Octile: {error.stderr.strip()}", flush=True)
+                except Exception as error:  # ONNX Runtime cannot quantize or run some forms
+                    print(f"{task:19} {form:18} {type(error).__name__}: {str(error)[:200]}",
+                          flush=True)
+
+
+if __name__ == "__main__":
+    main()
