@@ -79,13 +79,7 @@ void apply_ranges(Network& network, const std::vector<std::string>& ranges) {
 std::vector<std::string> layers_named(const Network& network, const std::string& text,
                                       const char* flag) {
   if (network.find_layer(text)) return {text};
-  constexpr std::string_view kPlus = " + ";
-  std::vector<std::string> names;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(kPlus, begin), text.size());
-    names.push_back(text.substr(begin, end - begin));
-    begin = end + kPlus.size();
-  }
+  std::vector<std::string> names = split(text, " + ");
   for (const std::string& name : names) {
     if (network.find_layer(name)) continue;
     std::vector<std::string> known;

@@ -224,16 +224,14 @@ Profile parse_profile(const std::string& text, const Network& network) {
   std::vector<std::string> inputs;
   for (const TensorId input : network.inputs()) inputs.push_back(network.name(input));
   Profile profile;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    auto [name, range] = parse_profile_entry(text.substr(begin, end - begin), inputs);
+  for (const std::string& entry : split(text, ",")) {
+    auto [name, range] = parse_profile_entry(entry, inputs);
     if (!profile.emplace(name, range).second) {
       throw CLI::ValidationError(
           fmt::format("--profile '{}' names input '{}' twice; a second profile is a second "
                       "--profile",
                       text, name));
     }
-    begin = end + 1;
   }
   return profile;
 }
@@ -259,6 +257,16 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
     text += line + "\n";
   }
   return text;
+}
+
+std::vector<std::string> split(std::string_view text, std::string_view separator) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + separator.size();
+  }
+  return parts;
 }
 
 std::string join(const std::vector<std::string>& list, const std::string& separator) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "octile/builder.h"
@@ -97,6 +98,8 @@ Profile parse_profile(const std::string& text, const Network& network);
 
 /// Left-aligned columns, two spaces between; numbers are the caller's to format.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
+/// The parts between separators, empty ones too.
+std::vector<std::string> split(std::string_view text, std::string_view separator);
 std::string join(const std::vector<std::string>& list, const std::string& separator);
 /// "'a', 'b', 'c'", the first eight.
 std::string quoted(const std::vector<std::string>& names);

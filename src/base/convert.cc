@@ -6,15 +6,10 @@
 namespace octile {
 namespace {
 
-bool is_float_type(DataType type) {
-  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16 ||
-         type == DataType::kFloat64;
-}
-
 /// Index of the first value that `converted` does not hold, or −1. Compared in the wider integers
 /// where both sides are integers, since binary64 does not hold all of int64.
 int64_t first_lost(const Tensor& values, const Tensor& converted) {
-  const bool floats = is_float_type(values.type());
+  const bool floats = is_real(values.type());
   const DataType common = floats ? DataType::kFloat64 : DataType::kInt64;
   const Tensor before = values.cast(common), after = converted.cast(common);
   for (int64_t i = 0; i < values.volume(); ++i) {
@@ -27,10 +22,15 @@ int64_t first_lost(const Tensor& values, const Tensor& converted) {
 
 }  // namespace
 
+bool is_real(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16 ||
+         type == DataType::kFloat64;
+}
+
 Tensor convert_exactly(Tensor values, DataType wanted, const std::string& where) {
   if (values.type() == wanted) return values;
   Tensor converted = values.cast(wanted);
-  if (is_float_type(wanted)) return converted;
+  if (is_real(wanted)) return converted;
   const int64_t lost = first_lost(values, converted);
   check(lost < 0, ErrorCode::kInvalidArgument,
         "{}: the input is {}, the data {}, and value {} at position {} is lost in it; convert the "

@@ -92,8 +92,7 @@ std::string clipping_warning(const CalibrationData& data, const CalibrationTable
   if (names.empty()) return "";
   return fmt::format(
       "{} tensor(s) lose more than 1 % of their values to clipping by '{}': {}; compare the "
-      "accuracy "
-      "with methods minmax and mse, or set their ranges by hand",
+      "accuracy with methods minmax and mse, or set their ranges by hand",
       names.size(), table.method, name_list(names));
 }
 

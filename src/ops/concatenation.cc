@@ -29,10 +29,10 @@ Inferred infer_op(const Concatenation& op, Infos in) {
 void evaluate_op(const Concatenation& op, Views in, Outs out) {
   const Shape& shape = out[0].shape;
   const auto axis = static_cast<int>(resolve_axis(op.axis, shape.rank(), "axis"));
-  int64_t outer = 1, inner = static_cast<int64_t>(size_of(out[0].type));
-  for (int a = 0; a < axis; ++a) outer *= shape[a];
-  for (int a = axis + 1; a < shape.rank(); ++a) inner *= shape[a];
-  const int64_t out_run = shape[axis] * inner;
+  const Slices slices = slices_of(shape, axis);
+  const int64_t outer = slices.outer;
+  const int64_t inner = slices.inner * static_cast<int64_t>(size_of(out[0].type));
+  const int64_t out_run = slices.slices * inner;
   auto* to = out[0].as<std::byte>();
   for (const TensorView& x : in) {
     const int64_t run = x.shape[axis] * inner;

@@ -8,10 +8,7 @@ template <typename T, typename Wide>
 void cumulative_sum(const CumulativeSum& op, const TensorView& in, const MutableTensorView& out) {
   const Shape& shape = in.shape;
   const auto axis = static_cast<int>(resolve_axis(op.axis, shape.rank(), "axis"));
-  int64_t outer = 1, stride = 1;
-  for (int a = 0; a < axis; ++a) outer *= shape[a];
-  for (int a = axis + 1; a < shape.rank(); ++a) stride *= shape[a];
-  const int64_t extent = shape[axis];
+  const auto [outer, extent, stride] = slices_of(shape, axis);
   for (int64_t o = 0; o < outer; ++o) {
     for (int64_t s = 0; s < stride; ++s) {
       const T* x = in.as<T>() + o * extent * stride + s;

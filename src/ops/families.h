@@ -69,6 +69,20 @@ int64_t resolve_axis(int64_t axis, int rank, std::string_view what);
 /// flags[a] is true for every axis listed; refuses repeats and axes outside. All when empty.
 std::array<bool, kMaxRank> axis_flags(const std::vector<int64_t>& axes, int rank,
                                       std::string_view what);
+/// A dense tensor as outer × slices × inner, cut along an axis (−1: one slice).
+struct Slices {
+  int64_t outer = 1, slices = 1, inner = 1;
+  int64_t count() const { return outer * slices; }
+};
+
+inline Slices slices_of(const Shape& shape, int64_t axis) {
+  Slices s;
+  for (int a = 0; a < shape.rank(); ++a) {
+    (axis < 0 || a > axis ? s.inner : a < axis ? s.outer : s.slices) *= shape[a];
+  }
+  return s;
+}
+
 /// "5, 5": for messages. (Not fmt::join: GCC 12 warns inside fmt 9 about it at -O3.)
 std::string listed(const std::vector<int64_t>& values);
 /// Attributes beyond this are refused, so that sums and products of two of them cannot overflow.

@@ -25,10 +25,9 @@ Inferred infer_op(const Gather& op, Infos in) {
 void evaluate_op(const Gather& op, Views in, Outs out) {
   const Shape& data = in[0].shape;
   const auto axis = static_cast<int>(resolve_axis(op.axis, data.rank(), "axis"));
-  int64_t outer = 1, run = static_cast<int64_t>(size_of(in[0].type));
-  for (int a = 0; a < axis; ++a) outer *= data[a];
-  for (int a = axis + 1; a < data.rank(); ++a) run *= data[a];
-  const int64_t count = in[1].shape.volume(), extent = data[axis];
+  const auto [outer, extent, inner] = slices_of(data, axis);
+  const int64_t run = inner * static_cast<int64_t>(size_of(in[0].type));
+  const int64_t count = in[1].shape.volume();
   auto* to = out[0].as<std::byte>();
   for (int64_t o = 0; o < outer; ++o) {
     const auto* from = in[0].as<std::byte>() + o * extent * run;

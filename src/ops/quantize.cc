@@ -11,20 +11,6 @@
 namespace octile {
 namespace {
 
-/// A dense tensor as outer × slices × inner, one scale a slice.
-struct Slices {
-  int64_t outer = 1, slices = 1, inner = 1;
-  int64_t count() const { return outer * slices; }
-};
-
-Slices slices_of(const Shape& shape, int64_t axis) {
-  Slices s;
-  for (int a = 0; a < shape.rank(); ++a) {
-    (axis < 0 || a > axis ? s.inner : a < axis ? s.outer : s.slices) *= shape[a];
-  }
-  return s;
-}
-
 void require_scales(const std::vector<float>& scale, int64_t axis, const Shape& shape) {
   for (float s : scale) {
     check(std::isfinite(s) && s > 0.0f, ErrorCode::kInvalidArgument,

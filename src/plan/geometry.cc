@@ -1,6 +1,7 @@
 // See geometry.h.
 #include "plan/geometry.h"
 
+#include "arithmetic/quantize.h"
 #include "ops/ops.h"
 
 namespace octile {
@@ -64,6 +65,11 @@ Geometry geometry_of(const PoolStep& step, const Shape& input, const Shape& outp
     set_window(g, step.window);
   }
   return g;
+}
+
+bool window_sums_fit(const PoolStep& step, const Shape& input, const Shape& output) {
+  const Geometry g = geometry_of(step, input, output);
+  return step.kind == PoolingKind::kMax || sum_fits(g.kernel_h * g.kernel_w, 255);
 }
 
 }  // namespace octile

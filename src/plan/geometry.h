@@ -23,4 +23,7 @@ struct Geometry {
 Geometry geometry_of(const ConvStep& step, const Shape& input, const Shape& output);
 Geometry geometry_of(const PoolStep& step, const Shape& input, const Shape& output);
 
+/// True when int32 holds the sum of every window of 8-bit values (a maximum sums nothing).
+bool window_sums_fit(const PoolStep& step, const Shape& input, const Shape& output);
+
 }  // namespace octile

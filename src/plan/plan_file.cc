@@ -2,6 +2,7 @@
 #include <flatbuffers/flatbuffers.h>
 #include <flatbuffers/flexbuffers.h>
 
+#include <bit>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -138,12 +139,22 @@ DataType type_of(uint8_t value, const std::string& origin) {
   return enum_of<DataType>(value, enum_names<DataType>().size(), origin);
 }
 
+/// Copied as bytes: in a damaged file the elements of a vector may be misaligned, which the
+/// verifier does not look at.
+template <typename T>
+std::vector<T> list_of(const flatbuffers::Vector<T>* list) {
+  static_assert(std::endian::native == std::endian::little, "plan files are little-endian");
+  std::vector<T> values(list != nullptr ? list->size() : 0);
+  if (!values.empty()) std::memcpy(values.data(), list->Data(), values.size() * sizeof(T));
+  return values;
+}
+
 Shape shape_of(const flatbuffers::Vector<int64_t>* list, const std::string& origin) {
   Shape shape;
   if (list == nullptr) return shape;
   if (list->size() > size_t{kMaxRank}) damaged(origin, "a shape has too many axes");
   constexpr int64_t kLargest = int64_t{1} << 40;
-  for (const int64_t extent : *list) {
+  for (const int64_t extent : list_of(list)) {
     if (extent < kDynamic || extent > kLargest) damaged(origin, "a shape is out of range");
     shape.push_back(extent);
   }
@@ -151,11 +162,6 @@ Shape shape_of(const flatbuffers::Vector<int64_t>* list, const std::string& orig
 }
 
 std::string text_of(const flatbuffers::String* text) { return text != nullptr ? text->str() : ""; }
-
-template <typename T>
-std::vector<T> list_of(const flatbuffers::Vector<T>* list) {
-  return list != nullptr ? std::vector<T>(list->begin(), list->end()) : std::vector<T>{};
-}
 
 template <size_t I = 0>
 Step step_of(size_t kind, flexbuffers::Reference root, const std::string& origin) {

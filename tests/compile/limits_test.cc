@@ -79,27 +79,27 @@ TEST(Limits, TheSchemeReallyInPlaceIsJudged) {
   EXPECT_NEAR(outputs[1].as<float>()[0], 255.0 * kTerms, 1e-3 * 255.0 * kTerms);
 }
 
-TEST(Limits, RunTimeProductWithSumsBeyondInt32) {
-  constexpr int64_t kTerms = 150000;
+/// Largest values on both sides: u8 times s8.
+Network run_time_product(int64_t terms) {
   Network n("product");
-  const TensorId a = n.add_input("a", DataType::kFloat32, {1, kTerms});
-  const TensorId b = n.add_input("b", DataType::kFloat32, {kTerms, 1});
+  const TensorId a = n.add_input("a", DataType::kFloat32, {1, terms});
+  const TensorId b = n.add_input("b", DataType::kFloat32, {terms, 1});
   n.mark_output(n.matrix_multiply(fake_quantized(n, a, 1.0f, DataType::kUInt8),
                                   fake_quantized(n, b, 1.0f, DataType::kInt8), {}, "product"),
                 "y");
-  const float got = first_value(n, nullptr, first_tactics(),
+  return n;
+}
+
+TEST(Limits, RunTimeProductWithSumsBeyondInt32) {
+  constexpr int64_t kTerms = 150000;
+  const float got = first_value(run_time_product(kTerms), nullptr, first_tactics(),
                                 {filled({1, kTerms}, 255.0f), filled({kTerms, 1}, 127.0f)});
   EXPECT_NEAR(got, 255.0 * 127.0 * kTerms, 1e5);
 }
 
 TEST(Limits, RunTimeProductWhoseExtentIsKnownLate) {
   constexpr int64_t kTerms = 150000;
-  Network n("product");
-  const TensorId a = n.add_input("a", DataType::kFloat32, {1, kDynamic});
-  const TensorId b = n.add_input("b", DataType::kFloat32, {kDynamic, 1});
-  n.mark_output(n.matrix_multiply(fake_quantized(n, a, 1.0f, DataType::kUInt8),
-                                  fake_quantized(n, b, 1.0f, DataType::kInt8), {}, "product"),
-                "y");
+  const Network n = run_time_product(kDynamic);
   BuildOptions options = first_tactics();
   const auto profile = [](int64_t max) {
     return Profile{{"a", {{1, 1}, {1, 8}, {1, max}}}, {"b", {{1, 1}, {8, 1}, {max, 1}}}};

@@ -150,7 +150,8 @@ TEST_F(Pipeline, BenchTellsWhatItMeasured) {
   Words with_layers = bench;
   with_layers.push_back("--layers");
   const std::string text = octile_ok(place_, with_layers);
-  for (const auto& layer : octile_json(place_, {"inspect", "i.plan"}).at("layers")) {
+  const auto inspected = octile_json(place_, {"inspect", "i.plan"});  // outlives the loop
+  for (const auto& layer : inspected.at("layers")) {
     EXPECT_TRUE(contains(text, layer.at("name")));
   }
   const Ended too_many = octile(place_, {"bench", "i.plan", "--batch", "9"});

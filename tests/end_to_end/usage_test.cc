@@ -1,5 +1,6 @@
 // What the program says about itself, its exit codes, and what goes to stdout and to stderr.
-#include <regex>
+#include <cstdio>
+#include <sstream>
 
 #include "end_to_end/digits.h"
 #include "end_to_end/program.h"
@@ -9,6 +10,17 @@ namespace {
 
 const char* const kVerbs[] = {"calibrate", "build",  "run",     "bench",
                               "inspect",   "retime", "devices", "completion"};
+
+/// True when a line begins so behind its indentation.
+bool has_line(const std::string& text, const std::string& start) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t at = line.find_first_not_of(' ');
+    if (at != std::string::npos && at > 0 && line.compare(at, start.size(), start) == 0)
+      return true;
+  }
+  return false;
+}
 
 /// y = relu(x), a model that builds in no time.
 std::string tiny_model() {
@@ -23,9 +35,7 @@ TEST(Usage, HelpListsEveryVerbAndTheExitCodes) {
   EXPECT_EQ(help.code, 0);
   EXPECT_EQ(help.err, "");
   for (const char* verb : kVerbs) {
-    EXPECT_TRUE(std::regex_search(help.out, std::regex("\n +" + std::string(verb) + " ")))
-        << verb << " is not in:\n"
-        << help.out;
+    EXPECT_TRUE(has_line(help.out, std::string(verb) + " ")) << verb << " is not in:\n" << help.out;
   }
   EXPECT_TRUE(contains(help.out, "0 ok, 1 failed, 2 wrong usage, 3 unsupported model"));
 }
@@ -47,8 +57,12 @@ TEST(Usage, Version) {
   const Place place;
   const Ended version = octile(place, {"--version"});
   EXPECT_EQ(version.code, 0);
-  EXPECT_TRUE(std::regex_match(version.out, std::regex("octile \\d+\\.\\d+\\.\\d+\n")))
+  unsigned major = 0, minor = 0, patch = 0;
+  ASSERT_EQ(std::sscanf(version.out.c_str(), "octile %u.%u.%u", &major, &minor, &patch), 3)
       << version.out;
+  std::ostringstream whole;
+  whole << "octile " << major << "." << minor << "." << patch << "\n";
+  EXPECT_EQ(version.out, whole.str());
 }
 
 TEST(Usage, WrongWordsEndWith2AndNothingOnStdout) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "formats/onnx/tensor_proto.h"
 
@@ -33,11 +34,6 @@ Shape declared_shape(const Tensor& value, const onnx::TypeProto_Tensor& type,
   check(list && fixed.volume() == value.volume(), ErrorCode::kInvalidArgument,
         "{} has shape {}, but the model declares ({})", place, value.shape().to_string(), shown);
   return fixed;
-}
-
-bool is_real(DataType type) {
-  return type == DataType::kFloat32 || type == DataType::kFloat64 || type == DataType::kFloat16 ||
-         type == DataType::kBFloat16;
 }
 
 /// Reals are rounded to the type of the network; nothing else may change.

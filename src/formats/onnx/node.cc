@@ -279,6 +279,14 @@ TensorId Node::cast(TensorId x, DataType to) {
   return state_.network.type(x) == to ? x : add(Cast{to}, {x});
 }
 
+TensorId Node::reshape(TensorId x, std::vector<int64_t> dims) {
+  Shuffle op;
+  op.has_reshape = true;
+  op.dims = std::move(dims);
+  op.zero_is_placeholder = false;
+  return add(std::move(op), {x});
+}
+
 TensorId Node::with_scalar(ElementwiseKind kind, TensorId x, double value) {
   Tensor scalar(DataType::kFloat64, Shape{});
   *scalar.as<double>() = value;

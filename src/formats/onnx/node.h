@@ -90,6 +90,8 @@ class Node {
   }
   TensorId unary(UnaryKind kind, TensorId x) { return add(Unary{kind}, {x}); }
   TensorId cast(TensorId x, DataType to);
+  /// A 0 among `dims` is an extent of 0; one may be −1.
+  TensorId reshape(TensorId x, std::vector<int64_t> dims);
   /// x ∘ value with a scalar of x's type.
   TensorId with_scalar(ElementwiseKind kind, TensorId x, double value);
 

@@ -18,14 +18,6 @@ TensorId counting(Node& node, int64_t count, DataType type, int axis, int rank) 
   return node.add_constant(Tensor::int64s(values).cast(type).reshaped(shape), "counting");
 }
 
-TensorId reshaped(Node& node, TensorId x, std::vector<int64_t> dims) {
-  Shuffle op;
-  op.has_reshape = true;
-  op.dims = std::move(dims);
-  op.zero_is_placeholder = false;
-  return node.add(std::move(op), {x});
-}
-
 int64_t fixed_extent(Node& node, int index, int axis) {
   const int64_t extent = node.shape(index)[axis];
   if (extent == kDynamic) {
@@ -42,7 +34,7 @@ TensorId unsqueezed(Node& node, TensorId x, int axis) {
     node.unsupported("its indices have more than one unknown extent");
   }
   dims.insert(dims.begin() + axis, 1);
-  return reshaped(node, x, std::move(dims));
+  return node.reshape(x, std::move(dims));
 }
 
 /// 1.0 where x is the first largest along `axis`.
@@ -87,8 +79,8 @@ void import_hardmax(Node& node) {
   int64_t columns = 1;
   for (int a = first; a < x.rank(); ++a) columns *= x[a];
   node.require(columns > 0, "axis {} leaves nothing of {}", given, x.to_string());
-  const TensorId rows = reshaped(node, node.in(0), {-1, columns});
-  node.output(reshaped(node, hardmax(node, rows, 1), x.to_vector()));
+  const TensorId rows = node.reshape(node.in(0), {-1, columns});
+  node.output(node.reshape(hardmax(node, rows, 1), x.to_vector()));
 }
 
 void import_eye_like(Node& node) {
@@ -139,7 +131,7 @@ void import_compress(Node& node) {
   if (node.has_attribute("axis")) {
     axis = node.axis(node.integer("axis"), node.rank(0));
   } else {
-    x = reshaped(node, x, {-1});
+    x = node.reshape(x, {-1});
   }
   node.output(node.add(Gather{axis}, {x, node.add_constant(Tensor::int64s(kept), "kept")}));
 }
@@ -156,8 +148,8 @@ void import_reverse_sequence(Node& node) {
   node.require(node.shape(1) == Shape{batches}, "its sequence_lens {} must be ({})",
                node.shape(1).to_string(), batches);
   const TensorId length =
-      reshaped(node, node.cast(node.in(1), DataType::kInt64),
-               time == 0 ? std::vector<int64_t>{1, batches} : std::vector<int64_t>{batches, 1});
+      node.reshape(node.cast(node.in(1), DataType::kInt64),
+                   time == 0 ? std::vector<int64_t>{1, batches} : std::vector<int64_t>{batches, 1});
   const TensorId t = counting(node, times, DataType::kInt64, int(time), 2);
   const TensorId b = counting(node, batches, DataType::kInt64, int(batch), 2);
   const TensorId last = node.with_scalar(ElementwiseKind::kSub, length, 1.0);
@@ -169,9 +161,9 @@ void import_reverse_sequence(Node& node) {
       node.with_scalar(ElementwiseKind::kMul, slow, double(time == 0 ? batches : times)), fast);
   std::vector<int64_t> rows{times * batches}, dims = x.to_vector();
   rows.insert(rows.end(), dims.begin() + 2, dims.end());
-  const TensorId flat = reshaped(node, node.in(0), rows);
-  const TensorId moved = node.add(Gather{0}, {flat, reshaped(node, row, {-1})});
-  node.output(reshaped(node, moved, dims));
+  const TensorId flat = node.reshape(node.in(0), rows);
+  const TensorId moved = node.add(Gather{0}, {flat, node.reshape(row, {-1})});
+  node.output(node.reshape(moved, dims));
 }
 
 }  // namespace octile

@@ -18,14 +18,6 @@ ScatterReduction reduction_of(Node& node) {
   return ScatterReduction::kNone;
 }
 
-TensorId reshaped(Node& node, TensorId x, std::vector<int64_t> dims) {
-  Shuffle op;
-  op.has_reshape = true;
-  op.dims = std::move(dims);
-  op.zero_is_placeholder = false;
-  return node.add(std::move(op), {x});
-}
-
 /// The spatial extent whose pooling gave `in`, at the least.
 int64_t unpooled_extent(Node& node, size_t axis, int64_t in) {
   const auto entry = [&](std::string_view name, size_t index, int64_t otherwise) {
@@ -101,9 +93,9 @@ void import_max_unpool(Node& node) {
     volume *= extent;
   }
   const TensorId zeros = node.add_constant(Tensor(node.type(0), Shape{volume}), "zeros");
-  const TensorId image = node.add(ScatterElements{}, {zeros, reshaped(node, node.in(1), {-1}),
-                                                      reshaped(node, node.in(0), {-1})});
-  const TensorId shaped = reshaped(node, image, y.to_vector());
+  const TensorId image = node.add(
+      ScatterElements{}, {zeros, node.reshape(node.in(1), {-1}), node.reshape(node.in(0), {-1})});
+  const TensorId shaped = node.reshape(image, y.to_vector());
   node.output(node.has(2) ? grown(node, shaped, y, node.integers(2, "output_shape")) : shaped);
 }
 

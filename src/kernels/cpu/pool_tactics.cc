@@ -139,10 +139,7 @@ std::string refuse(const StepView& view) {
   for (const PlanTensor* t : {&x, &y}) {
     if (t->layout != Layout::kChannelsLast || t->shape.rank() > 4) return "not channels-last";
   }
-  const Geometry g = geometry_of(*step, x.shape, y.shape);
-  if (step->kind == PoolingKind::kAverage && !sum_fits(g.kernel_h * g.kernel_w, 255)) {
-    return "the int32 sum of a window could overflow";
-  }
+  if (!window_sums_fit(*step, x.shape, y.shape)) return "the int32 sum of a window could overflow";
   return "";
 }
 

@@ -152,9 +152,8 @@ std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
 std::string refuse_int8(const StepView& view) {
   if (std::string reason = refuse(view, is_8bit); !reason.empty()) return reason;
   const auto& step = *view.as<PoolStep>();
-  const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
-  if (step.kind == PoolingKind::kMax || sum_fits(g.kernel_h * g.kernel_w, 255)) return "";
-  return "the int32 sum of a window could overflow";
+  const bool fit = window_sums_fit(step, view.inputs[0].shape, view.outputs[0].shape);
+  return fit ? "" : "the int32 sum of a window could overflow";
 }
 std::string refuse_float(const StepView& view) { return refuse(view, is_float); }
 
