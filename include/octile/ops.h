@@ -526,66 +526,68 @@ struct Determinant {
   static constexpr std::string_view kName = "Determinant";
   static constexpr auto fields() { return std::make_tuple(); }
   bool operator==(const Determinant&) const = default;
-  // Recurrent networks and signals.
-  enum class RecurrentKind : uint8_t { kRnn, kGru, kLstm };
-  enum class RecurrentDirection : uint8_t { kForward, kReverse, kBidirectional };
-  /// in: x (T, N, I), weights (D, G·H, I), recurrence (D, G·H, H), [bias (D, 2·G·H)],
-  /// [lengths (N) int32], [initial h (D, N, H)], [initial c (D, N, H)], [peepholes (D, 3·H)]
-  /// → y (T, D, N, H), last h (D, N, H), and of an LSTM last c (D, N, H).
-  /// D directions (2 when bidirectional), G gates in ONNX's order (RNN 1; GRU z, r, h; LSTM i, o,
-  /// f, c). `activations`: 1, 2 or 3 a direction: ONNX's f, g, h. clip bounds the gates' sums (0:
-  /// none). A sequence shorter than T is followed by zeros in y; a reversed one begins at its end.
-  struct Recurrent {
-    RecurrentKind kind = RecurrentKind::kLstm;
-    RecurrentDirection direction = RecurrentDirection::kForward;
-    std::vector<Activation> activations;
-    float clip = 0.0f;
-    bool input_forget = false;         // LSTM: the forget gate is 1 − the input gate
-    bool linear_before_reset = false;  // GRU: the reset gate comes after the product
-    bool has_bias = false, has_lengths = false;
-    bool has_initial_h = false, has_initial_c = false, has_peepholes = false;
-    static constexpr std::string_view kName = "Recurrent";
-    static constexpr auto fields() {
-      return std::make_tuple(
-          OCTILE_FIELD(Recurrent, kind), OCTILE_FIELD(Recurrent, direction),
-          OCTILE_FIELD(Recurrent, activations), OCTILE_FIELD(Recurrent, clip),
-          OCTILE_FIELD(Recurrent, input_forget), OCTILE_FIELD(Recurrent, linear_before_reset),
-          OCTILE_FIELD(Recurrent, has_bias), OCTILE_FIELD(Recurrent, has_lengths),
-          OCTILE_FIELD(Recurrent, has_initial_h), OCTILE_FIELD(Recurrent, has_initial_c),
-          OCTILE_FIELD(Recurrent, has_peepholes));
-    }
-    bool operator==(const Recurrent&) const = default;
-  };
+};
 
-  /// in: x (…, 1) real or (…, 2) complex → its discrete Fourier transform along `axis` (not the
-  /// last), (…, 2). The axis is cut or filled with zeros to `length` first (0: as it is). onesided:
-  /// only the first length/2 + 1 of the result. inverse: conjugate, divided by the length.
-  struct Fourier {
-    int64_t axis = 1, length = 0;
-    bool inverse = false, onesided = false;
-    static constexpr std::string_view kName = "Fourier";
-    static constexpr auto fields() {
-      return std::make_tuple(OCTILE_FIELD(Fourier, axis), OCTILE_FIELD(Fourier, length),
-                             OCTILE_FIELD(Fourier, inverse), OCTILE_FIELD(Fourier, onesided));
-    }
-    bool operator==(const Fourier&) const = default;
-  };
+// --- recurrent networks and signals ---
+
+enum class RecurrentKind : uint8_t { kRnn, kGru, kLstm };
+enum class RecurrentDirection : uint8_t { kForward, kReverse, kBidirectional };
+/// in: x (T, N, I), weights (D, G·H, I), recurrence (D, G·H, H), [bias (D, 2·G·H)],
+/// [lengths (N) int32], [initial h (D, N, H)], [initial c (D, N, H)], [peepholes (D, 3·H)]
+/// → y (T, D, N, H), last h (D, N, H), and of an LSTM last c (D, N, H).
+/// D directions (2 when bidirectional), G gates in ONNX's order (RNN 1; GRU z, r, h; LSTM i, o,
+/// f, c). `activations`: 1, 2 or 3 a direction: ONNX's f, g, h. clip bounds the gates' sums (0:
+/// none). A sequence shorter than T is followed by zeros in y; a reversed one begins at its end.
+struct Recurrent {
+  RecurrentKind kind = RecurrentKind::kLstm;
+  RecurrentDirection direction = RecurrentDirection::kForward;
+  std::vector<Activation> activations;
+  float clip = 0.0f;
+  bool input_forget = false;         // LSTM: the forget gate is 1 − the input gate
+  bool linear_before_reset = false;  // GRU: the reset gate comes after the product
+  bool has_bias = false, has_lengths = false;
+  bool has_initial_h = false, has_initial_c = false, has_peepholes = false;
+  static constexpr std::string_view kName = "Recurrent";
+  static constexpr auto fields() {
+    return std::make_tuple(
+        OCTILE_FIELD(Recurrent, kind), OCTILE_FIELD(Recurrent, direction),
+        OCTILE_FIELD(Recurrent, activations), OCTILE_FIELD(Recurrent, clip),
+        OCTILE_FIELD(Recurrent, input_forget), OCTILE_FIELD(Recurrent, linear_before_reset),
+        OCTILE_FIELD(Recurrent, has_bias), OCTILE_FIELD(Recurrent, has_lengths),
+        OCTILE_FIELD(Recurrent, has_initial_h), OCTILE_FIELD(Recurrent, has_initial_c),
+        OCTILE_FIELD(Recurrent, has_peepholes));
+  }
+  bool operator==(const Recurrent&) const = default;
+};
+
+/// in: x (…, 1) real or (…, 2) complex → its discrete Fourier transform along `axis` (not the
+/// last), (…, 2). The axis is cut or filled with zeros to `length` first (0: as it is). onesided:
+/// only the first length/2 + 1 of the result. inverse: conjugate, divided by the length.
+struct Fourier {
+  int64_t axis = 1, length = 0;
+  bool inverse = false, onesided = false;
+  static constexpr std::string_view kName = "Fourier";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Fourier, axis), OCTILE_FIELD(Fourier, length),
+                           OCTILE_FIELD(Fourier, inverse), OCTILE_FIELD(Fourier, onesided));
+  }
+  bool operator==(const Fourier&) const = default;
+};
 
 #undef OCTILE_FIELD
 
-  /// Every op. The order is part of the plan file's version: append only.
-  using Op =
-      std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
-                   Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
-                   Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize,
-                   GatherElements, GatherNd, ScatterElements, ScatterNd, PoolingIndices, GridSample,
-                   RoiAlign, CumulativeSum, Determinant, Recurrent, Fourier>;
+/// Every op. The order is part of the plan file's version: append only.
+using Op = std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
+                        Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
+                        Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize,
+                        GatherElements, GatherNd, ScatterElements, ScatterNd, PoolingIndices,
+                        GridSample, RoiAlign, CumulativeSum, Determinant, Recurrent, Fourier>;
 
-  /// "Convolution", "Activation", …
-  inline std::string_view name_of(const Op& op) {
-    return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kName; }, op);
-  }
-  /// "Convolution(window=(kernel=[5, 5] …) groups=1)"
-  std::string to_string(const Op& op);
+/// "Convolution", "Activation", …
+inline std::string_view name_of(const Op& op) {
+  return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kName; }, op);
+}
+/// "Convolution(window=(kernel=[5, 5] …) groups=1)"
+std::string to_string(const Op& op);
 
 }  // namespace octile
