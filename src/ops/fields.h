@@ -69,6 +69,7 @@ template <>
 std::span<const std::string_view> enum_names<ScatterReduction>();
 template <>
 std::span<const std::string_view> enum_names<GridPadding>();
+template <>
 std::span<const std::string_view> enum_names<RecurrentKind>();
 template <>
 std::span<const std::string_view> enum_names<RecurrentDirection>();
