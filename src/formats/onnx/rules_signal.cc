@@ -21,7 +21,8 @@ int64_t parts_of(Node& node, const Shape& x) {
 /// One scalar that must be a length: positive, moderate.
 int64_t length_input(Node& node, int index, std::string_view what) {
   const int64_t length = node.integer_input(index, what);
-  node.require(length > 0 && length <= kMostMadeElements, "its {} is {}", what, length);
+  node.require(length > 0 && length <= kMostMadeElements, "its {} is {}, out of range (1 to {})",
+               what, length, kMostMadeElements);
   return length;
 }
 
