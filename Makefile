@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo test test-all conformance fuzz asan tsan lint format reproduce \
-  bench-calibration check-install install uninstall clean
+  bench-calibration accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,15 @@ bench-calibration: build build/bench-venv/bin/python3 ## Histograms and threshol
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
 	@build/bench-venv/bin/python3 benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
+
+build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
+	@tools/install_dependencies.sh bench
+	@echo "ONNX Runtime, OpenVINO and NNCF go to build/accuracy-venv"
+	@python3 -m venv build/accuracy-venv
+	@build/accuracy-venv/bin/pip install -q -r benchmarks/accuracy/requirements.txt && touch $@
+
+accuracy: build build/accuracy-venv/installed ## INT8 accuracy on real models beside ONNX Runtime and NNCF (MODELS=DIR)
+	@build/accuracy-venv/bin/python3 benchmarks/accuracy/accuracy.py build/release/octile
 
 check-install: deps ## Install to a temporary prefix and build a consumer against the package
 	@tools/check_install.sh

@@ -165,7 +165,7 @@ void refuse_without_int8(const Flags& flags) {
   if (flags.int8) return;
   for (const char* flag :
        {"--calibrate", "--cache", "--scheme", "--method", "--percentile", "--reproducible",
-        "--layer-scheme", "--range", "--first", "--samples", "--seed", "--batch"}) {
+        "--layer-scheme", "--range", "--recipe", "--first", "--samples", "--seed", "--batch"}) {
     if (flags.command->count(flag) > 0) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
@@ -196,7 +196,11 @@ void run(const Session& session, const Flags& flags) {
   apply_ranges(network, flags.ranges);
   BuildOptions options = build_options(session, flags, network);
   std::optional<CalibrationTable> table;
-  if (flags.int8) table = flags.calibration.obtain(session, network);
+  if (flags.int8) {
+    network = flags.calibration.before_calibration(session, network);
+    table = flags.calibration.obtain(session, network);
+    flags.calibration.before_build(session, network, options, table ? &*table : nullptr);
+  }
   if (table && flags.calibration.flags.preprocess.empty() && !table->preprocess.empty()) {
     options.preprocess = Preprocess::from_json(table->preprocess);
   }
@@ -253,6 +257,7 @@ void add_build(CLI::App& app, Session& session) {
       *command,
       "Calibration cache, Octile's or TensorRT's. Where the file exists it is read, and\n"
       "--calibrate is not run again; else --calibrate is run and the file written");
+  flags->calibration.add_recipes(*command);
   add_engine_options(*command, *flags);
   command->callback([&session, flags] { run(session, *flags); });
 }

@@ -55,7 +55,18 @@ void CalibrationFlags::add(CLI::App& command, const std::string& about_cache) {
   flags.add(command);
 }
 
+void CalibrationFlags::add_recipes(CLI::App& command) {
+  command
+      .add_option("--recipe", recipes,
+                  "Ways to more accuracy (docs/accuracy.md), repeatable or separated by commas")
+      ->check(CLI::IsMember(recipe_names()))
+      ->delimiter(',');
+}
+
 void CalibrationFlags::check() const {
+  if (!recipes.empty() && data.empty()) {
+    throw CLI::ValidationError("--recipe", "needs --calibrate DATA: recipes measure on samples");
+  }
   if (percentile_option_->count() > 0 && method != "percentile") {
     throw CLI::ValidationError("--percentile", "needs --method percentile");
   }
@@ -135,6 +146,20 @@ std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
   CalibrationTable table = collect(session, network);
   if (!cache.empty()) write(table, false, "");
   return table;
+}
+
+Network CalibrationFlags::before_calibration(const Session& session, const Network& network) const {
+  if (recipes.empty()) return network;
+  const auto samples = open(network, flags.options().preprocess);
+  return octile::before_calibration(network, recipes, samples.get(), options(session));
+}
+
+void CalibrationFlags::before_build(const Session& session, Network& network,
+                                    BuildOptions& options_, const CalibrationTable* table) const {
+  if (recipes.empty()) return;
+  const std::string known = table != nullptr ? table->preprocess : "";
+  const auto samples = open(network, flags.options(known).preprocess);
+  octile::before_build(network, options_, table, recipes, samples.get(), options(session));
 }
 
 }  // namespace octile::cli

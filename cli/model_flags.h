@@ -20,9 +20,12 @@ struct CalibrationFlags {
   std::string data, cache, method = "entropy";
   double percentile = 99.99;
   bool reproducible = false;
+  std::vector<std::string> recipes;
   DataFlags flags;
   /// `about_cache`: what --cache means to this command.
   void add(CLI::App& command, const std::string& about_cache);
+  /// --recipe, for commands that quantize after calibrating.
+  void add_recipes(CLI::App& command);
   /// Refuses at once what would fail after a long calibration.
   void check() const;
   /// Calibrates from --calibrate.
@@ -32,6 +35,10 @@ struct CalibrationFlags {
   /// method, preprocessing or, with --calibrate, other samples; else --calibrate is collected and
   /// --cache written. nullopt when neither was given.
   std::optional<CalibrationTable> obtain(const Session& session, const Network& network) const;
+  /// The recipes that come before obtain(), and those after it.
+  Network before_calibration(const Session& session, const Network& network) const;
+  void before_build(const Session& session, Network& network, BuildOptions& options,
+                    const CalibrationTable* table) const;
 
  private:
   CalibrationOptions options(const Session& session) const;

@@ -24,6 +24,8 @@ struct BuildOptions {
   /// False: a float engine.
   bool int8 = false;
   Scheme scheme = Scheme::kStaticSymmetric;
+  /// How a channel's weight scale is found: max|w| / 127, or the scale below it of least Σ (w − q)².
+  enum class WeightScales : uint8_t { kMax, kLeastSquares } weight_scales = WeightScales::kMax;
   /// By layer name; the network's own requests (Network::set_precision …) come first, these win.
   /// kInt8 needs `int8`.
   std::map<std::string, Precision> layer_precision;
@@ -61,6 +63,26 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 
 /// Calibrates (life cycle of Calibrator) and builds.
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);
+
+/// Names of the recipes, ways to make INT8 more accurate without other data or training
+/// (docs/accuracy.md), in the order in which they are applied.
+std::vector<std::string> recipe_names();
+
+/// Throws kInvalidArgument for a name that is no recipe's.
+void check_recipe_names(const std::vector<std::string>& names);
+
+/// Applies those of `recipes` that change the float network before its ranges are collected;
+/// calibrate what it returns. The float function stays the same up to rounding. `samples` are run
+/// once for each recipe that measures; null: such a recipe throws kInvalidArgument.
+Network before_calibration(const Network& network, const std::vector<std::string>& recipes,
+                           BatchSource* samples, const CalibrationOptions& calibration);
+
+/// Applies the others, with the ranges known: `network` and `options` become those to build from
+/// with the same table. After it the network is no longer the float one: its biases make up for
+/// quantization.
+void before_build(Network& network, BuildOptions& options, const CalibrationTable* table,
+                  const std::vector<std::string>& recipes, BatchSource* samples,
+                  const CalibrationOptions& calibration);
 
 /// The same plan with tactics chosen anew for this machine (options: tactics, timing_cache, isa,
 /// threads, progress). Results do not change: tactics of int8 steps are bit-equal.

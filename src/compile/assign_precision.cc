@@ -49,7 +49,7 @@ bool is_dequantized(const Network& network, TensorId tensor) {
 }
 
 std::string weighted_refusal(const Network& network, const Group& group, const TensorRanges& ranges,
-                             Scheme scheme) {
+                             Scheme scheme, BuildOptions::WeightScales kind) {
   const TensorId x = network.inputs(group.core)[0];
   const auto source = weight_source(network, group.core);
   const BiasSource bias = bias_source(network, group.core);
@@ -65,8 +65,9 @@ std::string weighted_refusal(const Network& network, const Group& group, const T
     input_scale = params->scale;
     largest = largest_quantized_input(*params, scheme);
   }
-  return accumulator_refusal(network, group.core, weight_scales(network, group.core, input_scale),
-                             input_scale, largest);
+  return accumulator_refusal(network, group.core,
+                             weight_scales(network, group.core, input_scale, kind), input_scale,
+                             largest);
 }
 
 std::string range_refusal(const Network& network, const Group& group, const TensorRanges& ranges) {
@@ -112,6 +113,7 @@ class Assigner {
     const Group& group = groups_[g];
     GroupLabel& label = labels_[g];
     label.scheme = requested_scheme(network_, group, options_);
+    label.weight_scales = options_.weight_scales;
     const Precision wanted = requested_precision(network_, group);
     if (!options_.int8) return false;
     if (wanted == Precision::kFloat32) {
@@ -120,7 +122,7 @@ class Assigner {
     }
     std::string refusal = "no int8 arithmetic for this layer";
     if (kinds_[g] == Int8Kind::kWeighted) {
-      refusal = weighted_refusal(network_, group, ranges_, label.scheme);
+      refusal = weighted_refusal(network_, group, ranges_, label.scheme, label.weight_scales);
     } else if (kinds_[g] != Int8Kind::kNone) {
       refusal = is_dynamic(label.scheme) ? "dynamic schemes quantize weighted layers alone"
                                          : range_refusal(network_, group, ranges_);
@@ -192,21 +194,6 @@ class Assigner {
 };
 
 }  // namespace
-
-std::vector<float> weight_scales(const Network& network, LayerId layer, float input_scale) {
-  const Tensor& weights = *weight_source(network, layer)->value;
-  const BiasSource bias = bias_source(network, layer);
-  std::vector<float> largest(static_cast<size_t>(output_channels(network, layer)), 0.0f);
-  for_each_weight(weights.shape(), output_channel_axis(network, layer), [&](int64_t i, int64_t c) {
-    float& m = largest[static_cast<size_t>(c)];
-    m = std::max(m, std::fabs(weights.as<float>()[i]));
-  });
-  for (size_t c = 0; c < largest.size(); ++c) {
-    const float b = bias.value != nullptr ? bias.value->as<float>()[c] : 0.0f;
-    largest[c] = weight_scale(largest[c], b, input_scale);
-  }
-  return largest;
-}
 
 std::string accumulator_refusal(const Network& network, LayerId layer,
                                 const std::vector<float>& scales, float input_scale,

@@ -13,7 +13,8 @@ namespace octile {
 struct GroupLabel {
   bool int8 = false;
   Scheme scheme = Scheme::kStaticSymmetric;  // says how the group's inputs are quantized
-  std::string note;                          // why it stays float, when INT8 was wanted
+  BuildOptions::WeightScales weight_scales = BuildOptions::WeightScales::kMax;
+  std::string note;  // why it stays float, when INT8 was wanted
 };
 
 /// Puts the requests by name onto the network's layers. Before the passes: a layer that is folded
@@ -34,6 +35,7 @@ std::string accumulator_refusal(const Network& network, LayerId layer,
 
 /// Scales of a plain-float weighted layer, one an output channel (docs/arithmetic.md). input_scale
 /// 0: dynamic.
-std::vector<float> weight_scales(const Network& network, LayerId layer, float input_scale);
+std::vector<float> weight_scales(const Network& network, LayerId layer, float input_scale,
+                                 BuildOptions::WeightScales kind);
 
 }  // namespace octile

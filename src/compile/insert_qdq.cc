@@ -58,13 +58,14 @@ class Inserter {
       input_scale = ranges_.params(x, scheme_of(x, labels_[g]))->scale;
     }
     const int axis = output_channel_axis(network_, layer);
-    Quantize quantize{.type = DataType::kInt8,
-                      .scale = weight_scales(network_, layer, input_scale),
-                      .zero_point = 0,
-                      .axis = axis,
-                      .lo = -127,
-                      .hi = 127,
-                      .dynamic = false};
+    Quantize quantize{
+        .type = DataType::kInt8,
+        .scale = weight_scales(network_, layer, input_scale, labels_[g].weight_scales),
+        .zero_point = 0,
+        .axis = axis,
+        .lo = -127,
+        .hi = 127,
+        .dynamic = false};
     const Dequantize dequantize{
         .scale = quantize.scale, .zero_point = 0, .axis = axis, .dynamic = false};
     const TensorId weights = network_.inputs(layer)[1];

@@ -1,0 +1,155 @@
+// See layer_errors.h. Beside every quantized layer a probe is put that computes the same from
+// quantized input and weights; means of the difference are layers, too, so that only a few numbers
+// a layer leave the engine.
+#include "tune/layer_errors.h"
+
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "compile/assign_precision.h"
+#include "compile/free_name.h"
+#include "compile/insert_qdq.h"
+#include "compile/passes.h"
+#include "compile/weighted.h"
+#include "tune/observe.h"
+
+namespace octile {
+namespace {
+
+struct Probe {
+  LayerId layer;
+  std::string mean, noise, signal;  // names of the tensors that hold them, by channel
+};
+
+class Prober {
+ public:
+  Prober(const Network& network, const Network& quantized)
+      : quantized_(quantized), probed_(network) {}
+
+  void add(LayerId layer) {
+    const std::vector<TensorId> inputs = probed_.inputs(layer);
+    const std::string name = probed_.name(layer) + ".probe";
+    std::vector<TensorId> operands = inputs;
+    operands[0] = on_grid(quantized_.inputs(layer)[0], name);
+    const auto weights = constant_float(quantized_, quantized_.inputs(layer)[1]);
+    operands[1] = probed_.constant(*weights, free_name(probed_, name + ".weights"));
+    const LayerId copy = probed_.add(probed_.op(layer), operands, free_name(probed_, name));
+    const TensorId y = probed_.output(layer), q = probed_.output(copy);
+    const TensorId error = probed_.elementwise(q, y, ElementwiseKind::kSub, fresh(name + ".error"));
+    probes_.push_back({layer, mean(error, layer, name + ".mean"),
+                       mean(squared(error, name + ".error2"), layer, name + ".noise"),
+                       mean(squared(y, name + ".signal2"), layer, name + ".signal")});
+  }
+
+  const Network& network() const { return probed_; }
+  const std::vector<Probe>& probes() const { return probes_; }
+
+ private:
+  std::string fresh(const std::string& name) const { return free_name(probed_, name); }
+
+  /// The same Quantize and Dequantize in the probed network, where tensors have the same handles.
+  TensorId on_grid(TensorId dequantized, const std::string& name) {
+    const LayerId d = quantized_.producer(dequantized);
+    const LayerId q = quantized_.producer(quantized_.inputs(d)[0]);
+    const auto found = copies_.find(dequantized.index);
+    if (found != copies_.end()) return found->second;
+    const LayerId quantize =
+        probed_.add(quantized_.op(q), {quantized_.inputs(q)[0]}, fresh(name + ".quantize"));
+    const LayerId dequantize =
+        probed_.add(quantized_.op(d), probed_.outputs(quantize), fresh(name + ".dequantize"));
+    return copies_[dequantized.index] = probed_.output(dequantize);
+  }
+
+  TensorId squared(TensorId t, const std::string& name) {
+    return probed_.elementwise(t, t, ElementwiseKind::kMul, fresh(name));
+  }
+
+  std::string mean(TensorId t, LayerId layer, const std::string& name) {
+    const int rank = probed_.shape(t).rank();
+    const bool product = std::holds_alternative<MatrixMultiply>(probed_.op(layer));
+    const int channels = product ? rank - 1 : 1;
+    Reduce reduce{.kind = ReduceKind::kMean, .axes = {}, .keep_dims = false};
+    for (int axis = 0; axis < rank; ++axis) {
+      if (axis != channels) reduce.axes.push_back(axis);
+    }
+    return probed_.name(probed_.reduce(t, reduce, fresh(name)));
+  }
+
+  const Network& quantized_;
+  Network probed_;
+  std::vector<Probe> probes_;
+  std::unordered_map<int32_t, TensorId> copies_;  // dequantized tensor → its copy
+};
+
+void add_scaled(std::vector<double>& sum, const Tensor& values, double factor) {
+  sum.resize(static_cast<size_t>(values.volume()), 0.0);
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += factor * values.as<float>()[i];
+}
+
+double average(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double v : values) sum += v;
+  return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
+}
+
+std::vector<LayerError> measured(const Prober& prober, BatchSource& source,
+                                 const CalibrationOptions& calibration) {
+  std::vector<std::string> names;
+  for (const Probe& probe : prober.probes()) {
+    names.insert(names.end(), {probe.mean, probe.noise, probe.signal});
+  }
+  std::unordered_map<std::string, std::vector<double>> sums;
+  double rows = 0.0;
+  observe(prober.network(), source, calibration, names, "layer errors",
+          [&](int64_t count, const std::map<std::string, Tensor>& values) {
+            rows += static_cast<double>(count);
+            for (const auto& [name, value] : values) {
+              add_scaled(sums[name], value, static_cast<double>(count));
+            }
+          });
+  std::vector<LayerError> errors;
+  for (const Probe& probe : prober.probes()) {
+    LayerError error{.layer = probe.layer, .mean = sums.at(probe.mean)};
+    for (double& mean : error.mean) mean /= rows;
+    error.noise = average(sums.at(probe.noise)) / rows;
+    error.signal = average(sums.at(probe.signal)) / rows;
+    errors.push_back(std::move(error));
+  }
+  return errors;
+}
+
+}  // namespace
+
+double LayerError::sqnr_db() const {
+  if (noise <= 0.0) return std::numeric_limits<double>::infinity();
+  return 10.0 * std::log10(signal / noise);
+}
+
+Network prepared(const Network& network, const BuildOptions& options) {
+  Network result = network;
+  apply_requests(result, options);
+  run_passes(result, options.disabled_passes, nullptr);
+  return result;
+}
+
+std::vector<LayerError> layer_errors(const Network& network, const CalibrationTable* table,
+                                     const BuildOptions& options, BatchSource& source,
+                                     const CalibrationOptions& calibration) {
+  BuildOptions quiet = options;
+  quiet.log = nullptr;
+  const std::vector<Group> groups = make_groups(network, true);
+  const TensorRanges ranges(network, groups, table);
+  const std::vector<GroupLabel> labels = assign_precision(network, groups, ranges, quiet);
+  Network quantized = network;
+  insert_qdq(quantized, groups, labels, ranges);
+  Prober prober(network, quantized);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const bool weighted = int8_kind(network, groups[g]) == Int8Kind::kWeighted;
+    if (labels[g].int8 && weighted) prober.add(groups[g].core);
+  }
+  if (prober.probes().empty()) return {};
+  return measured(prober, source, calibration);
+}
+
+}  // namespace octile
