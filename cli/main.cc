@@ -14,8 +14,8 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"calibrate", add_calibrate}, {"build", add_build},           {"run", add_run},
-    {"bench", add_bench},         {"inspect", add_inspect},       {"retime", add_retime},
-    {"devices", add_devices},     {"completion", add_completion},
+    {"compare", add_compare},     {"bench", add_bench},           {"inspect", add_inspect},
+    {"retime", add_retime},       {"devices", add_devices},       {"completion", add_completion},
 };
 
 constexpr const char* kDescription =

@@ -10,9 +10,7 @@
 #include <string_view>
 
 namespace octile::cli {
-namespace {
 
-/// Through a temporary file, so that an old cache survives a failure.
 void write_text(const std::string& file, const std::string& text) {
   const std::string temporary = fmt::format("{}.tmp{}", file, getpid());
   std::ofstream out(temporary, std::ios::binary);
@@ -25,8 +23,6 @@ void write_text(const std::string& file, const std::string& text) {
                                             file));
   }
 }
-
-}  // namespace
 
 void ModelFlags::add(CLI::App& command) {
   command.add_option("model", file, "The model, an .onnx file")->required();

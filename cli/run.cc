@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "collected.h"
+#include "metric_flags.h"
 #include "octile/report.h"
 #include "session.h"
 
@@ -11,10 +12,11 @@ namespace octile::cli {
 namespace {
 
 struct Flags {
-  std::string plan, data, labels, metric, reference, output, isa;
+  std::string plan, data, reference, output, isa;
   int profile = -1;
   int64_t show = 5;
   DataFlags flags;
+  MetricFlags metric;
 };
 
 /// The first profile that holds the batch, so that `--batch 64` just works.
@@ -64,7 +66,8 @@ void check_keys(const Batch& batch, const std::vector<Binding>& inputs, const st
 using Names = std::vector<std::string>;
 
 Collected run_all(const Session& session, const Engine& engine, BatchSource& source,
-                  const Flags& flags, int profile, int64_t batch, const Names& kept) {
+                  const Flags& flags, int profile, int64_t batch, const Names& kept,
+                  Ap50* boxes = nullptr) {
   const auto inputs = bindings_of(engine, true);
   const int chosen = profile_for(engine, inputs[0].name, batch, profile);
   ExecutionContext context = engine.create_context(chosen);
@@ -93,6 +96,11 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
       const Tensor result = context.output(output);
       const bool padded = rows < least && result.shape().rank() > 0 && result.shape()[0] == least;
       collected.add(output, padded ? with_rows(result, rows) : result);
+    }
+    if (boxes != nullptr) {
+      std::vector<Tensor> outputs;
+      for (const Binding& b : bindings_of(engine, false)) outputs.push_back(context.output(b.name));
+      boxes->add(outputs, rows);
     }
     if (progress) progress("run", done, source.size());
   }
@@ -130,46 +138,21 @@ void show_predictions(const std::vector<Tensor>& batches, int64_t count) {
   }
 }
 
-/// A file of labels is for the whole data set; --first and --samples cut both alike.
-std::vector<int64_t> labels_for(const Flags& flags, DataOptions options,
-                                const BatchSource& source) {
-  if (flags.labels.empty()) return source.labels();
-  if (flags.flags.seed >= 0) {
-    throw CLI::ValidationError(
-        "--labels with --seed: a file of labels cannot follow samples drawn at random; use data "
-        "that carry their labels");
-  }
-  std::vector<int64_t> labels = load_labels(flags.labels);
-  const bool part = options.first > 0 || options.samples >= 0;
-  const auto first = ptrdiff_t(options.first);
-  options.first = 0;
-  options.samples = -1;
-  const int64_t whole = part ? open_data(flags.data, options)->size() : source.size();
-  if (whole >= 0 && int64_t(labels.size()) != whole) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--labels {}: {} labels, but {} holds {} samples; give one label a "
-                            "sample of the whole data set, whatever --first and --samples choose",
-                            flags.labels, labels.size(), flags.data, whole));
-  }
-  if (part) labels = {labels.begin() + first, labels.begin() + first + ptrdiff_t(source.size())};
-  return labels;
-}
-
 /// Before anything runs, since that may take long.
 void check_metric(const Flags& flags, const Binding& output, const std::vector<int64_t>& labels) {
-  if (flags.metric.empty()) return;
-  if (flags.metric == "agreement" && flags.reference.empty()) {
+  const std::string& metric = flags.metric.metric;
+  if (metric.empty() || flags.metric.boxes()) return;
+  if (metric == "agreement" && flags.reference.empty()) {
     throw CLI::ValidationError("--metric agreement needs --reference PLAN, usually a float one");
   }
-  if (flags.metric != "agreement" && labels.empty()) {
-    throw CLI::ValidationError("--metric " + flags.metric +
+  if (metric != "agreement" && labels.empty()) {
+    throw CLI::ValidationError("--metric " + metric +
                                " needs labels: --labels FILE, or a data set that carries them");
   }
   if (output.type == DataType::kFloat32 && output.shape.rank() >= 2) return;
-  throw Error(
-      ErrorCode::kInvalidArgument,
-      fmt::format("--metric {}: output '{}' is {} {}, not float32 scores (N, classes)",
-                  flags.metric, output.name, name_of(output.type), output.shape.to_string()));
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("--metric {}: output '{}' is {} {}, not float32 scores (N, classes)",
+                          metric, output.name, name_of(output.type), output.shape.to_string()));
 }
 
 Engine load_engine(const Session& session, const std::string& plan, const std::string& isa) {
@@ -183,7 +166,7 @@ Engine load_engine(const Session& session, const std::string& plan, const std::s
 /// --reference, loaded before anything runs, with an output to compare.
 std::optional<Engine> load_reference(const Session& session, const Flags& flags,
                                      const std::string& output) {
-  if (flags.metric != "agreement") return std::nullopt;
+  if (flags.metric.metric != "agreement") return std::nullopt;
   Engine engine = load_engine(session, flags.reference, "");
   for (const Binding& b : bindings_of(engine, false)) {
     if (b.name == output) return engine;
@@ -199,29 +182,33 @@ Names kept_outputs(const Flags& flags, const std::vector<Binding>& outputs) {
   for (const Binding& output : outputs) {
     if (!flags.output.empty()) names.push_back(output.name);
   }
-  const bool scores = !flags.metric.empty() || are_scores(outputs[0]);
+  const bool scores =
+      (!flags.metric.metric.empty() && !flags.metric.boxes()) || are_scores(outputs[0]);
   if (names.empty() && scores) names.push_back(outputs[0].name);
   return names;
 }
 
 void run(const Session& session, const Flags& flags) {
   check_writable("-o", flags.output);
+  flags.metric.check();
   const Engine engine = load_engine(session, flags.plan, flags.isa);
   const DataOptions options = data_options(flags, engine);
   const auto source = open_data(flags.data, options);
   const auto outputs = bindings_of(engine, false);
   const Binding& first = outputs[0];
-  const std::vector<int64_t> labels = labels_for(flags, options, *source);
+  const std::vector<int64_t> labels = labels_for(flags.metric, flags.data, options, *source);
   check_metric(flags, first, labels);
   const std::optional<Engine> reference = load_reference(session, flags, first.name);
   const Names kept = kept_outputs(flags, outputs);
-  const auto collected =
-      run_all(session, engine, *source, flags, flags.profile, options.batch, kept);
+  std::optional<Ap50> boxes;
+  if (flags.metric.boxes()) boxes.emplace(flags.metric, flags.data, *source);
+  const auto collected = run_all(session, engine, *source, flags, flags.profile, options.batch,
+                                 kept, boxes ? &*boxes : nullptr);
   if (!flags.output.empty()) {
     const auto arrays = collected.arrays();
     save_npz(flags.output, arrays);
     session.log()(LogLevel::kInfo, fmt::format("{}: {} arrays", flags.output, arrays.size()));
-  } else if (kept.empty()) {
+  } else if (kept.empty() && !boxes) {
     session.log()(LogLevel::kInfo, fmt::format("output '{}' is no list of scores: nothing to "
                                                "print; -o FILE.npz writes the outputs",
                                                first.name));
@@ -233,8 +220,10 @@ void run(const Session& session, const Flags& flags) {
         run_all(session, *reference, *again, flags, -1, options.batch, {first.name});
     fmt::print("agreement: {:.4f}\n",
                top1_agreement(collected.joined(first.name), theirs.joined(first.name)));
-  } else if (!flags.metric.empty() || (are_scores(first) && !labels.empty())) {
-    const std::string metric = flags.metric.empty() ? "top1" : flags.metric;
+  } else if (boxes) {
+    fmt::print("ap50: {:.4f}\n", boxes->value());
+  } else if (!flags.metric.metric.empty() || (are_scores(first) && !labels.empty())) {
+    const std::string metric = flags.metric.metric.empty() ? "top1" : flags.metric.metric;
     fmt::print("{}: {:.4f}\n", metric,
                top_k_accuracy(collected.joined(first.name), labels, metric == "top5" ? 5 : 1));
   }
@@ -252,12 +241,7 @@ void add_run(CLI::App& app, Session& session) {
   command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
       ->required();
   flags->flags.add(*command);
-  command->add_option(
-      "--labels", flags->labels,
-      "Labels: one integer a line, .npy, or IDX (default: those of the data); one a\n"
-      "sample of the whole data set, cut by --first and --samples as the data");
-  command->add_option("--metric", flags->metric, "top1, top5 or agreement")
-      ->check(CLI::IsMember({"top1", "top5", "agreement"}));
+  flags->metric.add(*command);
   command->add_option("--reference", flags->reference, "Plan to agree with");
   command->add_option(
       "-o,--output", flags->output,

@@ -36,6 +36,7 @@ struct Command {
 void add_calibrate(CLI::App& app, Session& session);
 void add_build(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
+void add_compare(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
 void add_retime(CLI::App& app, Session& session);

@@ -36,7 +36,7 @@ PUBLIC = {
     "runtime": {"engine.h"},
     "calibrate": {"calibration.h", "data.h"},
     "tune": {"builder.h"},
-    "report": {"report.h"},
+    "report": {"report.h", "detection.h"},
 }
 SUBROOMS = ("portable", "cpu", "onednn")
 LEAF = re.compile(r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc$|_leaf\.h$")

@@ -50,6 +50,22 @@ struct Preprocess {
   static Preprocess from_json(std::string_view json);
 };
 
+/// Where a picture lies on the network's input, in pixels of the latter: resized to (height,
+/// width), its upper left corner at (top, left), which is negative where a crop cuts it off.
+struct Placement {
+  int64_t input_height = 0, input_width = 0;
+  int64_t height = 0, width = 0;
+  int64_t top = 0, left = 0;
+  bool operator==(const Placement&) const = default;
+};
+
+/// A picture that a source delivers: its file, its own extents and where it lies on the input.
+struct PictureInfo {
+  std::string file;
+  int64_t height = 0, width = 0;
+  Placement placement;
+};
+
 /// What a data source should deliver.
 struct DataOptions {
   int64_t batch = 1;
@@ -79,6 +95,9 @@ class BatchSource {
   /// Labels of the delivered samples in order, when the source has them (IDX label file beside
   /// the images, "labels" key of an .npz), else empty.
   virtual std::vector<int64_t> labels() const { return {}; }
+  /// The delivered pictures in order (reads the head of each file), empty where the samples are
+  /// arrays. Throws as next() does where a picture cannot be read or does not fit.
+  virtual std::vector<PictureInfo> pictures() const { return {}; }
   /// 16 hex digits over the delivered samples' raw bytes and preprocessing.
   virtual std::string digest() = 0;
 };
@@ -101,5 +120,19 @@ void save_npy(const std::string& path, const Tensor& array);
 Tensor load_idx(const std::string& path);
 /// One integer a line, an .npy of integers, or an IDX label file (gzip or plain).
 std::vector<int64_t> load_labels(const std::string& path);
+
+/// A labelled box in pixels of its picture; x1 and y1 are the far edges.
+struct LabelledBox {
+  double x0 = 0.0, y0 = 0.0, x1 = 0.0, y1 = 0.0;
+  int64_t class_id = 0;
+  bool crowd = false;  // COCO's iscrowd: a region of many, neither to be found nor wrong to find
+};
+/// The boxes of each picture. `path` is a directory of YOLO's texts (NAME.txt for NAME.jpg, lines
+/// of `class cx cy w h` relative to the picture; a picture without a text has no boxes), or COCO's
+/// JSON (pictures by file name; classes are numbered from 0 by ascending category id), or "": the
+/// texts beside the pictures, or in a directory `labels` beside theirs. Throws kInvalidFile / kIo
+/// naming file and line or entry; kInvalidArgument when no picture has labels.
+std::vector<std::vector<LabelledBox>> load_boxes(const std::string& path,
+                                                 const std::vector<PictureInfo>& pictures);
 
 }  // namespace octile

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "octile/calibration.h"
+#include "octile/data.h"
+#include "octile/network.h"
+#include "octile/plan.h"
 #include "octile/tensor.h"
 
 namespace octile {
@@ -20,5 +25,43 @@ double cosine(std::span<const float> reference, std::span<const float> value);
 double top_k_accuracy(const Tensor& scores, std::span<const int64_t> labels, int k);
 /// Share of rows whose best class is the same in both.
 double top1_agreement(const Tensor& a, const Tensor& b);
+
+/// How far one tensor of an engine is from the float network's, over all samples.
+struct TensorComparison {
+  std::string tensor;     // its name in both
+  std::string layer;      // the engine's step that makes it, "" for an input
+  std::string precision;  // how the engine keeps it: "int8" or "float32"
+  bool output = false;    // of the engine
+  double sqnr_db = 0.0;   // as sqnr_db(): +infinity when equal, −infinity for errors alone
+  double cosine = 0.0;
+  double max_abs_error = 0.0;
+};
+
+struct Comparison {
+  int64_t samples = 0;
+  std::vector<TensorComparison> tensors;  // worst SQNR first; then the outputs, worst first
+  /// Tensors of one side that the other does not have by name and shape: fused or folded away, or
+  /// made by rewriting.
+  int64_t only_reference = 0, only_candidate = 0;
+};
+
+struct CompareOptions {
+  int threads = 0;            // 0: all cores
+  ProgressFunction progress;  // phase "compare", samples done
+  LogCallback log;
+  /// Sees the outputs of both after each batch, the candidate's in the reference's order; only
+  /// their first `rows` samples count (a batch below a fixed extent is filled up).
+  std::function<void(std::span<const Tensor> reference, std::span<const Tensor> candidate,
+                     int64_t rows)>
+      outputs;
+};
+
+/// Runs the float network and an engine side by side on `source` and compares every tensor that
+/// both have by name, int8 ones dequantized. Sums are kept in double, so memory does not grow with
+/// the number of samples. Inputs are matched by name, or by position where each has one; outputs
+/// by name, or by position where their number is equal. Throws kInvalidArgument naming what does
+/// not fit, and when there are no samples.
+Comparison compare(const Network& reference, const Plan& candidate, BatchSource& source,
+                   const CompareOptions& options = {});
 
 }  // namespace octile

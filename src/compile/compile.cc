@@ -13,6 +13,7 @@
 #include "compile/profiles.h"
 #include "compile/select_tactics.h"
 #include "graph/validate.h"
+#include "plan/keep_tensors.h"
 
 namespace octile {
 namespace {
@@ -21,26 +22,6 @@ std::vector<std::string> notes_of(const std::vector<GroupLabel>& labels) {
   std::vector<std::string> notes;
   for (const GroupLabel& label : labels) notes.push_back(label.note);
   return notes;
-}
-
-/// Every tensor at an offset of its own.
-void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
-  std::vector<Shape> max;
-  for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
-  const auto shapes = infer_all_shapes(plan, max);
-  profile.offsets.assign(plan.tensors.size(), -1);
-  profile.arena_bytes = 0;
-  const auto external = [&](size_t t) {
-    const auto is = [&](int32_t i) { return static_cast<size_t>(i) == t; };
-    return plan.tensors[t].blob >= 0 || std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
-           std::any_of(plan.outputs.begin(), plan.outputs.end(), is);
-  };
-  for (size_t t = 0; t < plan.tensors.size(); ++t) {
-    if (external(t)) continue;
-    profile.offsets[t] = profile.arena_bytes;
-    const auto bytes = shapes[t].volume() * static_cast<int64_t>(size_of(plan.tensors[t].type));
-    profile.arena_bytes += (bytes + 63) / 64 * 64;
-  }
 }
 
 void warn_overruled(const TensorRanges& ranges, const BuildOptions& build) {

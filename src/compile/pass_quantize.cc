@@ -212,8 +212,13 @@ int absorb_clamps(Network& network) {
       return quantize_value(bound, grid->scale, grid->zero_point, grid->lo, grid->hi);
     };
     if (on_grid(bounds.lo) != grid->lo || on_grid(bounds.hi) != grid->hi) continue;
-    network.replace_uses(network.output(layer), network.inputs(layer)[0]);
+    const TensorId x = network.inputs(layer)[0], y = network.output(layer);
+    const std::string name = network.name(y);
+    const bool alone =
+        network.producer(x).valid() && !network.is_output(x) && network.consumers(x).size() == 1;
+    network.replace_uses(y, x);
     network.remove(layer);
+    if (alone) network.rename(x, name);  // on the grid it holds the clamped values
     ++changed;
   }
   return changed;

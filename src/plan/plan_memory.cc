@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "plan/keep_tensors.h"
 #include "plan/plan_data.h"
 
 namespace octile {
@@ -193,6 +194,25 @@ class Planner {
 
 void plan_memory(const PlanData& plan, PlanProfile& profile) {
   Planner(plan, profile).run(profile);
+}
+
+void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
+  std::vector<Shape> max;
+  for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
+  const auto shapes = infer_all_shapes(plan, max);
+  profile.offsets.assign(plan.tensors.size(), -1);
+  profile.arena_bytes = 0;
+  const auto external = [&](size_t t) {
+    const auto is = [&](int32_t i) { return size_t(i) == t; };
+    return plan.tensors[t].blob >= 0 || std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
+           std::any_of(plan.outputs.begin(), plan.outputs.end(), is);
+  };
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (external(t)) continue;
+    profile.offsets[t] = profile.arena_bytes;
+    const auto bytes = shapes[t].volume() * int64_t(size_of(plan.tensors[t].type));
+    profile.arena_bytes += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  }
 }
 
 }  // namespace octile

@@ -1,10 +1,10 @@
 // Measures of how close two outputs are, and top-k accuracy; see report.h.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
 #include "octile/report.h"
+#include "report/error_sums.h"
 
 namespace octile {
 namespace {
@@ -31,26 +31,16 @@ int64_t best_class(const float* row, int64_t classes) {
 
 double sqnr_db(std::span<const float> reference, std::span<const float> value) {
   check_sizes(reference, value);
-  double signal = 0.0, noise = 0.0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    const double r = reference[i], d = r - value[i];
-    signal += r * r;
-    noise += d * d;
-  }
-  if (noise == 0.0) return std::numeric_limits<double>::infinity();
-  return 10.0 * std::log10(signal / noise);
+  ErrorSums sums;
+  sums.add(reference, value);
+  return sums.sqnr_db();
 }
 
 double cosine(std::span<const float> reference, std::span<const float> value) {
   check_sizes(reference, value);
-  double dot = 0.0, rr = 0.0, vv = 0.0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    dot += double(reference[i]) * value[i];
-    rr += double(reference[i]) * reference[i];
-    vv += double(value[i]) * value[i];
-  }
-  if (rr == 0.0 && vv == 0.0) return 1.0;
-  return rr == 0.0 || vv == 0.0 ? 0.0 : dot / std::sqrt(rr * vv);
+  ErrorSums sums;
+  sums.add(reference, value);
+  return sums.cosine();
 }
 
 double top_k_accuracy(const Tensor& scores, std::span<const int64_t> labels, int k) {

@@ -50,6 +50,17 @@ Picture decode_picture(const std::string& path) {
   return picture;
 }
 
+std::pair<int64_t, int64_t> picture_extents(const std::string& path) {
+  const std::string bytes = read_file(path);
+  int width = 0, height = 0, channels = 0;
+  const bool known = bytes.size() < (size_t{1} << 30) &&
+                     stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()),
+                                           int(bytes.size()), &width, &height, &channels) != 0;
+  check(known, ErrorCode::kInvalidFile, "{}: no picture that can be decoded ({})", path,
+        stbi_failure_reason() != nullptr ? stbi_failure_reason() : "unknown format");
+  return {height, width};
+}
+
 bool is_picture_name(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),

@@ -61,6 +61,17 @@ class PictureSource : public BatchSource {
     return chosen;
   }
 
+  std::vector<PictureInfo> pictures() const override {
+    std::vector<PictureInfo> list;
+    for (int64_t i : indices_) {
+      const std::string& file = files_[size_t(i)];
+      const auto [height, width] = picture_extents(file);
+      list.push_back(
+          {file, height, width, place_picture(height, width, options_.preprocess, input_, file)});
+    }
+    return list;
+  }
+
   std::string digest() override {
     Hash hash;
     for (int64_t i : indices_) hash.add(read_file(files_[size_t(i)]));

@@ -10,7 +10,6 @@
 namespace octile {
 namespace {
 
-using Fit = Preprocess::Fit;
 using Color = Preprocess::Color;
 
 /// Float picture, (height, width, channels).
@@ -70,59 +69,26 @@ Canvas resize_part(const Canvas& in, const Part& part) {
   return out;
 }
 
-Canvas resize(const Canvas& in, int64_t h, int64_t w) {
-  if (in.height == h && in.width == w) return in;
-  return resize_part(in, {h, w, 0, 0, h, w});
-}
-
-/// The middle of the picture whose short side was resized to `side`; the other is rounded down.
-Canvas crop_resized(const Canvas& in, int64_t h, int64_t w, int64_t side) {
-  const int64_t shorter = std::min(in.height, in.width);
-  const int64_t height = in.height * side / shorter, width = in.width * side / shorter;
-  return resize_part(in, {height, width, (height - h) / 2, (width - w) / 2, h, w});
-}
-
-Canvas crop_center(const Canvas& in, int64_t h, int64_t w) {
-  const float ratio = std::max(float(h) / float(in.height), float(w) / float(in.width));
-  const auto scaled = [&](int64_t extent, int64_t least) {
-    return std::max(least, int64_t(std::lround(float(extent) * ratio)));
-  };
-  const int64_t height = scaled(in.height, h), width = scaled(in.width, w);
-  return resize_part(in, {height, width, (height - h) / 2, (width - w) / 2, h, w});
-}
-
-Canvas letterbox(const Canvas& in, int64_t h, int64_t w, const Preprocess& p) {
-  const float ratio = std::min(float(h) / float(in.height), float(w) / float(in.width));
-  const auto scaled = [&](int64_t extent, int64_t most) {
-    return std::clamp(int64_t(float(extent) * ratio), int64_t{1}, most);
-  };
-  const Canvas inner = resize(in, scaled(in.height, h), scaled(in.width, w));
-  Canvas out = make_canvas(h, w, in.channels, p.letterbox_value);
-  const int64_t top = p.letterbox_center ? (h - inner.height) / 2 : 0;
-  const int64_t left = p.letterbox_center ? (w - inner.width) / 2 : 0;
-  for (int64_t y = 0; y < inner.height; ++y) {
-    for (int64_t x = 0; x < inner.width; ++x) {
-      for (int64_t c = 0; c < in.channels; ++c) out.at(top + y, left + x, c) = inner.at(y, x, c);
+/// The picture at its place; what it leaves free of the input is `fill`.
+Canvas place(const Canvas& in, const Placement& at, float fill) {
+  const int64_t top = std::max<int64_t>(0, at.top), left = std::max<int64_t>(0, at.left);
+  const Part part{at.height,
+                  at.width,
+                  top - at.top,
+                  left - at.left,
+                  std::min(at.input_height, at.top + at.height) - top,
+                  std::min(at.input_width, at.left + at.width) - left};
+  const bool unchanged =
+      in.height == at.height && in.width == at.width && part.h == in.height && part.w == in.width;
+  const Canvas shown = unchanged ? in : resize_part(in, part);
+  if (part.h == at.input_height && part.w == at.input_width) return shown;
+  Canvas out = make_canvas(at.input_height, at.input_width, in.channels, fill);
+  for (int64_t y = 0; y < shown.height; ++y) {
+    for (int64_t x = 0; x < shown.width; ++x) {
+      for (int64_t c = 0; c < in.channels; ++c) out.at(top + y, left + x, c) = shown.at(y, x, c);
     }
   }
   return out;
-}
-
-Canvas fit(const Canvas& in, int64_t h, int64_t w, const Preprocess& p, const std::string& origin) {
-  if (p.fit == Fit::kCropCenter && p.resize > 0) {
-    check(p.resize >= h && p.resize >= w, ErrorCode::kInvalidArgument,
-          "{}: --preprocess resize={} is less than the crop of {}x{}; make it larger", origin,
-          p.resize, h, w);
-    return crop_resized(in, h, w, p.resize);
-  }
-  if (in.height == h && in.width == w) return in;
-  check(p.fit != Fit::kNone, ErrorCode::kInvalidArgument,
-        "{}: the picture is {}x{}, the input {}x{}; say how it shall fit by --preprocess "
-        "fit=stretch, fit=crop or fit=letterbox",
-        origin, in.height, in.width, h, w);
-  return p.fit == Fit::kStretch      ? resize(in, h, w)
-         : p.fit == Fit::kCropCenter ? crop_center(in, h, w)
-                                     : letterbox(in, h, w, p);
 }
 
 /// BT.601 weights, as image libraries use for grey.
@@ -184,13 +150,9 @@ Tensor prepare_picture(const Picture& picture, const Preprocess& p, const Shape&
   const bool nhwc = p.layout == Preprocess::Layout::kNhwc;
   const bool known = input.rank() == 4;
   const int64_t channels = known ? input[nhwc ? 3 : 1] : kDynamic;
-  const auto extent = [&](int64_t asked, int axis, int64_t own) {
-    if (asked > 0) return asked;
-    return known && input[axis] > 0 ? input[axis] : own;
-  };
-  const int64_t h = extent(p.height, nhwc ? 1 : 2, picture.height);
-  const int64_t w = extent(p.width, nhwc ? 2 : 3, picture.width);
-  Canvas canvas = fit(from_picture(picture), h, w, p, origin);
+  const Placement spot = place_picture(picture.height, picture.width, p, input, origin);
+  const int64_t h = spot.input_height, w = spot.input_width;
+  Canvas canvas = place(from_picture(picture), spot, p.letterbox_value);
   canvas = recolor(canvas, p.color, channels > 0 ? channels : canvas.channels);
   check(channels <= 0 || canvas.channels == channels, ErrorCode::kInvalidArgument,
         "{}: the picture has {} channels after --preprocess, the input {}", origin, canvas.channels,

@@ -15,6 +15,11 @@ struct Picture {
   std::vector<uint8_t> bytes;
 };
 
+/// Where a picture of these extents lies on `input`: the geometry of prepare_picture(). Throws
+/// kInvalidArgument, beginning with `origin`, where preprocessing does not say how it fits.
+Placement place_picture(int64_t height, int64_t width, const Preprocess& preprocess,
+                        const Shape& input, const std::string& origin);
+
 /// The picture as one sample of `input` (batch axis included; only its other extents count). The
 /// channel count follows the network input unless the colour says otherwise. `origin` names the
 /// picture in errors.

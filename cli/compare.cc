@@ -1,0 +1,254 @@
+// octile compare: a float model against an engine or another model, tensor by tensor.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "collected.h"
+#include "metric_flags.h"
+#include "model_flags.h"
+#include "octile/report.h"
+#include "session.h"
+
+namespace octile::cli {
+namespace {
+
+struct Flags {
+  ModelFlags reference;
+  std::string candidate, data, cache, json, scheme = "static-symmetric";
+  bool int8 = false;
+  DataFlags flags;
+  MetricFlags metric;
+};
+
+struct Candidate {
+  std::string name;
+  Plan plan;
+};
+
+/// A model is built for the batch that will run; the first tactics will do, since all give the
+/// same INT8 bits.
+Plan build_for(const Session& session, const Network& network, const CalibrationTable* table,
+               const Flags& flags) {
+  BuildOptions options;
+  options.int8 = flags.int8;
+  options.scheme = scheme_from_name(flags.scheme);
+  options.tactics = BuildOptions::Tactics::kFirst;
+  options.threads = session.threads;
+  options.log = session.log();
+  if (table != nullptr && !table->preprocess.empty()) {
+    options.preprocess = Preprocess::from_json(table->preprocess);
+  }
+  Profile profile;
+  for (const TensorId input : network.inputs()) {
+    Shape shape = network.shape(input);
+    if (shape.is_static()) continue;
+    if (shape.rank() > 0 && shape[0] == kDynamic)
+      shape[0] = std::max<int64_t>(1, flags.flags.batch);
+    if (!shape.is_static()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("input '{}' has shape {}: build a plan with --profile and compare "
+                              "that",
+                              network.name(input), network.shape(input).to_string()));
+    }
+    Shape least = shape;
+    if (network.shape(input)[0] == kDynamic) least[0] = 1;
+    profile[network.name(input)] = {least, shape, shape};
+  }
+  if (!profile.empty()) options.profiles = {profile};
+  return build(network, table, options);
+}
+
+Candidate load_candidate(const Session& session, const Network& reference, const Flags& flags) {
+  const bool own = flags.candidate.empty();
+  if (!own && is_plan(flags.candidate)) {
+    if (flags.int8) throw CLI::ValidationError("--int8", "is for models; a plan is built already");
+    return {flags.candidate, Plan::load(flags.candidate)};
+  }
+  const Network network = own ? reference
+                              : load_model(session, flags.candidate, flags.reference.dynamic_batch,
+                                           flags.reference.constants);
+  const std::string& file = own ? flags.reference.file : flags.candidate;
+  if (flags.cache.empty()) return {file, build_for(session, network, nullptr, flags)};
+  CalibrationTable table = CalibrationTable::load_any(flags.cache);
+  check_cache(table, network, {}, flags.cache);
+  for (const std::string& warning : table.warnings) session.log()(LogLevel::kWarning, warning);
+  return {fmt::format("{} with {} ({})", file, flags.cache, flags.scheme),
+          build_for(session, network, &table, flags)};
+}
+
+void check_flags(const Flags& flags) {
+  flags.metric.check();
+  check_writable("--json", flags.json);
+  const bool needs_cache = flags.int8 && !is_dynamic(scheme_from_name(flags.scheme));
+  if (needs_cache && flags.cache.empty()) {
+    throw CLI::ValidationError("--int8", "needs --cache FILE; `octile calibrate` makes one");
+  }
+  if (!flags.int8 && !flags.cache.empty()) throw CLI::ValidationError("--cache", "needs --int8");
+  if (flags.candidate.empty() && !flags.int8) {
+    throw CLI::ValidationError(
+        "compare needs a second model or plan, or --int8 --cache FILE to build one");
+  }
+}
+
+DataOptions data_options(const Flags& flags, const Network& network, const Plan& plan) {
+  DataOptions options = flags.flags.options(plan.preprocess());
+  for (const TensorId input : network.inputs()) {
+    const Shape& shape = network.shape(input);
+    options.input_shapes[network.name(input)] = shape;
+    options.input_types[network.name(input)] = network.type(input);
+    if (flags.flags.batch == 0 && shape.rank() > 0 && shape[0] > 0) options.batch = shape[0];
+  }
+  return options;
+}
+
+// --- the end metric ---
+
+struct EndMetric {
+  std::string name;
+  double reference = 0.0, candidate = 0.0;
+};
+
+/// Follows both engines' outputs batch by batch.
+class Tally {
+ public:
+  Tally(const Flags& flags, const DataOptions& options, const BatchSource& source)
+      : name_(flags.metric.metric), labels_(labels_for(flags.metric, flags.data, options, source)) {
+    if (name_.empty() && !labels_.empty()) name_ = "top1";
+    if (flags.metric.boxes()) {
+      reference_.emplace(flags.metric, flags.data, source);
+      candidate_.emplace(flags.metric, flags.data, source);
+    } else if (!name_.empty() && name_ != "agreement" && labels_.empty()) {
+      throw CLI::ValidationError("--metric " + name_ +
+                                 " needs labels: --labels FILE, or a data set that carries them");
+    }
+  }
+
+  void add(std::span<const Tensor> reference, std::span<const Tensor> candidate, int64_t rows) {
+    if (reference_) {
+      reference_->add(reference, rows);
+      candidate_->add(candidate, rows);
+    } else if (!name_.empty()) {
+      const Tensor r = with_rows(reference[0], rows), x = with_rows(candidate[0], rows);
+      if (name_ == "agreement") {
+        hits_[0] += double(rows);
+        hits_[1] += top1_agreement(r, x) * double(rows);
+      } else {
+        const auto labels = std::span(labels_).subspan(size_t(rows_), size_t(rows));
+        hits_[0] += top_k_accuracy(r, labels, name_ == "top5" ? 5 : 1) * double(rows);
+        hits_[1] += top_k_accuracy(x, labels, name_ == "top5" ? 5 : 1) * double(rows);
+      }
+    }
+    rows_ += rows;
+  }
+
+  std::optional<EndMetric> value() const {
+    if (name_.empty()) return std::nullopt;
+    if (reference_) return EndMetric{name_, reference_->value(), candidate_->value()};
+    return EndMetric{name_, hits_[0] / double(rows_), hits_[1] / double(rows_)};
+  }
+
+ private:
+  std::string name_;
+  std::vector<int64_t> labels_;
+  std::optional<Ap50> reference_, candidate_;
+  double hits_[2] = {};
+  int64_t rows_ = 0;
+};
+
+// --- results ---
+
+std::string table_of(const Comparison& result) {
+  std::vector<std::vector<std::string>> rows{
+      {"tensor", "layer", "precision", "SQNR dB", "cosine", "max error"}};
+  for (const TensorComparison& t : result.tensors) {
+    rows.push_back({t.tensor, t.output ? t.layer + " (output)" : t.layer, t.precision,
+                    fmt::format("{:.2f}", t.sqnr_db), fmt::format("{:.6f}", t.cosine),
+                    fmt::format("{:.4g}", t.max_abs_error)});
+  }
+  return format_table(rows);
+}
+
+/// JSON has no infinity: null.
+nlohmann::json number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+std::string json_of(const Flags& flags, const Candidate& candidate, const Comparison& result,
+                    const std::optional<EndMetric>& metric) {
+  nlohmann::json tensors = nlohmann::json::array();
+  for (const TensorComparison& t : result.tensors) {
+    tensors.push_back({{"tensor", t.tensor},
+                       {"layer", t.layer},
+                       {"precision", t.precision},
+                       {"output", t.output},
+                       {"sqnr_db", number(t.sqnr_db)},
+                       {"cosine", number(t.cosine)},
+                       {"max_abs_error", number(t.max_abs_error)}});
+  }
+  nlohmann::json json = {{"reference", flags.reference.file},
+                         {"candidate", candidate.name},
+                         {"samples", result.samples},
+                         {"metric", nullptr},
+                         {"only_reference", result.only_reference},
+                         {"only_candidate", result.only_candidate},
+                         {"tensors", std::move(tensors)}};
+  if (metric) {
+    json["metric"] = {
+        {"name", metric->name}, {"reference", metric->reference}, {"candidate", metric->candidate}};
+  }
+  return json.dump(2) + "\n";
+}
+
+void run(const Session& session, const Flags& flags) {
+  check_flags(flags);
+  const Network reference = flags.reference.load(session);
+  const Candidate candidate = load_candidate(session, reference, flags);
+  const DataOptions data = data_options(flags, reference, candidate.plan);
+  const auto source = open_data(flags.data, data);
+  Tally tally(flags, data, *source);
+  CompareOptions options;
+  options.threads = session.threads;
+  options.progress = session.progress();
+  options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };
+  const Comparison result = compare(reference, candidate.plan, *source, options);
+  const std::optional<EndMetric> metric = tally.value();
+  if (!flags.json.empty()) write_text(flags.json, json_of(flags, candidate, result, metric));
+  fmt::print("{}", table_of(result));
+  fmt::print(
+      "{} samples, {} tensors; {} of the reference and {} of the candidate have no "
+      "counterpart (fused or folded away)\n",
+      result.samples, result.tensors.size(), result.only_reference, result.only_candidate);
+  if (metric) {
+    fmt::print("{}: {:.4f}, reference {:.4f}, difference {:+.4f}\n", metric->name,
+               metric->candidate, metric->reference, metric->candidate - metric->reference);
+  }
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand(
+      "compare",
+      "Compare a float model with an engine or another model on samples: SQNR and cosine of\n"
+      "every tensor that both have, worst first, and a metric of both.\n"
+      "Example: octile compare model.onnx model.plan --data images/ --labels labels.txt");
+  auto flags = std::make_shared<Flags>();
+  flags->reference.add(*command);
+  command->add_option("candidate", flags->candidate,
+                      "A plan, or a model that is built on the spot (float or with Q/DQ layers);\n"
+                      "without it the model itself, with --int8");
+  command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
+      ->required();
+  flags->flags.add(*command);
+  flags->metric.add(*command);
+  command->add_flag("--int8", flags->int8, "Quantize the candidate, a model, by --cache");
+  command->add_option("--cache", flags->cache, "Calibration cache, Octile's or TensorRT's");
+  command->add_option("--scheme", flags->scheme, "Of --int8")
+      ->check(scheme_names())
+      ->capture_default_str();
+  command->add_option("--json", flags->json, "Write everything to this file as well");
+  command->callback([&session, flags] { run(session, *flags); });
+}
+
+}  // namespace octile::cli

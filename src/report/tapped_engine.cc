@@ -1,0 +1,139 @@
+// See tapped_engine.h.
+#include "report/tapped_engine.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "arithmetic/quantize.h"
+#include "plan/keep_tensors.h"
+#include "runtime/tensor_access.h"
+
+namespace octile {
+namespace {
+
+bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
+/// Steps that work element by element and leave the bytes' order as it is.
+bool keeps_order(const Step& step) {
+  return std::holds_alternative<QuantizeStep>(step) ||
+         std::holds_alternative<DequantizeStep>(step) || std::holds_alternative<LookupStep>(step) ||
+         std::holds_alternative<ActivationStep>(step);
+}
+
+/// Whose layout each tensor's bytes follow: its own, but for flattened channels-last images, which
+/// lowering leaves as they lie (the rows of the product's weights are permuted instead).
+std::vector<int32_t> byte_orders(const PlanData& plan) {
+  std::vector<int32_t> order(plan.tensors.size());
+  std::iota(order.begin(), order.end(), 0);
+  for (const PlanStep& step : plan.steps) {
+    if (step.inputs.empty() || step.outputs.empty()) continue;
+    const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
+    if (plan.tensors[to].layout != Layout::kPlain) continue;
+    const bool permuted = order[from] != int32_t(from);
+    const bool view = std::holds_alternative<ViewStep>(step.step);
+    const bool flattens = view && plan.tensors[from].layout == Layout::kChannelsLast;
+    if (flattens || (permuted && (view || keeps_order(step.step)))) order[to] = order[from];
+  }
+  return order;
+}
+
+std::vector<Tap> taps_of(const PlanData& plan) {
+  std::vector<Tap> taps;
+  std::map<std::string, size_t> at;
+  const std::vector<int32_t> orders = byte_orders(plan);
+  const auto see = [&](int32_t t, const std::string& layer) {
+    const PlanTensor& tensor = plan.tensors[size_t(t)];
+    const bool int8 = is_byte(tensor.type) && tensor.scale > 0.0f;
+    if (tensor.blob >= 0 || (tensor.type != DataType::kFloat32 && !int8)) return;
+    const bool output = std::count(plan.outputs.begin(), plan.outputs.end(), t) > 0;
+    const auto [found, added] = at.emplace(tensor.name, taps.size());
+    if (added) {
+      taps.push_back({tensor.name, layer, t, orders[size_t(t)], int8, output});
+      return;
+    }
+    Tap& tap = taps[found->second];
+    if (output || (int8 && !tap.int8 && !tap.output)) {
+      tap = {tensor.name, tap.layer, t, orders[size_t(t)], int8, output};
+    }
+  };
+  for (int32_t t : plan.inputs) see(t, "");
+  for (const PlanStep& step : plan.steps) {
+    for (int32_t t : step.outputs) see(t, step.name);
+  }
+  return taps;
+}
+
+/// Channels-last values (N, spatial…, C) → (N, C, spatial…).
+Tensor channels_first(const Tensor& values, const Shape& shape) {
+  Tensor result(DataType::kFloat32, values.shape());
+  const int64_t n = shape[0], channels = shape[1];
+  const int64_t pixels = n * channels == 0 ? 0 : values.volume() / (n * channels);
+  const float* from = values.as<float>();
+  for (int64_t i = 0; i < n; ++i) {
+    float* to = result.as<float>() + i * channels * pixels;
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t c = 0; c < channels; ++c) to[c * pixels + p] = *from++;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<const PlanData> keeping_tensors(const PlanData& plan, size_t profile,
+                                                const std::vector<Shape>& shapes) {
+  auto copy = std::make_shared<PlanData>(plan);
+  PlanProfile only;
+  for (const Shape& shape : shapes) only.inputs.push_back({shape, shape, shape});
+  plan_memory_without_reuse(*copy, only);
+  copy->profiles = {std::move(only)};
+  for (PlanStep& step : copy->steps) step.tactics = {step.tactics[profile]};
+  return copy;
+}
+
+TappedEngine::TappedEngine(std::shared_ptr<const PlanData> plan, int threads)
+    : engine_(Engine::load(Plan(std::move(plan)), EngineOptions{.threads = threads})),
+      context_(engine_.create_context()),
+      taps_(taps_of(engine_.plan().data())),
+      views_(engine_.plan().data().tensors.size()) {
+  for (const Binding& b : engine_.bindings()) {
+    if (!b.is_input) output_names_.push_back(b.name);
+  }
+}
+
+void TappedEngine::run(const std::vector<Tensor>& inputs) {
+  const auto& bindings = engine_.bindings();
+  for (size_t i = 0; i < inputs.size(); ++i) context_.set_input(bindings[i].name, inputs[i]);
+  context_.run();
+  TensorAccess::visit(context_, [&](int32_t t, const Shape& shape, const void* data) {
+    views_[size_t(t)] = {engine_.plan().data().tensors[size_t(t)].type, shape, data};
+  });
+}
+
+Tensor TappedEngine::values(const Tap& tap) const {
+  const PlanData& plan = engine_.plan().data();
+  const PlanTensor& info = plan.tensors[size_t(tap.tensor)];
+  const TensorView& view = views_[size_t(tap.tensor)];
+  Tensor values(DataType::kFloat32, view.shape);
+  for (int64_t i = 0; i < values.volume(); ++i) {
+    float* to = values.as<float>() + i;
+    if (!tap.int8) {
+      *to = view.as<float>()[i];
+    } else {
+      const int32_t q =
+          info.type == DataType::kUInt8 ? view.as<uint8_t>()[i] : view.as<int8_t>()[i];
+      *to = dequantize_value(q, info.scale, info.zero_point);
+    }
+  }
+  const bool last = plan.tensors[size_t(tap.order)].layout == Layout::kChannelsLast;
+  return last ? channels_first(values, views_[size_t(tap.order)].shape) : values;
+}
+
+std::vector<Tensor> TappedEngine::outputs() const {
+  std::vector<Tensor> list;
+  for (const std::string& name : output_names_) list.push_back(context_.output(name));
+  return list;
+}
+
+}  // namespace octile
