@@ -85,7 +85,7 @@ def octile_rows(table, task, program, folder, wanted):
         if wanted and name not in wanted:
             continue
         try:
-            plan = octile.build("--int8", "--calibrate", octile.folder / "calibration.npy", *flags)
+            plan = octile.int8(*flags)
             int8, weighted = octile.steps(plan)
             table.add(task, "octile", name, octile.run(plan), reference, f"{int8}/{weighted} int8")
         except engines.Failed as error:

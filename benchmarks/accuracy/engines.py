@@ -50,7 +50,11 @@ class Octile:
         return self.run(self.build())
 
     def int8(self, *flags):
-        return self.run(self.build("--int8", "--calibrate", self.folder / "calibration.npy", *flags))
+        """Recipes that share ranges share a cache: collected once."""
+        method = flags[flags.index("--method") + 1] if "--method" in flags else None
+        equalized = any("equalize" in f for f in flags)
+        cache = [] if method is None else ["--cache", self.folder / f"{method}{'.equalized' * equalized}.json"]
+        return self.build("--int8", "--calibrate", self.folder / "calibration.npy", *cache, *flags)
 
 
 # --- ONNX Runtime -----------------------------------------------------------------------------------
