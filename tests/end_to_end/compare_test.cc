@@ -115,8 +115,8 @@ TEST_F(CompareCommand, MistakesAreToldAtOnce) {
   EXPECT_TRUE(contains(arrays.err, "holds no pictures"));
 }
 
-// Detection's published figure, by an evaluation in Python (README of the data).
-TEST(DetectionCommand, FastestDetFindsWhatItsAuthorsFind) {
+// The figure is that of an evaluation of its own in Python: ONNX Runtime, Pillow's decoder, NumPy.
+TEST(DetectionCommand, FastestDetFindsWhatAnotherEvaluationFinds) {
   const auto folder = std::filesystem::path(OCTILE_SOURCE_DIR) / "../shared/data/coco-detect";
   if (!std::filesystem::exists(folder / "FastestDet.onnx")) {
     GTEST_SKIP() << "no model at " << folder;
@@ -129,7 +129,7 @@ TEST(DetectionCommand, FastestDetFindsWhatItsAuthorsFind) {
   Words right = words, wrong = words;
   right.emplace_back("fastestdet");
   wrong.emplace_back("yolox");
-  EXPECT_NEAR(number_after(octile_ok(place, right), "ap50"), 0.4121, 0.005);
+  EXPECT_NEAR(number_after(octile_ok(place, right), "ap50"), 0.4266, 0.004);
   const Ended refused = octile(place, wrong);
   EXPECT_EQ(refused.code, 1);
   EXPECT_TRUE(contains(refused.err, "boxes 'yolox' are one float32 output"));
