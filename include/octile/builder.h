@@ -62,6 +62,36 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 /// Calibrates (life cycle of Calibrator) and builds.
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);
 
+/// Where Quantize and Dequantize layers stand (docs/export.md).
+/// kTensorRt: on what int8 layers read, residuals of fused adds included: TensorRT's rules, and
+/// what build() makes. kOnnxRuntime: on what they write too, so that every int8 layer stands
+/// between pairs; adds are layers of their own, biases int32.
+enum class QdqStyle : uint8_t { kTensorRt, kOnnxRuntime };
+/// "tensorrt", "onnxruntime".
+std::string_view name_of(QdqStyle style);
+QdqStyle qdq_style_from_name(std::string_view name);
+
+/// What became of layers that run as one.
+struct LayerDecision {
+  std::string name;     // of the layers, joined by " + "
+  std::string_view op;  // of the first
+  bool int8 = false;
+  bool weighted = false;  // a convolution or a product with constant weights
+  std::string why;        // it stays float; empty where INT8 has no arithmetic for it
+};
+
+/// A network with its INT8 in it, as Quantize and Dequantize layers.
+struct QuantizedNetwork {
+  Network network;
+  std::vector<LayerDecision> layers;
+};
+
+/// Quantizes without building: what build() does up to the choice of kernels. Of the options those
+/// count that concern passes and precision. Throws kInvalidArgument for a dynamic scheme (its
+/// scales are no constants), and what build() throws.
+QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
+                          const BuildOptions& options, QdqStyle style);
+
 /// The same plan with tactics chosen anew for this machine (options: tactics, timing_cache, isa,
 /// threads, progress). Results do not change: tactics of int8 steps are bit-equal.
 Plan retime(const Plan& plan, const BuildOptions& options);
