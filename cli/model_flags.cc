@@ -85,9 +85,11 @@ std::unique_ptr<BatchSource> CalibrationFlags::open(const Network& network,
   return open_data(data, options);
 }
 
-CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network) const {
+CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network,
+                                           const std::string& beside) const {
   const Preprocess preprocess = flags.options().preprocess;
   CalibrationOptions calibration = options(session);
+  calibration.checkpoint = (cache.empty() ? beside : cache) + ".partial";
   if (!preprocess.is_identity()) calibration.preprocess = preprocess.to_json();
   return calibrate(network, *open(network, preprocess), calibration);
 }
@@ -122,7 +124,8 @@ CalibrationTable CalibrationFlags::from_cache(const Session& session,
 }
 
 std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
-                                                         const Network& network) const {
+                                                         const Network& network,
+                                                         const std::string& beside) const {
   if (!cache.empty() && std::filesystem::exists(cache)) return from_cache(session, network);
   if (data.empty()) {
     if (!cache.empty()) {
@@ -132,7 +135,7 @@ std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
     }
     return std::nullopt;
   }
-  CalibrationTable table = collect(session, network);
+  CalibrationTable table = collect(session, network, beside);
   if (!cache.empty()) write(table, false, "");
   return table;
 }

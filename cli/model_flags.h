@@ -25,13 +25,16 @@ struct CalibrationFlags {
   void add(CLI::App& command, const std::string& about_cache);
   /// Refuses at once what would fail after a long calibration.
   void check() const;
-  /// Calibrates from --calibrate.
-  CalibrationTable collect(const Session& session, const Network& network) const;
+  /// Calibrates from --calibrate. Checkpoints stand beside the cache, or beside the file named
+  /// where there is none: "<file>.partial".
+  CalibrationTable collect(const Session& session, const Network& network,
+                           const std::string& beside) const;
   void write(const CalibrationTable& table, bool tensorrt, const std::string& version) const;
   /// The life cycle: an existing --cache is read, and refused when it was made for another model,
   /// method, preprocessing or, with --calibrate, other samples; else --calibrate is collected and
   /// --cache written. nullopt when neither was given.
-  std::optional<CalibrationTable> obtain(const Session& session, const Network& network) const;
+  std::optional<CalibrationTable> obtain(const Session& session, const Network& network,
+                                         const std::string& beside) const;
 
  private:
   CalibrationOptions options(const Session& session) const;

@@ -87,8 +87,9 @@ struct QuantizedNetwork {
 };
 
 /// Quantizes without building: what build() does up to the choice of kernels. Of the options those
-/// count that concern passes and precision. Throws kInvalidArgument for a dynamic scheme (its
-/// scales are no constants), and what build() throws.
+/// count that concern passes and precision. A table from a TensorRT cache serves static-affine too:
+/// which tensors have no negative values is read off the network. Throws kInvalidArgument for a
+/// dynamic scheme (its scales are no constants), and what build() throws.
 QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
                           const BuildOptions& options, QdqStyle style);
 

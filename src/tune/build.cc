@@ -1,5 +1,6 @@
 // The public build(): compile, with calibration before it when a Calibrator is given.
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/parallel_for.h"
@@ -7,6 +8,7 @@
 #include "compile/compile.h"
 #include "compile/passes.h"
 #include "compile/profiles.h"
+#include "compile/table_ends.h"
 #include "compile/weighted.h"
 #include "octile/builder.h"
 
@@ -29,10 +31,13 @@ bool any_scheme(const Network& network, const BuildOptions& options, Predicate i
          });
 }
 
+/// TensorRT's caches hold one number a tensor.
+bool is_one_sided(const CalibrationTable& table) { return table.path == "cache"; }
+
 /// [−T, T] in uint8 would be symmetric with a wasted level and slower arithmetic, not affine.
 void check_table(const Network& network, const CalibrationTable* table,
                  const BuildOptions& options) {
-  if (table == nullptr || table->path != "cache" || !options.int8) return;
+  if (table == nullptr || !is_one_sided(*table) || !options.int8) return;
   const auto affine = [](Scheme scheme) { return scheme == Scheme::kStaticAffine; };
   check(!any_scheme(network, options, affine), ErrorCode::kInvalidArgument,
         "static-affine needs both ends of every range, but the table comes from a TensorRT cache, "
@@ -95,7 +100,11 @@ QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
   check(!any_scheme(network, options, is_dynamic), ErrorCode::kInvalidArgument,
         "dynamic schemes cannot be exported: their scales are known at run time alone; use a "
         "static scheme");
-  check_table(network, table, options);
+  std::optional<CalibrationTable> both_ends;
+  if (table != nullptr && is_one_sided(*table) && any_scheme(network, options, is_affine)) {
+    both_ends = with_both_ends(network, *table);
+    table = &*both_ends;
+  }
   const ThreadCountScope threads(options.threads);
   const CompileOptions compile{.build = options, .keep_tensors = false, .preprocess = ""};
   QuantizedGraph graph = quantize_graph(network, table, compile, style);
