@@ -43,6 +43,8 @@ class CalibrationTable {
   struct Entry {
     Range range;             // affine schemes use both ends; symmetric ones symmetric_threshold
     float threshold = 0.0f;  // T of the symmetric schemes (range / 127 is TensorRT's scale)
+    std::optional<Range> seen =
+        std::nullopt;  // least and largest value of the samples, where it is known
     bool operator==(const Entry&) const = default;
   };
   std::map<std::string, Entry> entries;  // by tensor name

@@ -256,7 +256,9 @@ CalibrationTable compute_table(const CalibrationData& data, const CalibrationOpt
     for (int64_t i = begin; i < end; ++i) {
       const auto& [name, histogram] = *tensors[static_cast<size_t>(i)];
       try {
-        entries[static_cast<size_t>(i)] = threshold(histogram, options.method, options.percentile);
+        CalibrationTable::Entry& entry = entries[static_cast<size_t>(i)];
+        entry = threshold(histogram, options.method, options.percentile);
+        entry.seen = Range{histogram.min, histogram.max};
       } catch (const Error& error) {
         fail(error.code(), "tensor '{}': {}", name, error.what());
       }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "compile/grid.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -99,18 +100,21 @@ class Inserter {
   }
 
   /// A pair behind the group; and one before its clamp where the outer one does not clamp as well.
-  /// Both lie on one grid that holds 0, so that the clamp between them changes nothing.
+  /// Both lie on one grid that holds 0, so that the clamp between them changes nothing. What only
+  /// float layers read is not cut: the pair is there for the sake of fusion alone.
   void quantize_output(size_t g) {
     const Group& group = groups_[g];
     const TensorId y = output_of(network_, group);
     const bool product = std::holds_alternative<MatrixMultiply>(network_.op(group.core));
-    if (!ranges_.find(y) || (product && static_.count(y.index) == 0)) return;
-    const TensorId copy = static_copy(y, scheme_of(y, labels_[g]));
-    if (network_.is_output(y)) network_.replace_uses(y, copy);
+    const bool read = static_.count(y.index) != 0;
+    if (!ranges_.find(y) || (product && !read)) return;
+    const Scheme scheme = scheme_of(y, labels_[g]);
+    const QuantParams grid = read ? *ranges_.params(y, scheme) : *ranges_.uncut_params(y, scheme);
+    if (!read) static_.emplace(y.index, add_pair(y, grid, is_affine(scheme)));
+    if (network_.is_output(y)) network_.replace_uses(y, static_.at(y.index));
     if (!group.clamp.valid()) return;
-    const auto grid = *ranges_.params(y, scheme_of(y, labels_[g]));
     const ClampBounds bounds = clamp_bounds(std::get<Activation>(network_.op(group.clamp)));
-    const bool affine = is_affine(scheme_of(y, labels_[g]));
+    const bool affine = is_affine(scheme);
     const int32_t lo = affine ? 0 : -128, hi = affine ? 255 : 127;
     const auto on_grid = [&](float bound) {
       return quantize_value(bound, grid.scale, grid.zero_point, lo, hi);
@@ -216,6 +220,25 @@ class Inserter {
 void insert_qdq(Network& network, const std::vector<Group>& groups,
                 const std::vector<GroupLabel>& labels, const TensorRanges& ranges, QdqStyle style) {
   Inserter(network, groups, labels, ranges, style).run();
+}
+
+void pad_integers(Network& network) {
+  for (const LayerId layer : network.layers()) {
+    const auto* op = std::get_if<Padding>(&network.op(layer));
+    if (op == nullptr || network.is_output(network.output(layer))) continue;
+    const auto from = dequantized_from(network, network.inputs(layer)[0]);
+    const auto to = quantized_into(network, network.output(layer));
+    if (!from || !to || !from->same_grid(*to)) continue;
+    Padding padding = *op;
+    padding.value = static_cast<float>(from->zero_point);
+    const std::string name = network.name(layer);
+    const LayerId quantize = network.producer(to->q);
+    const LayerId padded = network.add(std::move(padding), {from->q}, name + ".integers");
+    network.replace_uses(to->q, network.output(padded));
+    network.remove(quantize);
+    network.remove(layer);
+    network.rename(padded, name);
+  }
 }
 
 }  // namespace octile

@@ -19,4 +19,8 @@ void insert_qdq(Network& network, const std::vector<Group>& groups,
                 const std::vector<GroupLabel>& labels, const TensorRanges& ranges,
                 QdqStyle style = QdqStyle::kTensorRt);
 
+/// Padding between Dequantize and Quantize on one grid pads the integers instead, with their zero
+/// point: the same values, and ONNX Runtime fuses no Pad. Groups that hold such layers are void.
+void pad_integers(Network& network);
+
 }  // namespace octile

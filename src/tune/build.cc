@@ -6,6 +6,7 @@
 #include "base/parallel_for.h"
 #include "compile/assign_precision.h"
 #include "compile/compile.h"
+#include "compile/insert_qdq.h"
 #include "compile/passes.h"
 #include "compile/profiles.h"
 #include "compile/table_ends.h"
@@ -117,6 +118,7 @@ QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
                       .weighted = is_weighted(graph.network, group.core),
                       .why = graph.labels[g].note});
   }
+  if (style == QdqStyle::kOnnxRuntime) pad_integers(graph.network);
   return {std::move(graph.network), std::move(layers)};
 }
 

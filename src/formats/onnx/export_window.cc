@@ -16,15 +16,17 @@ bool is_same(PaddingMode mode) {
 /// Conv knows no rounding up: padding behind the image that makes room for the last window.
 void round_up_by_padding(const LayerWriter& writer, Window& window) {
   const Shape& x = writer.shape(0);
+  const Shape spatial(std::vector<int64_t>(x.begin() + 2, x.end()));
+  if (!spatial.is_static()) {
+    writer.refuse("its output extents are rounded up, for which Conv needs known input extents");
+  }
+  const Shape out = window_output(window, spatial);
   for (size_t i = 0; i < window.kernel.size(); ++i) {
-    const int64_t extent = x[static_cast<int>(i) + 2];
-    if (extent == kDynamic) {
-      writer.refuse("its output extents are rounded up, for which Conv needs known input extents");
-    }
+    const int axis = static_cast<int>(i);
     const int64_t span = window.dilation[i] * (window.kernel[i] - 1) + 1;
-    const int64_t rest =
-        (extent + window.pad_before[i] + window.pad_after[i] - span) % window.stride[i];
-    if (rest != 0) window.pad_after[i] += window.stride[i] - rest;
+    const int64_t needed = (out[axis] - 1) * window.stride[i] + span;
+    window.pad_after[i] =
+        std::max(window.pad_after[i], needed - spatial[axis] - window.pad_before[i]);
   }
 }
 
