@@ -7,8 +7,8 @@ Each float model of DIR (../shared/data unless said) is calibrated once and writ
 A row: top-1 of the exported model in ONNX Runtime, of Octile's INT8 engine built from the float
 model with the same cache, and of Octile's engine of the exported file (where there are labels; else
 how often each names the float model's class, where there are classes); the ratio of signal to
-difference between ONNX Runtime and Octile on the exported file, and of ONNX Runtime against the
-float model; then what ONNX Runtime's optimized model holds: INT8 nodes, float convolutions and
+difference between ONNX Runtime and Octile on the exported file, and of ONNX Runtime and of Octile's
+engine against the float model; then what ONNX Runtime's optimized model holds: INT8 nodes, float convolutions and
 products (0 are wanted), and other float nodes that have a Q/DQ pair on both sides.
 Needs: pip install onnx onnxruntime numpy pillow sympy
 """
@@ -89,7 +89,8 @@ def row(task, style, octile, source, cache, samples, labels, folder):
     scores = [score(o, labels, reference) for o in (theirs, engine, again)]
     left = ", ".join(f"{n} {t}" for t, n in sorted(unfused.items())) or "-"
     print(f"{task:13} {style:12} {scores[0]:7.2f} {scores[1]:8.2f} {scores[2]:8.2f} "
-          f"{sqnr(theirs, again):8.1f} {sqnr(reference, theirs):8.1f} {count:5} "
+          f"{sqnr(theirs, again):8.1f} {sqnr(reference, theirs):7.1f} {sqnr(reference, engine):9.1f} "
+          f"{count:5} "
           f"{sum(products.values()):5}  {left}", flush=True)
 
 
@@ -100,7 +101,7 @@ def main():
     wanted = sys.argv[2:] or [t for t in common.TASKS if not t.endswith("-tflite")]
     print(f"ONNX Runtime {ort.__version__}")
     print(f"{'model':13} {'style':12} {'ORT %':>7} {'engine %':>8} {'octile %':>8} {'SQNR dB':>8} "
-          f"{'float dB':>8} {'int8':>5} {'float':>5}  float between Q/DQ")
+          f"{'ORT dB':>7} {'engine dB':>9} {'int8':>5} {'float':>5}  float between Q/DQ")
     for task in wanted:
         file, load = common.TASKS[task]
         calibration, samples, labels = load()
