@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "layer_flags.h"
 #include "model_flags.h"
 #include "plan_table.h"
 #include "session.h"
@@ -15,82 +16,10 @@ struct Flags {
   CalibrationFlags calibration;
   bool int8 = false;
   std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
-  std::vector<std::string> profiles, precisions, schemes, ranges, disabled;
+  std::vector<std::string> profiles;
+  LayerFlags layers;
   const CLI::App* command = nullptr;
 };
-
-std::pair<std::string, std::string> split_at_last(const std::string& text, char mark,
-                                                  const char* what, const char* form) {
-  const size_t at = text.rfind(mark);
-  if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
-    throw CLI::ValidationError(fmt::format("{} '{}' is not {}", what, text, form));
-  }
-  return {text.substr(0, at), text.substr(at + 1)};
-}
-
-float to_float(const std::string& text, const std::string& what) {
-  size_t used = 0;
-  float value = 0.0f;
-  try {
-    value = std::stof(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used != text.size() || text.empty()) {
-    throw CLI::ValidationError(fmt::format("{}: '{}' is no number", what, text));
-  }
-  return value;
-}
-
-/// Names of layers or tensors are the model's, else a typing error would change nothing silently.
-[[noreturn]] void unknown_name(const char* flag, const char* kind, const std::string& name,
-                               const std::vector<std::string>& known) {
-  throw CLI::ValidationError(
-      fmt::format("{} names {} '{}', which the model does not have; it has {}; `octile inspect "
-                  "MODEL` lists all",
-                  flag, kind, name, quoted(known)));
-}
-
-void apply_ranges(Network& network, const std::vector<std::string>& ranges) {
-  for (const std::string& entry : ranges) {
-    constexpr const char* kForm = "TENSOR=MIN:MAX";
-    const auto [name, value] = split_at_last(entry, '=', "--range", kForm);
-    if (value.find(':') == std::string::npos) {
-      throw CLI::ValidationError(fmt::format("--range '{}' is not {}", entry, kForm));
-    }
-    const auto [low, high] = split_at_last(value, ':', "--range", "MIN:MAX");
-    const Range range{to_float(low, "--range"), to_float(high, "--range")};
-    const auto tensor = network.find_tensor(name);
-    if (!tensor) {
-      std::vector<std::string> known;
-      for (int32_t i = 0; i < network.tensor_count(); ++i) {
-        const TensorId id{i};
-        const bool ranged = network.alive(id) && network.constant_value(id) == nullptr;
-        if (ranged) known.push_back(network.name(id));
-      }
-      unknown_name("--range", "tensor", name, known);
-    }
-    usage_of("--range", [&] { network.set_dynamic_range(*tensor, range); });
-  }
-}
-
-/// The layers that `text` means: one, or all parts of a fused one as `inspect` shows it on a plan
-/// ("conv + relu").
-std::vector<std::string> layers_named(const Network& network, const std::string& text,
-                                      const char* flag) {
-  if (network.find_layer(text)) return {text};
-  std::vector<std::string> names = split(text, " + ");
-  for (const std::string& name : names) {
-    if (network.find_layer(name)) continue;
-    std::vector<std::string> known;
-    for (const LayerId layer : network.layers()) {
-      const bool constant = std::holds_alternative<Constant>(network.op(layer));
-      if (!constant) known.push_back(network.name(layer));
-    }
-    unknown_name(flag, "layer", name, known);
-  }
-  return names;
-}
 
 /// What TensorRT's example profile is: a model whose batch alone is dynamic needs no --profile.
 std::optional<Profile> default_profile(const Session& session, const Network& network) {
@@ -112,29 +41,6 @@ std::optional<Profile> default_profile(const Session& session, const Network& ne
   return profile;
 }
 
-/// --precision and --layer-scheme.
-void set_layers(BuildOptions& options, const Flags& flags, const Network& network) {
-  for (const std::string& entry : flags.precisions) {
-    const auto [name, value] = split_at_last(entry, '=', "--precision", "LAYER=float32|int8");
-    const Precision precision =
-        usage_of("--precision", [&, v = value] { return precision_from_name(v); });
-    if (precision == Precision::kInt8 && !flags.int8) {
-      throw CLI::ValidationError(fmt::format("--precision {} needs --int8", entry));
-    }
-    for (const std::string& layer : layers_named(network, name, "--precision")) {
-      options.layer_precision[layer] = precision;
-    }
-  }
-  for (const std::string& entry : flags.schemes) {
-    const auto [name, value] = split_at_last(entry, '=', "--layer-scheme", "LAYER=SCHEME");
-    const Scheme scheme =
-        usage_of("--layer-scheme", [&, v = value] { return scheme_from_name(v); });
-    for (const std::string& layer : layers_named(network, name, "--layer-scheme")) {
-      options.layer_scheme[layer] = scheme;
-    }
-  }
-}
-
 BuildOptions build_options(const Session& session, const Flags& flags, const Network& network) {
   BuildOptions options;
   options.int8 = flags.int8;
@@ -145,13 +51,12 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
   if (flags.profiles.empty()) {
     if (const auto profile = default_profile(session, network)) options.profiles = {*profile};
   }
-  set_layers(options, flags, network);
+  flags.layers.set(options, network);
   options.tactics =
       flags.tactics == "first" ? BuildOptions::Tactics::kFirst : BuildOptions::Tactics::kTimed;
   options.timing_cache = flags.timing_cache;
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   options.threads = session.threads;
-  options.disabled_passes = flags.disabled;
   options.preprocess = flags.calibration.flags.options().preprocess;
   options.progress = session.progress();
   options.log = session.log();
@@ -175,7 +80,8 @@ void refuse_without_int8(const Flags& flags) {
 /// A static scheme needs ranges from somewhere.
 void refuse_without_ranges(const Flags& flags) {
   const CalibrationFlags& calibration = flags.calibration;
-  if (!flags.int8 || is_dynamic(scheme_from_name(flags.scheme)) || !flags.ranges.empty()) return;
+  if (!flags.int8 || is_dynamic(scheme_from_name(flags.scheme)) || !flags.layers.ranges.empty())
+    return;
   if (!calibration.data.empty() || !calibration.cache.empty()) return;
   throw CLI::ValidationError(
       "--int8 with a static scheme needs --calibrate DATA, --cache FILE or --range; "
@@ -193,12 +99,12 @@ void run(const Session& session, const Flags& flags) {
   check_writable("--timing-cache", flags.timing_cache);
   Network network = flags.model.load(session);
   check_writable("-o", output);
-  apply_ranges(network, flags.ranges);
+  flags.layers.apply_ranges(network);
   BuildOptions options = build_options(session, flags, network);
   std::optional<CalibrationTable> table;
   if (flags.int8) {
-    network = flags.calibration.before_calibration(session, network);
-    table = flags.calibration.obtain(session, network);
+    flags.calibration.before_calibration(session, network, options);
+    table = flags.calibration.obtain(session, network, output);
     flags.calibration.before_build(session, network, options, table ? &*table : nullptr);
   }
   if (table && flags.calibration.flags.preprocess.empty() && !table->preprocess.empty()) {
@@ -218,11 +124,8 @@ void add_engine_options(CLI::App& command, Flags& flags) {
   command.add_option("--profile", flags.profiles,
                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile (default for a\ndynamic "
                      "batch: 1 / 4 / 8)");
-  command.add_option("--precision", flags.precisions,
-                     "LAYER=float32|int8, repeatable; a fused layer as `inspect` shows it\n"
-                     "(\"conv + relu\") means all its parts");
-  command.add_option("--layer-scheme", flags.schemes, "LAYER=SCHEME, repeatable");
-  command.add_option("--range", flags.ranges, "TENSOR=MIN:MAX, beats the calibrator, repeatable");
+  flags.layers.add(command);
+  command.add_option("--layer-scheme", flags.layers.schemes, "LAYER=SCHEME, repeatable");
   command
       .add_option("--tactics", flags.tactics,
                   "timed (fastest by measurement) or first (deterministic)")
@@ -230,8 +133,6 @@ void add_engine_options(CLI::App& command, Flags& flags) {
       ->capture_default_str();
   command.add_option("--timing-cache", flags.timing_cache, "File of measured tactic times");
   command.add_option("--isa", flags.isa, "Strongest instruction set to use")->check(isa_names());
-  command.add_option("--disable-pass", flags.disabled, "Name of a graph pass, repeatable")
-      ->check(CLI::IsMember(pass_names()));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ void run(const Session& session, const Flags& flags) {
   }
   flags.calibration.check();
   const Network network = flags.model.load(session);
-  const CalibrationTable table = flags.calibration.collect(session, network);
+  const CalibrationTable table =
+      flags.calibration.collect(session, network, flags.calibration.cache);
   const bool tensorrt = flags.format == "tensorrt";
   flags.calibration.write(table, tensorrt, flags.version);
   fmt::print("{}: {} tensors, method {}, {} samples, path {}\n", flags.calibration.cache,

@@ -13,9 +13,10 @@ namespace octile::cli {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"calibrate", add_calibrate}, {"build", add_build},           {"run", add_run},
-    {"compare", add_compare},     {"bench", add_bench},           {"inspect", add_inspect},
-    {"retime", add_retime},       {"devices", add_devices},       {"completion", add_completion},
+    {"calibrate", add_calibrate},   {"build", add_build},       {"run", add_run},
+    {"compare", add_compare},       {"quantize", add_quantize}, {"bench", add_bench},
+    {"inspect", add_inspect},       {"retime", add_retime},     {"devices", add_devices},
+    {"completion", add_completion},
 };
 
 constexpr const char* kDescription =
@@ -23,7 +24,9 @@ constexpr const char* kDescription =
     "From a float model to an INT8 engine and its predictions:\n"
     "  octile build model.onnx --int8 --calibrate images/ --cache model.cache -o model.plan\n"
     "  octile run model.plan --data images/\n"
-    "  octile bench model.plan --batch 8\n\n"
+    "  octile bench model.plan --batch 8\n"
+    "or to a quantized ONNX model for other runtimes:\n"
+    "  octile quantize model.onnx --calibrate images/ -o model.qdq.onnx\n\n"
     "Results go to stdout, messages and progress to stderr.\n"
     "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.\n"
     "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni is the strongest instruction\n"

@@ -92,9 +92,11 @@ std::unique_ptr<BatchSource> CalibrationFlags::open(const Network& network,
   return open_data(data, options);
 }
 
-CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network) const {
+CalibrationTable CalibrationFlags::collect(const Session& session, const Network& network,
+                                           const std::string& beside) const {
   const Preprocess preprocess = flags.options().preprocess;
   CalibrationOptions calibration = options(session);
+  calibration.checkpoint = (cache.empty() ? beside : cache) + ".partial";
   if (!preprocess.is_identity()) calibration.preprocess = preprocess.to_json();
   return calibrate(network, *open(network, preprocess), calibration);
 }
@@ -129,7 +131,8 @@ CalibrationTable CalibrationFlags::from_cache(const Session& session,
 }
 
 std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
-                                                         const Network& network) const {
+                                                         const Network& network,
+                                                         const std::string& beside) const {
   if (!cache.empty() && std::filesystem::exists(cache)) return from_cache(session, network);
   if (data.empty()) {
     if (!cache.empty()) {
@@ -139,23 +142,24 @@ std::optional<CalibrationTable> CalibrationFlags::obtain(const Session& session,
     }
     return std::nullopt;
   }
-  CalibrationTable table = collect(session, network);
+  CalibrationTable table = collect(session, network, beside);
   if (!cache.empty()) write(table, false, "");
   return table;
 }
 
-Network CalibrationFlags::before_calibration(const Session& session, const Network& network) const {
-  if (recipes.empty()) return network;
+void CalibrationFlags::before_calibration(const Session& session, Network& network,
+                                          BuildOptions& build) const {
+  if (recipes.empty()) return;
   const auto samples = open(network, flags.options().preprocess);
-  return octile::before_calibration(network, recipes, samples.get(), options(session));
+  octile::before_calibration(network, build, recipes, samples.get(), options(session));
 }
 
-void CalibrationFlags::before_build(const Session& session, Network& network,
-                                    BuildOptions& options_, const CalibrationTable* table) const {
+void CalibrationFlags::before_build(const Session& session, Network& network, BuildOptions& build,
+                                    const CalibrationTable* table) const {
   if (recipes.empty()) return;
   const std::string known = table != nullptr ? table->preprocess : "";
   const auto samples = open(network, flags.options(known).preprocess);
-  octile::before_build(network, options_, table, recipes, samples.get(), options(session));
+  octile::before_build(network, build, table, recipes, samples.get(), options(session));
 }
 
 }  // namespace octile::cli

@@ -31,15 +31,18 @@ struct CalibrationFlags {
   void add_recipes(CLI::App& command);
   /// Refuses at once what would fail after a long calibration.
   void check() const;
-  /// Calibrates from --calibrate.
-  CalibrationTable collect(const Session& session, const Network& network) const;
+  /// Calibrates from --calibrate. Checkpoints stand beside the cache, or beside the file named
+  /// where there is none: "<file>.partial".
+  CalibrationTable collect(const Session& session, const Network& network,
+                           const std::string& beside) const;
   void write(const CalibrationTable& table, bool tensorrt, const std::string& version) const;
   /// The life cycle: an existing --cache is read, and refused when it was made for another model,
   /// method, preprocessing or, with --calibrate, other samples; else --calibrate is collected and
   /// --cache written. nullopt when neither was given.
-  std::optional<CalibrationTable> obtain(const Session& session, const Network& network) const;
+  std::optional<CalibrationTable> obtain(const Session& session, const Network& network,
+                                         const std::string& beside) const;
   /// The recipes that come before obtain(), and those after it.
-  Network before_calibration(const Session& session, const Network& network) const;
+  void before_calibration(const Session& session, Network& network, BuildOptions& options) const;
   void before_build(const Session& session, Network& network, BuildOptions& options,
                     const CalibrationTable* table) const;
 

@@ -39,6 +39,7 @@ void add_run(CLI::App& app, Session& session);
 void add_compare(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
+void add_quantize(CLI::App& app, Session& session);
 void add_retime(CLI::App& app, Session& session);
 void add_devices(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);

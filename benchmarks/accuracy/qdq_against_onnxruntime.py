@@ -92,6 +92,12 @@ def coco(size, scale, shift):
             pictures(folder / "val2017_cc", size, scale, shift, 40), None)
 
 
+def faces():
+    shape = lambda x: x[:, :, 40:280, :]  # 320 × 320 → 240 × 320
+    all_of_them = shape(pictures(MODELS / "ultraface", 320, 1 / 128, -127 / 128, 8))
+    return all_of_them, all_of_them, None
+
+
 TASKS = {  # name: (float or quantized model, samples)
     "mnist": ("mnist/mnist_cntk_opset7.onnx", mnist),
     "resnet20": ("cifar10-resnet/cifar10_resnet20.onnx", cifar),
@@ -102,6 +108,8 @@ TASKS = {  # name: (float or quantized model, samples)
     "mobilenetv2-tflite": ("mobilenetv2-imagenet/mobilenetv2_1.0_224_qdq.onnx",
                            lambda: coco(224, 1 / 127.5, -1.0)),
     "yolox-nano": ("coco-detect/yolox_nano_416.onnx", lambda: coco(416, 1.0, 0.0)),
+    "fastestdet": ("coco-detect/FastestDet.onnx", lambda: coco(352, 1 / 255, 0.0)),
+    "ultraface": ("ultraface/version-RFB-320.onnx", faces),
 }
 
 

@@ -24,7 +24,8 @@ struct BuildOptions {
   /// False: a float engine.
   bool int8 = false;
   Scheme scheme = Scheme::kStaticSymmetric;
-  /// How a channel's weight scale is found: max|w| / 127, or the scale below it of least Σ (w − q)².
+  /// How a channel's weight scale is found: max|w| / 127, or the scale below it of least Σ (w −
+  /// q)².
   enum class WeightScales : uint8_t { kMax, kLeastSquares } weight_scales = WeightScales::kMax;
   /// By layer name; the network's own requests (Network::set_precision …) come first, these win.
   /// kInt8 needs `int8`.
@@ -71,11 +72,13 @@ std::vector<std::string> recipe_names();
 /// Throws kInvalidArgument for a name that is no recipe's.
 void check_recipe_names(const std::vector<std::string>& names);
 
-/// Applies those of `recipes` that change the float network before its ranges are collected;
-/// calibrate what it returns. The float function stays the same up to rounding. `samples` are run
-/// once for each recipe that measures; null: such a recipe throws kInvalidArgument.
-Network before_calibration(const Network& network, const std::vector<std::string>& recipes,
-                           BatchSource* samples, const CalibrationOptions& calibration);
+/// Applies those of `recipes` that change the float network before its ranges are collected:
+/// `network` becomes the one to calibrate (the float function stays the same up to rounding), and
+/// requests of `options` go to its layers, since passes run first. `samples` are run once for each
+/// recipe that measures; null: such a recipe throws kInvalidArgument.
+void before_calibration(Network& network, BuildOptions& options,
+                        const std::vector<std::string>& recipes, BatchSource* samples,
+                        const CalibrationOptions& calibration);
 
 /// Applies the others, with the ranges known: `network` and `options` become those to build from
 /// with the same table. After it the network is no longer the float one: its biases make up for
@@ -83,6 +86,37 @@ Network before_calibration(const Network& network, const std::vector<std::string
 void before_build(Network& network, BuildOptions& options, const CalibrationTable* table,
                   const std::vector<std::string>& recipes, BatchSource* samples,
                   const CalibrationOptions& calibration);
+
+/// Where Quantize and Dequantize layers stand (docs/export.md).
+/// kTensorRt: on what int8 layers read, residuals of fused adds included: TensorRT's rules, and
+/// what build() makes. kOnnxRuntime: on what they write too, so that every int8 layer stands
+/// between pairs; adds are layers of their own, biases int32.
+enum class QdqStyle : uint8_t { kTensorRt, kOnnxRuntime };
+/// "tensorrt", "onnxruntime".
+std::string_view name_of(QdqStyle style);
+QdqStyle qdq_style_from_name(std::string_view name);
+
+/// What became of layers that run as one.
+struct LayerDecision {
+  std::string name;     // of the layers, joined by " + "
+  std::string_view op;  // of the first
+  bool int8 = false;
+  bool weighted = false;  // a convolution or a product with constant weights
+  std::string why;        // it stays float; empty where INT8 has no arithmetic for it
+};
+
+/// A network with its INT8 in it, as Quantize and Dequantize layers.
+struct QuantizedNetwork {
+  Network network;
+  std::vector<LayerDecision> layers;
+};
+
+/// Quantizes without building: what build() does up to the choice of kernels. Of the options those
+/// count that concern passes and precision. A table from a TensorRT cache serves static-affine too:
+/// which tensors have no negative values is read off the network. Throws kInvalidArgument for a
+/// dynamic scheme (its scales are no constants), and what build() throws.
+QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
+                          const BuildOptions& options, QdqStyle style);
 
 /// The same plan with tactics chosen anew for this machine (options: tactics, timing_cache, isa,
 /// threads, progress). Results do not change: tactics of int8 steps are bit-equal.

@@ -43,6 +43,8 @@ class CalibrationTable {
   struct Entry {
     Range range;             // affine schemes use both ends; symmetric ones symmetric_threshold
     float threshold = 0.0f;  // T of the symmetric schemes (range / 127 is TensorRT's scale)
+    std::optional<Range> seen =
+        std::nullopt;  // least and largest value of the samples, where it is known
     bool operator==(const Entry&) const = default;
   };
   std::map<std::string, Entry> entries;  // by tensor name
@@ -69,6 +71,12 @@ class CalibrationTable {
   static CalibrationTable load_any(const std::string& file);
 };
 
+/// ncnn's calibration table of a network that quantize() made (style kTensorRt, static-symmetric):
+/// the scales of the weights and inputs of its int8 convolutions and products, by layer name, in
+/// the text form of ncnn2table (docs/export.md).
+std::string to_ncnn_table(const Network& quantized);
+void save_ncnn_table(const Network& quantized, const std::string& file);
+
 /// Progress of long work: done of total units (total −1: unknown) of the named phase.
 using ProgressFunction = std::function<void(std::string_view phase, int64_t done, int64_t total)>;
 using LogCallback = std::function<void(LogLevel, std::string_view message)>;
@@ -80,8 +88,14 @@ struct CalibrationOptions {
   int threads = 0;            // 0: all cores
   /// Shapes of inputs whose extents are dynamic (batch excluded: the driver re-chunks).
   std::map<std::string, Shape> input_shapes;
-  std::string preprocess;     // Preprocess::to_json() of the samples: kept in the table
-  ProgressFunction progress;  // called by the thread that called collect()
+  std::string preprocess;  // Preprocess::to_json() of the samples: kept in the table
+  /// File for the counts so far, written every second or so and removed at the end: a collection
+  /// that was interrupted goes on from it, with the result it would have had. One that was made for
+  /// another model, other samples or preprocessing is warned about and begun anew. Empty: none.
+  /// (A Calibrator's batches can be read once only: with one there are no checkpoints.)
+  std::string checkpoint;
+  double checkpoint_seconds = 1.0;  // the least time between two writes
+  ProgressFunction progress;        // called by the thread that called collect()
   LogCallback log;
 };
 

@@ -1,4 +1,4 @@
-// ONNX in: a model file becomes a Network.
+// ONNX in and out: a model file becomes a Network, a Network a model file.
 #pragma once
 
 #include <functional>
@@ -27,6 +27,14 @@ struct OnnxOptions {
 Network import_onnx(const std::string& file, const OnnxOptions& options = {});
 Network import_onnx_bytes(std::string_view bytes, const OnnxOptions& options = {},
                           const std::string& origin = "model");
+
+/// Writes the network as an ONNX model (operator set 17, a newer one where a layer needs it): the
+/// names of inputs, outputs, tensors and layers stay; Quantize and Dequantize layers become
+/// QuantizeLinear and DequantizeLinear, quantized constants integers. Throws kUnsupported with one
+/// message that lists *all* layers that have no form in ONNX (dynamic quantization, say), kIo when
+/// the file cannot be written.
+void export_onnx(const Network& network, const std::string& file);
+std::string export_onnx_bytes(const Network& network);
 
 /// The operator types that import_onnx knows, sorted.
 std::vector<std::string> supported_onnx_operators();

@@ -56,11 +56,12 @@ CalibrationTable calibrate(const Network& network, Calibrator& calibrator,
         "the calibrator's batch size is {}; it must be at least 1", calibrator.batch_size());
   SpoolingSource source(
       [&] { return guarded("next_batch()", [&] { return calibrator.next_batch(); }); });
-  CalibrationData data = collect(network, source, options);
-  const std::string digest = guarded("data_digest()", [&] { return calibrator.data_digest(); });
-  if (!digest.empty()) data.data_digest = digest;
   CalibrationOptions own = options;
   own.method = calibrator.method();
+  own.checkpoint.clear();
+  CalibrationData data = collect(network, source, own);
+  const std::string digest = guarded("data_digest()", [&] { return calibrator.data_digest(); });
+  if (!digest.empty()) data.data_digest = digest;
   CalibrationTable table = compute_table(data, own);
   guarded("write_cache()", [&] { calibrator.write_cache(table.to_json()); });
   return table;

@@ -4,10 +4,12 @@
 #include "calibrate/driver.h"
 
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "calibrate/algorithms.h"
+#include "calibrate/checkpoint.h"
 #include "calibrate/chunks.h"
 #include "calibrate/fast_runner.h"
 #include "calibrate/histogram.h"
@@ -36,9 +38,13 @@ class Collector {
   const std::vector<std::string>& names() const { return names_; }
   size_t threads() const { return runners_.size(); }
 
-  /// Runs all samples once; returns how many there were.
-  int64_t pass(ChunkReader& reader, std::string_view phase, int64_t total, const Sink& sink) {
+  /// Runs all samples from the `done`th on; `pause` is called between parallel loops, with the
+  /// number of samples that are in.
+  void pass(ChunkReader& reader, std::string_view phase, int64_t total, int64_t done,
+            const Sink& sink, const std::function<void(int64_t)>& pause) {
     reader.rewind();
+    while (reader.samples_read() < done && reader.next()) {
+    }
     std::vector<Chunk> chunks;
     do {
       chunks.clear();
@@ -57,8 +63,8 @@ class Collector {
       if (options_.progress && !chunks.empty()) {
         options_.progress(phase, reader.samples_read(), total);
       }
+      if (!chunks.empty()) pause(reader.samples_read());
     } while (!chunks.empty());
-    return reader.samples_read();
   }
 
  private:
@@ -92,38 +98,77 @@ class Collector {
   std::vector<std::unique_ptr<FloatRunner>> runners_;  // one a thread, made when it first runs
 };
 
-std::vector<Histogram> range_pass(Collector& collector, ChunkReader& reader, int64_t total) {
-  std::vector<std::vector<Histogram>> parts(collector.threads());
-  for (auto& part : parts) part.resize(collector.names().size());
-  collector.pass(reader, "ranges", total,
-                 [&](int thread, size_t tensor, std::span<const float> values) {
-                   add_to_range(parts[static_cast<size_t>(thread)][tensor], values);
-                 });
-  for (size_t t = 1; t < parts.size(); ++t) {
-    for (size_t i = 0; i < parts[t].size(); ++i) parts[0][i].merge(parts[t][i]);
+/// Moves what the threads found into `whole`; their parts are fresh again.
+void gather(std::vector<std::vector<Histogram>>& parts, std::vector<Histogram>& whole) {
+  for (auto& part : parts) {
+    for (size_t i = 0; i < whole.size(); ++i) whole[i].merge(std::exchange(part[i], {}));
   }
-  return std::move(parts[0]);
 }
 
-std::vector<Histogram> counting_pass(Collector& collector, ChunkReader& reader, int64_t total,
-                                     const std::vector<Histogram>& ranges) {
-  std::vector<std::vector<std::optional<BinCounter>>> parts(collector.threads());
-  for (auto& part : parts) part.resize(ranges.size());
-  collector.pass(reader, "histograms", total,
-                 [&](int thread, size_t tensor, std::span<const float> values) {
-                   auto& counter = parts[static_cast<size_t>(thread)][tensor];
-                   if (!counter) counter.emplace(ranges[tensor]);
-                   counter->add(values);
-                 });
-  std::vector<Histogram> result;
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    Histogram whole = BinCounter(ranges[i]).finish();
-    for (auto& part : parts) {
-      if (part[i]) whole.merge(part[i]->finish());
+void gather(std::vector<std::vector<std::optional<BinCounter>>>& parts,
+            std::vector<Histogram>& whole) {
+  for (auto& part : parts) {
+    for (size_t i = 0; i < whole.size(); ++i) {
+      if (part[i]) whole[i].merge(part[i]->finish());
+      part[i].reset();
     }
-    result.push_back(std::move(whole));
   }
-  return result;
+}
+
+void range_pass(Collector& collector, ChunkReader& reader, int64_t total, CollectionState& state,
+                Checkpoint& checkpoint) {
+  std::vector<std::vector<Histogram>> parts(collector.threads());
+  for (auto& part : parts) part.resize(collector.names().size());
+  collector.pass(
+      reader, "ranges", total, state.done,
+      [&](int thread, size_t tensor, std::span<const float> values) {
+        add_to_range(parts[static_cast<size_t>(thread)][tensor], values);
+      },
+      [&](int64_t done) {
+        if (!checkpoint.due()) return;
+        gather(parts, state.ranges);
+        state.done = done;
+        checkpoint.save(state);
+      });
+  gather(parts, state.ranges);
+}
+
+void counting_pass(Collector& collector, ChunkReader& reader, CollectionState& state,
+                   Checkpoint& checkpoint) {
+  std::vector<std::vector<std::optional<BinCounter>>> parts(collector.threads());
+  for (auto& part : parts) part.resize(state.ranges.size());
+  collector.pass(
+      reader, "histograms", state.samples, state.done,
+      [&](int thread, size_t tensor, std::span<const float> values) {
+        auto& counter = parts[static_cast<size_t>(thread)][tensor];
+        if (!counter) counter.emplace(state.ranges[tensor]);
+        counter->add(values);
+      },
+      [&](int64_t done) {
+        if (!checkpoint.due()) return;
+        gather(parts, state.counts);
+        state.done = done;
+        checkpoint.save(state);
+      });
+  gather(parts, state.counts);
+}
+
+/// From the first pass to the second.
+void begin_counting(CollectionState& state, int64_t samples) {
+  check(samples > 0, ErrorCode::kInvalidArgument,
+        "the calibration data holds no samples; give at least one");
+  state.counting = true;
+  state.samples = samples;
+  state.done = 0;
+  for (const Histogram& range : state.ranges) state.counts.push_back(BinCounter(range).finish());
+}
+
+CollectionKey key_of(const Network& network, BatchSource& source, const CalibrationOptions& options,
+                     const std::string& path) {
+  if (options.checkpoint.empty()) return {};  // digests take time
+  std::string shapes;
+  for (const auto& [name, shape] : options.input_shapes) shapes += name + shape.to_string();
+  return {network.digest(), source.digest(), options.preprocess, path, shapes};
 }
 
 void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted) {
@@ -162,19 +207,24 @@ CalibrationData collect_with(const Network& network, BatchSource& source,
   const ThreadCountScope threads(options.threads);
   ChunkReader reader(network, source, options);
   Collector collector(network, options, factory);
-  const std::vector<Histogram> ranges = range_pass(collector, reader, source.size());
+  Checkpoint checkpoint(options, key_of(network, source, options, path), collector.names());
+  CollectionState state = checkpoint.load().value_or(CollectionState{});
+  state.ranges.resize(collector.names().size());
+  if (!state.counting) {
+    range_pass(collector, reader, source.size(), state, checkpoint);
+    begin_counting(state, reader.samples_read());
+  }
+  counting_pass(collector, reader, state, checkpoint);
   CalibrationData data;
-  data.samples = reader.samples_read();
-  check(data.samples > 0, ErrorCode::kInvalidArgument,
-        "the calibration data holds no samples; give at least one");
-  std::vector<Histogram> counted = counting_pass(collector, reader, data.samples, ranges);
+  data.samples = state.samples;
   check(reader.samples_read() == data.samples, ErrorCode::kInvalidArgument,
         "the calibration data delivered {} samples, then {} after rewind(); it must repeat itself",
         data.samples, reader.samples_read());
-  for (size_t i = 0; i < counted.size(); ++i) {
-    check_repeatable(collector.names()[i], ranges[i], counted[i]);
-    data.histograms.emplace(collector.names()[i], std::move(counted[i]));
+  for (size_t i = 0; i < state.counts.size(); ++i) {
+    check_repeatable(collector.names()[i], state.ranges[i], state.counts[i]);
+    data.histograms.emplace(collector.names()[i], std::move(state.counts[i]));
   }
+  checkpoint.remove();
   data.path = path;
   data.model_digest = network.digest();
   data.data_digest = source.digest();
@@ -206,7 +256,9 @@ CalibrationTable compute_table(const CalibrationData& data, const CalibrationOpt
     for (int64_t i = begin; i < end; ++i) {
       const auto& [name, histogram] = *tensors[static_cast<size_t>(i)];
       try {
-        entries[static_cast<size_t>(i)] = threshold(histogram, options.method, options.percentile);
+        CalibrationTable::Entry& entry = entries[static_cast<size_t>(i)];
+        entry = threshold(histogram, options.method, options.percentile);
+        entry.seen = Range{histogram.min, histogram.max};
       } catch (const Error& error) {
         fail(error.code(), "tensor '{}': {}", name, error.what());
       }

@@ -39,26 +39,34 @@ void warn_overruled(const TensorRanges& ranges, const BuildOptions& build) {
 
 }  // namespace
 
-std::shared_ptr<const PlanData> compile(const Network& original, const CalibrationTable* table,
-                                        const CompileOptions& options) {
+QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
+                              const CompileOptions& options, QdqStyle style) {
   const BuildOptions& build = options.build;
   validate(original);
   check(!original.outputs().empty(), ErrorCode::kInvalidArgument,
         "network '{}' has no outputs; mark one", original.name());
-  const Device device = cpu_backend().open(build.isa, build.threads);
-  std::vector<PlanProfile> profiles = make_profiles(original, build.profiles);
-
-  Network network = original;
+  QuantizedGraph result{.network = original, .groups = {}, .labels = {}};
+  Network& network = result.network;
   apply_requests(network, build);
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
-  const std::vector<Group> groups = make_groups(network, !options.keep_tensors);
-  const TensorRanges ranges(network, groups, table);
+  result.groups = make_groups(network, !options.keep_tensors, style == QdqStyle::kTensorRt);
+  const TensorRanges ranges(network, result.groups, table);
   warn_overruled(ranges, build);
-  const std::vector<GroupLabel> labels = assign_precision(network, groups, ranges, build);
-  insert_qdq(network, groups, labels, ranges);
+  result.labels = assign_precision(network, result.groups, ranges, build);
+  insert_qdq(network, result.groups, result.labels, ranges, style);
   validate(network);
+  return result;
+}
 
-  std::shared_ptr<PlanData> plan = lower(network, groups, notes_of(labels));
+std::shared_ptr<const PlanData> compile(const Network& original, const CalibrationTable* table,
+                                        const CompileOptions& options) {
+  const BuildOptions& build = options.build;
+  validate(original);
+  const Device device = cpu_backend().open(build.isa, build.threads);
+  std::vector<PlanProfile> profiles = make_profiles(original, build.profiles);
+  const QuantizedGraph graph = quantize_graph(original, table, options);
+
+  std::shared_ptr<PlanData> plan = lower(graph.network, graph.groups, notes_of(graph.labels));
   annotate_minima(*plan);
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "compile/assign_precision.h"
 #include "octile/builder.h"
 #include "plan/plan_data.h"
 
@@ -19,6 +20,16 @@ struct CompileOptions {
   bool keep_tensors = false;
   std::string preprocess;  // Preprocess::to_json() or "": kept in the plan
 };
+
+/// The network above the watershed: what lower() reads, what export writes.
+struct QuantizedGraph {
+  Network network;
+  std::vector<Group> groups;
+  std::vector<GroupLabel> labels;
+};
+/// validate ▸ passes ▸ group ▸ assign_precision ▸ insert_qdq.
+QuantizedGraph quantize_graph(const Network& network, const CalibrationTable* table,
+                              const CompileOptions& options, QdqStyle style = QdqStyle::kTensorRt);
 
 /// `table` may be null (float and dynamic schemes). Throws Error naming layer, tensor or profile.
 std::shared_ptr<const PlanData> compile(const Network& network, const CalibrationTable* table,

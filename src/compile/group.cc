@@ -60,13 +60,14 @@ bool takes_clamp(const Network& network, LayerId layer) {
 
 class Grouper {
  public:
-  Grouper(const Network& network, bool fuse) : network_(network), fuse_(fuse) {
+  Grouper(const Network& network, bool fuse, bool residuals)
+      : network_(network), fuse_(fuse), residuals_(residuals) {
     layers_ = network.layers();
     for (size_t i = 0; i < layers_.size(); ++i) position_[layers_[i].index] = i;
   }
 
   std::vector<Group> run() {
-    if (fuse_) fuse_residuals();
+    if (fuse_ && residuals_) fuse_residuals();
     for (LayerId layer : layers_) {
       if (is<Constant>(network_, layer) || taken_.count(layer.index) != 0) continue;
       place(Group{.core = layer, .add = {}, .clamp = {}, .residual = {}});
@@ -108,7 +109,7 @@ class Grouper {
   }
 
   const Network& network_;
-  bool fuse_;
+  bool fuse_, residuals_;
   std::vector<LayerId> layers_;
   std::unordered_map<int32_t, size_t> position_;
   std::unordered_set<int32_t> taken_;
@@ -151,8 +152,8 @@ std::vector<LayerId> Group::layers() const {
   return list;
 }
 
-std::vector<Group> make_groups(const Network& network, bool fuse) {
-  return Grouper(network, fuse).run();
+std::vector<Group> make_groups(const Network& network, bool fuse, bool residuals) {
+  return Grouper(network, fuse, residuals).run();
 }
 
 Int8Kind int8_kind(const Network& network, const Group& group) {

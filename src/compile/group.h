@@ -28,9 +28,9 @@ enum class Int8Kind : uint8_t {
 Int8Kind int8_kind(const Network& network, const Group& group);
 inline bool is_dynamic_capable(Int8Kind kind) { return kind == Int8Kind::kWeighted; }
 
-/// All groups in running order (by their last layer). `fuse` false: one layer each. Constants are
-/// in no group.
-std::vector<Group> make_groups(const Network& network, bool fuse);
+/// All groups in running order (by their last layer). `fuse` false: one layer each; `residuals`
+/// false: adds stay alone. Constants are in no group.
+std::vector<Group> make_groups(const Network& network, bool fuse, bool residuals = true);
 
 /// The group's output tensor (of its last layer); TopK and dynamic Quantize have more.
 TensorId output_of(const Network& network, const Group& group);

@@ -2,9 +2,11 @@
 #include "compile/insert_qdq.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
+#include "compile/grid.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -18,8 +20,8 @@ struct Use {
 class Inserter {
  public:
   Inserter(Network& network, const std::vector<Group>& groups,
-           const std::vector<GroupLabel>& labels, const TensorRanges& ranges)
-      : network_(network), groups_(groups), labels_(labels), ranges_(ranges) {}
+           const std::vector<GroupLabel>& labels, const TensorRanges& ranges, QdqStyle style)
+      : network_(network), groups_(groups), labels_(labels), ranges_(ranges), style_(style) {}
 
   void run() {
     choose_schemes();
@@ -29,6 +31,9 @@ class Inserter {
     }
     for (size_t g = 0; g < groups_.size(); ++g) {
       if (labels_[g].int8) quantize_operands(g);
+    }
+    for (size_t g = 0; style_ == QdqStyle::kOnnxRuntime && g < groups_.size(); ++g) {
+      if (labels_[g].int8) quantize_output(g);
     }
     share_dequantized();
   }
@@ -68,10 +73,56 @@ class Inserter {
         .dynamic = false};
     const Dequantize dequantize{
         .scale = quantize.scale, .zero_point = 0, .axis = axis, .dynamic = false};
+    if (style_ == QdqStyle::kOnnxRuntime) quantize_bias(layer, input_scale, quantize.scale);
     const TensorId weights = network_.inputs(layer)[1];
     const std::string name = network_.name(layer);
     const TensorId q = network_.quantize(weights, std::move(quantize), name + ".weights.quantize");
     network_.set_input(layer, 1, network_.dequantize(q, dequantize, name + ".weights.dequantize"));
+  }
+
+  /// The integers that lowering would add (docs/arithmetic.md), as a constant.
+  void quantize_bias(LayerId layer, float input_scale, const std::vector<float>& scales) {
+    const bool gemm = std::holds_alternative<Convolution>(network_.op(layer)) ||
+                      network_.shape(network_.inputs(layer)[0]).rank() == 2;
+    const Tensor* bias = bias_source(network_, layer).value;
+    if (!gemm || bias == nullptr) return;
+    Tensor q(DataType::kInt32, bias->shape());
+    Dequantize dequantize{.scale = {}, .zero_point = 0, .axis = 0, .dynamic = false};
+    for (size_t c = 0; c < scales.size(); ++c) {
+      const double scale = double(input_scale) * double(scales[c]);
+      q.as<int32_t>()[c] =
+          static_cast<int32_t>(std::nearbyint(double(bias->as<float>()[c]) / scale));
+      dequantize.scale.push_back(static_cast<float>(scale));
+    }
+    const std::string name = network_.name(layer);
+    const TensorId integers = network_.constant(std::move(q), name + ".bias.quantized");
+    network_.set_input(layer, 2,
+                       network_.dequantize(integers, dequantize, name + ".bias.dequantize"));
+  }
+
+  /// A pair behind the group; and one before its clamp where the outer one does not clamp as well.
+  /// Both lie on one grid that holds 0, so that the clamp between them changes nothing. What only
+  /// float layers read is not cut: the pair is there for the sake of fusion alone.
+  void quantize_output(size_t g) {
+    const Group& group = groups_[g];
+    const TensorId y = output_of(network_, group);
+    const bool product = std::holds_alternative<MatrixMultiply>(network_.op(group.core));
+    const bool read = static_.count(y.index) != 0;
+    if (!ranges_.find(y) || (product && !read)) return;
+    const Scheme scheme = scheme_of(y, labels_[g]);
+    const QuantParams grid = read ? *ranges_.params(y, scheme) : *ranges_.uncut_params(y, scheme);
+    if (!read) static_.emplace(y.index, add_pair(y, grid, is_affine(scheme)));
+    if (network_.is_output(y)) network_.replace_uses(y, static_.at(y.index));
+    if (!group.clamp.valid()) return;
+    const ClampBounds bounds = clamp_bounds(std::get<Activation>(network_.op(group.clamp)));
+    const bool affine = is_affine(scheme);
+    const int32_t lo = affine ? 0 : -128, hi = affine ? 255 : 127;
+    const auto on_grid = [&](float bound) {
+      return quantize_value(bound, grid.scale, grid.zero_point, lo, hi);
+    };
+    if (on_grid(bounds.lo) == lo && on_grid(bounds.hi) == hi) return;
+    const TensorId inner = network_.inputs(group.clamp)[0];
+    network_.set_input(group.clamp, 0, add_pair(inner, grid, affine));
   }
 
   void quantize_operands(size_t g) {
@@ -97,8 +148,13 @@ class Inserter {
   TensorId static_copy(TensorId t, Scheme scheme) {
     const auto found = static_.find(t.index);
     if (found != static_.end()) return found->second;
-    const QuantParams params = *ranges_.params(t, scheme);
-    const bool affine = is_affine(scheme);
+    const TensorId d = add_pair(t, *ranges_.params(t, scheme), is_affine(scheme));
+    static_.emplace(t.index, d);
+    return d;
+  }
+
+  /// t → Quantize → Dequantize; returns the latter's output.
+  TensorId add_pair(TensorId t, const QuantParams& params, bool affine) {
     const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8,
                             .scale = {params.scale},
                             .zero_point = params.zero_point,
@@ -110,9 +166,7 @@ class Inserter {
         .scale = {params.scale}, .zero_point = params.zero_point, .axis = -1, .dynamic = false};
     const std::string name = network_.name(t);
     const TensorId q = network_.quantize(t, quantize, name + ".quantize");
-    const TensorId d = network_.dequantize(q, dequantize, name + ".dequantize");
-    static_.emplace(t.index, d);
-    return d;
+    return network_.dequantize(q, dequantize, name + ".dequantize");
   }
 
   TensorId dynamic_copy(TensorId t, Scheme scheme) {
@@ -156,6 +210,7 @@ class Inserter {
   const std::vector<Group>& groups_;
   const std::vector<GroupLabel>& labels_;
   const TensorRanges& ranges_;
+  QdqStyle style_;
   std::map<int32_t, Scheme> schemes_;                     // by class
   std::map<int32_t, TensorId> static_;                    // float tensor → dequantized copy
   std::map<std::pair<int32_t, bool>, TensorId> dynamic_;  // (float tensor, affine) → copy
@@ -164,8 +219,27 @@ class Inserter {
 }  // namespace
 
 void insert_qdq(Network& network, const std::vector<Group>& groups,
-                const std::vector<GroupLabel>& labels, const TensorRanges& ranges) {
-  Inserter(network, groups, labels, ranges).run();
+                const std::vector<GroupLabel>& labels, const TensorRanges& ranges, QdqStyle style) {
+  Inserter(network, groups, labels, ranges, style).run();
+}
+
+void pad_integers(Network& network) {
+  for (const LayerId layer : network.layers()) {
+    const auto* op = std::get_if<Padding>(&network.op(layer));
+    if (op == nullptr || network.is_output(network.output(layer))) continue;
+    const auto from = dequantized_from(network, network.inputs(layer)[0]);
+    const auto to = quantized_into(network, network.output(layer));
+    if (!from || !to || !from->same_grid(*to)) continue;
+    Padding padding = *op;
+    padding.value = static_cast<float>(from->zero_point);
+    const std::string name = network.name(layer);
+    const LayerId quantize = network.producer(to->q);
+    const LayerId padded = network.add(std::move(padding), {from->q}, name + ".integers");
+    network.replace_uses(to->q, network.output(padded));
+    network.remove(quantize);
+    network.remove(layer);
+    network.rename(padded, name);
+  }
 }
 
 }  // namespace octile

@@ -11,7 +11,16 @@ namespace octile {
 /// many read it) and on the weights of int8 groups (per output channel). Groups stay valid. Where
 /// an int8 group made the tensor, its float readers read the dequantized copy too: the tensor
 /// exists once; network outputs keep the float one.
+/// Style kOnnxRuntime: also behind int8 groups whose output has a range, network outputs included
+/// (but for products, which ONNX Runtime ends in float itself), and before a clamp that the
+/// Quantize behind it does not do anyway; and biases of convolutions and matrix products are int32.
+/// REQUIRES then: no group holds a residual add.
 void insert_qdq(Network& network, const std::vector<Group>& groups,
-                const std::vector<GroupLabel>& labels, const TensorRanges& ranges);
+                const std::vector<GroupLabel>& labels, const TensorRanges& ranges,
+                QdqStyle style = QdqStyle::kTensorRt);
+
+/// Padding between Dequantize and Quantize on one grid pads the integers instead, with their zero
+/// point: the same values, and ONNX Runtime fuses no Pad. Groups that hold such layers are void.
+void pad_integers(Network& network);
 
 }  // namespace octile

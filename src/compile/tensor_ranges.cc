@@ -29,7 +29,9 @@ enum Rank : int { kNothing, kTable, kConcatOutput, kManual, kManualConcatOutput 
 
 TensorRanges::TensorRanges(const Network& network, const std::vector<Group>& groups,
                            const CalibrationTable* table)
-    : parent_(static_cast<size_t>(network.tensor_count())), entries_(parent_.size()) {
+    : parent_(static_cast<size_t>(network.tensor_count())),
+      entries_(parent_.size()),
+      seen_(parent_.size()) {
   std::iota(parent_.begin(), parent_.end(), 0);
   std::vector<bool> concat_output(parent_.size(), false);
   for (const Group& group : groups) {
@@ -55,6 +57,9 @@ TensorRanges::TensorRanges(const Network& network, const std::vector<Group>& gro
     }
     const auto* entry = table != nullptr ? table->find(network.name(tensor)) : nullptr;
     if (entry != nullptr) offer(concat ? kConcatOutput : kTable, *entry);
+    if (entry != nullptr && !network.dynamic_range(tensor)) {
+      seen_[static_cast<size_t>(tensor.index)] = entry->seen;
+    }
   }
   collect_overruled(network);
 }
@@ -91,6 +96,13 @@ std::optional<QuantParams> TensorRanges::params(TensorId tensor, Scheme scheme) 
   if (!entry) return std::nullopt;
   return is_affine(scheme) ? affine_params(entry->range.min, entry->range.max)
                            : symmetric_params(entry->threshold);
+}
+
+std::optional<QuantParams> TensorRanges::uncut_params(TensorId tensor, Scheme scheme) const {
+  const std::optional<Range>& seen = seen_[static_cast<size_t>(tensor.index)];
+  if (!seen) return params(tensor, scheme);
+  return is_affine(scheme) ? affine_params(seen->min, seen->max)
+                           : symmetric_params(std::max(std::fabs(seen->min), std::fabs(seen->max)));
 }
 
 }  // namespace octile

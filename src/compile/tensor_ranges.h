@@ -28,6 +28,9 @@ class TensorRanges {
   std::optional<CalibrationTable::Entry> find(TensorId tensor) const;
   /// Scale and zero point under a static scheme; nullopt without a range.
   std::optional<QuantParams> params(TensorId tensor, Scheme scheme) const;
+  /// The same without a method's cut: the ends of what the samples held, where the table knows them
+  /// and nobody gave a range by hand. For tensors that int8 layers write and none reads.
+  std::optional<QuantParams> uncut_params(TensorId tensor, Scheme scheme) const;
   /// Tensors whose manual range gave way to another one of their class.
   const std::vector<std::string>& overruled() const { return overruled_; }
 
@@ -38,6 +41,7 @@ class TensorRanges {
 
   mutable std::vector<int32_t> parent_;
   std::vector<std::optional<CalibrationTable::Entry>> entries_;  // by root
+  std::vector<std::optional<Range>> seen_;                       // by tensor
   std::vector<std::string> overruled_;
 };
 

@@ -1,12 +1,16 @@
 // The public build(): compile, with calibration before it when a Calibrator is given.
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "compile/assign_precision.h"
 #include "compile/compile.h"
+#include "compile/insert_qdq.h"
 #include "compile/passes.h"
 #include "compile/profiles.h"
+#include "compile/table_ends.h"
+#include "compile/weighted.h"
 #include "octile/builder.h"
 
 namespace octile {
@@ -16,22 +20,27 @@ std::string preprocess_json(const BuildOptions& options) {
   return options.preprocess.is_identity() ? "" : options.preprocess.to_json();
 }
 
-bool is_affine_anywhere(const Network& network, const BuildOptions& options) {
-  const auto affine = [](Scheme scheme) { return scheme == Scheme::kStaticAffine; };
+/// True when a scheme that `is` holds for is asked for, of the whole or of a layer.
+template <typename Predicate>
+bool any_scheme(const Network& network, const BuildOptions& options, Predicate is) {
   const auto layers = network.layers();
-  return affine(options.scheme) ||
+  return is(options.scheme) ||
          std::any_of(options.layer_scheme.begin(), options.layer_scheme.end(),
-                     [&](const auto& entry) { return affine(entry.second); }) ||
+                     [&](const auto& entry) { return is(entry.second); }) ||
          std::any_of(layers.begin(), layers.end(), [&](LayerId layer) {
-           return network.scheme(layer).has_value() && affine(*network.scheme(layer));
+           return network.scheme(layer).has_value() && is(*network.scheme(layer));
          });
 }
+
+/// TensorRT's caches hold one number a tensor.
+bool is_one_sided(const CalibrationTable& table) { return table.path == "cache"; }
 
 /// [−T, T] in uint8 would be symmetric with a wasted level and slower arithmetic, not affine.
 void check_table(const Network& network, const CalibrationTable* table,
                  const BuildOptions& options) {
-  if (table == nullptr || table->path != "cache" || !options.int8) return;
-  check(!is_affine_anywhere(network, options), ErrorCode::kInvalidArgument,
+  if (table == nullptr || !is_one_sided(*table) || !options.int8) return;
+  const auto affine = [](Scheme scheme) { return scheme == Scheme::kStaticAffine; };
+  check(!any_scheme(network, options, affine), ErrorCode::kInvalidArgument,
         "static-affine needs both ends of every range, but the table comes from a TensorRT cache, "
         "which holds one number a tensor: use static-symmetric, or calibrate with Octile");
 }
@@ -74,6 +83,43 @@ Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& o
   }
   const CalibrationTable table = calibrate(network, calibrator, calibration);
   return build(network, &table, options);
+}
+
+std::string_view name_of(QdqStyle style) {
+  return style == QdqStyle::kTensorRt ? "tensorrt" : "onnxruntime";
+}
+
+QdqStyle qdq_style_from_name(std::string_view name) {
+  for (const QdqStyle style : {QdqStyle::kTensorRt, QdqStyle::kOnnxRuntime}) {
+    if (name == name_of(style)) return style;
+  }
+  fail(ErrorCode::kInvalidArgument, "no Q/DQ style is called '{}': tensorrt or onnxruntime", name);
+}
+
+QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
+                          const BuildOptions& options, QdqStyle style) {
+  check(!any_scheme(network, options, is_dynamic), ErrorCode::kInvalidArgument,
+        "dynamic schemes cannot be exported: their scales are known at run time alone; use a "
+        "static scheme");
+  std::optional<CalibrationTable> both_ends;
+  if (table != nullptr && is_one_sided(*table) && any_scheme(network, options, is_affine)) {
+    both_ends = with_both_ends(network, *table);
+    table = &*both_ends;
+  }
+  const ThreadCountScope threads(options.threads);
+  const CompileOptions compile{.build = options, .keep_tensors = false, .preprocess = ""};
+  QuantizedGraph graph = quantize_graph(network, table, compile, style);
+  std::vector<LayerDecision> layers;
+  for (size_t g = 0; g < graph.groups.size(); ++g) {
+    const Group& group = graph.groups[g];
+    layers.push_back({.name = name_of(graph.network, group),
+                      .op = name_of(graph.network.op(group.core)),
+                      .int8 = graph.labels[g].int8,
+                      .weighted = is_weighted(graph.network, group.core),
+                      .why = graph.labels[g].note});
+  }
+  if (style == QdqStyle::kOnnxRuntime) pad_integers(graph.network);
+  return {std::move(graph.network), std::move(layers)};
 }
 
 Plan retime(const Plan& plan, const BuildOptions& options) {

@@ -8,8 +8,8 @@
 #include <unordered_map>
 
 #include "compile/assign_precision.h"
+#include "compile/compile.h"
 #include "compile/free_name.h"
-#include "compile/insert_qdq.h"
 #include "compile/passes.h"
 #include "compile/weighted.h"
 #include "tune/observe.h"
@@ -138,15 +138,12 @@ std::vector<LayerError> layer_errors(const Network& network, const CalibrationTa
                                      const CalibrationOptions& calibration) {
   BuildOptions quiet = options;
   quiet.log = nullptr;
-  const std::vector<Group> groups = make_groups(network, true);
-  const TensorRanges ranges(network, groups, table);
-  const std::vector<GroupLabel> labels = assign_precision(network, groups, ranges, quiet);
-  Network quantized = network;
-  insert_qdq(quantized, groups, labels, ranges);
-  Prober prober(network, quantized);
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const bool weighted = int8_kind(network, groups[g]) == Int8Kind::kWeighted;
-    if (labels[g].int8 && weighted) prober.add(groups[g].core);
+  const QuantizedGraph graph =
+      quantize_graph(network, table, {.build = quiet, .keep_tensors = false, .preprocess = ""});
+  Prober prober(network, graph.network);
+  for (size_t g = 0; g < graph.groups.size(); ++g) {
+    const bool weighted = int8_kind(network, graph.groups[g]) == Int8Kind::kWeighted;
+    if (graph.labels[g].int8 && weighted) prober.add(graph.groups[g].core);
   }
   if (prober.probes().empty()) return {};
   return measured(prober, source, calibration);

@@ -28,13 +28,24 @@ bool wanted(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void apply(RecipeRow::Stage stage, const std::vector<std::string>& names, RecipeInputs& inputs) {
+void apply(RecipeRow::Stage stage, const std::vector<std::string>& names, Network& network,
+           BuildOptions& options, const CalibrationTable* table, BatchSource* samples,
+           const CalibrationOptions& calibration) {
+  check_recipe_names(names);
+  std::vector<const RecipeRow*> rows;
   for (const RecipeRow& row : kRecipes) {
     if (row.stage != stage || !wanted(names, row.name)) continue;
-    check(!row.needs_samples || inputs.samples != nullptr, ErrorCode::kInvalidArgument,
+    check(!row.needs_samples || samples != nullptr, ErrorCode::kInvalidArgument,
           "recipe '{}' measures on samples: give them (--calibrate)", row.name);
-    row.apply(inputs);
+    rows.push_back(&row);
   }
+  if (rows.empty()) return;
+  network = prepared(network, options);
+  // They are on the layers now, and passes may have taken away layers of these names.
+  options.layer_precision.clear();
+  options.layer_scheme.clear();
+  RecipeInputs inputs{network, table, options, samples, calibration};
+  for (const RecipeRow* row : rows) row->apply(inputs);
 }
 
 }  // namespace
@@ -57,31 +68,16 @@ void check_recipe_names(const std::vector<std::string>& names) {
   }
 }
 
-Network before_calibration(const Network& network, const std::vector<std::string>& recipes,
-                           BatchSource* samples, const CalibrationOptions& calibration) {
-  check_recipe_names(recipes);
-  const bool any = std::any_of(std::begin(kRecipes), std::end(kRecipes), [&](const auto& row) {
-    return row.stage == RecipeRow::kBeforeCalibration && wanted(recipes, row.name);
-  });
-  if (!any) return network;
-  BuildOptions options;
-  Network result = prepared(network, options);
-  RecipeInputs inputs{result, nullptr, options, samples, calibration};
-  apply(RecipeRow::kBeforeCalibration, recipes, inputs);
-  return result;
+void before_calibration(Network& network, BuildOptions& options,
+                        const std::vector<std::string>& recipes, BatchSource* samples,
+                        const CalibrationOptions& calibration) {
+  apply(RecipeRow::kBeforeCalibration, recipes, network, options, nullptr, samples, calibration);
 }
 
 void before_build(Network& network, BuildOptions& options, const CalibrationTable* table,
                   const std::vector<std::string>& recipes, BatchSource* samples,
                   const CalibrationOptions& calibration) {
-  check_recipe_names(recipes);
-  if (recipes.empty()) return;
-  network = prepared(network, options);
-  // They are on the layers now, and passes may have taken away layers of these names.
-  options.layer_precision.clear();
-  options.layer_scheme.clear();
-  RecipeInputs inputs{network, table, options, samples, calibration};
-  apply(RecipeRow::kBeforeBuild, recipes, inputs);
+  apply(RecipeRow::kBeforeBuild, recipes, network, options, table, samples, calibration);
 }
 
 }  // namespace octile

@@ -74,7 +74,10 @@ Network with(const Network& network, const std::vector<std::string>& recipes, in
   const auto source = memory_data(samples(), 5);
   CalibrationOptions calibration;
   calibration.threads = threads;
-  return before_calibration(network, recipes, source.get(), calibration);
+  Network result = network;
+  BuildOptions options = first_tactics(true);
+  before_calibration(result, options, recipes, source.get(), calibration);
+  return result;
 }
 
 TEST(Equalize, KeepsTheFloatFunctionAndLowersTheNoise) {
@@ -109,7 +112,9 @@ TEST(Equalize, ProductsToo) {
   Random random(3);
   const Batch batch = {{"x", random_floats({kSamples, 16}, random)}};
   const auto source = memory_data(batch, 4);
-  const Network equal = before_calibration(n, {"equalize"}, source.get(), {});
+  Network equal = n;
+  BuildOptions options = first_tactics(true);
+  before_calibration(equal, options, {"equalize"}, source.get(), {});
   const Tensor reference = interpret(n, {batch.at("x")})[0];
   const Tensor value = interpret(equal, {batch.at("x")})[0];
   EXPECT_LE(distance(value, reference, largest(reference)).worst, 1e-5);
@@ -217,12 +222,31 @@ TEST(LeastSquaresWeights, ErrorIsNeverAboveTheLargestWeightsScale) {
   }
 }
 
+TEST(Recipes, RequestsSurviveThePassesThatTheyRun) {
+  Network network("folded");
+  const TensorId x = network.add_input("x", DataType::kFloat32, {kDynamic, 3, 8, 8});
+  TensorId t = network.convolution(x, weights({4, 3, 3, 3}, 1), std::nullopt, conv_of(), "conv");
+  const Tensor ones = values<float>({4}, {1, 1, 1, 1});
+  t = network.batch_norm(t, ones, ones, ones, ones, 1e-5f, "norm");
+  network.mark_output(t, "y");
+  BuildOptions options = first_tactics(true);
+  options.layer_precision["norm"] = Precision::kFloat32;
+  const auto source = memory_data(samples(), 5);
+  before_calibration(network, options, {"equalize"}, source.get(), {});
+  const CalibrationTable table = table_for(network, inputs());
+  before_build(network, options, &table, {"bias-correction"}, source.get(), {});
+  options.profiles = {{{"x", {{1, 3, 8, 8}, {1, 3, 8, 8}, {1, 3, 8, 8}}}}};
+  for (const LayerInfo& layer : build(network, &table, options).layers()) {
+    EXPECT_EQ(layer.precision.find("int8"), std::string::npos) << layer.name;
+  }
+}
+
 TEST(Recipes, RefuseUnknownNamesAndMissingSamples) {
   Network network = uneven_network();
   BuildOptions options = first_tactics(true);
   EXPECT_THROW(before_build(network, options, nullptr, {"magic"}, nullptr, {}), Error);
-  EXPECT_THROW((void)before_calibration(network, {"magic"}, nullptr, {}), Error);
-  EXPECT_THROW((void)before_calibration(network, {"equalize"}, nullptr, {}), Error);
+  EXPECT_THROW(before_calibration(network, options, {"magic"}, nullptr, {}), Error);
+  EXPECT_THROW(before_calibration(network, options, {"equalize"}, nullptr, {}), Error);
   EXPECT_THROW(before_build(network, options, nullptr, {"bias-correction"}, nullptr, {}), Error);
   before_build(network, options, nullptr, {"mse-weights"}, nullptr, {});
   EXPECT_EQ(options.weight_scales, BuildOptions::WeightScales::kLeastSquares);

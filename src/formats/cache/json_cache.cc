@@ -34,10 +34,12 @@ std::string entry_line(const std::string& name, const CalibrationTable::Entry& e
         "tensor '{}': range {} to {} and threshold {} cannot be written: they must be finite, "
         "min ≤ max, threshold ≥ 0",
         name, range.min, range.max, entry.threshold);
+  const std::string seen =
+      entry.seen ? fmt::format(R"(, "seen": [{}, {}])", entry.seen->min, entry.seen->max) : "";
   return fmt::format(
-      R"(    {}: {{"min": {}, "max": {}, "threshold": {}, "bits": "{:08x} {:08x} {:08x}"}})",
+      R"(    {}: {{"min": {}, "max": {}, "threshold": {}, "bits": "{:08x} {:08x} {:08x}"{}}})",
       quoted(name, "the tensor name"), range.min, range.max, entry.threshold, bits_of(range.min),
-      bits_of(range.max), bits_of(entry.threshold));
+      bits_of(range.max), bits_of(entry.threshold), seen);
 }
 
 /// Typed access to fields; every failure names the file and the field.
@@ -77,6 +79,19 @@ class Reader {
   std::string where_;
 };
 
+/// The ends of what the samples held; caches of older versions lack them.
+std::optional<Range> read_seen(const Reader& reader) {
+  if (!reader.has("seen")) return std::nullopt;
+  const Json& ends = reader.field("seen");
+  const bool pair =
+      ends.is_array() && ends.size() == 2 && ends[0].is_number() && ends[1].is_number();
+  const Range seen = pair ? Range{ends[0].get<float>(), ends[1].get<float>()} : Range{1.0f, 0.0f};
+  check(std::isfinite(seen.min) && std::isfinite(seen.max) && seen.min <= seen.max,
+        ErrorCode::kInvalidFile, "{}: \"seen\" must be two finite numbers, min ≤ max",
+        reader.where());
+  return seen;
+}
+
 /// Three floats: by their bits if given (which the numbers must then agree with), else by number.
 CalibrationTable::Entry read_entry(const Reader& reader) {
   constexpr const char* kKeys[] = {"min", "max", "threshold"};
@@ -103,7 +118,7 @@ CalibrationTable::Entry read_entry(const Reader& reader) {
   }
   check(values[0] <= values[1] && values[2] >= 0.0f, ErrorCode::kInvalidFile,
         "{}: needs min ≤ max and threshold ≥ 0", reader.where());
-  return {{values[0], values[1]}, values[2]};
+  return {{values[0], values[1]}, values[2], read_seen(reader)};
 }
 
 void read_header(const Reader& reader, CalibrationTable& table) {
