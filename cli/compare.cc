@@ -182,6 +182,7 @@ std::string json_of(const Flags& flags, const Candidate& candidate, const Compar
                        {"layer", t.layer},
                        {"precision", t.precision},
                        {"output", t.output},
+                       {"order", t.order},
                        {"sqnr_db", number(t.sqnr_db)},
                        {"cosine", number(t.cosine)},
                        {"max_abs_error", number(t.max_abs_error)}});

@@ -32,6 +32,7 @@ struct TensorComparison {
   std::string layer;      // the engine's step that makes it, "" for an input
   std::string precision;  // how the engine keeps it: "int8" or "float32"
   bool output = false;    // of the engine
+  int64_t order = 0;      // in which the engine makes its tensors, inputs first
   double sqnr_db = 0.0;   // as sqnr_db(): +infinity when equal, −infinity for errors alone
   double cosine = 0.0;
   double max_abs_error = 0.0;

@@ -61,6 +61,7 @@ TEST_F(CompareCommand, TheTableAndJsonSayTheSame) {
   }
   EXPECT_GE(int8, 2);
   EXPECT_EQ(tensors.back().at("tensor"), "scores");
+  EXPECT_EQ(tensors.back().at("order"), tensors.size() - 1);
   EXPECT_TRUE(tensors.back().at("output").get<bool>());
 
   // The same engine, built on the spot from the cache.

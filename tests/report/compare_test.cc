@@ -122,6 +122,8 @@ TEST(Compare, AFloatEngineHasTheNetworksTensors) {
   EXPECT_EQ(result.only_reference, 4);  // stem, a, b and sum before their ReLU
   EXPECT_EQ(result.only_candidate, 0);
   EXPECT_EQ(find(result, "x")->layer, "");
+  EXPECT_EQ(find(result, "x")->order, 0);
+  EXPECT_EQ(find(result, "scores")->order, 6);
   EXPECT_EQ(find(result, "stem_relu_output")->layer, "stem + stem_relu");
 }
 

@@ -195,7 +195,8 @@ class CocoReader {
     }
     check(good, ErrorCode::kInvalidFile, "{}: bbox is not [x, y, width, height] in pixels", where);
     const auto crowd = entry.find("iscrowd");
-    const bool many = crowd != entry.end() && (*crowd == 1 || *crowd == true);
+    const bool many =
+        crowd != entry.end() && (crowd->is_boolean() ? crowd->get<bool>() : *crowd == 1);
     return {v[0], v[1], v[0] + v[2], v[1] + v[3], class_id, many};
   }
 
