@@ -224,6 +224,7 @@ void insert_qdq(Network& network, const std::vector<Group>& groups,
 
 void pad_integers(Network& network) {
   for (const LayerId layer : network.layers()) {
+    if (!network.alive(layer)) continue;
     const auto* op = std::get_if<Padding>(&network.op(layer));
     if (op == nullptr || network.is_output(network.output(layer))) continue;
     const auto from = dequantized_from(network, network.inputs(layer)[0]);
