@@ -185,6 +185,10 @@ TEST(Quantize, OnnxRuntimeStyleDoesNotCutWhatNoInt8LayerReads) {
   const Range seen = *table.find("image")->seen;
   const float cut = (seen.max - seen.min) / 4 / 255;
   EXPECT_NEAR(scale("image", QdqStyle::kOnnxRuntime), cut, 0.01f * cut);
+  // A summand is added in float elsewhere: nothing is cut off it either.
+  const std::string summand = network.name(network.output(*network.find_layer("conv2")));
+  const Range whole = *table.find(summand)->seen;
+  EXPECT_FLOAT_EQ(scale(summand, QdqStyle::kOnnxRuntime), (whole.max - whole.min) / 255);
   // conv1's float output is read by int8 layers behind its ReLU; "alone" by nobody but the user.
   Network alone("alone");
   const TensorId x = alone.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
