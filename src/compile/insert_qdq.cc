@@ -148,9 +148,20 @@ class Inserter {
   TensorId static_copy(TensorId t, Scheme scheme) {
     const auto found = static_.find(t.index);
     if (found != static_.end()) return found->second;
-    const TensorId d = add_pair(t, *ranges_.params(t, scheme), is_affine(scheme));
+    const QuantParams grid =
+        is_summand(t) ? *ranges_.uncut_params(t, scheme) : *ranges_.params(t, scheme);
+    const TensorId d = add_pair(t, grid, is_affine(scheme));
     static_.emplace(t.index, d);
     return d;
+  }
+
+  /// A product that only an add reads: lowering adds it in float, so nothing should be cut off it.
+  bool is_summand(TensorId t) const {
+    const LayerId producer = network_.producer(t);
+    const auto readers = network_.consumers(t);
+    if (style_ != QdqStyle::kOnnxRuntime || !producer.valid() || readers.size() != 1) return false;
+    const auto* op = std::get_if<Elementwise>(&network_.op(readers[0]));
+    return op != nullptr && op->kind == ElementwiseKind::kAdd && is_weighted(network_, producer);
   }
 
   /// t → Quantize → Dequantize; returns the latter's output.
@@ -225,6 +236,7 @@ void insert_qdq(Network& network, const std::vector<Group>& groups,
 
 void pad_integers(Network& network) {
   for (const LayerId layer : network.layers()) {
+    if (!network.alive(layer)) continue;
     const auto* op = std::get_if<Padding>(&network.op(layer));
     if (op == nullptr || network.is_output(network.output(layer))) continue;
     const auto from = dequantized_from(network, network.inputs(layer)[0]);

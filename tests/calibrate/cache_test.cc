@@ -25,6 +25,7 @@ CalibrationTable sample_table() {
   table.entries["(Unnamed Layer* 64) [Shuffle]_output"] = {{-0.1f, 3.3333333f}, 3.0f};
   table.entries["a: b \"quoted\" \\ \xc3\xa9"] = {{-1e-45f, 1e-40f}, 1.17e-38f};
   table.entries["zero"] = {};
+  table.entries["seen"] = {{-0.1f, 0.3f}, 0.3f, Range{-0.7f, 3.3333333f}};
   table.entries["big"] = {{-3.4e38f, 3.4028235e38f}, 3.4028235e38f};
   return table;
 }

@@ -166,6 +166,83 @@ TEST(Quantize, OnnxRuntimeStyleClosesConvolutionsBeforeClampsThatStay) {
   }
 }
 
+/// What a method cuts off is not lost where only float layers read the tensor.
+TEST(Quantize, OnnxRuntimeStyleDoesNotCutWhatNoInt8LayerReads) {
+  const Network network = residual_network();
+  CalibrationTable table = table_of(network);
+  for (auto& [name, entry] : table.entries) {
+    entry.seen = entry.range;
+    entry.range = {entry.range.min / 4, entry.range.max / 4};
+  }
+  const auto scale = [&](const std::string& tensor, QdqStyle style) {
+    const Network q = quantize(network, &table, options(style), style).network;
+    for (const LayerId layer : q.layers()) {
+      const auto* op = std::get_if<Quantize>(&q.op(layer));
+      if (op != nullptr && q.name(layer) == tensor + ".quantize") return op->scale[0];
+    }
+    return 0.0f;
+  };
+  const Range seen = *table.find("image")->seen;
+  const float cut = (seen.max - seen.min) / 4 / 255;
+  EXPECT_NEAR(scale("image", QdqStyle::kOnnxRuntime), cut, 0.01f * cut);
+  // A summand is added in float elsewhere: nothing is cut off it either.
+  const std::string summand = network.name(network.output(*network.find_layer("conv2")));
+  const Range whole = *table.find(summand)->seen;
+  EXPECT_FLOAT_EQ(scale(summand, QdqStyle::kOnnxRuntime), (whole.max - whole.min) / 255);
+  // conv1's float output is read by int8 layers behind its ReLU; "alone" by nobody but the user.
+  Network alone("alone");
+  const TensorId x = alone.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
+  Random random(4);
+  alone.mark_output(
+      alone.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "conv"));
+  CalibrationTable two = table_of(alone);
+  const std::string y = alone.name(alone.outputs()[0]);
+  two.entries[y] = {{-1.0f, 1.0f}, 1.0f, Range{-3.0f, 7.2f}};
+  const auto output_scale = [&] {
+    const Network q =
+        quantize(alone, &two, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+    return std::get<Dequantize>(q.op(q.producer(q.outputs()[0]))).scale[0];
+  };
+  EXPECT_FLOAT_EQ(output_scale(), 10.2f / 255);
+  alone.set_dynamic_range(alone.outputs()[0],
+                          {-2.0f, 3.1f});  // a range by hand is a cut on purpose
+  EXPECT_FLOAT_EQ(output_scale(), 5.1f / 255);
+}
+
+/// ONNX Runtime fuses no Pad: the integers are padded, with the zero point, and mean the same.
+TEST(Quantize, OnnxRuntimeStylePadsIntegers) {
+  Random random(5);
+  Network n("padded");
+  const TensorId x = n.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
+  TensorId y = n.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "a");
+  y = n.padding(y, {PaddingKind::kConstant, {0, 1, 0, 2}, {0, 0, 1, 0}, 0.0f}, "pad");
+  Convolution pointwise;
+  pointwise.window.kernel = {1, 1};
+  n.mark_output(
+      n.convolution(y, random_floats({2, 3, 1, 1}, random), std::nullopt, pointwise, "b"));
+  const CalibrationTable table = table_of(n);
+  const Network q =
+      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+  const LayerId pad = *q.find_layer("pad");
+  EXPECT_EQ(q.type(q.output(pad)), DataType::kUInt8);
+  EXPECT_EQ(maker(q, pad, 0), "Quantize");
+  const Network again = import_onnx_bytes(export_onnx_bytes(q));
+  BuildOptions as_it_is = options(QdqStyle::kOnnxRuntime);
+  as_it_is.int8 = false;
+  const Plan plan = build(again, nullptr, as_it_is);
+  int int8 = 0;
+  for (const LayerInfo& info : plan.layers()) {
+    int8 += info.step == "Conv" && info.precision.rfind("int8", 0) == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(int8, 2);
+  for (uint64_t seed = 20; seed < 30; ++seed) {
+    const Tensor expected = interpret(q, {sample(seed)})[0];
+    EXPECT_EQ(interpret(again, {sample(seed)})[0], expected);
+    const auto values = expected.span<float>();
+    expect_close(run(plan, sample(seed))[0], {values.begin(), values.end()}, 0.1);
+  }
+}
+
 TEST(Quantize, SaysWhatBecameOfEveryLayer) {
   const Network network = residual_network();
   const CalibrationTable table = table_of(network);
