@@ -30,9 +30,11 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
   const auto shapes = infer_all_shapes(plan, max);
   profile.offsets.assign(plan.tensors.size(), -1);
   profile.arena_bytes = 0;
+  const std::vector<bool> late = late_tensors(plan);
   const auto external = [&](size_t t) {
     const auto is = [&](int32_t i) { return static_cast<size_t>(i) == t; };
-    return plan.tensors[t].blob >= 0 || std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
+    return late[t] || plan.tensors[t].blob >= 0 ||
+           std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
            std::any_of(plan.outputs.begin(), plan.outputs.end(), is);
   };
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
