@@ -46,6 +46,12 @@ const std::vector<Tensor>& Collected::parts(const std::string& name) const {
 std::string Collected::refusal(const std::string& name) const {
   const std::vector<Tensor>& list = parts(name);
   if (list.empty()) return fmt::format("output '{}': no samples were run", name);
+  if (list.size() > 1 && apart_.contains(name)) {
+    return fmt::format(
+        "output '{}' has as many rows as its values ask for, not one a sample: its "
+        "batches cannot be joined",
+        name);
+  }
   for (size_t i = 1; i < list.size(); ++i) {
     if (fits(list[0], list[i])) continue;
     return fmt::format(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ Tensor with_rows(const Tensor& tensor, int64_t rows);
 class Collected {
  public:
   void add(const std::string& name, const Tensor& part) { parts_[name].push_back(part); }
+  /// Its axis 0 is not that of samples (Binding::from_values): its parts are never joined.
+  void keep_apart(const std::string& name) { apart_.insert(name); }
   /// Batch by batch; empty where nothing was kept.
   const std::vector<Tensor>& parts(const std::string& name) const;
   /// "" when the parts can be joined: one type, axes 1 … equal, a batch axis or a single part.
@@ -28,6 +31,7 @@ class Collected {
 
  private:
   std::map<std::string, std::vector<Tensor>> parts_;
+  std::set<std::string> apart_;
 };
 
 }  // namespace octile::cli

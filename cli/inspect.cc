@@ -41,8 +41,9 @@ void show_plan(const Flags& flags) {
              std::filesystem::file_size(flags.file), plan.built_on(), plan.profile_count());
   const Engine engine = Engine::load(plan);
   for (const Binding& binding : engine.bindings()) {
-    fmt::print("{} '{}': {} {}\n", binding.is_input ? "input" : "output", binding.name,
-               name_of(binding.type), binding.shape.to_string());
+    fmt::print("{} '{}': {} {}{}\n", binding.is_input ? "input" : "output", binding.name,
+               name_of(binding.type), binding.shape.to_string(),
+               binding.from_values ? ", extents depend on values" : "");
     if (!binding.is_input) continue;
     for (int p = 0; p < engine.profile_count(); ++p) {
       fmt::print("  profile {}: min {} opt {} max {}\n", p,

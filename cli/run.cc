@@ -62,6 +62,22 @@ void check_keys(const Batch& batch, const std::vector<Binding>& inputs, const st
   }
 }
 
+/// A batch that had to be filled up gives results that nobody can tell apart where an output's rows
+/// are not the samples.
+void refuse_surplus(const Engine& engine, const std::vector<std::string>& kept, int64_t rows,
+                    int64_t least) {
+  for (const Binding& b : bindings_of(engine, false)) {
+    const bool asked = std::find(kept.begin(), kept.end(), b.name) != kept.end();
+    if (!asked || !b.from_values) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("a batch of {} is less than the profile's {}, and output '{}' has as "
+                            "many rows as its values ask for, so the surplus cannot be dropped; "
+                            "choose --samples so that every batch is full, or build with a profile "
+                            "from batch 1",
+                            rows, least, b.name));
+  }
+}
+
 /// What of the outputs is kept: memory grows with the number of samples.
 using Names = std::vector<std::string>;
 
@@ -75,6 +91,9 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
   const int64_t least = low.rank() > 0 ? low[0] : 0;
   const ProgressFunction progress = session.progress();
   Collected collected;
+  for (const Binding& b : bindings_of(engine, false)) {
+    if (b.from_values) collected.keep_apart(b.name);
+  }
   int64_t done = 0;
   while (auto samples = source.next()) {
     check_keys(*samples, inputs, flags.data);
@@ -86,6 +105,7 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
     }
     done += rows;
     if (rows < least) {
+      refuse_surplus(engine, kept, rows, least);
       session.log()(LogLevel::kInfo,
                     fmt::format("run: a batch of {} is less than the profile's {}: its last sample "
                                 "is repeated, the surplus results are dropped",
@@ -123,7 +143,7 @@ DataOptions data_options(const Flags& flags, const Engine& engine) {
 
 /// One row a sample: what predictions and metrics are read from.
 bool are_scores(const Binding& output) {
-  return output.type == DataType::kFloat32 && output.shape.rank() == 2;
+  return output.type == DataType::kFloat32 && output.shape.rank() == 2 && !output.from_values;
 }
 
 void show_predictions(const std::vector<Tensor>& batches, int64_t count) {
@@ -149,10 +169,11 @@ void check_metric(const Flags& flags, const Binding& output, const std::vector<i
     throw CLI::ValidationError("--metric " + metric +
                                " needs labels: --labels FILE, or a data set that carries them");
   }
-  if (output.type == DataType::kFloat32 && output.shape.rank() >= 2) return;
+  if (output.type == DataType::kFloat32 && output.shape.rank() >= 2 && !output.from_values) return;
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("--metric {}: output '{}' is {} {}, not float32 scores (N, classes)",
-                          metric, output.name, name_of(output.type), output.shape.to_string()));
+              fmt::format("--metric {}: output '{}' is {} {}{}, not float32 scores (N, classes)",
+                          metric, output.name, name_of(output.type), output.shape.to_string(),
+                          output.from_values ? " (its shape depends on values)" : ""));
 }
 
 Engine load_engine(const Session& session, const std::string& plan, const std::string& isa) {
@@ -246,7 +267,7 @@ void add_run(CLI::App& app, Session& session) {
   command->add_option(
       "-o,--output", flags->output,
       "Write all outputs to this .npz, the batches joined along axis 0; where their\n"
-      "shapes do not allow that, batch by batch as NAME.0, NAME.1 …");
+      "shapes do not allow that (or depend on values), batch by batch as NAME.0, NAME.1 …");
   command->add_option("--show", flags->show, "Print so many predictions")
       ->check(at_least(0))
       ->capture_default_str();

@@ -27,8 +27,11 @@ struct EngineOptions {
 struct Binding {
   std::string name;
   DataType type = DataType::kFloat32;
-  Shape shape;  // kDynamic where it depends on the profile
+  Shape shape;  // kDynamic where it depends on the profile, or on values
   bool is_input = false;
+  /// An output whose shape may depend on values (NonZero, NonMaxSuppression … are before it): it is
+  /// known after each run() only, need not have a batch axis, and cannot be bound.
+  bool from_values = false;
 };
 
 class ExecutionContext;
@@ -49,7 +52,8 @@ class Engine {
   Shape min_shape(const std::string& input, int profile) const;
   Shape opt_shape(const std::string& input, int profile) const;
   Shape max_shape(const std::string& input, int profile) const;
-  /// The tactic that step i really runs here, by Plan::layers() order, for one profile.
+  /// The tactic that step i really runs here ("chosen at run time" behind NonZero and its like), by
+  /// Plan::layers() order, for one profile.
   std::vector<std::string> tactics(int profile = 0) const;
   /// Strongest ISA in use: "avx2", …
   std::string_view isa() const;
@@ -81,11 +85,13 @@ class ExecutionContext {
   /// Where the shapes of several inputs vary they may disagree until the last is set; run() throws
   /// if they still do. Data that set_input() copied under another shape is forgotten.
   void set_input_shape(const std::string& input, const Shape& shape);
-  /// Shape under the shapes set so far. Throws while an input it depends on is unset.
+  /// Shape under the shapes set so far. Throws while an input it depends on is unset. Of an output
+  /// with Binding::from_values: after run() that of this run's result, before it with kDynamic.
   Shape shape(const std::string& binding) const;
 
   /// Binds caller-owned memory, used without a copy; dense, row-major, at least
-  /// shape(binding).volume() elements; it must stay valid during run().
+  /// shape(binding).volume() elements; it must stay valid during run(). An output whose shape
+  /// depends on values cannot be bound, since nobody knows how large it will be: use output().
   void bind_input(const std::string& name, const void* data);
   void bind_output(const std::string& name, void* data);
   /// Copies into memory of the context, shape included (sets the input shape).
@@ -93,8 +99,9 @@ class ExecutionContext {
   /// A copy of an output after run(), with the shape it really has.
   Tensor output(const std::string& name) const;
 
-  /// Runs all steps. Never allocates in Octile's code. Throws when an input is neither bound nor
-  /// set, or an output shape is not known yet.
+  /// Runs all steps. Never allocates in Octile's code, but for tensors whose shape depends on
+  /// values (Binding::from_values). Throws when an input is neither bound nor set, or an output
+  /// shape is not known yet.
   void run();
   /// Convenience: inputs in binding order → outputs in binding order.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs);

@@ -574,14 +574,129 @@ struct Fourier {
   bool operator==(const Fourier&) const = default;
 };
 
+// --- results whose extents depend on values (kDynamic until the op has run), by plain evaluation
+// ---
+
+/// in: x (a scalar counts as one element) → (max(rank, 1), n) int64: the positions of the n
+/// elements that are not zero, in row-major order
+struct NonZero {
+  static constexpr std::string_view kName = "NonZero";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const NonZero&) const = default;
+};
+
+/// in: x, condition (L) bool → the slices along `axis` (flat: the elements of x as one list) whose
+/// condition is true; beyond the condition's end nothing is kept
+struct Compress {
+  bool flat = true;
+  int64_t axis = 0;
+  static constexpr std::string_view kName = "Compress";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Compress, flat), OCTILE_FIELD(Compress, axis));
+  }
+  bool operator==(const Compress&) const = default;
+};
+
+/// in: x → the different slices along `axis` (flat: elements of x as one list), then three int64
+/// lists: where each first stands, which of them each slice of x is, how often each occurs.
+/// sorted: in ascending order (slices lexicographically), else in order of appearing.
+struct Unique {
+  bool flat = true;
+  int64_t axis = 0;
+  bool sorted = true;
+  static constexpr std::string_view kName = "Unique";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(Unique, flat), OCTILE_FIELD(Unique, axis),
+                           OCTILE_FIELD(Unique, sorted));
+  }
+  bool operator==(const Unique&) const = default;
+};
+
+/// in: boxes (N, B, 4), scores (N, C, B) → (n, 3) int64: (image, class, box) of the boxes kept; of
+/// each image and class the best first, at most max_output of them. A box is taken when its score
+/// is above score_threshold (−∞: always) and its overlap (intersection over union) with every box
+/// taken before is at most iou_threshold. Boxes are two corners y, x, y, x, in either order, or
+/// (center_point) x, y of the centre, width, height.
+struct NonMaxSuppression {
+  int64_t max_output = 0;
+  float iou_threshold = 0.0f;
+  float score_threshold = -std::numeric_limits<float>::infinity();
+  bool center_point = false;
+  static constexpr std::string_view kName = "NonMaxSuppression";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(NonMaxSuppression, max_output),
+                           OCTILE_FIELD(NonMaxSuppression, iou_threshold),
+                           OCTILE_FIELD(NonMaxSuppression, score_threshold),
+                           OCTILE_FIELD(NonMaxSuppression, center_point));
+  }
+  bool operator==(const NonMaxSuppression&) const = default;
+};
+
+/// in: x → its extents (rank) int64
+struct ShapeOf {
+  static constexpr std::string_view kName = "ShapeOf";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const ShapeOf&) const = default;
+};
+
+/// in: start, limit, delta (one element each; float32, int32 or int64) → (n): start, start + delta,
+/// … before limit
+struct Counting {
+  static constexpr std::string_view kName = "Counting";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Counting&) const = default;
+};
+
+/// in: x, extents (n) int64 → x broadcast together with a tensor of these extents
+struct Expand {
+  static constexpr std::string_view kName = "Expand";
+  static constexpr auto fields() { return std::make_tuple(); }
+  bool operator==(const Expand&) const = default;
+};
+
+/// in: x, extents (n) int64 → x reshaped: a −1 is inferred, a 0 copies the input's extent unless
+/// zero_is_placeholder is false
+struct ReshapeTo {
+  bool zero_is_placeholder = true;
+  static constexpr std::string_view kName = "ReshapeTo";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(ReshapeTo, zero_is_placeholder));
+  }
+  bool operator==(const ReshapeTo&) const = default;
+};
+
+/// in: x, start, end (one int64 each an axis listed) → x[start : end : stride] on `axes`, as NumPy:
+/// negative bounds count from the end, bounds outside the axis are moved to its ends
+struct SliceBetween {
+  std::vector<int64_t> axes, stride;
+  static constexpr std::string_view kName = "SliceBetween";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(SliceBetween, axes), OCTILE_FIELD(SliceBetween, stride));
+  }
+  bool operator==(const SliceBetween&) const = default;
+};
+
+/// in: x, k (one int64) → as TopK
+struct TopKOf {
+  int64_t axis = -1;
+  bool largest = true;
+  static constexpr std::string_view kName = "TopKOf";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(TopKOf, axis), OCTILE_FIELD(TopKOf, largest));
+  }
+  bool operator==(const TopKOf&) const = default;
+};
+
 #undef OCTILE_FIELD
 
 /// Every op. The order is part of the plan file's version: append only.
-using Op = std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary,
-                        Reduce, MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding,
-                        Softmax, TopK, Gather, Resize, Select, Cast, Identity, Quantize, Dequantize,
-                        GatherElements, GatherNd, ScatterElements, ScatterNd, PoolingIndices,
-                        GridSample, RoiAlign, CumulativeSum, Determinant, Recurrent, Fourier>;
+using Op =
+    std::variant<Convolution, Deconvolution, Activation, Pooling, Scale, Elementwise, Unary, Reduce,
+                 MatrixMultiply, Constant, Shuffle, Concatenation, Slice, Padding, Softmax, TopK,
+                 Gather, Resize, Select, Cast, Identity, Quantize, Dequantize, GatherElements,
+                 GatherNd, ScatterElements, ScatterNd, PoolingIndices, GridSample, RoiAlign,
+                 CumulativeSum, Determinant, Recurrent, Fourier, NonZero, Compress, Unique,
+                 NonMaxSuppression, ShapeOf, Counting, Expand, ReshapeTo, SliceBetween, TopKOf>;
 
 /// "Convolution", "Activation", …
 inline std::string_view name_of(const Op& op) {

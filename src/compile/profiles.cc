@@ -18,8 +18,8 @@ PlanProfile::Bounds bounds_of(const std::string& place, const Shape& declared,
     check_rank(place, declared, *shape);
   for (int axis = 0; axis < declared.rank(); ++axis) {
     const int64_t lo = range.min[axis], mid = range.opt[axis], hi = range.max[axis];
-    check(1 <= lo && lo <= mid && mid <= hi, ErrorCode::kInvalidArgument,
-          "{}: axis {} needs 1 <= min <= opt <= max, not {} / {} / {}", place, axis, lo, mid, hi);
+    check(0 <= lo && lo <= mid && mid <= hi, ErrorCode::kInvalidArgument,
+          "{}: axis {} needs 0 <= min <= opt <= max, not {} / {} / {}", place, axis, lo, mid, hi);
     check(declared[axis] == kDynamic || (lo == hi && lo == declared[axis]),
           ErrorCode::kInvalidArgument, "{}: axis {} is fixed at {} by the network, not {} … {}",
           place, axis, declared[axis], lo, hi);

@@ -74,6 +74,7 @@ class Selector {
     int64_t done = 0;
     const auto total = static_cast<int64_t>(plan_.steps.size() * plan_.profiles.size());
     for (PlanStep& step : plan_.steps) step.tactics.clear();
+    const std::vector<bool> late = late_tensors(plan_);
     for (const PlanProfile& profile : plan_.profiles) {
       std::vector<Shape> opt, max;
       for (const auto& bounds : profile.inputs) {
@@ -83,6 +84,10 @@ class Selector {
       const auto opt_shapes = infer_all_shapes(plan_, opt);
       const auto max_shapes = infer_all_shapes(plan_, max);
       for (PlanStep& step : plan_.steps) {
+        if (late[size_t(step.outputs[0])]) {
+          step.tactics.emplace_back(kLateTactic);
+          continue;
+        }
         const StepView bound = make_view(plan_, step, max_shapes);
         const Tactic& best =
             timed ? fastest(step, bound, opt_shapes) : first_accepting(backend_, bound, device_);
@@ -97,7 +102,10 @@ class Selector {
   const Tactic& fastest(const PlanStep& step, const StepView& bound,
                         const std::vector<Shape>& shapes) {
     const auto rows = candidates(backend_, bound, device_);
-    if (rows.size() <= 1) return first_accepting(backend_, bound, device_);
+    const bool empty = std::any_of(step.outputs.begin(), step.outputs.end(), [&](int32_t t) {
+      return shapes[static_cast<size_t>(t)].volume() == 0;
+    });
+    if (rows.size() <= 1 || empty) return first_accepting(backend_, bound, device_);
     const std::string key = signature(make_view(plan_, step, shapes)) + " " + place_ + " ";
     std::vector<double> times;
     for (const Tactic* row : rows) {

@@ -38,8 +38,8 @@ TensorId Network::add_input(const std::string& name, DataType type, const Shape&
   check(!tensor_names_.contains(name), ErrorCode::kInvalidArgument,
         "network '{}' already has a tensor named '{}'; choose another name", name_, name);
   for (int64_t extent : shape) {
-    check(extent >= 1 || extent == kDynamic, ErrorCode::kInvalidArgument,
-          "input '{}' has shape {}; extents must be positive, or -1 where unknown", name,
+    check(extent >= 0 || extent == kDynamic, ErrorCode::kInvalidArgument,
+          "input '{}' has shape {}; extents must not be negative, but -1 where unknown", name,
           shape.to_string());
   }
   const TensorId id = add_tensor({name, type, shape, LayerId{}, true, std::nullopt});

@@ -9,13 +9,17 @@ namespace {
 
 /// TensorRT's names of layer types, in the order of Op.
 constexpr std::array<std::string_view, std::variant_size_v<Op>> kTypeNames{
-    "Convolution",   "Deconvolution", "Activation",     "Pooling",         "Scale",
-    "ElementWise",   "Unary",         "Reduce",         "Matrix Multiply", "Constant",
-    "Shuffle",       "Concatenation", "Slice",          "Padding",         "Softmax",
-    "TopK",          "Gather",        "Resize",         "Select",          "Cast",
-    "Identity",      "Quantize",      "Dequantize",     "Gather",          "Gather",
-    "Scatter",       "Scatter",       "PoolingIndices", "GridSample",      "RoiAlign",
-    "CumulativeSum", "Determinant",   "Recurrent",      "Fourier"};
+    "Convolution",     "Deconvolution", "Activation",    "Pooling",
+    "Scale",           "ElementWise",   "Unary",         "Reduce",
+    "Matrix Multiply", "Constant",      "Shuffle",       "Concatenation",
+    "Slice",           "Padding",       "Softmax",       "TopK",
+    "Gather",          "Resize",        "Select",        "Cast",
+    "Identity",        "Quantize",      "Dequantize",    "Gather",
+    "Gather",          "Scatter",       "Scatter",       "PoolingIndices",
+    "GridSample",      "RoiAlign",      "CumulativeSum", "Determinant",
+    "Recurrent",       "Fourier",       "NonZero",       "Compress",
+    "Unique",          "NMS",           "Shape",         "Fill",
+    "Expand",          "Shuffle",       "Slice",         "TopK"};
 static_assert(!kTypeNames.back().empty());
 
 std::string free_name(const std::unordered_map<std::string, int32_t>& taken,

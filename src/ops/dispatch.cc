@@ -2,10 +2,32 @@
 #include "ops/families.h"
 
 namespace octile {
+namespace {
+
+struct NeedsValue {
+  size_t input;
+  bool operator()(const NonZero&) const { return true; }
+  bool operator()(const Unique&) const { return true; }
+  bool operator()(const NonMaxSuppression&) const { return true; }
+  bool operator()(const Counting&) const { return true; }
+  bool operator()(const Compress&) const { return input == 1; }
+  bool operator()(const Expand&) const { return input == 1; }
+  bool operator()(const ReshapeTo&) const { return input == 1; }
+  bool operator()(const TopKOf&) const { return input == 1; }
+  bool operator()(const SliceBetween&) const { return input >= 1; }
+  template <typename Other>
+  bool operator()(const Other&) const {
+    return false;
+  }
+};
+
+}  // namespace
 
 std::vector<TensorInfo> infer(const Op& op, std::span<const TensorInfo> inputs) {
   return std::visit([&](const auto& o) { return infer_op(o, inputs); }, op);
 }
+
+bool shape_needs_value(const Op& op, size_t input) { return std::visit(NeedsValue{input}, op); }
 
 void evaluate(const Op& op, std::span<const TensorView> inputs,
               std::span<const MutableTensorView> outputs) {
@@ -14,7 +36,9 @@ void evaluate(const Op& op, std::span<const TensorView> inputs,
 
 std::vector<Tensor> evaluate(const Op& op, std::span<const TensorView> inputs) {
   std::vector<TensorInfo> infos;
-  for (const TensorView& view : inputs) infos.push_back({view.type, view.shape, nullptr});
+  for (const TensorView& view : inputs) {
+    infos.push_back({view.type, view.shape, KnownBytes::at(view.data)});
+  }
   std::vector<Tensor> results;
   std::vector<MutableTensorView> views;
   for (const TensorInfo& info : infer(op, infos)) results.emplace_back(info.type, info.shape);
@@ -54,6 +78,14 @@ void require_same_types(Infos in) {
           "input 0 has type {} but input {} has type {}; cast one of them", name_of(in[0].type), i,
           name_of(in[i].type));
   }
+}
+
+std::vector<int64_t> integers_of(const TensorView& view) {
+  std::vector<int64_t> values;
+  for (int64_t i = 0; i < view.shape.volume(); ++i) {
+    values.push_back(view.type == DataType::kInt64 ? view.as<int64_t>()[i] : view.as<int32_t>()[i]);
+  }
+  return values;
 }
 
 std::string listed(const std::vector<int64_t>& values) {

@@ -56,6 +56,16 @@ OCTILE_DECLARE_OP(CumulativeSum)
 OCTILE_DECLARE_OP(Determinant)
 OCTILE_DECLARE_OP(Recurrent)
 OCTILE_DECLARE_OP(Fourier)
+OCTILE_DECLARE_OP(NonZero)
+OCTILE_DECLARE_OP(Compress)
+OCTILE_DECLARE_OP(Unique)
+OCTILE_DECLARE_OP(NonMaxSuppression)
+OCTILE_DECLARE_OP(ShapeOf)
+OCTILE_DECLARE_OP(Counting)
+OCTILE_DECLARE_OP(Expand)
+OCTILE_DECLARE_OP(ReshapeTo)
+OCTILE_DECLARE_OP(SliceBetween)
+OCTILE_DECLARE_OP(TopKOf)
 #undef OCTILE_DECLARE_OP
 
 /// `inputs` names them for the message, in order; the last `optional` may be missing.
@@ -64,6 +74,15 @@ void require_inputs(Infos in, std::initializer_list<std::string_view> inputs, in
 void require_type(Infos in, int index, std::initializer_list<DataType> types);
 /// Every input has input 0's type.
 void require_same_types(Infos in);
+/// The elements of an input where they are known (as those of an empty one always are), else data
+/// is null.
+inline TensorView known(const TensorInfo& info) {
+  static constexpr uint64_t kNothing = 0;
+  if (!info.shape.is_static()) return {info.type, info.shape, nullptr};
+  return {info.type, info.shape, info.shape.volume() == 0 ? &kNothing : info.value.data};
+}
+/// Its elements as integers; REQUIRES: known, int32 or int64.
+std::vector<int64_t> integers_of(const TensorView& view);
 /// The axis in [0, rank): negative ones count from the end. `what` is for the message.
 int64_t resolve_axis(int64_t axis, int rank, std::string_view what);
 /// flags[a] is true for every axis listed; refuses repeats and axes outside. All when empty.

@@ -9,8 +9,8 @@ Inferred infer_op(const Gather& op, Infos in) {
   require_type(in, 1, {DataType::kInt32, DataType::kInt64});
   const Shape& data = in[0].shape;
   const auto axis = static_cast<int>(resolve_axis(op.axis, data.rank(), "axis"));
-  if (in[1].value != nullptr && data[axis] != kDynamic) {
-    const TensorView indices = in[1].value->view();
+  const TensorView indices = known(in[1]);
+  if (indices.data != nullptr && data[axis] != kDynamic) {
     for (int64_t i = 0; i < indices.shape.volume(); ++i) {
       checked_index(index_at(indices, i), data[axis], axis);
     }

@@ -2,6 +2,7 @@
 // evaluate() is the oracle: plain loops, fixed order, no blocking, no vendor library.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -10,12 +11,26 @@
 
 namespace octile {
 
-/// What is known of a tensor before running. `value` is set for constants (small integer ones
-/// feed shape rules), else null.
+/// The bytes of a tensor where they are known, else null. Made of a Tensor (or null) in passing.
+struct KnownBytes {
+  KnownBytes() = default;
+  KnownBytes(std::nullptr_t) {}     // NOLINT(google-explicit-constructor)
+  KnownBytes(const Tensor* tensor)  // NOLINT(google-explicit-constructor)
+      : data(tensor != nullptr ? tensor->data() : nullptr) {}
+  static KnownBytes at(const void* bytes) {
+    KnownBytes known;
+    known.data = bytes;
+    return known;
+  }
+  const void* data = nullptr;
+};
+
+/// What is known of a tensor before the op runs. `value` is set for constants, and for everything
+/// once it is computed: some rules need values (how many elements are not zero?).
 struct TensorInfo {
   DataType type = DataType::kFloat32;
   Shape shape;  // kDynamic where unknown
-  const Tensor* value = nullptr;
+  KnownBytes value;
 };
 
 /// A tensor to write to: type and static shape are given, bytes are the caller's.
@@ -31,10 +46,16 @@ struct MutableTensorView {
 };
 
 /// Types and shapes of the outputs. Throws Error{kInvalidArgument} saying what does not fit (the
-/// caller adds the layer's name). Unknown extents go through as kDynamic where the rule allows.
+/// caller adds the layer's name). Unknown extents go through as kDynamic where the rule allows; an
+/// extent that hangs on values is kDynamic unless those are known.
 std::vector<TensorInfo> infer(const Op& op, std::span<const TensorInfo> inputs);
 
-/// Computes the op. Outputs have the types and shapes that infer() gives for these inputs. Does
+/// Does the output's shape hang on the values of that input (not on its shape alone)? Ops for which
+/// it does: those of ops.h under "results whose extents depend on values".
+bool shape_needs_value(const Op& op, size_t input);
+
+/// Computes the op. Outputs have the types and shapes that infer() gives for these inputs and their
+/// values. Does
 /// not allocate for the ops that run inside engines with static scratch needs; REQUIRES: outputs
 /// do not overlap inputs.
 void evaluate(const Op& op, std::span<const TensorView> inputs,

@@ -30,10 +30,12 @@ Shape permuted(const Shape& shape, const std::vector<int64_t>& permutation) {
   return result;
 }
 
-/// What is left of the input for the −1: unknown extents that a 0 copies cancel out.
+/// Elements that the axes which no 0 copies have before and after: those copied cancel out,
+/// whatever they are (unknown, or 0).
 struct Balance {
   int64_t in = 1, out = 1;
-  int unknown_in = 0, unknown_out = 0;
+  bool known = true;
+  bool empty = false;  // an axis of extent 0 is copied: any other extents fit
 };
 
 void multiply_known(int64_t& product, int64_t extent, const Shape& x) {
@@ -44,6 +46,7 @@ void multiply_known(int64_t& product, int64_t extent, const Shape& x) {
 Shape reshaped(const Shuffle& op, const Shape& x) {
   Shape out;
   Balance balance;
+  std::array<bool, kMaxRank> copied{};
   int inferred = -1;
   for (size_t i = 0; i < op.dims.size(); ++i) {
     int64_t extent = op.dims[i];
@@ -52,9 +55,12 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
       check(axis < x.rank(), ErrorCode::kInvalidArgument,
             "dims [{}]: the 0 at position {} has no axis of {} to copy", listed(op.dims), axis,
             x.to_string());
-      extent = x[axis];
-      if (extent == kDynamic) ++balance.unknown_out;
-    } else if (extent == -1) {
+      copied[i] = true;
+      balance.empty = balance.empty || x[axis] == 0;
+      out.push_back(x[axis]);
+      continue;
+    }
+    if (extent == -1) {
       check(inferred < 0, ErrorCode::kInvalidArgument, "dims [{}] have more than one -1",
             listed(op.dims));
       inferred = axis;
@@ -64,19 +70,17 @@ Shape reshaped(const Shuffle& op, const Shape& x) {
     out.push_back(extent);
     if (extent >= 0) multiply_known(balance.out, extent, x);
   }
-  for (int64_t extent : x) {
-    if (extent == kDynamic)
-      ++balance.unknown_in;
-    else
-      multiply_known(balance.in, extent, x);
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (copied[static_cast<size_t>(axis)]) continue;
+    balance.known = balance.known && x[axis] != kDynamic;
+    if (x[axis] != kDynamic) multiply_known(balance.in, x[axis], x);
   }
-  const bool known = balance.unknown_in == balance.unknown_out;
-  const bool fits =
-      inferred < 0 ? balance.in == balance.out : balance.out > 0 && balance.in % balance.out == 0;
-  check(!known || fits, ErrorCode::kInvalidArgument,
+  const bool fits = inferred < 0 ? balance.in == balance.out || balance.empty
+                                 : balance.out > 0 && balance.in % balance.out == 0;
+  check(!balance.known || fits, ErrorCode::kInvalidArgument,
         "cannot reshape {} into dims [{}]: the number of elements differs", x.to_string(),
         listed(op.dims));
-  if (inferred >= 0) out[inferred] = known ? balance.in / balance.out : kDynamic;
+  if (inferred >= 0) out[inferred] = balance.known ? balance.in / balance.out : kDynamic;
   return out;
 }
 

@@ -99,4 +99,22 @@ void evaluate_op(const TopK& op, Views in, Outs out) {
   }
 }
 
+Inferred infer_op(const TopKOf& op, Infos in) {
+  require_inputs(in, {"x", "k"});
+  require_type(in, 1, {DataType::kInt64});
+  check(!in[1].shape.is_static() || in[1].shape.volume() == 1, ErrorCode::kInvalidArgument,
+        "k {} must be one number", in[1].shape.to_string());
+  const TensorView k = known(in[1]);
+  Inferred made =
+      infer_op(TopK{k.data != nullptr ? *k.as<int64_t>() : 0, op.axis, op.largest}, in.first(1));
+  if (k.data != nullptr) return made;
+  const auto axis = static_cast<int>(resolve_axis(op.axis, in[0].shape.rank(), "axis"));
+  for (TensorInfo& info : made) info.shape[axis] = kDynamic;
+  return made;
+}
+
+void evaluate_op(const TopKOf& op, Views in, Outs out) {
+  evaluate_op(TopK{*in[1].as<int64_t>(), op.axis, op.largest}, in.first(1), out);
+}
+
 }  // namespace octile

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "octile/plan.h"
@@ -79,10 +80,19 @@ struct PlanData {
 /// attribute, order of steps and arena offset is consistent: after it, runtime need not check.
 void validate(const PlanData& plan, const std::string& origin);
 
-/// Shapes of a step's outputs from those of its inputs (ops' own rules, reused).
+/// Shapes of a step's outputs from those of its inputs (ops' own rules, reused). `data`: the bytes
+/// of the inputs, when they are computed already; else extents that hang on them are kDynamic.
 std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
-                                std::span<const Shape> inputs);
-/// Shapes of all tensors, given the inputs' (in PlanData::inputs order).
+                                std::span<const Shape> inputs,
+                                std::span<const void* const> data = {});
+/// Tensors whose shape hangs on values: the outputs of ops whose extents do, unless those values
+/// are constants, and everything computed from them. Only running tells their shapes, so they have
+/// no place in the arena and the steps that make them ("late" ones) no tactic in the plan.
+std::vector<bool> late_tensors(const PlanData& plan);
+/// What stands for a late step's tactic.
+inline constexpr std::string_view kLateTactic = "chosen at run time";
+/// Shapes of all tensors, given the inputs' (in PlanData::inputs order); kDynamic in late ones
+/// only.
 std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs);
 
 /// Derives PlanTensor::q_min of every tensor from the steps' clamps and tables.

@@ -63,15 +63,17 @@ class Planner {
     std::vector<Shape> max;
     for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
     const std::vector<Shape> shapes = infer_all_shapes(plan, max);
+    const std::vector<bool> late = late_tensors(plan);
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
-      const auto bytes = shapes[t].volume() * int64_t(size_of(plan.tensors[t].type));
+      const auto bytes =
+          (late[t] ? 0 : shapes[t].volume()) * int64_t(size_of(plan.tensors[t].type));
       bytes_.push_back((bytes + kAlignment - 1) / kAlignment * kAlignment);
     }
     last_use_.assign(plan.tensors.size(), -1);
     for (size_t s = 0; s < plan.steps.size(); ++s) {
       for (int32_t t : plan.steps[s].inputs) last_use_[size_t(t)] = int(s);
     }
-    external_.assign(plan.tensors.size(), false);
+    external_ = late;
     for (int32_t t : plan.inputs) external_[size_t(t)] = true;
     for (int32_t t : plan.outputs) external_[size_t(t)] = true;
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
@@ -202,9 +204,11 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
   const auto shapes = infer_all_shapes(plan, max);
   profile.offsets.assign(plan.tensors.size(), -1);
   profile.arena_bytes = 0;
+  const std::vector<bool> late = late_tensors(plan);
   const auto external = [&](size_t t) {
     const auto is = [&](int32_t i) { return size_t(i) == t; };
-    return plan.tensors[t].blob >= 0 || std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
+    return late[t] || plan.tensors[t].blob >= 0 ||
+           std::any_of(plan.inputs.begin(), plan.inputs.end(), is) ||
            std::any_of(plan.outputs.begin(), plan.outputs.end(), is);
   };
   for (size_t t = 0; t < plan.tensors.size(); ++t) {

@@ -10,33 +10,31 @@ const PlanTensor& tensor_at(const PlanData& plan, int32_t index) {
   return plan.tensors[static_cast<size_t>(index)];
 }
 
-/// What the shape rules see of an input: constants with their values.
-class Inputs {
- public:
-  Inputs(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes) {
-    values_.reserve(shapes.size());
-    for (size_t i = 0; i < shapes.size(); ++i) {
-      const PlanTensor& tensor = tensor_at(plan, step.inputs[i]);
-      infos.push_back({tensor.type, shapes[i], nullptr});
-      constexpr int64_t kLargestShapeValue = 64;
-      if (tensor.blob < 0 || tensor.shape.volume() > kLargestShapeValue) continue;
-      const Blob& blob = plan.blobs[static_cast<size_t>(tensor.blob)];
-      values_.emplace_back(tensor.type, tensor.shape, blob.bytes);
-      infos.back().value = &values_.back();
-    }
-  }
-  std::vector<TensorInfo> infos;
+/// Its shape rule may take long (pairs of boxes): never before running, or a hostile plan would
+/// take hours to load.
+bool is_costly(const Op& op) { return std::holds_alternative<NonMaxSuppression>(op); }
 
- private:
-  std::vector<Tensor> values_;
-};
-
+/// By the op's rule, which sees the values of constants, and of all inputs when `data` has them.
 std::vector<Shape> by_rule(const Op& op, const PlanData& plan, const PlanStep& step,
-                           std::span<const Shape> shapes) {
-  const Inputs inputs(plan, step, shapes);
+                           std::span<const Shape> shapes, std::span<const void* const> data) {
+  std::vector<TensorInfo> infos;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const PlanTensor& tensor = tensor_at(plan, step.inputs[i]);
+    const void* bytes = data.empty() ? nullptr : data[i];
+    if (data.empty() && tensor.blob >= 0 && !is_costly(op)) {
+      bytes = plan.blobs[static_cast<size_t>(tensor.blob)].bytes.data();
+    }
+    infos.push_back({tensor.type, shapes[i], KnownBytes::at(bytes)});
+  }
   std::vector<Shape> result;
-  for (const TensorInfo& info : infer(op, inputs.infos)) result.push_back(info.shape);
+  for (const TensorInfo& info : infer(op, infos)) result.push_back(info.shape);
   return result;
+}
+
+/// The op that a step runs by its meaning, if it does.
+const Op* op_of(const Step& step) {
+  const auto* generic = std::get_if<GenericStep>(&step);
+  return generic != nullptr ? &generic->op : nullptr;
 }
 
 /// (N, C, spatial…) with the window's output extents; a 1-d image has a window with kernel h = 1.
@@ -70,6 +68,7 @@ struct Rule {
   const PlanData& plan;
   const PlanStep& step;
   std::span<const Shape> in;
+  std::span<const void* const> data;
 
   std::vector<Shape> operator()(const ConvStep& s) const {
     Shape x = in[0];
@@ -126,10 +125,12 @@ struct Rule {
     return {in[0]};
   }
   std::vector<Shape> operator()(const ConcatStep& s) const {
-    return by_rule(Concatenation{s.axis}, plan, step, in);
+    return by_rule(Concatenation{s.axis}, plan, step, in, data);
   }
   std::vector<Shape> operator()(const ReorderStep&) const { return {in[0]}; }
-  std::vector<Shape> operator()(const ViewStep& s) const { return by_rule(s.op, plan, step, in); }
+  std::vector<Shape> operator()(const ViewStep& s) const {
+    return by_rule(s.op, plan, step, in, data);
+  }
   std::vector<Shape> operator()(const SoftmaxStep& s) const {
     const TensorInfo x{DataType::kFloat32, in[0], nullptr};
     return {infer(Softmax{s.axes}, std::vector{x})[0].shape};
@@ -139,17 +140,17 @@ struct Rule {
     return {infer(s.op, std::vector{a, b})[0].shape};
   }
   std::vector<Shape> operator()(const GenericStep& s) const {
-    return by_rule(s.op, plan, step, in);
+    return by_rule(s.op, plan, step, in, data);
   }
 };
 
 }  // namespace
 
 std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
-                                std::span<const Shape> inputs) {
+                                std::span<const Shape> inputs, std::span<const void* const> data) {
   std::vector<Shape> shapes;
   try {
-    shapes = std::visit(Rule{plan, step, inputs}, step.step);
+    shapes = std::visit(Rule{plan, step, inputs, data}, step.step);
   } catch (const Error& error) {  // ops' rules do not know the step's name
     const std::string_view what = error.what();
     if (what.rfind("step '", 0) == 0) throw;
@@ -160,6 +161,21 @@ std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
         shapes.size());
   shapes.resize(step.outputs.size());
   return shapes;
+}
+
+std::vector<bool> late_tensors(const PlanData& plan) {
+  std::vector<bool> late(plan.tensors.size(), false);
+  for (const PlanStep& step : plan.steps) {
+    const Op* op = op_of(step.step);
+    bool any = false;
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const auto t = static_cast<size_t>(step.inputs[i]);
+      const bool constant = plan.tensors[t].blob >= 0 && (op == nullptr || !is_costly(*op));
+      any = any || late[t] || (!constant && op != nullptr && shape_needs_value(*op, i));
+    }
+    for (int32_t t : step.outputs) late[static_cast<size_t>(t)] = any;
+  }
+  return late;
 }
 
 std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs) {

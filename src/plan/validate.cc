@@ -119,7 +119,7 @@ class PlanChecker {
       need(s->rank() == declared.rank() && s->is_static(), "a profile's shape");
     }
     for (int axis = 0; axis < declared.rank(); ++axis) {
-      need(1 <= b.min[axis] && b.min[axis] <= b.opt[axis] && b.opt[axis] <= b.max[axis],
+      need(0 <= b.min[axis] && b.min[axis] <= b.opt[axis] && b.opt[axis] <= b.max[axis],
            "a profile's bounds");
       need(declared[axis] == kDynamic ||
                (b.min[axis] == declared[axis] && b.max[axis] == declared[axis]),
@@ -132,13 +132,16 @@ class PlanChecker {
     constexpr int64_t kLargestTensor = int64_t{1} << 40;
     try {
       const std::vector<Shape> all = infer_all_shapes(plan_, inputs);
-      for (size_t t = 0; t < all.size(); ++t) {
-        need(all[t].is_static() && all[t].volume() <= kLargestTensor, "a tensor is too large");
+      const std::vector<bool> late = late_tensors(plan_);
+      for (size_t t = 0; t < all.size(); ++t) {  // late ones are judged as they are made
+        need(late[t] || (all[t].is_static() && all[t].volume() <= kLargestTensor),
+             "a tensor is too large");
         if (!made[t]) continue;
         const Shape& declared = plan_.tensors[t].shape;
         bool agrees = declared.rank() == all[t].rank();
         for (int axis = 0; agrees && axis < declared.rank(); ++axis) {
-          agrees = declared[axis] == kDynamic || declared[axis] == all[t][axis];
+          agrees = declared[axis] == kDynamic || declared[axis] == all[t][axis] ||
+                   (late[t] && all[t][axis] == kDynamic);
         }
         if (!agrees) {
           need(false, fmt::format("tensor '{}' is declared as {} but is {}", plan_.tensors[t].name,

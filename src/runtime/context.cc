@@ -37,7 +37,7 @@ Shape ExecutionContext::shape(const std::string& binding) const {
         "the shape of output '{}' is not known until every input's shape is set; call "
         "set_input_shape",
         binding);
-  return impl_->current->shapes[size_t(plan.outputs[size_t(output)])];
+  return impl_->shape_of(size_t(plan.outputs[size_t(output)]));
 }
 
 void ExecutionContext::bind_input(const std::string& name, const void* data) {
@@ -54,6 +54,11 @@ void ExecutionContext::bind_output(const std::string& name, void* data) {
   check(index >= 0, ErrorCode::kInvalidArgument, "engine '{}' has no output '{}'",
         impl_->engine.data.name, name);
   check(data != nullptr, ErrorCode::kInvalidArgument, "output '{}': the address is null", name);
+  check(!impl_->engine.late[size_t(impl_->engine.data.outputs[size_t(index)])],
+        ErrorCode::kInvalidArgument,
+        "output '{}' cannot be bound: its shape depends on values and is known after run() only; "
+        "read it by output()",
+        name);
   impl_->bound_outputs[size_t(index)] = data;
   impl_->pointers_valid = false;
 }
@@ -72,11 +77,15 @@ Tensor ExecutionContext::output(const std::string& name) const {
   check(index >= 0, ErrorCode::kInvalidArgument, "engine '{}' has no output '{}'",
         impl_->engine.data.name, name);
   const auto t = size_t(impl_->engine.data.outputs[size_t(index)]);
-  const void* data = impl_->bound_outputs[size_t(index)] != nullptr
+  const bool late = impl_->engine.late[t];
+  check(!late || impl_->ran, ErrorCode::kInvalidArgument,
+        "output '{}' has no value before run(), nor after one that failed", name);
+  const void* data = late ? impl_->late_values[t].data()
+                     : impl_->bound_outputs[size_t(index)] != nullptr
                          ? impl_->bound_outputs[size_t(index)]
                          : impl_->owned_outputs[size_t(index)].data();
   Tensor copy(impl_->engine.data.tensors[t].type, out_shape);
-  std::memcpy(copy.data(), data, copy.bytes());
+  if (copy.bytes() > 0) std::memcpy(copy.data(), data, copy.bytes());
   return copy;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/parallel_for.h"
+#include "runtime/nothing.h"
 
 namespace octile {
 namespace {
@@ -15,9 +16,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostPrepared = 32;  // sets of input shapes; the least recently used one goes
 
-/// Steps whose operands' shapes stand in a relation (broadcasting) that can change below max.
-bool may_broadcast(const Step& step) {
-  return std::holds_alternative<EltwiseStep>(step) || std::holds_alternative<MatMulStep>(step);
+/// Steps whose operands' shapes stand in a relation (broadcasting, nothing in one of them) that can
+/// change below max.
+bool may_differ_from_max(const StepView& view) {
+  const Step& step = view.step.step;
+  return std::holds_alternative<EltwiseStep>(step) || std::holds_alternative<MatMulStep>(step) ||
+         std::any_of(view.inputs.begin(), view.inputs.end(),
+                     [](const PlanTensor& t) { return t.shape.volume() == 0; });
 }
 
 }  // namespace
@@ -43,6 +48,7 @@ ExecutionContext::Impl::Impl(const Engine::Impl& engine_in, int profile_in)
     step_outputs.resize(step_outputs.size() + step.outputs.size());
   }
   find_views();
+  if (engine.any_late) late_values.resize(plan.tensors.size());
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const PlanProfile::Bounds& b = plan_profile.inputs[i];
     if (b.min != b.max) {
@@ -128,6 +134,7 @@ void ExecutionContext::Impl::set_data(size_t input, const Tensor& value) {
 void ExecutionContext::Impl::activate() {
   current = nullptr;
   pointers_valid = false;
+  ran = false;
   if (std::count(input_known.begin(), input_known.end(), false) > 0) return;
   std::vector<std::vector<int64_t>> key;
   for (const Shape& shape : input_shapes) key.push_back(shape.to_vector());
@@ -144,6 +151,7 @@ void ExecutionContext::Impl::activate() {
   found->second.last_used = ++uses;
   for (size_t o = 0; o < owned_outputs.size(); ++o) {
     const auto t = size_t(engine.data.outputs[o]);
+    if (engine.late[t]) continue;
     const Shape& shape = found->second.shapes[t];
     const bool fits = owned_outputs[o].data() != nullptr && owned_outputs[o].shape() == shape;
     if (bound_outputs[o] != nullptr || fits) continue;
@@ -159,13 +167,22 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
   Prepared made;
   made.shapes = infer_all_shapes(plan, input_shapes);
   for (size_t t = 0; t < made.shapes.size(); ++t) {
+    if (engine.late[t]) continue;
     check(made.shapes[t].volume() <= state.max_shapes[t].volume(), ErrorCode::kUnsupported,
           "tensor '{}' has shape {} here, larger than at the profile's max shapes ({}); build the "
           "plan with a profile for these shapes",
           plan.tensors[t].name, made.shapes[t].to_string(), state.max_shapes[t].to_string());
   }
   for (size_t s = 0; s < plan.steps.size(); ++s) {
+    if (engine.is_late(plan.steps[s])) {
+      made.steps.push_back(nullptr);
+      continue;
+    }
     const StepView view = make_view(plan, plan.steps[s], made.shapes);
+    if (makes_nothing(view)) {
+      made.steps.push_back(std::make_unique<Nothing>());
+      continue;
+    }
     const Tactic& tactic = tactic_for(s, view);
     const PackedWeights* packed = state.packed[s];
     if (&tactic != state.tactics[s]) {
@@ -181,7 +198,7 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
 /// (one broadcasts), it is asked again.
 const Tactic& ExecutionContext::Impl::tactic_for(size_t step, const StepView& view) {
   const Tactic& chosen = *engine.profiles[size_t(profile)].tactics[step];
-  if (!may_broadcast(view.step.step) || refusal(chosen, view, engine.device).empty()) return chosen;
+  if (!may_differ_from_max(view) || refusal(chosen, view, engine.device).empty()) return chosen;
   const Tactic& other = first_accepting(engine.backend, view, engine.device);
   const size_t bytes = other.workspace_bytes(view, engine.device);
   if (bytes > workspace.bytes()) workspace = Tensor(DataType::kUInt8, Shape{int64_t(bytes)});
@@ -256,19 +273,18 @@ void ExecutionContext::Impl::run() {
   require_ready();
   if (!pointers_valid) resolve_pointers();
   const ThreadCountScope threads(engine.device.threads);
-  void* const scratch = workspace.data();
+  ran = false;
+  if (engine.any_late) run_shapes = current->shapes;
   for (size_t s = 0; s < current->steps.size(); ++s) {
-    const Buffers buffers{step_inputs.data() + input_begin[s],
-                          step_outputs.data() + output_begin[s], scratch};
-    if (!profiler) {
-      current->steps[s]->run(buffers);
-      continue;
-    }
-    const Clock::time_point start = Clock::now();
-    current->steps[s]->run(buffers);
+    const Clock::time_point start = profiler ? Clock::now() : Clock::time_point();
+    octile::Prepared& step = current->steps[s] != nullptr ? *current->steps[s] : prepare_late(s);
+    step.run({step_inputs.data() + input_begin[s], step_outputs.data() + output_begin[s],
+              workspace.data()});
+    if (!profiler) continue;
     profiler(int(s),
              std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
   }
+  ran = true;
 }
 
 }  // namespace octile

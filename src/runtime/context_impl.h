@@ -15,10 +15,17 @@ struct ExecutionContext::Impl {
 
   /// All that hangs on one set of input shapes.
   struct Prepared {
-    std::vector<Shape> shapes;  // by tensor
-    std::vector<std::unique_ptr<octile::Prepared>> steps;
+    std::vector<Shape> shapes;                             // by tensor; kDynamic in late ones
+    std::vector<std::unique_ptr<octile::Prepared>> steps;  // null: a late one
     std::vector<std::unique_ptr<PackedWeights>> packed;  // of tactics chosen for these shapes alone
     uint64_t last_used = 0;
+  };
+
+  /// A step whose shapes hang on values, as it last ran: kept for a run with the same shapes.
+  struct Late {
+    std::vector<Shape> shapes;  // of inputs, then outputs
+    std::unique_ptr<octile::Prepared> prepared;
+    std::map<const Tactic*, std::unique_ptr<PackedWeights>> packed;
   };
 
   void require_type(size_t input, const Tensor& value) const;
@@ -32,6 +39,12 @@ struct ExecutionContext::Impl {
   void find_views();
   void resolve_pointers();  // tensors → addresses, steps → operand lists; allocates nothing
   void run();
+  void make_late_outputs(size_t step);
+  octile::Prepared& prepare_late(size_t step);
+  /// Under the shapes set; a late tensor's is known after run(). REQUIRES: current.
+  const Shape& shape_of(size_t tensor) const {
+    return ran && engine.late[tensor] ? run_shapes[tensor] : current->shapes[tensor];
+  }
   void require_ready();
   const void* tensor_data(int32_t tensor) const { return pointers[size_t(tensor)]; }
   const PlanTensor& input_tensor(size_t input) const {
@@ -58,6 +71,10 @@ struct ExecutionContext::Impl {
   std::vector<void*> step_outputs;
   std::vector<size_t> input_begin, output_begin;  // by step, into the lists
   bool pointers_valid = false;
+  std::map<size_t, Late> late;      // by step
+  std::vector<Tensor> late_values;  // by tensor; empty in plans without late ones
+  std::vector<Shape> run_shapes;    // by tensor, of the last run; the same
+  bool ran = false;                 // since the shapes were set, to the end
   std::function<void(int, int64_t)> profiler;
 };
 

@@ -24,14 +24,16 @@ Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
       data(plan.data()),
       options(options_in),
       backend(cpu_backend()),
-      device(backend.open(options.isa, options.threads)) {
+      device(backend.open(options.isa, options.threads)),
+      late(late_tensors(data)),
+      any_late(std::count(late.begin(), late.end(), true) > 0) {
   for (int32_t t : data.inputs) {
     const PlanTensor& tensor = data.tensors[size_t(t)];
-    bindings.push_back({tensor.name, tensor.type, tensor.shape, true});
+    bindings.push_back({tensor.name, tensor.type, tensor.shape, true, false});
   }
   for (int32_t t : data.outputs) {
     const PlanTensor& tensor = data.tensors[size_t(t)];
-    bindings.push_back({tensor.name, tensor.type, tensor.shape, false});
+    bindings.push_back({tensor.name, tensor.type, tensor.shape, false, late[size_t(t)]});
   }
   const ThreadCountScope threads(device.threads);
   choose_tactics();
@@ -50,6 +52,10 @@ void Engine::Impl::choose_tactics() {
     ProfileState state;
     state.max_shapes = shapes_at(data, data.profiles[p], &PlanProfile::Bounds::max);
     for (const PlanStep& step : data.steps) {
+      if (is_late(step)) {
+        state.tactics.push_back(nullptr);
+        continue;
+      }
       const StepView view = make_view(data, step, state.max_shapes);
       const std::string& preferred = step.tactics[p];
       const Tactic* tactic = find_tactic(backend, preferred);
@@ -84,6 +90,10 @@ void Engine::Impl::pack() {
     std::map<const Tactic*, const PackedWeights*> done;
     for (ProfileState& state : profiles) {
       const Tactic* tactic = state.tactics[s];
+      if (tactic == nullptr) {
+        state.packed.push_back(nullptr);
+        continue;
+      }
       const auto found = done.find(tactic);
       if (found == done.end()) {
         packed.push_back(tactic->pack(make_view(data, data.steps[s], state.max_shapes), device));
@@ -150,7 +160,7 @@ std::vector<std::string> Engine::tactics(int profile) const {
   impl_->check_profile(profile);
   std::vector<std::string> names;
   for (const Tactic* tactic : impl_->profiles[size_t(profile)].tactics) {
-    names.emplace_back(tactic->name());
+    names.emplace_back(tactic != nullptr ? tactic->name() : kLateTactic);
   }
   return names;
 }

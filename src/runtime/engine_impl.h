@@ -15,7 +15,7 @@ struct Engine::Impl {
 
   /// One profile ready to run on this machine.
   struct ProfileState {
-    std::vector<const Tactic*> tactics;        // by step
+    std::vector<const Tactic*> tactics;        // by step; null: a late one
     std::vector<const PackedWeights*> packed;  // by step; may be null
     size_t workspace_bytes = 0;                // largest over the steps at max shapes
     std::vector<Shape> max_shapes;             // by tensor
@@ -24,6 +24,8 @@ struct Engine::Impl {
   /// Index into PlanData::inputs, or −1.
   int input_index(const std::string& name) const;
   int output_index(const std::string& name) const;
+  /// Its shape hangs on values, and so do those of all that it makes.
+  bool is_late(const PlanStep& step) const { return late[size_t(step.outputs[0])]; }
   const PlanProfile::Bounds& bounds(const std::string& input, int profile) const;
   void check_profile(int profile) const;
 
@@ -32,6 +34,8 @@ struct Engine::Impl {
   EngineOptions options;
   const Backend& backend;
   Device device;
+  std::vector<bool> late;  // by tensor: late_tensors()
+  bool any_late = false;
   std::vector<ProfileState> profiles;
   std::vector<std::unique_ptr<PackedWeights>> packed;
   std::vector<Binding> bindings;

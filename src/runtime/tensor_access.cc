@@ -9,8 +9,9 @@ void TensorAccess::visit(const ExecutionContext& context, const TensorVisitor& v
   const ExecutionContext::Impl& impl = *context.impl_;
   const PlanData& plan = impl.engine.data;
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
-    if (plan.tensors[t].blob >= 0 || impl.current == nullptr) continue;
-    visitor(int32_t(t), impl.current->shapes[t], impl.tensor_data(int32_t(t)));
+    if (plan.tensors[t].blob >= 0 || impl.current == nullptr || !impl.shape_of(t).is_static())
+      continue;
+    visitor(int32_t(t), impl.shape_of(t), impl.tensor_data(int32_t(t)));
   }
 }
 

@@ -196,8 +196,9 @@ TEST(Profiles, ErrorsNameProfileInputAndExtents) {
                        "profile 0, input 'image': shape (2, 3) has 2 axes"));
   const ShapeRange fits{good, good, good};
   EXPECT_TRUE(contains(profile_error({{{"image", fits}}, {{"image", {{4, 3, 4, 8}, good, good}}}}),
-                       "profile 1, input 'image': axis 0 needs 1 <= min <= opt <= max, not 4 / 2"));
-  EXPECT_TRUE(contains(profile_error({{{"image", {{0, 3, 4, 8}, good, good}}}}), "not 0 / 2 / 2"));
+                       "profile 1, input 'image': axis 0 needs 0 <= min <= opt <= max, not 4 / 2"));
+  EXPECT_TRUE(
+      contains(profile_error({{{"image", {{-1, 3, 4, 8}, good, good}}}}), "not -1 / 2 / 2"));
   EXPECT_TRUE(contains(profile_error({{{"image", {{2, 3, 4, 8}, good, {2, 5, 4, 8}}}}}), "axis 1"));
   EXPECT_TRUE(contains(profile_error({{{"image", {{1, 4, 4, 8}, {1, 4, 4, 8}, {1, 4, 4, 8}}}}}),
                        "fixed at 3"));

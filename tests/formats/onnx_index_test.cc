@@ -43,14 +43,6 @@ TEST(OnnxReverseSequence, ReadsLengthsAtRunTime) {
   EXPECT_EQ(list<float>(m.run({x, Tensor::int64s({3, 2})})[0]), (Floats{3, 2, 1, 5, 4, 6}));
 }
 
-TEST(OnnxCompress, WantsItsConditionAtImport) {
-  Model m;
-  m.input("x", {3}).input("keep", {3}, onnx::TensorProto::BOOL).output("y");
-  m.node("Compress", {"x", "keep"}, {"y"});
-  const std::string message = m.error(ErrorCode::kUnsupported);
-  EXPECT_NE(message.find("--constant keep=VALUE"), std::string::npos) << message;
-}
-
 TEST(OnnxBitShift, CutsToTheTypeOfTheFile) {
   for (const auto& [type, expected] : {std::pair{onnx::TensorProto::UINT8, int64_t{0xf0}},
                                        std::pair{onnx::TensorProto::UINT16, int64_t{0xff0}}}) {

@@ -141,11 +141,12 @@ TEST(Build, Inputs) {
   EXPECT_TRUE(
       contains(message_of([&] { net.add_input("", DataType::kFloat32, {1}); }), "has no name"));
   EXPECT_TRUE(contains(message_of([&] {
-                         net.add_input("x", DataType::kFloat32, {1, 0});
+                         net.add_input("x", DataType::kFloat32, {1, -3});
                        }),
-                       "input 'x' has shape (1, 0)"));
+                       "input 'x' has shape (1, -3)"));
   EXPECT_TRUE(contains(message_of([&] { net.add_input("x", DataType::kFloat32, {-2}); }),
-                       "or -1 where unknown"));
+                       "-1 where unknown"));
+  EXPECT_EQ(net.shape(net.add_input("none", DataType::kFloat32, {1, 0})), (Shape{1, 0}));
 }
 
 TEST(Build, FullyConnectedAndScale) {

@@ -79,7 +79,7 @@ const Hostile kHostile[] = {
      },
      "profile"},
     {"min above opt", [](PlanData& p) { p.profiles[0].inputs[0].min[0] = 9; }, "bounds"},
-    {"zero extent", [](PlanData& p) { p.profiles[0].inputs[0].min[0] = 0; }, "bounds"},
+    {"open bound", [](PlanData& p) { p.profiles[0].inputs[0].min[0] = -1; }, "a profile's shape"},
     {"dynamic bound", [](PlanData& p) { p.profiles[0].inputs[0].max[0] = kDynamic; }, "profile"},
     {"fixed extent changed", [](PlanData& p) { p.profiles[0].inputs[0].max[1] = 5; }, "fixed"},
     {"huge batch", [](PlanData& p) { p.profiles[0].inputs[0].max[0] = int64_t{1} << 40; },

@@ -179,6 +179,20 @@ struct Follower {
   void operator()(const Determinant&) {
     for (int a = 0; a < out.rank(); ++a) keep(a, of(0, a));
   }
+  void operator()(const NonZero&) {}
+  void operator()(const Compress& op) {
+    if (!op.flat) same_but({op.axis});
+  }
+  void operator()(const Unique&) {}
+  void operator()(const NonMaxSuppression&) {}
+  void operator()(const ShapeOf&) {}
+  void operator()(const Counting&) {}
+  void operator()(const Expand&) {}
+  void operator()(const ReshapeTo&) {}
+  void operator()(const SliceBetween& op) {
+    if (!op.axes.empty()) same_but(op.axes);
+  }
+  void operator()(const TopKOf& op) { same_but({op.axis}); }
 };
 
 bool is_prime(int64_t n) {

@@ -2,6 +2,7 @@
 #include "formats/onnx/fold.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "graph/interpreter.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr int64_t kMostGrowth = 16;
 
 const Tensor* known_value(const ImportState& state, const Value& value, int which) {
-  if (value.tensor) return state.network.constant_value(*value.tensor);
+  if (value.tensor && value.second == nullptr) return state.network.constant_value(*value.tensor);
   return which == 1 && value.second != nullptr ? value.second.get() : value.constant.get();
 }
 
@@ -97,6 +98,35 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
   return results;
 }
 
+/// The probes are large: what is the smaller of an extent and a number they cannot tell.
+bool compares_sizes(const std::string& op_type) {
+  constexpr std::array<std::string_view, 7> kOps{"Min",     "Max",         "Clip",          "Less",
+                                                 "Greater", "LessOrEqual", "GreaterOrEqual"};
+  return std::find(kOps.begin(), kOps.end(), op_type) != kOps.end();
+}
+
+/// Runs the rule on the inputs as they are now, once somebody needs the output as a tensor.
+std::shared_ptr<const Value::Maker> maker(const RuleRow& row, const onnx::NodeProto& proto,
+                                          int64_t opset, const ImportState& state, int output) {
+  auto inputs = std::make_shared<std::unordered_map<std::string, Value>>();
+  for (const std::string& name : proto.input()) {
+    if (!name.empty()) inputs->emplace(name, state.values.at(name));
+  }
+  const auto make = [&row, proto, opset, inputs, output, scope = state.scope](ImportState& later) {
+    std::unordered_map<std::string, Value> values = *inputs;
+    std::swap(later.values, values);
+    const ImportScope outside = std::exchange(later.scope, scope);
+    Node node(proto, opset, later);
+    row.rule(node);
+    Value& made = later.values.at(proto.output(output));
+    const TensorId tensor = made.tensor ? *made.tensor : node.network().constant(*made.constant);
+    later.scope = outside;
+    std::swap(later.values, values);
+    return tensor;
+  };
+  return std::make_shared<const Value::Maker>(make);
+}
+
 }  // namespace
 
 bool is_foldable(const RuleRow& row, const Node& node) {
@@ -110,27 +140,29 @@ bool is_foldable(const RuleRow& row, const Node& node) {
   return any;
 }
 
-void fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, ImportState& state) {
+bool fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, ImportState& state) {
   bool depends = false;
   for (const std::string& name : proto.input()) {
     depends = depends || (!name.empty() && state.values.at(name).second != nullptr);
   }
+  if (depends && compares_sizes(proto.op_type())) return false;
   std::vector<Tensor> first = compute(row, proto, opset, state, 0), second;
   if (depends) second = compute(row, proto, opset, state, 1);
+  for (size_t i = 0; i < second.size(); ++i) {
+    if (first[i].data() != nullptr && !(first[i].shape() == second[i].shape())) return false;
+  }
   for (int i = 0; i < proto.output_size(); ++i) {
     const auto at = static_cast<size_t>(i);
     if (proto.output(i).empty() || first[at].data() == nullptr) continue;
     Value value = Value::of(std::move(first[at]));
     state.spend(&ImportBudget::made_bytes, static_cast<int64_t>(value.constant->bytes()));
     if (depends && !(*value.constant == second[at])) {
-      check(value.constant->shape() == second[at].shape(), ErrorCode::kUnsupported,
-            "the shape of '{}' depends on extents that are not known at import; give the model's "
-            "inputs fixed shapes",
-            proto.output(i));
       value.second = std::make_shared<Tensor>(std::move(second[at]));
+      value.maker = maker(row, proto, opset, state, i);
     }
     state.values[proto.output(i)] = std::move(value);
   }
+  return true;
 }
 
 }  // namespace octile

@@ -139,8 +139,9 @@ class Importer {
     std::vector<Symbol> symbols;
     for (const auto& dim : tensor.shape().dim()) {
       const bool first = shape.empty();
+      // Old exporters wrote 0 for a batch that is not known.
       const int64_t extent =
-          dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : kDynamic;
+          dim.has_dim_value() && dim.dim_value() > (first ? 0 : -1) ? dim.dim_value() : kDynamic;
       check(extent <= kMostExtent, ErrorCode::kInvalidFile, "its extent {} is too large", extent);
       const bool forced = first && extent == 1 && options_.dynamic_batch;
       if (forced && state_.forced_batch == kNoSymbol) state_.forced_batch = state_.extents.symbol();
@@ -170,14 +171,18 @@ class Importer {
     check(found != state_.values.end(), ErrorCode::kInvalidFile, "no node makes it");
     Value& value = found->second;
     Network& network = state_.network;
-    if (value.tensor && network.producer(*value.tensor).valid() &&
+    if (value.tensor && value.second == nullptr && network.producer(*value.tensor).valid() &&
         network.constant_value(*value.tensor) == nullptr) {
       return network.mark_output(*value.tensor);
     }
     // An input or a constant goes out through a layer of its own, which takes the name; an input
     // cannot give its name away.
-    check(value.second == nullptr, ErrorCode::kUnsupported,
-          "it is computed from extents that are not known at import");
+    if (value.second != nullptr) {
+      const TensorId made = state_.computed(value, name);
+      const TensorId out = network.identity(made, state_.free_layer_name(name));
+      state_.name_tensor(out, name);
+      return network.mark_output(out);
+    }
     const bool constant = !value.tensor;
     const TensorId from =
         constant ? network.constant(*value.constant, state_.free_layer_name(name + ".value"))

@@ -5,6 +5,16 @@
 
 namespace octile {
 
+TensorId ImportState::computed(Value& value, const std::string& name) {
+  if (value.tensor) return *value.tensor;
+  check(value.maker != nullptr, ErrorCode::kUnsupported,
+        "'{}' is computed from extents that are not known at import; give the model's inputs fixed "
+        "shapes",
+        name);
+  value.tensor = (*value.maker)(*this);
+  return *value.tensor;
+}
+
 void ImportState::spend(int64_t ImportBudget::*part, int64_t amount) {
   int64_t& left = budget.*part;
   check(amount <= left, ErrorCode::kUnsupported,

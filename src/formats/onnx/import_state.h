@@ -18,17 +18,24 @@
 
 namespace octile {
 
+struct ImportState;
+
 /// What a name stands for. A constant becomes a layer of the network only when a layer reads it.
 struct Value {
+  /// Adds the layers that compute the value when the network runs.
+  using Maker = std::function<TensorId(ImportState&)>;
+
   std::optional<TensorId> tensor;
   std::shared_ptr<Tensor> constant;  // set when known (and not in the network yet)
   /// Set with `constant`: the value depends on unknown extents, and these are its two evaluations
   /// for the two probes of extents.h (`constant` is for probe 0).
   std::shared_ptr<Tensor> second;
+  /// Set with `second`: for whoever needs more than its probes. What it made is kept in `tensor`.
+  std::shared_ptr<const Maker> maker;
 
-  static Value of(TensorId id) { return {id, nullptr, nullptr}; }
+  static Value of(TensorId id) { return {id, nullptr, nullptr, nullptr}; }
   static Value of(Tensor value) {
-    return {std::nullopt, std::make_shared<Tensor>(std::move(value)), nullptr};
+    return {std::nullopt, std::make_shared<Tensor>(std::move(value)), nullptr, nullptr};
   }
 };
 
@@ -69,6 +76,8 @@ struct ImportState {
   std::string labelled(const std::string& name) const {
     return scope.own.contains(name) ? scope.label + name : name;
   }
+  /// The tensor of a value that depends on unknown extents; its layers are added once.
+  TensorId computed(Value& value, const std::string& name);
   /// Takes `amount` from a part of the budget. Throws kUnsupported when it is spent.
   void spend(int64_t ImportBudget::*part, int64_t amount);
   /// The name with "#2", "#3", … behind it when a layer has it already.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats/onnx/tensor_proto.h"
+#include "ops/ops.h"
 
 namespace octile {
 namespace {
@@ -52,10 +53,7 @@ TensorId Node::in(int index) {
   Value& value = const_cast<Value&>(*lookup(index));
   if (value.tensor) return *value.tensor;
   if (value.second != nullptr) {
-    unsupported(
-        "input '{}' is computed from extents that are not known at import; give the "
-        "model's inputs fixed shapes",
-        input_name(index));
+    return state_.computed(value, state_.labelled(input_name(index)));
   }
   Tensor tensor = value.constant.use_count() == 1 ? std::move(*value.constant) : *value.constant;
   const std::string name = state_.labelled(input_name(index));
@@ -90,6 +88,37 @@ const Tensor* Node::known(int index) const {
   const Value& value = *lookup(index);
   if (value.tensor) return state_.network.constant_value(*value.tensor);
   return value.second == nullptr ? value.constant.get() : nullptr;
+}
+
+bool Node::at_run_time(int index) const {
+  const Value& value = *lookup(index);
+  if (value.second != nullptr) return true;
+  if (!value.tensor) return false;
+  const Network& network = state_.network;
+  std::vector<TensorId> todo{*value.tensor};
+  std::set<int32_t> seen;
+  while (!todo.empty()) {
+    const LayerId layer = network.producer(todo.back());
+    todo.pop_back();
+    if (!layer.valid() || !seen.insert(layer.index).second) continue;
+    const Op& op = network.op(layer);
+    const auto& inputs = network.inputs(layer);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (shape_needs_value(op, i)) return true;
+    }
+    if (std::holds_alternative<ShapeOf>(op)) return true;
+    todo.insert(todo.end(), inputs.begin(), inputs.end());
+  }
+  return false;
+}
+
+TensorId Node::run_time_list(int index) {
+  if (const Tensor* value = known(index)) {
+    const Shape shape = value->shape().rank() == 0 ? Shape{1} : value->shape();
+    return add_constant(value->cast(DataType::kInt64).reshaped(shape), "list");
+  }
+  const TensorId list = cast(in(index), DataType::kInt64);
+  return network().shape(list).rank() == 0 ? reshape(list, {1}) : list;
 }
 
 /// What to do about an input that is not known at import: names the graph inputs behind it.

@@ -56,6 +56,11 @@ class Node {
     bool known = true;
   };
   std::vector<Extent> extents(int index, std::string_view what) const;
+  /// Not known now, but computed from extents, or behind a layer whose extents depend on values:
+  /// then nobody could give it at import, and the op has to take it as it runs.
+  bool at_run_time(int index) const;
+  /// The input as a list of int64 (a scalar as one of 1), computed as the network runs.
+  TensorId run_time_list(int index);
   /// The name's Value as it stands, for rules that make values of values.
   const Value& value(int index) const;
 

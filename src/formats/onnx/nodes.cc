@@ -75,7 +75,7 @@ void import_node(const onnx::NodeProto& proto, ImportState& state) {
     }
     const RuleRow* row = find_rule(proto.domain(), proto.op_type());
     if (row == nullptr) return import_function_call(proto, *function_of(proto, state), state);
-    if (is_foldable(*row, node)) return fold(*row, proto, opset, state);
+    if (is_foldable(*row, node) && fold(*row, proto, opset, state)) return;
     row->rule(node);
     for (const std::string& name : node.ignored_attributes()) {
       state.warn(fmt::format("node '{}' ({}): attribute '{}' is not known and ignored", node.name(),

@@ -119,6 +119,10 @@ void import_max_unpool(Node& node);
 // rules_sample.cc
 void import_grid_sample(Node& node);
 void import_roi_align(Node& node);
+// rules_values.cc
+void import_non_zero(Node& node);
+void import_unique(Node& node);
+void import_non_max_suppression(Node& node);
 // rules_algebra.cc
 void import_cumulative_sum(Node& node);
 void import_determinant(Node& node);

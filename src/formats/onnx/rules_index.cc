@@ -18,6 +18,19 @@ TensorId counting(Node& node, int64_t count, DataType type, int axis, int rank) 
   return node.add_constant(Tensor::int64s(values).cast(type).reshaped(shape), "counting");
 }
 
+/// The same up to the extent of an axis of input 0, known or not.
+TensorId counting_axis(Node& node, int of, int axis, int rank) {
+  const int64_t extent = node.shape(0)[of];
+  if (extent != kDynamic) return counting(node, extent, DataType::kInt64, axis, rank);
+  const TensorId all = node.add_beside(ShapeOf{}, {node.in(0)}, "extents");
+  const TensorId limit = node.add_beside(Slice{{0}, {of}, {1}, {}}, {all}, "extent");
+  const TensorId start = node.add_constant(Tensor::int64s({0}), "start"),
+                 step = node.add_constant(Tensor::int64s({1}), "step");
+  std::vector<int64_t> dims(static_cast<size_t>(rank), 1);
+  dims[static_cast<size_t>(axis)] = -1;
+  return node.reshape(node.add_beside(Counting{}, {start, limit, step}, "counting"), dims);
+}
+
 int64_t fixed_extent(Node& node, int index, int axis) {
   const int64_t extent = node.shape(index)[axis];
   if (extent == kDynamic) {
@@ -103,12 +116,11 @@ void import_trilu(Node& node) {
   const int rank = node.rank(0);
   node.require(rank >= 2, "its input {} is no matrix", node.shape(0).to_string());
   const bool upper = node.integer("upper", 1) != 0;
-  const int64_t rows = fixed_extent(node, 0, rank - 2), columns = fixed_extent(node, 0, rank - 1);
   int64_t k = node.has(1) ? node.integer_input(1, "k") : 0;
-  k = std::clamp<int64_t>(k, -rows - 1, columns + 1);
+  k = std::clamp<int64_t>(k, -INT32_MAX, INT32_MAX);
   const TensorId x = node.in(0);
-  const TensorId row = counting(node, rows, DataType::kInt64, 0, 2);
-  const TensorId column = counting(node, columns, DataType::kInt64, 1, 2);
+  const TensorId row = counting_axis(node, rank - 2, 0, 2);
+  const TensorId column = counting_axis(node, rank - 1, 1, 2);
   const TensorId offset = node.elementwise(ElementwiseKind::kSub, column, row);
   const TensorId kept = upper ? node.with_scalar(ElementwiseKind::kGreater, offset, double(k - 1))
                               : node.with_scalar(ElementwiseKind::kLess, offset, double(k + 1));
@@ -116,8 +128,13 @@ void import_trilu(Node& node) {
   node.output(node.add(Select{}, {kept, x, zero}));
 }
 
-/// A Gather of the positions that a constant condition names.
+/// A Gather of the positions that a constant condition names; another one is for run time.
 void import_compress(Node& node) {
+  if (node.known(1) == nullptr) {
+    const bool flat = !node.has_attribute("axis");
+    const int64_t along = flat ? 0 : node.axis(node.integer("axis"), node.rank(0));
+    return node.output(node.add(Compress{flat, along}, {node.in(0), node.in(1)}));
+  }
   const Tensor& condition = node.constant(1, "condition");
   node.require(condition.type() == DataType::kBool && condition.shape().rank() == 1,
                "its condition must be a list of bool, not {} {}", name_of(condition.type()),

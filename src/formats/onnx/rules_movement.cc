@@ -127,7 +127,44 @@ void import_split(Node& node) {
                start, extent);
 }
 
+/// Bounds, or the extent that they are held against, are known only as the network runs.
+static bool slices_at_run_time(Node& node) {
+  if (node.opset() >= 10) {
+    for (const int i : {1, 2}) {
+      if (node.known(i) == nullptr && node.at_run_time(i)) return true;
+    }
+  }
+  const Shape x = node.shape(0);
+  if (x.is_static() || !node.at_run_time(0)) return false;
+  const std::vector<int64_t> axes = slice_lists(node).axes;
+  return std::any_of(axes.begin(), axes.end(),
+                     [&](int64_t axis) { return x[node.axis(axis, x.rank())] == kDynamic; });
+}
+
+static void slice_at_run_time(Node& node) {
+  const bool lists = node.opset() >= 10;
+  const auto bounds = [&](int index, std::string_view name) {
+    return lists ? node.run_time_list(index)
+                 : node.add_constant(Tensor::int64s(node.integers(name)), name);
+  };
+  const TensorId start = bounds(1, "starts"), end = bounds(2, "ends");
+  SliceBetween op;
+  op.axes = lists ? (node.has(3) ? node.integers(3, "axes") : op.axes) : node.integers("axes");
+  const Shape counts = node.network().shape(start);
+  node.require(counts.rank() == 1, "its starts are no list");
+  if (counts[0] == kDynamic) node.unsupported("how many axes it slices is not known at import");
+  if (op.axes.empty()) {
+    op.axes.resize(static_cast<size_t>(counts[0]));
+    std::iota(op.axes.begin(), op.axes.end(), 0);
+  }
+  if (lists && node.has(4)) op.stride = node.integers(4, "steps");
+  if (op.stride.empty()) op.stride.assign(op.axes.size(), 1);
+  for (int64_t& step : op.stride) step = std::clamp<int64_t>(step, -INT32_MAX, INT32_MAX);
+  node.output(node.add(std::move(op), {node.in(0), start, end}));
+}
+
 void import_slice(Node& node) {
+  if (slices_at_run_time(node)) return slice_at_run_time(node);
   const SliceLists lists = slice_lists(node);
   const Shape x = node.shape(0);
   Slice op;
@@ -180,6 +217,12 @@ void import_gather(Node& node) {
 /// x · ones (or x or zeros): the broadcast is all it is for.
 void import_expand(Node& node) {
   const Shape x = node.shape(0);
+  const auto at_run_time = [&] {
+    node.output(node.add(Expand{}, {node.in(0), node.run_time_list(1)}));
+  };
+  if (node.value(1).second == nullptr && node.known(1) == nullptr && node.at_run_time(1)) {
+    return at_run_time();
+  }
   const std::vector<Node::Extent> entries = node.extents(1, "shape");
   const int rank = static_cast<int>(entries.size()), shift = rank - x.rank();
   Shape ones;
@@ -190,11 +233,7 @@ void import_expand(Node& node) {
     const bool same =
         from >= 0 &&
         (e.known ? x[from] == e.value : e.symbol != kNoSymbol && node.symbol(0, from) == e.symbol);
-    if (!e.known && !same) {
-      node.unsupported(
-          "it expands to an extent that is not known at import; give the model's "
-          "inputs fixed shapes");
-    }
+    if (!e.known && !same) return at_run_time();
     node.require(same || (e.value >= 0 && e.value <= kMostMadeElements),
                  "its shape has the entry {}", e.value);
     ones.push_back(same ? 1 : e.value);

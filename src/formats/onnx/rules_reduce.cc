@@ -112,6 +112,13 @@ void import_log_softmax(Node& node) {
   node.output(log_softmax(node, node.in(0), softmax_axes(node)));
 }
 
+static void output_top_k(Node& node, LayerId layer) {
+  node.output(0, node.network().output(layer, 0));
+  if (node.wants(1)) {
+    node.output(1, node.cast(node.network().output(layer, 1), DataType::kInt64));
+  }
+}
+
 void import_top_k(Node& node) {
   TopK op;
   op.axis = node.axis(node.integer("axis", -1), node.rank(0));
@@ -119,16 +126,15 @@ void import_top_k(Node& node) {
   node.attribute("sorted");  // ours always is
   if (node.opset() < 10) {
     op.k = node.integer("k");
+  } else if (node.known(1) == nullptr && node.at_run_time(1)) {
+    return output_top_k(
+        node, node.add_layer(TopKOf{op.axis, op.largest}, {node.in(0), node.run_time_list(1)}));
   } else {
     const std::vector<int64_t> k = node.integers(1, "k");
     node.require(k.size() == 1, "k must be one number");
     op.k = k[0];
   }
-  const LayerId layer = node.add_layer(op, {node.in(0)});
-  node.output(0, node.network().output(layer, 0));
-  if (node.wants(1)) {
-    node.output(1, node.cast(node.network().output(layer, 1), DataType::kInt64));
-  }
+  output_top_k(node, node.add_layer(op, {node.in(0)}));
 }
 
 /// ArgMax and ArgMin: the index of TopK with k = 1, as int64. TopK takes the first of equals; the

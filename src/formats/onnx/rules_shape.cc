@@ -53,7 +53,42 @@ std::vector<Target> targets_of(Node& node, const Shape& x) {
   return targets;
 }
 
+/// A Shuffle can say it: at most one extent is inferred.
+bool expressible(Node& node, const std::vector<Target>& targets, bool inferred) {
+  const Shape x = node.shape(0);
+  int open = inferred ? 1 : 0;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Target& t = targets[i];
+    const int axis = static_cast<int>(i);
+    const bool copied =
+        axis < x.rank() && t.symbol != kNoSymbol && node.symbol(0, axis) == t.symbol;
+    open += !t.known && !copied ? 1 : 0;
+  }
+  return open <= 1;
+}
+
+/// Several axes of unknown extent change their place: the target is put together at run time.
+bool output_rearranged(Node& node, const std::vector<Target>& targets) {
+  const Shape x = node.shape(0);
+  const TensorId all = node.add_beside(ShapeOf{}, {node.in(0)}, "extents");
+  std::vector<TensorId> parts;
+  for (const Target& t : targets) {
+    if (t.known) {
+      parts.push_back(node.add_constant(Tensor::int64s({t.extent}), "extent"));
+      continue;
+    }
+    int axis = 0;
+    while (axis < x.rank() && (t.symbol == kNoSymbol || node.symbol(0, axis) != t.symbol)) ++axis;
+    if (axis == x.rank()) return false;
+    parts.push_back(node.add_beside(Slice{{0}, {axis}, {1}, {}}, {all}, "extent"));
+  }
+  const TensorId extents = node.add_beside(Concatenation{0}, parts, "target");
+  node.output(node.add(ReshapeTo{false}, {node.in(0), extents}));
+  return true;
+}
+
 void output_reshaped(Node& node, const std::vector<Target>& targets) {
+  if (!expressible(node, targets, false) && output_rearranged(node, targets)) return;
   Shuffle op = reshape_op(node, targets, false);
   node.output(node.add(std::move(op), {node.in(0)}));
 }
@@ -101,6 +136,9 @@ void import_reshape(Node& node) {
     for (const int64_t v : node.integers("shape")) entries.push_back({v, kNoSymbol, true});
   } else {
     node.require(node.has(1), "its target shape is missing");
+    if (node.value(1).second == nullptr && node.known(1) == nullptr && node.at_run_time(1)) {
+      return node.output(node.add(ReshapeTo{!allow_zero}, {node.in(0), node.run_time_list(1)}));
+    }
     entries = node.extents(1, "target shape");
   }
   std::vector<Target> targets;
@@ -110,6 +148,10 @@ void import_reshape(Node& node) {
   free_batch(node, targets);
   const bool inferred = std::any_of(targets.begin(), targets.end(),
                                     [](const Target& t) { return t.known && t.extent == -1; });
+  if (node.opset() >= 5 && node.value(1).second != nullptr &&
+      !expressible(node, targets, inferred)) {
+    return node.output(node.add(ReshapeTo{!allow_zero}, {node.in(0), node.run_time_list(1)}));
+  }
   Shuffle op = reshape_op(node, targets, inferred);
   node.output(node.add(std::move(op), {node.in(0)}));
 }

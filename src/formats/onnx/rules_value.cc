@@ -7,11 +7,14 @@
 namespace octile {
 namespace {
 
-void output_ints(Node& node, const std::vector<int64_t>& first,
-                 const std::vector<int64_t>& second) {
-  Value value = Value::of(Tensor::int64s(first));
-  if (first != second) value.second = std::make_shared<Tensor>(Tensor::int64s(second));
-  node.output(0, std::move(value));
+/// Extents [start, end) of x, by layers.
+TensorId extents_of(ImportState& state, TensorId x, int64_t start, int64_t end,
+                    const std::string& name) {
+  Network& network = state.network;
+  const TensorId all = network.output(network.add(ShapeOf{}, {x}, state.free_layer_name(name)));
+  if (start == 0 && end == network.shape(x).rank()) return all;
+  return network.output(network.add(Slice{{0}, {start}, {end - start}, {}}, {all},
+                                    state.free_layer_name(name + ".part")));
 }
 
 /// Extent of an axis of input 0 as a probe sees it.
@@ -79,6 +82,10 @@ void import_constant_of_shape(Node& node) {
     value = read_tensor(given->t(), node.state().folder);
     node.require(value.volume() == 1, "attribute 'value' must have one element");
   }
+  if (node.known(0) == nullptr && node.at_run_time(0)) {
+    const TensorId one = node.add_constant(value.reshaped(Shape{}), "value");
+    return node.output(node.add(Expand{}, {one, node.run_time_list(0)}));
+  }
   Shape shape;
   for (const int64_t extent : node.integers(0, "shape")) {
     node.require(extent >= 0 && extent <= kMostMadeElements, "its shape has the extent {}", extent);
@@ -89,6 +96,10 @@ void import_constant_of_shape(Node& node) {
 }
 
 void import_range(Node& node) {
+  for (int i = 0; i < 3; ++i) {
+    if (node.known(i) != nullptr || !node.at_run_time(i)) continue;
+    return node.output(node.add(Counting{}, {node.in(0), node.in(1), node.in(2)}));
+  }
   const Tensor &start = node.constant(0, "start"), &limit = node.constant(1, "limit"),
                &delta = node.constant(2, "delta");
   node.require(start.volume() == 1 && limit.volume() == 1 && delta.volume() == 1 &&
@@ -114,7 +125,15 @@ void import_shape(Node& node) {
     first.push_back(probed(node, axis, 0));
     second.push_back(probed(node, axis, 1));
   }
-  output_ints(node, first, second);
+  Value value = Value::of(Tensor::int64s(first));
+  if (first != second) {
+    value.second = std::make_shared<Tensor>(Tensor::int64s(second));
+    value.maker = std::make_shared<const Value::Maker>(
+        [x = node.in(0), start, end, name = node.name()](ImportState& state) {
+          return extents_of(state, x, start, std::max(start, end), name);
+        });
+  }
+  node.output(0, std::move(value));
 }
 
 void import_size(Node& node) {
@@ -129,6 +148,12 @@ void import_size(Node& node) {
   Value value = Value::of(Tensor::int64s({sizes[0]}).reshaped(Shape{}));
   if (sizes[0] != sizes[1]) {
     value.second = std::make_shared<Tensor>(Tensor::int64s({sizes[1]}).reshaped(Shape{}));
+    value.maker = std::make_shared<const Value::Maker>(
+        [x = node.in(0), name = node.name()](ImportState& state) {
+          const TensorId all = extents_of(state, x, 0, state.network.shape(x).rank(), name);
+          return state.network.reduce(all, {ReduceKind::kProd, {0}, false},
+                                      state.free_layer_name(name + ".product"));
+        });
   }
   node.output(0, std::move(value));
 }

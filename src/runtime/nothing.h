@@ -1,0 +1,21 @@
+// Steps that have nothing to compute: tensors without elements.
+#pragma once
+
+#include <algorithm>
+
+#include "backend/backend.h"
+
+namespace octile {
+
+/// What runs then.
+class Nothing final : public Prepared {
+ public:
+  void run(const Buffers&) override {}
+};
+
+inline bool makes_nothing(const StepView& view) {
+  return std::all_of(view.outputs.begin(), view.outputs.end(),
+                     [](const PlanTensor& t) { return t.shape.volume() == 0; });
+}
+
+}  // namespace octile
