@@ -331,6 +331,31 @@ TEST(OnnxExport, SequencesAndSpectra) {
   round_trip(layer(Fourier{2, 6, true, false}, {{{2, 3, 8, 2}}}));
 }
 
+TEST(OnnxExport, ShapesFromValues) {
+  const auto flags = [](std::initializer_list<bool> values) {
+    Tensor t(DataType::kBool, Shape{int64_t(values.size())});
+    std::copy(values.begin(), values.end(), t.as<bool>());
+    return t;
+  };
+  round_trip(layer(NonZero{}, {{{3, 4}}}));
+  round_trip(layer(Compress{}, {{{2, 3}}}, {flags({true, false, true, true})}));
+  round_trip(layer(Compress{.flat = false, .axis = 1}, {{{2, 3}}}, {flags({false, true})}));
+  round_trip(layer(Unique{}, {{{3, 4}, DataType::kInt64}}));
+  round_trip(layer(Unique{.flat = false, .axis = 1, .sorted = false}, {{{2, 3}}}));
+  round_trip(
+      layer(NonMaxSuppression{.max_output = 3, .iou_threshold = 0.4f}, {{{1, 6, 4}}, {{1, 2, 6}}}));
+  round_trip(layer(
+      NonMaxSuppression{
+          .max_output = 2, .iou_threshold = 0.5f, .score_threshold = 0.1f, .center_point = true},
+      {{{1, 6, 4}}, {{1, 2, 6}}}));
+  round_trip(layer(ShapeOf{}, {{{kDynamic, 5}}}));
+  round_trip(layer(Expand{}, {{{1, 3}}}, {Tensor::int64s({2, 3})}));
+  round_trip(layer(ReshapeTo{}, {{{2, 6}}}, {Tensor::int64s({0, 3, -1})}));
+  round_trip(layer(SliceBetween{.axes = {1}, .stride = {2}}, {{{2, 6}}},
+                   {Tensor::int64s({1}), Tensor::int64s({-1})}));
+  round_trip(layer(TopKOf{.axis = 1, .largest = false}, {{{2, 6}}}, {Tensor::int64s({3})}));
+}
+
 TEST(OnnxExport, QuantizationKeepsItsIntegers) {
   const In x{{2, 3, 4}};
   const Quantize u8{

@@ -45,6 +45,17 @@ void write_layer(LayerWriter& writer, const RoiAlign& op);
 // export_sequence.cc
 void write_layer(LayerWriter& writer, const Recurrent& op);
 void write_layer(LayerWriter& writer, const Fourier& op);
+// export_values.cc
+void write_layer(LayerWriter& writer, const NonZero& op);
+void write_layer(LayerWriter& writer, const Compress& op);
+void write_layer(LayerWriter& writer, const Unique& op);
+void write_layer(LayerWriter& writer, const NonMaxSuppression& op);
+void write_layer(LayerWriter& writer, const ShapeOf& op);
+void write_layer(LayerWriter& writer, const Counting& op);
+void write_layer(LayerWriter& writer, const Expand& op);
+void write_layer(LayerWriter& writer, const ReshapeTo& op);
+void write_layer(LayerWriter& writer, const SliceBetween& op);
+void write_layer(LayerWriter& writer, const TopKOf& op);
 // export_quantize.cc
 void write_layer(LayerWriter& writer, const Quantize& op);
 void write_layer(LayerWriter& writer, const Dequantize& op);
