@@ -140,7 +140,7 @@ TEST(Ranges, ManualOnesBeatTheTable) {
   const TensorId relu1 = b.network.output(*b.network.find_layer("relu1"));
   b.network.set_dynamic_range(relu1, {-12.7f, 6.0f});
   const auto plan = b.plan();
-  const PlanStep& conv1 = step_called(*plan, "conv1 + relu1");
+  const PlanStep conv1 = step_called(*plan, "conv1 + relu1");
   EXPECT_EQ(plan->tensors[size_t(conv1.outputs[0])].scale, 12.7f / 127.0f);
 }
 
@@ -148,7 +148,7 @@ TEST(Ranges, TheTableGivesScales) {
   Built b;
   const float threshold = b.table.find("x")->threshold;
   const auto plan = b.plan();
-  const PlanStep& conv1 = step_called(*plan, "conv1 + relu1");
+  const PlanStep conv1 = step_called(*plan, "conv1 + relu1");
   EXPECT_EQ(plan->tensors[size_t(conv1.inputs[0])].scale, threshold / 127.0f);
   // After ReLU nothing is below zero, which kernels may use.
   EXPECT_EQ(plan->tensors[size_t(conv1.outputs[0])].q_min, 0);
