@@ -100,8 +100,9 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
 
 /// The probes are large: what is the smaller of an extent and a number they cannot tell.
 bool compares_sizes(const std::string& op_type) {
-  constexpr std::array<std::string_view, 7> kOps{"Min",     "Max",         "Clip",          "Less",
-                                                 "Greater", "LessOrEqual", "GreaterOrEqual"};
+  constexpr std::array<std::string_view, 9> kOps{"Min",         "Max",     "ReduceMin",
+                                                 "ReduceMax",   "Clip",    "Less",
+                                                 "LessOrEqual", "Greater", "GreaterOrEqual"};
   return std::find(kOps.begin(), kOps.end(), op_type) != kOps.end();
 }
 

@@ -215,6 +215,19 @@ void import_gather(Node& node) {
 }
 
 /// x · ones (or x or zeros): the broadcast is all it is for.
+static void times_ones(Node& node, const Shape& ones) {
+  node.require(ones.volume() <= kMostMadeElements, "its shape {} is too large", ones.to_string());
+  const DataType type = node.type(0);
+  const bool logic = type == DataType::kBool;
+  const bool narrow = !logic && type != DataType::kFloat32 && type != DataType::kInt64;
+  const TensorId x_wide = narrow ? node.cast(node.in(0), DataType::kInt32) : node.in(0);
+  Tensor unit(DataType::kFloat32, ones);
+  if (!logic) std::fill_n(unit.as<float>(), unit.volume(), 1.0f);
+  const TensorId factor = node.add_constant(unit.cast(node.network().type(x_wide)), "ones");
+  const auto kind = logic ? ElementwiseKind::kOr : ElementwiseKind::kMul;
+  node.output(node.cast(node.elementwise(kind, x_wide, factor), type));
+}
+
 void import_expand(Node& node) {
   const Shape x = node.shape(0);
   const auto at_run_time = [&] {
@@ -240,16 +253,7 @@ void import_expand(Node& node) {
     grows = grows || ones[axis] != 1;
   }
   if (!grows) return node.output(node.in(0));
-  node.require(ones.volume() <= kMostMadeElements, "its shape {} is too large", ones.to_string());
-  const DataType type = node.type(0);
-  const bool logic = type == DataType::kBool;
-  const bool narrow = !logic && type != DataType::kFloat32 && type != DataType::kInt64;
-  const TensorId x_wide = narrow ? node.cast(node.in(0), DataType::kInt32) : node.in(0);
-  Tensor unit(DataType::kFloat32, ones);
-  if (!logic) std::fill_n(unit.as<float>(), unit.volume(), 1.0f);
-  const TensorId factor = node.add_constant(unit.cast(node.network().type(x_wide)), "ones");
-  const auto kind = logic ? ElementwiseKind::kOr : ElementwiseKind::kMul;
-  node.output(node.cast(node.elementwise(kind, x_wide, factor), type));
+  times_ones(node, ones);
 }
 
 /// One Gather an axis, with the indices 0, 1, …, 0, 1, ….
