@@ -136,7 +136,8 @@ int recognize_activations(Network& network) {
     put_in_place(network, layer, *op, {x});
     ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 }  // namespace octile

@@ -290,7 +290,8 @@ int fold_scale(Network& network) {
   for (LayerId layer : network.layers()) {
     if (fold_scale_before(network, layer)) ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 }  // namespace octile

@@ -18,11 +18,6 @@ bool moves(const Op& op) {
          std::holds_alternative<Gather>(op) || std::holds_alternative<Identity>(op);
 }
 
-bool is_asked_for(const Network& network, LayerId layer) {
-  return network.precision(layer) != Precision::kAuto || network.scheme(layer) ||
-         network.dynamic_range(network.output(layer));
-}
-
 /// Extents that are not known stand in as primes: no reshape can take one apart by accident.
 constexpr int64_t kPrimes[kMaxRank] = {1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049};
 
@@ -97,7 +92,8 @@ int merge_movement(Network& network) {
   for (const LayerId layer : network.layers()) {
     if (moves(network.op(layer)) && merge_upwards(network, layer)) ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 }  // namespace octile

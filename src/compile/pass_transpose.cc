@@ -160,7 +160,8 @@ int sink_transposes(Network& network) {
   for (const LayerId layer : network.layers()) {  // in running order: a transpose sinks all the way
     if (network.outputs(layer).size() == 1 && try_sink(network, layer)) ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 }  // namespace octile

@@ -55,7 +55,7 @@ bool fold_padding_into(Network& network, LayerId layer) {
   if (network.inputs(layer).empty()) return false;
   const LayerId from = network.producer(network.inputs(layer)[0]);
   const auto* padding = from.valid() ? std::get_if<Padding>(&network.op(from)) : nullptr;
-  if (padding == nullptr || !pads_image(*padding)) return false;
+  if (padding == nullptr || !pads_image(*padding) || is_asked_for(network, from)) return false;
   Op op = network.op(layer);
   if (auto* convolution = std::get_if<Convolution>(&op)) {
     if (convolution->window.mode != PaddingMode::kExplicit) return false;
@@ -84,7 +84,8 @@ struct Focus {
 bool add_phase(const Network& network, TensorId part, Focus& focus) {
   const LayerId layer = network.producer(part);
   const auto* op = layer.valid() ? std::get_if<Slice>(&network.op(layer)) : nullptr;
-  if (op == nullptr || op->axes.size() > 2 || op->axes.empty() || op->stride.empty()) return false;
+  if (op == nullptr || op->axes.size() != 2 || op->stride.empty()) return false;
+  if (is_asked_for(network, layer)) return false;
   const TensorId x = network.inputs(layer)[0];
   const Shape& from = network.shape(x);
   const Shape& to = network.shape(part);
@@ -99,7 +100,7 @@ bool add_phase(const Network& network, TensorId part, Focus& focus) {
   if (focus.x.valid() && !(focus.x == x)) return false;
   focus.x = x;
   const bool inside = phase.first >= 0 && phase.first < b && phase.second >= 0 && phase.second < b;
-  if (b < 2 || op->axes.size() != 2 || !inside || from[2] != to[2] * b || from[3] != to[3] * b) {
+  if (b < 2 || !inside || from[2] != to[2] * b || from[3] != to[3] * b) {
     return false;
   }
   focus.phases.push_back(phase);
@@ -173,7 +174,8 @@ int fold_padding(Network& network) {
   for (const LayerId layer : network.layers()) {
     if (fold_padding_into(network, layer)) ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 int fold_focus(Network& network) {
@@ -181,7 +183,8 @@ int fold_focus(Network& network) {
   for (const LayerId layer : network.layers()) {
     if (fold_focus_into(network, layer)) ++changed;
   }
-  return changed > 0 ? changed + remove_dead_layers(network) : 0;
+  if (changed > 0) remove_dead_layers(network);
+  return changed;
 }
 
 }  // namespace octile

@@ -5,11 +5,15 @@
 
 namespace octile {
 
+bool is_asked_for(const Network& network, LayerId layer) {
+  return network.precision(layer) != Precision::kAuto || network.scheme(layer) ||
+         network.dynamic_range(network.output(layer));
+}
+
 LayerId droppable_producer(const Network& network, TensorId tensor) {
   const LayerId layer = network.producer(tensor);
   if (!layer.valid() || network.is_output(tensor) || network.consumers(tensor).size() != 1 ||
-      network.outputs(layer).size() != 1 || network.dynamic_range(tensor) ||
-      network.precision(layer) != Precision::kAuto || network.scheme(layer)) {
+      network.outputs(layer).size() != 1 || is_asked_for(network, layer)) {
     return {};
   }
   return layer;

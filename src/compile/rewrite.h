@@ -14,6 +14,9 @@ namespace octile {
 /// is called "<name>.untransposed", and has the range of <name>.
 inline constexpr std::string_view kUntransposed = ".untransposed";
 
+/// True when the user wants something of the layer or its (first) output: no pass may drop it.
+bool is_asked_for(const Network& network, LayerId layer);
+
 /// The layer whose only purpose `tensor` is: one reader, no output of the network, nothing asked of
 /// layer or tensor by the user, so that a pass may drop it. Else an invalid id.
 LayerId droppable_producer(const Network& network, TensorId tensor);

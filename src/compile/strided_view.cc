@@ -2,7 +2,6 @@
 #include "compile/strided_view.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "ops/ops.h"
 
@@ -41,6 +40,7 @@ StridedView merged(const StridedView& view) {
 
 /// The view under another shape, where every new axis lies inside one run of elements.
 std::optional<StridedView> reshaped(const StridedView& view, const Shape& shape) {
+  if (shape.volume() == 0) return std::nullopt;
   const StridedView runs = merged(view);
   StridedView result{.shape = shape, .strides = {}, .offset = view.offset};
   int run = runs.shape.rank() - 1;
@@ -147,35 +147,20 @@ bool name_unknown(std::vector<int64_t>& dims, const Shape& from,
   return inferred <= 1;
 }
 
-/// As a reshape and then a transpose: all elements, each once.
-std::optional<Op> as_shuffle(const StridedView& view, const Shape& from,
+/// As a reshape: all elements in their order. (A reshape with a transpose is two layers, of which
+/// one is free.)
+std::optional<Op> as_reshape(const StridedView& view, const Shape& from,
                              const std::array<bool, kMaxRank>& fixed) {
-  std::vector<int64_t> order, large;  // the view's axes as they lie in the source
-  for (int axis = 0; axis < view.shape.rank(); ++axis) {
-    (view.shape[axis] == 1 ? order : large).push_back(axis);
-  }
-  std::stable_sort(large.begin(), large.end(), [&](int64_t a, int64_t b) {
-    return view.strides[size_t(a)] > view.strides[size_t(b)];
-  });
   int64_t step = 1;
-  for (size_t i = large.size(); i-- > 0;) {
-    if (view.strides[size_t(large[i])] != step) return std::nullopt;
-    step *= view.shape[static_cast<int>(large[i])];
+  for (int axis = view.shape.rank() - 1; axis >= 0; --axis) {
+    if (view.shape[axis] == 1) continue;
+    if (view.strides[at(axis)] != step) return std::nullopt;
+    step *= view.shape[axis];
   }
   if (view.offset != 0 || step != from.volume()) return std::nullopt;
-  const bool in_order = std::is_sorted(large.begin(), large.end());
   Shuffle op;
   op.has_reshape = true;
-  if (in_order) {
-    op.dims = view.shape.to_vector();
-  } else {
-    order.insert(order.end(), large.begin(), large.end());
-    op.second.resize(order.size());
-    for (size_t i = 0; i < order.size(); ++i) {
-      op.dims.push_back(view.shape[static_cast<int>(order[i])]);
-      op.second[size_t(order[i])] = static_cast<int64_t>(i);
-    }
-  }
+  op.dims = view.shape.to_vector();
   if (!name_unknown(op.dims, from, fixed)) return std::nullopt;
   return op;
 }
@@ -213,7 +198,7 @@ std::optional<Op> one_layer(const StridedView& view, const Shape& from,
     op.first = std::move(*order);
     return op;
   }
-  return as_shuffle(view, from, fixed);
+  return as_reshape(view, from, fixed);
 }
 
 }  // namespace octile

@@ -24,8 +24,9 @@ StridedView view_of(const Shape& shape);
 std::optional<StridedView> applied(const Op& op, const StridedView& view, const Shape& out,
                                    const Tensor* index);
 
-/// The one layer that makes the view of a dense tensor of shape `from`: Identity, Slice or Shuffle.
-/// Axes with `fixed` extents keep them whatever their extent will be (they are not known yet).
+/// The one layer that makes the view of a dense tensor of shape `from`: Identity, Slice, transpose
+/// or reshape. Axes with `fixed` extents keep them whatever their extent will be (they are not
+/// known yet).
 std::optional<Op> one_layer(const StridedView& view, const Shape& from,
                             const std::array<bool, kMaxRank>& fixed);
 
