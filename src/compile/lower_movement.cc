@@ -5,6 +5,139 @@
 #include "compile/lowerer.h"
 
 namespace octile {
+namespace {
+
+/// (N, C, spatial…) → (N, spatial…, C), and back.
+std::vector<int64_t> channels_to_end(int rank) {
+  std::vector<int64_t> order{0};
+  for (int64_t axis = 2; axis < rank; ++axis) order.push_back(axis);
+  order.push_back(1);
+  return order;
+}
+
+std::vector<int64_t> channels_to_front(int rank) {
+  std::vector<int64_t> order{0, rank - 1};
+  for (int64_t axis = 1; axis + 1 < rank; ++axis) order.push_back(axis);
+  return order;
+}
+
+Shuffle transpose_by(std::vector<int64_t> order) {
+  Shuffle op;
+  op.first = std::move(order);
+  return op;
+}
+
+bool is_transpose_by(const Shuffle& op, const std::vector<int64_t>& order) {
+  return op.first == order && !op.has_reshape && op.second.empty();
+}
+
+template <typename T>
+void permute(std::vector<T>& list, const std::vector<int64_t>& order) {
+  if (list.empty()) return;
+  const std::vector<T> old = list;
+  for (size_t i = 0; i < order.size(); ++i) list[i] = old[static_cast<size_t>(order[i])];
+}
+
+/// The op on an image whose channels are its last axis; nullopt where that is not worth it.
+std::optional<Op> on_last_channels(const Op& op, int rank) {
+  const std::vector<int64_t> order = channels_to_end(rank);
+  if (const auto* slice = std::get_if<Slice>(&op)) {
+    Slice moved = *slice;
+    moved.axes.resize(moved.start.size());
+    for (size_t i = 0; i < moved.start.size(); ++i) {
+      int64_t axis = slice->axes.empty() ? static_cast<int64_t>(i) : slice->axes[i];
+      axis = axis < 0 ? axis + rank : axis;
+      moved.axes[i] = std::find(order.begin(), order.end(), axis) - order.begin();
+    }
+    return moved;
+  }
+  if (const auto* padding = std::get_if<Padding>(&op)) {
+    Padding moved = *padding;
+    permute(moved.before, order);
+    permute(moved.after, order);
+    return moved;
+  }
+  const auto* resize = std::get_if<Resize>(&op);
+  if (resize == nullptr || resize->kind != ResizeKind::kNearest || !resize->roi.empty()) {
+    return std::nullopt;
+  }
+  Resize moved = *resize;
+  permute(moved.sizes, order);
+  permute(moved.scales, order);
+  return moved;
+}
+
+}  // namespace
+
+/// The same bytes, whose channels a transpose takes from the end or to it.
+int32_t Lowerer::transposed_view(int32_t from, std::vector<int64_t> order, Layout layout) {
+  PlanTensor copy = plan_->tensors[size_t(from)];
+  for (size_t i = 0; i < order.size(); ++i) {
+    copy.shape[static_cast<int>(i)] =
+        plan_->tensors[size_t(from)].shape[static_cast<int>(order[i])];
+  }
+  copy.layout = layout;
+  copy.blob = -1;
+  const int32_t to = add_tensor(std::move(copy));
+  emit(ViewStep{transpose_by(std::move(order))}, {from}, {to});
+  return to;
+}
+
+/// Slices, paddings and nearest resizes of a channels-last image stay in that layout: they run on
+/// the same bytes as (N, H, W, C).
+bool Lowerer::try_channels_last(const Group& group) {
+  const auto& inputs = network_.inputs(group.core);
+  if (inputs.size() != 1 || network_.outputs(group.core).size() != 1) return false;
+  const TensorId x = inputs[0], y = output_of(network_, group);
+  const int rank = network_.shape(x).rank();
+  if (rank != 3 && rank != 4) return false;
+  auto op = on_last_channels(network_.op(group.core), rank);
+  const auto from = dequantized_from(x);
+  const auto to = quantized_into(y);
+  const bool int8 = from && to && from->fits_into(*to);
+  const TensorId source = int8 ? from->q : x;
+  if (!op || layout_of(source) != Layout::kChannelsLast) return false;
+  if (auto* padding = std::get_if<Padding>(&*op); padding != nullptr && int8) {
+    if (padding->kind == PaddingKind::kConstant && padding->value != 0.0f) return false;
+    padding->value = static_cast<float>(from->zero_point);
+  }
+  const int32_t input =
+      transposed_view(form(source, Layout::kChannelsLast), channels_to_end(rank), Layout::kPlain);
+  PlanTensor made = plan_->tensors[size_t(input)];
+  made.name = network_.name(y);
+  const std::vector<int64_t> order = channels_to_end(rank);
+  for (int i = 0; i < rank; ++i)
+    made.shape[i] = network_.shape(y)[static_cast<int>(order[size_t(i)])];
+  const int32_t output = add_tensor(std::move(made));
+  emit(GenericStep{std::move(*op)}, {input}, {output});
+  const int32_t image =
+      int8 ? define_quantized(y, *to, Layout::kChannelsLast) : define(y, Layout::kChannelsLast);
+  emit(ViewStep{transpose_by(channels_to_front(rank))}, {output}, {image});
+  return true;
+}
+
+/// A transpose between (N, C, H, W) and (N, H, W, C) moves nothing where the image lies channels
+/// last, or is to.
+bool Lowerer::try_transpose(const Group& group) {
+  const auto* op = std::get_if<Shuffle>(&network_.op(group.core));
+  if (op == nullptr) return false;
+  const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
+  const int rank = network_.shape(x).rank();
+  if (rank != 3 && rank != 4) return false;
+  const auto from = dequantized_from(x);
+  const auto to = quantized_into(y);
+  const bool int8 = from && to && from->fits_into(*to);
+  const TensorId source = int8 ? from->q : x, target = int8 ? to->q : y;
+  const Layout lies = layout_of(source);
+  const bool to_end = is_transpose_by(*op, channels_to_end(rank)) && lies == Layout::kChannelsLast;
+  const bool to_front = is_transpose_by(*op, channels_to_front(rank)) && lies == Layout::kPlain &&
+                        output_layout(target) == Layout::kChannelsLast;
+  if (!to_end && !to_front) return false;
+  const Layout layout = to_end ? Layout::kPlain : Layout::kChannelsLast;
+  const int32_t input = form(source, lies);
+  emit(ViewStep{*op}, {input}, {int8 ? define_quantized(y, *to, layout) : define(y, layout)});
+  return true;
+}
 
 bool Lowerer::try_concatenation(const Group& group) {
   const auto* op = std::get_if<Concatenation>(&network_.op(group.core));

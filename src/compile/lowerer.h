@@ -111,6 +111,9 @@ class Lowerer {
 
   // lower_movement.cc
   bool try_concatenation(const Group& group);
+  int32_t transposed_view(int32_t from, std::vector<int64_t> order, Layout layout);
+  bool try_channels_last(const Group& group);
+  bool try_transpose(const Group& group);
   bool try_shuffle(const Group& group);
   bool try_view(const Group& group);
   bool try_int8_movement(const Group& group);

@@ -13,7 +13,15 @@ namespace {
 constexpr Pass kPasses[] = {
     {"fold-constants", "layers over constants are computed at build", fold_constants},
     {"remove-identities", "Identity, no-op Cast and no-op Shuffle layers go", remove_identities},
+    {"merge-equal", "layers that compute the same become one", merge_equal},
+    {"sink-transposes", "transposes move down to where they meet and cancel", sink_transposes},
+    {"merge-movement", "chains of reshapes, transposes, slices and picks become one or none",
+     merge_movement},
+    {"recognize-activations", "spelled-out Swish, HardSwish, Mish and GELU become activations",
+     recognize_activations},
     {"canonicalize-reduce", "a mean over the image becomes a global pooling", canonicalize_reduce},
+    {"fold-padding", "zeros around an image go into the window that reads it", fold_padding},
+    {"fold-focus", "a convolution over an image's phases becomes one over the image", fold_focus},
     {"float-movement", "8-bit values move as floats between Dequantize and Quantize",
      float_movement},
     {"absorb-clamps", "a ReLU or Clip that a Quantize does anyway goes", absorb_clamps},
@@ -22,11 +30,19 @@ constexpr Pass kPasses[] = {
     {"merge-quantization", "equal and cancelling Quantize and Dequantize layers merge",
      merge_quantization},
     {"fold-bias", "a constant added to a product becomes its bias", fold_bias},
-    {"fold-scale", "batch normalization moves into the weights before it", fold_scale},
+    {"fold-scale", "batch normalization moves into the weights before or behind it", fold_scale},
     {"remove-dead-layers", "what no output needs goes", remove_dead_layers},
 };
 
 constexpr int kMaxRounds = 8;
+
+/// All but constants.
+int count_layers(const Network& network) {
+  const auto layers = network.layers();
+  return static_cast<int>(std::count_if(layers.begin(), layers.end(), [&](LayerId layer) {
+    return !std::holds_alternative<Constant>(network.op(layer));
+  }));
+}
 
 }  // namespace
 
@@ -45,6 +61,7 @@ std::span<const Pass> passes() { return kPasses; }
 void run_passes(Network& network, const std::vector<std::string>& disabled,
                 const LogCallback& log) {
   check_pass_names(disabled);
+  const int before = count_layers(network);
   for (int round = 0; round < kMaxRounds; ++round) {
     int changed = 0;
     for (const Pass& pass : kPasses) {
@@ -61,8 +78,11 @@ void run_passes(Network& network, const std::vector<std::string>& disabled,
             fmt::format("pass {}: {} places, {:.2f} ms", pass.name, places, took.count()));
       }
     }
-    if (changed == 0) return;
+    if (changed == 0) break;
   }
+  if (!log) return;
+  log(LogLevel::kDebug,
+      fmt::format("passes: {} layers before, {} behind them", before, count_layers(network)));
 }
 
 }  // namespace octile

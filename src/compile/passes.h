@@ -28,15 +28,21 @@ void check_pass_names(const std::vector<std::string>& names);
 void run_passes(Network& network, const std::vector<std::string>& disabled, const LogCallback& log);
 
 // The passes, one file a family.
-int fold_constants(Network& network);       // pass_fold.cc
-int remove_identities(Network& network);    // pass_fold.cc
-int remove_dead_layers(Network& network);   // pass_fold.cc
-int fold_bias(Network& network);            // pass_affine.cc: x·w + constant → bias
-int fold_scale(Network& network);           // pass_affine.cc: batch norm into weights
-int canonicalize_reduce(Network& network);  // pass_fold.cc: spatial mean → global pooling
-int float_movement(Network& network);       // pass_quantize.cc: integers that move → DQ, move, Q
-int absorb_clamps(Network& network);        // pass_quantize.cc
-int move_quantization(Network& network);    // pass_quantize.cc
-int merge_quantization(Network& network);   // pass_quantize.cc
+int fold_constants(Network& network);         // pass_fold.cc
+int remove_identities(Network& network);      // pass_fold.cc
+int remove_dead_layers(Network& network);     // pass_fold.cc
+int fold_bias(Network& network);              // pass_affine.cc: x·w + constant → bias
+int fold_scale(Network& network);             // pass_affine.cc: batch norm into weights
+int merge_equal(Network& network);            // pass_merge.cc: common subexpressions
+int merge_movement(Network& network);         // pass_movement.cc: chains of reshapes, slices …
+int sink_transposes(Network& network);        // pass_transpose.cc
+int recognize_activations(Network& network);  // pass_activation.cc: x · sigmoid(x) → Swish …
+int fold_padding(Network& network);           // pass_window.cc
+int fold_focus(Network& network);             // pass_window.cc
+int canonicalize_reduce(Network& network);    // pass_fold.cc: spatial mean → global pooling
+int float_movement(Network& network);      // pass_quantize.cc: integers that move → DQ, move, Q
+int absorb_clamps(Network& network);       // pass_quantize.cc
+int move_quantization(Network& network);   // pass_quantize.cc
+int merge_quantization(Network& network);  // pass_quantize.cc
 
 }  // namespace octile

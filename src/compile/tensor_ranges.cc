@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "compile/rewrite.h"
+
 namespace octile {
 namespace {
 
@@ -20,6 +22,13 @@ std::vector<TensorId> running_order(const Network& network) {
     order.insert(order.end(), outputs.begin(), outputs.end());
   }
   return order;
+}
+
+/// A tensor behind which a transpose moved has the values of the one that calibration saw.
+std::string calibrated_name(const Network& network, TensorId tensor) {
+  std::string name = network.name(tensor);
+  if (name.ends_with(kUntransposed)) name.resize(name.size() - kUntransposed.size());
+  return name;
 }
 
 /// Later sources beat earlier ones only if they rank higher.
@@ -55,7 +64,7 @@ TensorRanges::TensorRanges(const Network& network, const std::vector<Group>& gro
     if (const auto manual = network.dynamic_range(tensor)) {
       offer(concat ? kManualConcatOutput : kManual, from_manual(*manual));
     }
-    const auto* entry = table != nullptr ? table->find(network.name(tensor)) : nullptr;
+    const auto* entry = table != nullptr ? table->find(calibrated_name(network, tensor)) : nullptr;
     if (entry != nullptr) offer(concat ? kConcatOutput : kTable, *entry);
     if (entry != nullptr && !network.dynamic_range(tensor)) {
       seen_[static_cast<size_t>(tensor.index)] = entry->seen;

@@ -168,8 +168,8 @@ struct ReorderStep {
   bool operator==(const ReorderStep&) const = default;
 };
 
-/// The same bytes under another logical shape (`op` is a Shuffle without transposes whose rule
-/// gives the shape, or Identity). The arena lets both tensors share their bytes.
+/// The same bytes, shared in the arena: `op` is Identity, a reshape, or a transpose that moves the
+/// channels of a kChannelsLast tensor to the end, where it becomes kPlain, or the other way.
 struct ViewStep {
   Op op = Identity{};
   static constexpr std::string_view kName = "View";

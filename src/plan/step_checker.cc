@@ -10,6 +10,19 @@ namespace {
 
 bool is_bytes(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
+/// True for (N, C, spatial…) → (N, spatial…, C) from kChannelsLast to kPlain, and the way back.
+bool moves_channels(const Shuffle& op, Layout from, Layout to) {
+  if (from == to || op.has_reshape || !op.second.empty()) return false;
+  const auto rank = static_cast<int64_t>(op.first.size());
+  for (int64_t i = 0; i < rank; ++i) {
+    const int64_t channels = to == Layout::kPlain ? rank - 1 : 1, source = rank - channels;
+    const int64_t shifted = to == Layout::kPlain ? i + 1 : i - 1;
+    const int64_t wanted = i == 0 ? 0 : i == channels ? source : shifted;
+    if (op.first[static_cast<size_t>(i)] != wanted) return false;
+  }
+  return rank >= 3;
+}
+
 /// The checks on one step; `need` names the step in its message.
 class StepChecker {
  public:
@@ -170,8 +183,9 @@ class StepChecker {
     same_values();
     const auto* shuffle = std::get_if<Shuffle>(&s.op);
     need(std::holds_alternative<Identity>(s.op) ||
+             (shuffle != nullptr && moves_channels(*shuffle, in(0).layout, out(0).layout)) ||
              (shuffle != nullptr && shuffle->first.empty() && shuffle->second.empty()),
-         "a view only reshapes");
+         "a view only reshapes, or says that the channels are the last axis");
   }
 
   void operator()(const SoftmaxStep& s) const {

@@ -24,11 +24,17 @@ namespace octile::test {
 inline constexpr Scheme kSchemes[] = {Scheme::kStaticSymmetric, Scheme::kStaticAffine,
                                       Scheme::kDynamicSymmetric, Scheme::kDynamicAffine};
 
-/// Random values for every input of a network whose inputs are static.
+/// Random values for every input of a network; extents that are not known are 2.
 inline std::vector<Tensor> inputs_for(const Network& network, uint64_t seed = 1) {
   Random random(seed);
   std::vector<Tensor> inputs;
-  for (TensorId t : network.inputs()) inputs.push_back(random_floats(network.shape(t), random));
+  for (TensorId t : network.inputs()) {
+    Shape shape = network.shape(t);
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis] == kDynamic) shape[axis] = 2;
+    }
+    inputs.push_back(random_floats(shape, random));
+  }
   return inputs;
 }
 

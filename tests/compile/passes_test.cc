@@ -1,35 +1,8 @@
 // Each pass on its own: it changes what it should, and never the network's outputs.
-#include "compile/harness.h"
+#include "compile/rewriting.h"
 
 namespace octile::test {
 namespace {
-
-using PassFunction = int (*)(Network&);
-
-/// Runs one pass; the outputs stay within float rounding of what they were.
-int apply_pass(Network& network, PassFunction pass) {
-  const auto inputs = inputs_for(network);
-  const auto before = interpret(network, inputs);
-  const int places = pass(network);
-  validate(network);
-  const auto after = interpret(network, inputs);
-  EXPECT_EQ(before.size(), after.size());
-  for (size_t i = 0; i < before.size(); ++i) {
-    if (before[i].type() != DataType::kFloat32) {
-      EXPECT_EQ(before[i], after[i]);
-      continue;
-    }
-    EXPECT_LE(distance(after[i], before[i], std::max(1e-6, largest(before[i])) * 1e-5).worst, 1.0);
-  }
-  return places;
-}
-
-template <typename T>
-int count(const Network& network) {
-  int n = 0;
-  for (LayerId layer : network.layers()) n += std::holds_alternative<T>(network.op(layer)) ? 1 : 0;
-  return n;
-}
 
 struct ConvNet {
   Network network{"net"};
