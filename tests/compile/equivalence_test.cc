@@ -273,7 +273,8 @@ std::vector<Between> betweens() {
        "View"},
       {"padding",
        [](Network& n, TensorId a, TensorId) {
-         return n.padding(a, {PaddingKind::kConstant, {0, 0, 1, 2}, {0, 0, 2, 1}, 0.0f}, "middle");
+         // of channels too, so that no convolution takes it into its window
+         return n.padding(a, {PaddingKind::kConstant, {0, 1, 1, 2}, {0, 0, 2, 1}, 0.0f}, "middle");
        },
        "Padding"},
       {"nearest resize",
