@@ -1,6 +1,7 @@
 // Shapes that only running tells: outputs of NonZero, NonMaxSuppression and what follows them,
 // against the interpreter; and tensors without elements.
 #include "graph/interpreter.h"
+#include "ops/ops.h"
 #include "runtime/networks.h"
 
 namespace octile::test {
