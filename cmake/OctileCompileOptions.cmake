@@ -10,6 +10,8 @@ add_library(octile_options INTERFACE)
 target_compile_options(octile_options INTERFACE -Wall -Wextra -Wshadow
   -Wno-missing-field-initializers  # designated initializers name the fields that matter
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC 12 is wrong about std::string (bug 105651)
+  # GCC 13 is wrong about arrays of Shape::kMaxRank that are filled up to a rank.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>
   -ffp-contract=off)
 if(OCTILE_WERROR)
   target_compile_options(octile_options INTERFACE -Werror)

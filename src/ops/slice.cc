@@ -40,8 +40,9 @@ void require_lists(const Slice& op, int rank) {
     const int64_t stride = op.stride.empty() ? 1 : op.stride[i];
     check(stride != 0 && in_reach(stride) && in_reach(op.start[i]), ErrorCode::kInvalidArgument,
           "start {} or stride {} is out of range", op.start[i], stride);
-    check(op.size.empty() || (op.size[i] >= -1 && in_reach(op.size[i])),
-          ErrorCode::kInvalidArgument, "size {} is out of range; -1 means to the end", op.size[i]);
+    const int64_t size = op.size.empty() ? -1 : op.size[i];
+    check(size >= -1 && in_reach(size), ErrorCode::kInvalidArgument,
+          "size {} is out of range; -1 means to the end", size);
   }
 }
 

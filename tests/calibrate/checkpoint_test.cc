@@ -1,6 +1,7 @@
 // An interrupted collection goes on from its checkpoint, with the bytes it would have had; a
 // checkpoint of something else, or a damaged one, is told and begun anew.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -58,7 +59,7 @@ class FailingSource : public BatchSource {
 
 class CheckpointTest : public testing::Test {
  protected:
-  CheckpointTest() : file_(testing::TempDir() + "octile_checkpoint") {
+  CheckpointTest() : file_(testing::TempDir() + "octile_checkpoint" + std::to_string(getpid())) {
     std::filesystem::remove(file_);
     options_.threads = 1;
     options_.checkpoint = file_;

@@ -39,6 +39,18 @@ std::string reduced(LayerWriter& writer, const std::string& x, const Reduce& op,
   return LayerWriter::result(node);
 }
 
+/// ONNX's indices are int64, the layer's int32.
+void write_top_k(LayerWriter& writer, const std::string& k, int64_t axis, bool largest) {
+  onnx::NodeProto& node =
+      writer.node("TopK", {writer.in(0), k}, {writer.out(0), writer.out(1) + ".int64"});
+  set(node, "axis", axis);
+  set(node, "largest", int64_t{largest});
+  const std::string indices = node.output(1);
+  onnx::NodeProto& cast = writer.beside("Cast", {indices}, "indices");
+  set(cast, "to", int64_t{onnx::TensorProto::INT32});
+  cast.set_output(0, writer.out(1));
+}
+
 }  // namespace
 
 void write_layer(LayerWriter& writer, const Reduce& op) {
@@ -63,14 +75,11 @@ void write_layer(LayerWriter& writer, const Softmax& op) {
 
 /// ONNX's indices are int64.
 void write_layer(LayerWriter& writer, const TopK& op) {
-  onnx::NodeProto& node = writer.node("TopK", {writer.in(0), writer.integers({op.k}, "k")},
-                                      {writer.out(0), writer.out(1) + ".int64"});
-  set(node, "axis", op.axis);
-  set(node, "largest", int64_t{op.largest});
-  const std::string indices = node.output(1);
-  onnx::NodeProto& cast = writer.beside("Cast", {indices}, "indices");
-  set(cast, "to", int64_t{onnx::TensorProto::INT32});
-  cast.set_output(0, writer.out(1));
+  write_top_k(writer, writer.integers({op.k}, "k"), op.axis, op.largest);
+}
+
+void write_layer(LayerWriter& writer, const TopKOf& op) {
+  write_top_k(writer, writer.in(1), op.axis, op.largest);
 }
 
 void write_layer(LayerWriter& writer, const CumulativeSum& op) {

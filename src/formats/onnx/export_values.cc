@@ -68,10 +68,4 @@ void write_layer(LayerWriter& writer, const SliceBetween& op) {
   writer.node("Slice", in, {writer.out()});
 }
 
-void write_layer(LayerWriter& writer, const TopKOf& op) {
-  onnx::NodeProto& node = writer.node("TopK", writer.ins(), all_outputs(writer));
-  set(node, "axis", op.axis);
-  set(node, "largest", int64_t{op.largest});
-}
-
 }  // namespace octile
