@@ -7,6 +7,9 @@
 namespace octile {
 namespace {
 
+/// Behind the name of a tensor whose shape is not the network's: who asks by name must not find it.
+constexpr const char* kChannelsAtEnd = ".channels_at_end";
+
 /// (N, C, spatial…) → (N, spatial…, C), and back.
 std::vector<int64_t> channels_to_end(int rank) {
   std::vector<int64_t> order{0};
@@ -76,6 +79,7 @@ int32_t Lowerer::transposed_view(int32_t from, std::vector<int64_t> order, Layou
     copy.shape[static_cast<int>(i)] =
         plan_->tensors[size_t(from)].shape[static_cast<int>(order[i])];
   }
+  copy.name += kChannelsAtEnd;
   copy.layout = layout;
   copy.blob = -1;
   const int32_t to = add_tensor(std::move(copy));
@@ -104,7 +108,7 @@ bool Lowerer::try_channels_last(const Group& group) {
   const int32_t input =
       transposed_view(form(source, Layout::kChannelsLast), channels_to_end(rank), Layout::kPlain);
   PlanTensor made = plan_->tensors[size_t(input)];
-  made.name = network_.name(y);
+  made.name = network_.name(y) + kChannelsAtEnd;
   const std::vector<int64_t> order = channels_to_end(rank);
   for (int i = 0; i < rank; ++i)
     made.shape[i] = network_.shape(y)[static_cast<int>(order[size_t(i)])];
