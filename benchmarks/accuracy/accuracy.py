@@ -126,7 +126,7 @@ def main():
     parser.add_argument("--out", default="build/bench/accuracy.json")
     parser.add_argument("--engines", default="octile,onnxruntime,openvino")
     parser.add_argument("--recipes", default="", help="comma-separated names (default: all)")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     unknown = set(args.models) - set(tasks.TASKS)
     if unknown:
         parser.error(f"no model is called {', '.join(sorted(unknown))}; there are {', '.join(tasks.TASKS)}")
