@@ -96,6 +96,10 @@ void run(const Session& session, const Flags& flags) {
       flags.output.empty()
           ? std::filesystem::path(flags.model.file).replace_extension(".plan").string()
           : flags.output;
+  check_apart({{"-o", output},
+               {"--cache", flags.calibration.cache},
+               {"--timing-cache", flags.timing_cache}},
+              {{"the model", flags.model.file}, {"--calibrate", flags.calibration.data}});
   check_writable("--timing-cache", flags.timing_cache);
   Network network = flags.model.load(session);
   check_writable("-o", output);
@@ -115,8 +119,7 @@ void run(const Session& session, const Flags& flags) {
   if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
   const PlanSummary summary = summarize(plan);
   fmt::print("{}: {} bytes, {} steps ({} int8, {} float), built on {}\n", output,
-             std::filesystem::file_size(output), summary.steps, summary.int8, summary.floats,
-             plan.built_on());
+             size_of_file(output), summary.steps, summary.int8, summary.floats, plan.built_on());
 }
 
 /// What shapes the engine, calibration aside.

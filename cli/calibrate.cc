@@ -32,6 +32,8 @@ void run(const Session& session, const Flags& flags) {
     throw CLI::ValidationError("--tensorrt-version", "needs --format tensorrt");
   }
   flags.calibration.check();
+  check_apart({{"--cache", flags.calibration.cache}},
+              {{"the model", flags.model.file}, {"--calibrate", flags.calibration.data}});
   const Network network = flags.model.load(session);
   const CalibrationTable table =
       flags.calibration.collect(session, network, flags.calibration.cache);

@@ -79,6 +79,9 @@ Candidate load_candidate(const Session& session, const Network& reference, const
 
 void check_flags(const Flags& flags) {
   flags.metric.check();
+  check_apart({{"--json", flags.json}}, {{"the reference", flags.reference.file},
+                                         {"the candidate", flags.candidate},
+                                         {"--cache", flags.cache}});
   check_writable("--json", flags.json);
   const bool needs_cache = flags.int8 && !is_dynamic(scheme_from_name(flags.scheme));
   if (needs_cache && flags.cache.empty()) {

@@ -11,13 +11,20 @@
 
 namespace octile::cli {
 
-void write_text(const std::string& file, const std::string& text) {
-  const std::string temporary = fmt::format("{}.tmp{}", file, getpid());
+void write_text(const std::string& named, const std::string& text) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  // What a link points to is replaced, not the link; a device or pipe is written to.
+  const std::string file =
+      fs::is_symlink(named, ignored) ? fs::weakly_canonical(named, ignored).string() : named;
+  const bool in_place = fs::exists(file, ignored) && !fs::is_regular_file(file, ignored) &&
+                        !fs::is_directory(file, ignored);
+  const std::string temporary = in_place ? file : fmt::format("{}.tmp{}", file, getpid());
   std::ofstream out(temporary, std::ios::binary);
   out << text;
   out.close();
-  if (!out || std::rename(temporary.c_str(), file.c_str()) != 0) {
-    std::remove(temporary.c_str());
+  if (!out || (!in_place && std::rename(temporary.c_str(), file.c_str()) != 0)) {
+    if (!in_place) std::remove(temporary.c_str());
     throw Error(ErrorCode::kIo, fmt::format("{}: cannot write; is the directory there and "
                                             "writable?",
                                             file));

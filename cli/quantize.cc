@@ -68,6 +68,8 @@ void run(const Session& session, const Flags& flags) {
       flags.output.empty()
           ? std::filesystem::path(flags.model.file).replace_extension(".qdq.onnx").string()
           : flags.output;
+  check_apart({{"-o", output}, {"--table", flags.table}, {"--cache", calibration.cache}},
+              {{"the model", flags.model.file}, {"--calibrate", calibration.data}});
   check_writable("--table", flags.table);
   Network network = flags.model.load(session);
   check_writable("-o", output);
@@ -81,13 +83,17 @@ void run(const Session& session, const Flags& flags) {
   const CalibrationTable* ranges = table ? &*table : nullptr;
   calibration.before_build(session, network, options, ranges);
   const QuantizedNetwork quantized = quantize(network, ranges, options, style);
+  std::string table_text;
+  if (!flags.table.empty()) {
+    options.scheme = Scheme::kStaticSymmetric;
+    table_text = to_ncnn_table(quantize(network, ranges, options, QdqStyle::kTensorRt).network);
+  }
   export_onnx(quantized.network, output);
   fmt::print("{}", float_table(quantized));
-  fmt::print("{}: {} bytes, style {}, {}\n", output, std::filesystem::file_size(output),
-             flags.style, summary(quantized));
+  fmt::print("{}: {} bytes, style {}, {}\n", output, size_of_file(output), flags.style,
+             summary(quantized));
   if (flags.table.empty()) return;
-  options.scheme = Scheme::kStaticSymmetric;
-  save_ncnn_table(quantize(network, ranges, options, QdqStyle::kTensorRt).network, flags.table);
+  write_text(flags.table, table_text);
   fmt::print("{}: ncnn's calibration table\n", flags.table);
 }
 

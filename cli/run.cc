@@ -210,6 +210,7 @@ Names kept_outputs(const Flags& flags, const std::vector<Binding>& outputs) {
 }
 
 void run(const Session& session, const Flags& flags) {
+  check_apart({{"-o", flags.output}}, {{"the plan", flags.plan}, {"--data", flags.data}});
   check_writable("-o", flags.output);
   flags.metric.check();
   const Engine engine = load_engine(session, flags.plan, flags.isa);

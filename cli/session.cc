@@ -134,6 +134,10 @@ CLI::Validator at_least(int64_t least) {
 void check_writable(const std::string& flag, const std::string& file) {
   namespace fs = std::filesystem;
   if (file.empty()) return;
+  std::error_code unknown;
+  const bool special = fs::exists(file, unknown) && !fs::is_regular_file(file, unknown) &&
+                       !fs::is_directory(file, unknown);
+  if (special) return;  // a device or pipe: written to, not replaced
   const fs::path parent = fs::path(file).parent_path();
   const fs::path directory = parent.empty() ? fs::path(".") : parent;
   std::error_code ignored;
@@ -147,6 +151,31 @@ void check_writable(const std::string& flag, const std::string& file) {
   }
   if (problem.empty()) return;
   throw Error(ErrorCode::kIo, fmt::format("{}: cannot write {}: {}", file, flag, problem));
+}
+
+uint64_t size_of_file(const std::string& file) {
+  std::error_code unknown;
+  const auto size = std::filesystem::file_size(file, unknown);
+  return unknown ? 0 : size;
+}
+
+void check_apart(const std::vector<NamedFile>& outputs, const std::vector<NamedFile>& inputs) {
+  namespace fs = std::filesystem;
+  const auto same = [](const std::string& a, const std::string& b) {
+    std::error_code failed;
+    if (a.empty() || b.empty()) return false;
+    if (fs::equivalent(a, b, failed) && !failed) return fs::is_regular_file(a, failed);
+    return fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
+  };
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    std::vector<NamedFile> others(outputs.begin(), outputs.begin() + ptrdiff_t(i));
+    others.insert(others.end(), inputs.begin(), inputs.end());
+    for (const NamedFile& other : others) {
+      if (!same(outputs[i].file, other.file)) continue;
+      throw CLI::ValidationError(fmt::format("{} and {} are the same file, {}: name another",
+                                             outputs[i].flag, other.flag, other.file));
+    }
+  }
 }
 
 Network load_model(const Session& session, const std::string& file, bool dynamic_batch,

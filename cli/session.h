@@ -68,6 +68,15 @@ CLI::Validator at_least(int64_t least);
 /// directory of `file` is missing or closed, or `file` is a directory. An empty name passes.
 void check_writable(const std::string& flag, const std::string& file);
 
+struct NamedFile {
+  std::string flag, file;
+};
+/// A usage error where an output would overwrite an input, or another output, of the same command.
+void check_apart(const std::vector<NamedFile>& outputs, const std::vector<NamedFile>& inputs);
+
+/// Bytes of a file; 0 for a device or pipe.
+uint64_t size_of_file(const std::string& file);
+
 /// f(); what it says about a wrong argument becomes a usage error of `option`.
 template <typename F>
 auto usage_of(const std::string& option, F&& f) {

@@ -73,7 +73,19 @@ std::string read_file(const std::string& path) {
   return bytes;
 }
 
-void write_file(const std::string& path, std::string_view bytes) {
+void write_file(const std::string& named, std::string_view bytes) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  // What a link points to is replaced, not the link; a device or pipe is written to.
+  const std::string path =
+      fs::is_symlink(named, ignored) ? fs::weakly_canonical(named, ignored).string() : named;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored) &&
+      !fs::is_directory(path, ignored)) {
+    const Descriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    check(file.get() >= 0, ErrorCode::kIo, "{}: cannot write: {}", path, reason());
+    write_all(file.get(), bytes, path);
+    return;
+  }
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
   try {
     const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));

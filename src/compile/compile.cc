@@ -37,6 +37,23 @@ void warn_overruled(const TensorRanges& ranges, const BuildOptions& build) {
                         names.size(), list, names.size() > kShown ? "\n  …" : ""));
 }
 
+/// A manual range on what passes fold away would change nothing silently.
+void warn_folded(const Network& original, const Network& network, const BuildOptions& build) {
+  if (!build.int8 || !build.log) return;
+  std::string list;
+  for (int32_t i = 0; i < original.tensor_count(); ++i) {
+    const TensorId t{i};
+    const bool gone = original.alive(t) && original.dynamic_range(t) && !network.alive(t);
+    if (gone) list += "\n  " + original.name(t);
+  }
+  if (list.empty()) return;
+  build.log(
+      LogLevel::kWarning,
+      fmt::format("manual ranges of tensors that no engine holds change nothing: a pass folds "
+                  "their layer into the next; give the range of what comes out:{}",
+                  list));
+}
+
 }  // namespace
 
 QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
@@ -49,6 +66,7 @@ QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* t
   Network& network = result.network;
   apply_requests(network, build);
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
+  warn_folded(original, network, build);
   result.groups = make_groups(network, !options.keep_tensors, style == QdqStyle::kTensorRt);
   const TensorRanges ranges(network, result.groups, table);
   warn_overruled(ranges, build);

@@ -119,6 +119,10 @@ Inferred infer_op(const Convolution& op, Infos in) {
           listed(op.window.kernel), weights.to_string());
   }
   require_channels(op, in);
+  for (int axis = 0; axis < weights.rank(); ++axis) {
+    check(weights[axis] != 0, ErrorCode::kInvalidArgument, "weights {} hold no element",
+          weights.to_string());
+  }
   if (in.size() > 2) {
     check(in[2].shape.rank() == 1 && may_equal(in[2].shape[0], weights[0]),
           ErrorCode::kInvalidArgument, "bias has shape {}, but weights {} need ({})",

@@ -34,7 +34,9 @@ std::vector<int64_t> select(const NonMaxSuppression& op, const float* boxes, con
                             int64_t count) {
   std::vector<int64_t> order, taken;
   for (int64_t i = 0; i < count; ++i) {
-    if (scores[i] > op.score_threshold) order.push_back(i);  // NaN is not
+    const bool any = op.score_threshold == -std::numeric_limits<float>::infinity();
+    if (scores[i] > op.score_threshold || (any && scores[i] == op.score_threshold))
+      order.push_back(i);  // NaN is not
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });

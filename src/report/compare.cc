@@ -30,6 +30,7 @@ class Comparer {
     const int64_t rows = reference_.run(batch);
     candidate_.run(batch);
     pair_up();
+    for (const std::string& name : unlike_) skipped_[name] += rows;
     parallel_for(int64_t(pairs_.size()), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) add(pairs_[size_t(i)], rows);
     });
@@ -50,6 +51,7 @@ class Comparer {
                        if (a.output != b.output) return b.output;
                        return a.sqnr_db != b.sqnr_db ? a.sqnr_db < b.sqnr_db : a.order < b.order;
                      });
+    warn_skipped(samples);
     result.only_reference = only_reference_;
     result.only_candidate = only_candidate_;
     return result;
@@ -61,6 +63,21 @@ class Comparer {
     const Tap* candidate;
     Row* row;
   };
+
+  /// Shapes that hang on values may differ in some samples: those cannot be compared.
+  void warn_skipped(int64_t samples) const {
+    if (!options_.log) return;
+    std::string list;
+    for (const auto& [name, count] : skipped_) {
+      if (!rows_.contains(name)) continue;
+      list += fmt::format("\n  {}: {} of {}", name, count, samples);
+    }
+    if (list.empty()) return;
+    options_.log(LogLevel::kWarning,
+                 "the figures of these tensors leave out samples in which their shapes differ "
+                 "between the two:" +
+                     list);
+  }
 
   bool comparable(const Tap& a, const Tap& b) const {
     const Shape& x = reference_.engine().shape(a);
@@ -91,6 +108,7 @@ class Comparer {
   void pair_up() {
     match_outputs();
     pairs_.clear();
+    unlike_.clear();
     const auto& ours = reference_.engine().output_names();
     const auto& theirs = candidate_.engine().output_names();
     std::map<std::string, const Tap*> named;
@@ -100,7 +118,11 @@ class Comparer {
       const bool is_output = output != ours.end();
       const auto found =
           named.find(is_output ? theirs[outputs_[size_t(output - ours.begin())]] : tap.name);
-      if (found == named.end() || !comparable(tap, *found->second)) continue;
+      if (found == named.end()) continue;
+      if (!comparable(tap, *found->second)) {
+        unlike_.push_back(tap.name);
+        continue;
+      }
       Row& row = rows_[tap.name];
       row.tap = *found->second;
       row.order = found->second - candidate_.engine().taps().data();
@@ -134,6 +156,8 @@ class Comparer {
   std::vector<Pair> pairs_;
   std::vector<size_t> outputs_;  // the candidate's, in the reference's order
   std::map<std::string, Row> rows_;
+  std::vector<std::string> unlike_;         // in both, but of other shapes in this batch
+  std::map<std::string, int64_t> skipped_;  // samples that a tensor's figures leave out
   int64_t only_reference_ = 0, only_candidate_ = 0;
 };
 

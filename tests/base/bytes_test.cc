@@ -59,6 +59,18 @@ TEST_F(Files, AFailedWriteKeepsTheOldFileAndLeavesNothing) {
   EXPECT_EQ(entries(), 1u);
 }
 
+TEST_F(Files, WhatALinkPointsToIsReplacedAndADeviceIsWrittenTo) {
+  write_file(path("target"), "old");
+  std::filesystem::create_symlink(path("target"), path("link"));
+  write_file(path("link"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+  EXPECT_EQ(read_file(path("target")), "new");
+  std::filesystem::create_symlink("/dev/null", path("nothing"));
+  write_file(path("nothing"), "gone");
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_EQ(entries(), 3u);
+}
+
 TEST(Hash, StableAndSensitive) {
   EXPECT_EQ(Hash().hex(), Hash().hex());
   EXPECT_EQ(Hash().hex().size(), 16u);

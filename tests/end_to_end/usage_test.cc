@@ -4,6 +4,7 @@
 
 #include "end_to_end/digits.h"
 #include "end_to_end/program.h"
+#include "octile/data.h"
 
 namespace octile::test {
 namespace {
@@ -245,6 +246,27 @@ TEST(Usage, CompletionIsGoodBash) {
   EXPECT_EQ(complete("octile build m.onnx --layer-s", 3), "--layer-scheme\n");
   for (const char* verb : kVerbs) {
     EXPECT_TRUE(contains(complete("octile ''", 1), verb));
+  }
+}
+
+TEST(Outputs, NeverOverwriteAnInputOrEachOther) {
+  const Place place;
+  place.write("m.onnx", tiny_model());
+  const std::string model = bytes_of(place / "m.onnx");
+  save_npy(place / "x.npy", counting<float>({2, 3}));
+  const std::vector<Words> commands = {
+      {"build", "m.onnx", "-o", "m.onnx"},
+      {"build", "m.onnx", "-o", "./sub/../m.onnx"},
+      {"calibrate", "m.onnx", "--calibrate", "x.npy", "--cache", "m.onnx"},
+      {"quantize", "m.onnx", "--calibrate", "x.npy", "-o", "m.onnx"},
+      {"quantize", "m.onnx", "--calibrate", "x.npy", "-o", "q.onnx", "--table", "q.onnx"},
+      {"compare", "m.onnx", "m.onnx", "--data", "x.npy", "--json", "m.onnx"},
+  };
+  for (const Words& words : commands) {
+    const Ended ended = octile(place, words);
+    EXPECT_EQ(ended.code, 2) << words[0];
+    EXPECT_TRUE(contains(ended.err, "are the same file")) << ended.err;
+    EXPECT_EQ(bytes_of(place / "m.onnx"), model) << words[0];
   }
 }
 

@@ -135,6 +135,8 @@ TEST(Convolution, UnknownExtentsGoThrough) {
 }
 
 TEST(Convolution, Refusals) {
+  EXPECT_TRUE(contains(refusal(Convolution{window({1, 1}), 1}, {{1, 2, 3, 3}, {0, 2, 1, 1}}),
+                       "hold no element"));
   const Convolution op{window({5, 5}), 1};
   const std::string channels = refusal(op, {{1, 3, 28, 28}, {32, 1, 5, 5}});
   EXPECT_TRUE(

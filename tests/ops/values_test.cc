@@ -114,6 +114,9 @@ TEST(NonMaxSuppression, NothingIsLeft) {
   const Tensor scores = values<float>({1, 1, 3}, {0.5f, 0.5f, 0.5f});
   EXPECT_EQ(run(NonMaxSuppression{3, 0.5f, 0.6f}, {boxes(), scores}).shape(), (Shape{0, 3}));
   EXPECT_EQ(before(NonMaxSuppression{0, 0.5f}, {boxes(), scores}), (Shape{0, 3}));
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Tensor lowest = values<float>({1, 1, 3}, Floats(3, -infinity));
+  EXPECT_EQ(run(NonMaxSuppression{1, 0.5f}, {boxes(), lowest}).shape(), (Shape{1, 3}));
   const Tensor nan = values<float>({1, 1, 3}, Floats(3, std::numeric_limits<float>::quiet_NaN()));
   EXPECT_EQ(run(NonMaxSuppression{3, 0.5f}, {boxes(), nan}).shape(), (Shape{0, 3}));
   EXPECT_TRUE(contains(refusal(NonMaxSuppression{}, {{1, 3, 4}, {1, 1, 2}}), "must be (N, B, 4)"));

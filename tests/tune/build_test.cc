@@ -74,5 +74,28 @@ TEST(Build, StaticAffineIsRefusedWithATableOfTensorRt) {
   EXPECT_EQ(refusal(options, &table), "");
 }
 
+TEST(Build, ARangeOfWhatIsFoldedAwayIsTold) {
+  Network network("folded");
+  TensorId x = network.add_input("x", DataType::kFloat32, {1, 2, 4, 4});
+  TensorId c = network.convolution(x, test::values<float>({2, 2, 1, 1}, {1, 2, 3, 4}), std::nullopt,
+                                   {.window = {.kernel = {1, 1}}}, "conv");
+  const Tensor two = test::values<float>({2}, {2, 2});
+  const TensorId y = network.batch_norm(c, two, two, two, two, 1e-5f, "norm");
+  network.mark_output(y, "y");
+  network.set_dynamic_range(c, {-1.0f, 1.0f});
+  network.set_dynamic_range(x, {-1.0f, 1.0f});
+  network.set_dynamic_range(y, {-1.0f, 1.0f});
+  BuildOptions options;
+  options.int8 = true;
+  options.tactics = BuildOptions::Tactics::kFirst;
+  std::string told;
+  options.log = [&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::kWarning) told += text;
+  };
+  (void)build(network, nullptr, options);
+  EXPECT_TRUE(test::contains(told, "change nothing")) << told;
+  EXPECT_TRUE(test::contains(told, network.name(c))) << told;
+}
+
 }  // namespace
 }  // namespace octile

@@ -243,6 +243,26 @@ TEST(Quantize, OnnxRuntimeStylePadsIntegers) {
   }
 }
 
+/// Another value than 0 need not be on the grid: that padding stays float, with its own value.
+TEST(Quantize, OnnxRuntimeStyleKeepsOtherPaddingValues) {
+  Random random(6);
+  Network n("padded");
+  const TensorId x = n.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
+  TensorId y = n.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "a");
+  y = n.padding(y, {PaddingKind::kConstant, {0, 0, 2, 2}, {0, 0, 2, 2}, 2.5f}, "pad");
+  Convolution pointwise;
+  pointwise.window.kernel = {1, 1};
+  n.mark_output(
+      n.convolution(y, random_floats({2, 2, 1, 1}, random), std::nullopt, pointwise, "b"));
+  const CalibrationTable table = table_of(n);
+  const Network q =
+      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+  EXPECT_EQ(std::get<Padding>(q.op(*q.find_layer("pad"))).value, 2.5f);
+  const Tensor expected = interpret(n, {sample(20)})[0], got = interpret(q, {sample(20)})[0];
+  const auto values = expected.span<float>();
+  expect_close(got, {values.begin(), values.end()}, 0.15);
+}
+
 TEST(Quantize, SaysWhatBecameOfEveryLayer) {
   const Network network = residual_network();
   const CalibrationTable table = table_of(network);

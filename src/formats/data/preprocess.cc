@@ -80,7 +80,7 @@ Canvas place(const Canvas& in, const Placement& at, float fill) {
                   std::min(at.input_width, at.left + at.width) - left};
   const bool unchanged =
       in.height == at.height && in.width == at.width && part.h == in.height && part.w == in.width;
-  const Canvas shown = unchanged ? in : resize_part(in, part);
+  Canvas shown = unchanged ? in : resize_part(in, part);
   if (part.h == at.input_height && part.w == at.input_width) return shown;
   Canvas out = make_canvas(at.input_height, at.input_width, in.channels, fill);
   for (int64_t y = 0; y < shown.height; ++y) {

@@ -57,7 +57,7 @@ std::vector<int64_t> mel_corners(Node& node, int64_t bands, int64_t dft_length) 
         700.0 * (std::pow(10.0, (low + static_cast<double>(i) * step) / 2595.0) - 1.0);
     const double bin =
         std::floor(static_cast<double>(dft_length + 1) * hertz / static_cast<double>(rate));
-    node.require(bin >= 0.0 && bin <= static_cast<double>(dft_length / 2),
+    node.require(bin >= 0.0 && bin <= std::floor(static_cast<double>(dft_length) / 2.0),
                  "its bands reach beyond the spectrum: {} Hz", hertz);
     corners.push_back(static_cast<int64_t>(bin));
   }
