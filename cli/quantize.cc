@@ -78,6 +78,7 @@ void run(const Session& session, const Flags& flags) {
   const Scheme scheme =
       style == QdqStyle::kTensorRt ? Scheme::kStaticSymmetric : Scheme::kStaticAffine;
   BuildOptions options = options_of(session, flags, network, scheme);
+  for (const std::string& pass : passes_against(style)) options.disabled_passes.push_back(pass);
   calibration.before_calibration(session, network, options);
   const std::optional<CalibrationTable> table = calibration.obtain(session, network, output);
   const CalibrationTable* ranges = table ? &*table : nullptr;

@@ -96,6 +96,10 @@ enum class QdqStyle : uint8_t { kTensorRt, kOnnxRuntime };
 std::string_view name_of(QdqStyle style);
 QdqStyle qdq_style_from_name(std::string_view name);
 
+/// Passes that quantize() leaves out for a style, since the runtime fuses more without them: ONNX
+/// Runtime has int8 kernels for Sigmoid and Mul, but none for Swish.
+std::vector<std::string> passes_against(QdqStyle style);
+
 /// What became of layers that run as one.
 struct LayerDecision {
   std::string name;     // of the layers, joined by " + "

@@ -96,6 +96,11 @@ QdqStyle qdq_style_from_name(std::string_view name) {
   fail(ErrorCode::kInvalidArgument, "no Q/DQ style is called '{}': tensorrt or onnxruntime", name);
 }
 
+std::vector<std::string> passes_against(QdqStyle style) {
+  if (style == QdqStyle::kTensorRt) return {};
+  return {"recognize-activations"};
+}
+
 QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
                           const BuildOptions& options, QdqStyle style) {
   check(!any_scheme(network, options, is_dynamic), ErrorCode::kInvalidArgument,
@@ -107,7 +112,9 @@ QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
     table = &*both_ends;
   }
   const ThreadCountScope threads(options.threads);
-  const CompileOptions compile{.build = options, .keep_tensors = false, .preprocess = ""};
+  CompileOptions compile{.build = options, .keep_tensors = false, .preprocess = ""};
+  auto& disabled = compile.build.disabled_passes;
+  for (const std::string& pass : passes_against(style)) disabled.push_back(pass);
   QuantizedGraph graph = quantize_graph(network, table, compile, style);
   std::vector<LayerDecision> layers;
   for (size_t g = 0; g < graph.groups.size(); ++g) {

@@ -263,6 +263,31 @@ TEST(Quantize, OnnxRuntimeStyleKeepsOtherPaddingValues) {
   expect_close(got, {values.begin(), values.end()}, 0.15);
 }
 
+/// ONNX Runtime fuses Sigmoid and Mul, each between pairs, but no Swish.
+TEST(Quantize, OnnxRuntimeStyleKeepsSwishInParts) {
+  Random random(7);
+  Network n("silu");
+  const TensorId x = n.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
+  const TensorId a =
+      n.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "a");
+  const TensorId s = n.activation(a, ActivationKind::kSigmoid, 0.0f, 0.0f, "sigmoid");
+  const TensorId y = n.elementwise(a, s, ElementwiseKind::kMul, "mul");
+  n.mark_output(n.convolution(y, random_floats({2, 2, 3, 3}, random), std::nullopt, conv3(), "b"));
+  const CalibrationTable table = table_of(n);
+  const Network q =
+      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+  for (const char* name : {"sigmoid", "mul"}) {
+    const auto layer = q.find_layer(name);
+    ASSERT_TRUE(layer.has_value()) << name;
+    EXPECT_EQ(maker(q, *layer, 0), "Dequantize") << name;
+    const auto readers = q.consumers(q.output(*layer));
+    ASSERT_EQ(readers.size(), 1u) << name;
+    EXPECT_EQ(name_of(q.op(readers[0])), "Quantize") << name;
+  }
+  const Network t = quantize(n, &table, options(QdqStyle::kTensorRt), QdqStyle::kTensorRt).network;
+  EXPECT_FALSE(t.find_layer("sigmoid").has_value());
+}
+
 TEST(Quantize, SaysWhatBecameOfEveryLayer) {
   const Network network = residual_network();
   const CalibrationTable table = table_of(network);
