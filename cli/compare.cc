@@ -217,7 +217,7 @@ void run(const Session& session, const Flags& flags) {
   options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };
   const Comparison result = compare(reference, candidate.plan, *source, options);
   const std::optional<EndMetric> metric = tally.value();
-  if (!flags.json.empty()) write_text(flags.json, json_of(flags, candidate, result, metric));
+  if (!flags.json.empty()) save_text(flags.json, json_of(flags, candidate, result, metric));
   fmt::print("{}", table_of(result));
   fmt::print(
       "{} samples, {} tensors; {} of the reference and {} of the candidate have no "

@@ -2,34 +2,11 @@
 #include "model_flags.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 
 namespace octile::cli {
-
-void write_text(const std::string& named, const std::string& text) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  // What a link points to is replaced, not the link; a device or pipe is written to.
-  const std::string file =
-      fs::is_symlink(named, ignored) ? fs::weakly_canonical(named, ignored).string() : named;
-  const bool in_place = fs::exists(file, ignored) && !fs::is_regular_file(file, ignored) &&
-                        !fs::is_directory(file, ignored);
-  const std::string temporary = in_place ? file : fmt::format("{}.tmp{}", file, getpid());
-  std::ofstream out(temporary, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out || (!in_place && std::rename(temporary.c_str(), file.c_str()) != 0)) {
-    if (!in_place) std::remove(temporary.c_str());
-    throw Error(ErrorCode::kIo, fmt::format("{}: cannot write; is the directory there and "
-                                            "writable?",
-                                            file));
-  }
-}
 
 void ModelFlags::add(CLI::App& command) {
   command.add_option("model", file, "The model, an .onnx file")->required();
@@ -110,7 +87,7 @@ CalibrationTable CalibrationFlags::collect(const Session& session, const Network
 
 void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
                              const std::string& version) const {
-  write_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());
+  save_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());
 }
 
 CacheRequirements CalibrationFlags::requirements(const Network& network,

@@ -8,9 +8,6 @@
 
 namespace octile::cli {
 
-/// Through a temporary file, so that an old file survives a failure. Throws Error(kIo).
-void write_text(const std::string& file, const std::string& text);
-
 struct ModelFlags {
   std::string file;
   bool dynamic_batch = false;

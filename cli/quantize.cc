@@ -94,7 +94,7 @@ void run(const Session& session, const Flags& flags) {
   fmt::print("{}: {} bytes, style {}, {}\n", output, size_of_file(output), flags.style,
              summary(quantized));
   if (flags.table.empty()) return;
-  write_text(flags.table, table_text);
+  save_text(flags.table, table_text);
   fmt::print("{}: ncnn's calibration table\n", flags.table);
 }
 

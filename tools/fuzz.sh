@@ -3,10 +3,13 @@
 # sanitizers of GCC with a driver of our own. No crash, no input of more than 20 s, no allocation
 # above 1 GiB. What fails stays in build/fuzz-findings.
 #
-#   SECONDS_TO_RUN=60 tools/fuzz.sh      (tools/install_dependencies.sh fuzz brings Clang)
+#   SECONDS_TO_RUN=60 FUZZ_SEED=1 tools/fuzz.sh   (tools/install_dependencies.sh fuzz brings Clang)
+#
+# Without FUZZ_SEED every run is another one; with it a run repeats itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${SECONDS_TO_RUN:-60}
+seed=${FUZZ_SEED:-0}
 corpus=/usr/share/libonnx-testdata/data/node
 findings=build/fuzz-findings
 mkdir -p build "$findings"
@@ -36,7 +39,7 @@ if has_libfuzzer; then
       cp "$model" "build/fuzz-corpus/$(basename "$(dirname "$model")").onnx"
     done
   fi
-  build/fuzz/tests/octile_onnx_fuzz -max_total_time="$time" -timeout=20 -malloc_limit_mb=1024 \
+  build/fuzz/tests/octile_onnx_fuzz -max_total_time="$time" -seed="$seed" -timeout=20 -malloc_limit_mb=1024 \
     -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 -verbosity=1 \
     -artifact_prefix="$findings/" build/fuzz-corpus >"$findings/log" 2>&1 ||
     { tail -n 60 "$findings/log"; exit 1; }
@@ -44,7 +47,8 @@ if has_libfuzzer; then
 else
   build asan
   code=0
-  build/asan/tests/octile_onnx_fuzz --seconds "$time" --write "$findings/crash.onnx" "$corpus" ||
+  [ "$seed" -ne 0 ] || seed=$RANDOM
+  build/asan/tests/octile_onnx_fuzz --seconds "$time" --seed "$seed" --write "$findings/crash.onnx" "$corpus" ||
     code=$?
   [ "$code" -eq 0 ] || [ "$code" -eq 77 ] || exit "$code"
 fi

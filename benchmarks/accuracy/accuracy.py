@@ -26,15 +26,6 @@ except ImportError as error:
     sys.exit(f"{error}; pip install -r benchmarks/accuracy/requirements.txt")
 
 
-def sqnr(reference, outputs):
-    signal = noise = 0.0
-    for name, r in reference.items():
-        r = r.astype(np.float64)
-        signal += float((r ** 2).sum())
-        noise += float(((r - outputs[name].reshape(r.shape)) ** 2).sum())
-    return 10 * np.log10(signal / noise) if noise > 0 else float("inf")
-
-
 class Table:
     def __init__(self, out):
         self.rows, self.out = [], Path(out)
@@ -42,7 +33,7 @@ class Table:
 
     def add(self, task, engine, recipe, outputs, reference, note=""):
         value = task.score(outputs, reference)
-        ratio = sqnr(reference, outputs)
+        ratio = engines.sqnr(reference.values(), (outputs[name] for name in reference))
         self.rows.append({"model": task.name, "engine": engine, "recipe": recipe,
                           "metric": task.metric, "value": round(value, 4),
                           "sqnr_db": None if np.isinf(ratio) else round(ratio, 2)})

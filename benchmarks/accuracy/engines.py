@@ -8,6 +8,22 @@ from pathlib import Path
 import numpy as np
 
 
+def sqnr(reference, outputs):
+    """10 · log10 of signal over difference, over lists of arrays."""
+    signal = noise = 0.0
+    for r, o in zip(reference, outputs):
+        r = r.astype(np.float64)
+        signal += float((r ** 2).sum())
+        noise += float(((r - o.reshape(r.shape)) ** 2).sum())
+    return 10 * np.log10(signal / noise) if noise > 0 else float("inf")
+
+
+def weighted_steps(layers):
+    """(weighted steps in int8, weighted steps) of `octile inspect --json`'s layers."""
+    weighted = [l for l in layers if l["step"] in ("Conv", "Deconv", "MatMul")]
+    return sum(1 for l in weighted if l["precision"].startswith("int8")), len(weighted)
+
+
 class Failed(Exception):
     """An engine refused or failed: its own words."""
 
@@ -41,10 +57,7 @@ class Octile:
             return dict(arrays)
 
     def steps(self, plan):
-        """(weighted steps in int8, weighted steps)."""
-        layers = json.loads(self.command("inspect", plan, "--json"))["layers"]
-        weighted = [l for l in layers if l["step"] in ("Conv", "Deconv", "MatMul")]
-        return sum(1 for l in weighted if l["precision"].startswith("int8")), len(weighted)
+        return weighted_steps(json.loads(self.command("inspect", plan, "--json"))["layers"])
 
     def floats(self):
         return self.run(self.build())
@@ -89,22 +102,28 @@ def prepared(path, folder):
     return folder / "prepared.onnx"
 
 
-def ort_quantized(task, folder, **options):
-    """quantize_static with its defaults but for `options`; the quantized file."""
-    import onnxruntime.quantization as q
+def reader(name, samples):
+    """The samples as onnxruntime.quantization wants them, one a batch."""
+    from onnxruntime.quantization import CalibrationDataReader
 
-    class Reader(q.CalibrationDataReader):
-        def __init__(self, name, samples):
+    class Reader(CalibrationDataReader):
+        def __init__(self):
             self.batches = iter([{name: s[None]} for s in samples])
 
         def get_next(self):
             return next(self.batches, None)
 
+    return Reader()
+
+
+def ort_quantized(task, folder, **options):
+    """quantize_static with its defaults but for `options`; the quantized file."""
     import onnx
+    from onnxruntime.quantization import quantize_static
     source = prepared(task.model, Path(folder))
     name = onnx.load(source).graph.input[0].name
     target = Path(folder) / "quantized.onnx"
-    q.quantize_static(str(source), str(target), Reader(name, task.calibration), **options)
+    quantize_static(str(source), str(target), reader(name, task.calibration), **options)
     return target
 
 

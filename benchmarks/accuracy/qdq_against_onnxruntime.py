@@ -10,7 +10,6 @@ outputs, the same ratio between ONNX Runtime with and without its own optimizati
 output values that are equal bit for bit, and how many weighted steps of Octile's plan run in int8.
 Needs: pip install onnx onnxruntime numpy pillow sympy
 """
-import gzip
 import json
 import os
 import subprocess
@@ -22,8 +21,11 @@ try:
     import numpy as np
     import onnx
     import onnxruntime as ort
-    from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
-                                          quantize_static)
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    import tasks
+    from engines import ort_run, prepared, reader, sqnr, weighted_steps
+    from tasks import MODELS
 except ImportError as error:
     sys.exit(f"{error}; pip install onnx onnxruntime numpy pillow sympy")
 
@@ -42,39 +44,10 @@ FORMS = [  # name, format, activations, weights, per channel
 ]
 
 
-def idx(path):
-    data = gzip.decompress(path.read_bytes())
-    rank = data[3]
-    dims = [int.from_bytes(data[4 + 4 * i:8 + 4 * i], "big") for i in range(rank)]
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(dims)
-
-
-def mnist():
-    folder = MODELS / "mnist"
-    images = lambda kind: idx(folder / f"{kind}-images-idx3-ubyte.gz")[:, None].astype(np.float32)
-    labels = idx(folder / "t10k-labels-idx1-ubyte.gz")
-    return images("train10000")[:200], images("t10k")[:2000], labels[:2000]
-
-
-def cifar():
-    def read(name):
-        raw = np.frombuffer((MODELS / "cifar10-resnet" / name).read_bytes(), np.uint8)
-        raw = raw.reshape(-1, 3073)
-        mean = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
-        std = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
-        pixels = raw[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
-        return ((pixels - mean) / std).astype(np.float32), raw[:, 0]
-
-    x, y = read("cifar10_test600.bin")
-    return read("cifar10_train2796.bin")[0][:200], x, y
-
-
-def keywords():
-    folder = MODELS / "mlperf-tiny-kws"
-    q = np.frombuffer((folder / "kws01_1000x49x10.int8").read_bytes(), np.int8)
-    x = ((q.reshape(-1, 1, 49, 10).astype(np.float32) - 83) * np.float32(0.5847029))
-    labels = np.frombuffer((folder / "kws01_labels.u8").read_bytes(), np.uint8)
-    return x[:200], x, labels
+def first(arrays, calibration, samples=None):
+    """The first so many of each; of all samples where none is said."""
+    c, x, labels = arrays()
+    return c[:calibration], x[:samples], labels[:samples]
 
 
 def pictures(folder, size, scale, shift, count):
@@ -99,10 +72,14 @@ def faces():
 
 
 TASKS = {  # name: (float or quantized model, samples)
-    "mnist": ("mnist/mnist_cntk_opset7.onnx", mnist),
-    "resnet20": ("cifar10-resnet/cifar10_resnet20.onnx", cifar),
-    "kws": ("mlperf-tiny-kws/tiny_kws_dscnn_fp32.onnx", keywords),
-    "kws-tflite": ("mlperf-tiny-kws/tiny_kws_dscnn_qdq.onnx", keywords),
+    "mnist": ("mnist/mnist_cntk_opset7.onnx",
+              lambda: first(tasks.mnist_arrays, 200, 2000)),
+    "resnet20": ("cifar10-resnet/cifar10_resnet20.onnx",
+                 lambda: first(tasks.cifar_arrays, 200)),
+    "kws": ("mlperf-tiny-kws/tiny_kws_dscnn_fp32.onnx",
+            lambda: first(tasks.keyword_arrays, 200)),
+    "kws-tflite": ("mlperf-tiny-kws/tiny_kws_dscnn_qdq.onnx",
+                   lambda: first(tasks.keyword_arrays, 200)),
     "mobilenetv2": ("mobilenetv2-imagenet/mobilenetv2_1.0_224_fp32.onnx",
                     lambda: coco(224, 1 / 127.5, -1.0)),
     "mobilenetv2-tflite": ("mobilenetv2-imagenet/mobilenetv2_1.0_224_qdq.onnx",
@@ -113,40 +90,8 @@ TASKS = {  # name: (float or quantized model, samples)
 }
 
 
-class Reader(CalibrationDataReader):
-    def __init__(self, name, samples):
-        self.batches = iter([{name: s[None]} for s in samples])
-
-    def get_next(self):
-        return next(self.batches, None)
-
-
-def prepared(path, folder):
-    """The float model as quantize_static wants it: operator set 13, inputs that are no weights."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-    model = onnx.load(path)
-    names = {t.name for t in model.graph.initializer}
-    kept = [i for i in model.graph.input if i.name not in names]
-    if max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")) < 13:
-        model.ir_version = 7
-        model = onnx.version_converter.convert_version(model, 13)
-    del model.graph.input[:]
-    model.graph.input.extend(kept)
-    onnx.save(model, folder / "float.onnx")
-    quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"),
-                      skip_symbolic_shape=True)
-    return folder / "prepared.onnx"
-
-
 def with_onnxruntime(path, samples, optimized=True):
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    if not optimized:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    runs = [session.run(None, {name: s[None]}) for s in samples]
-    return [np.concatenate([r[i] for r in runs]) for i in range(len(runs[0]))]
+    return list(ort_run(path, samples, optimized).values())
 
 
 def with_octile(octile, path, samples, folder):
@@ -159,17 +104,6 @@ def with_octile(octile, path, samples, folder):
     layers = json.loads(run("inspect", plan, "--json").stdout)["layers"]
     outputs = np.load(out)
     return outputs, weighted_steps(layers)
-
-
-def weighted_steps(layers):
-    weighted = [l for l in layers if l["step"] in ("Conv", "Deconv", "MatMul")]
-    return sum(1 for l in weighted if l["precision"].startswith("int8")), len(weighted)
-
-
-def sqnr(reference, others):
-    signal = sum(float((r.astype(np.float64) ** 2).sum()) for r in reference)
-    noise = sum(float(((r.astype(np.float64) - o) ** 2).sum()) for r, o in zip(reference, others))
-    return 10 * np.log10(signal / noise) if noise > 0 else float("inf")
 
 
 def row(task, form, path, samples, labels, octile, folder):
@@ -209,7 +143,7 @@ def main():
                 path = folder / "quantized.onnx"
                 symmetric = {"ActivationSymmetric": activations == S8}
                 try:
-                    quantize_static(str(source), str(path), Reader(name, calibration),
+                    quantize_static(str(source), str(path), reader(name, calibration),
                                     quant_format=style, activation_type=activations,
                                     weight_type=weights, per_channel=channel,
                                     extra_options=symmetric)

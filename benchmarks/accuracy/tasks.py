@@ -50,36 +50,51 @@ def agreement(outputs, reference):
     return 100 * float((pair[0] == pair[1]).mean())
 
 
-def mnist():
+# Calibration samples, evaluation samples, labels.
+
+def mnist_arrays():
     folder = MODELS / "mnist"
     images = lambda kind: idx(folder / f"{kind}-images-idx3-ubyte.gz")[:, None].astype(np.float32)
-    labels = idx(folder / "t10k-labels-idx1-ubyte.gz")
-    return Task("mnist", folder / "mnist_cntk_opset7.onnx", "top1", images("train10000")[:500],
-                images("t10k"), top1(labels), dynamic_batch=True)
+    return images("train10000"), images("t10k"), idx(folder / "t10k-labels-idx1-ubyte.gz")
 
 
-def cifar(depth):
-    folder = MODELS / "cifar10-resnet"
-
+def cifar_arrays():
     def read(name):
-        raw = np.frombuffer((folder / name).read_bytes(), np.uint8).reshape(-1, 3073)
+        raw = np.frombuffer((MODELS / "cifar10-resnet" / name).read_bytes(), np.uint8)
+        raw = raw.reshape(-1, 3073)
         mean = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
         std = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
         pixels = raw[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
         return ((pixels - mean) / std).astype(np.float32), raw[:, 0]
 
     x, labels = read("cifar10_test600.bin")
-    return Task(f"resnet{depth}", folder / f"cifar10_resnet{depth}.onnx", "top1",
-                read("cifar10_train2796.bin")[0][:500], x, top1(labels))
+    return read("cifar10_train2796.bin")[0], x, labels
 
 
-def keywords():
+def keyword_arrays():
     folder = MODELS / "mlperf-tiny-kws"
     q = np.frombuffer((folder / "kws01_1000x49x10.int8").read_bytes(), np.int8)
     x = ((q.reshape(-1, 1, 49, 10).astype(np.float32) - 83) * np.float32(0.5847029))
-    labels = np.frombuffer((folder / "kws01_labels.u8").read_bytes(), np.uint8)
+    return x, x, np.frombuffer((folder / "kws01_labels.u8").read_bytes(), np.uint8)
+
+
+def mnist():
+    calibration, samples, labels = mnist_arrays()
+    return Task("mnist", MODELS / "mnist/mnist_cntk_opset7.onnx", "top1", calibration[:500], samples,
+                top1(labels), dynamic_batch=True)
+
+
+def cifar(depth):
+    calibration, samples, labels = cifar_arrays()
+    return Task(f"resnet{depth}", MODELS / f"cifar10-resnet/cifar10_resnet{depth}.onnx", "top1",
+                calibration[:500], samples, top1(labels))
+
+
+def keywords():
+    _, x, labels = keyword_arrays()
     # There is one set: calibration sees every 5th sample (no labels), as all engines do.
-    return Task("kws", folder / "tiny_kws_dscnn_fp32.onnx", "top1", x[::5], x, top1(labels))
+    return Task("kws", MODELS / "mlperf-tiny-kws/tiny_kws_dscnn_fp32.onnx", "top1", x[::5], x,
+                top1(labels))
 
 
 def coco_files(part):

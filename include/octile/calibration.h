@@ -75,7 +75,6 @@ class CalibrationTable {
 /// the scales of the weights and inputs of its int8 convolutions and products, by layer name, in
 /// the text form of ncnn2table (docs/export.md).
 std::string to_ncnn_table(const Network& quantized);
-void save_ncnn_table(const Network& quantized, const std::string& file);
 
 /// Progress of long work: done of total units (total −1: unknown) of the named phase.
 using ProgressFunction = std::function<void(std::string_view phase, int64_t done, int64_t total)>;

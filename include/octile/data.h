@@ -116,6 +116,9 @@ std::map<std::string, Tensor> load_npz(const std::string& path);
 void save_npz(const std::string& path, const std::map<std::string, Tensor>& arrays);
 Tensor load_npy(const std::string& path);
 void save_npy(const std::string& path, const Tensor& array);
+/// Any other text, through a temporary file: an old file survives a failure. A link stays and what
+/// it points to is replaced; a device or pipe is written to. Throws kIo naming the file.
+void save_text(const std::string& path, std::string_view text);
 /// IDX (the MNIST format), gzip or plain: unsigned bytes only. Shape as in the file.
 Tensor load_idx(const std::string& path);
 /// One integer a line, an .npy of integers, or an IDX label file (gzip or plain).

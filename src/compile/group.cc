@@ -134,16 +134,16 @@ Int8Kind pooling_kind(const Network& network, LayerId layer, const Pooling& op) 
   return op.kind == PoolingKind::kMax ? Int8Kind::kMovement : Int8Kind::kArithmetic;
 }
 
-bool is_zero_padding(const Padding& op) {
-  return op.kind != PaddingKind::kConstant || op.value == 0.0f;
-}
-
 /// Elements are copied, and no value comes from elsewhere.
 bool moves_only(const Resize& op) {
   return op.kind == ResizeKind::kNearest && op.coordinates != ResizeCoordinates::kTfCropAndResize;
 }
 
 }  // namespace
+
+bool is_zero_padding(const Padding& op) {
+  return op.kind != PaddingKind::kConstant || op.value == 0.0f;
+}
 
 std::vector<LayerId> Group::layers() const {
   std::vector<LayerId> list{core};

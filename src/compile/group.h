@@ -26,6 +26,8 @@ enum class Int8Kind : uint8_t {
   kMovement,    // values move or are picked: exact, range of the input = range of the output
 };
 Int8Kind int8_kind(const Network& network, const Group& group);
+/// False where a value comes in that no grid need hold.
+bool is_zero_padding(const Padding& op);
 inline bool is_dynamic_capable(Int8Kind kind) { return kind == Int8Kind::kWeighted; }
 
 /// All groups in running order (by their last layer). `fuse` false: one layer each; `residuals`

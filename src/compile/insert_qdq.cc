@@ -239,7 +239,7 @@ void pad_integers(Network& network) {
     if (!network.alive(layer)) continue;
     const auto* op = std::get_if<Padding>(&network.op(layer));
     if (op == nullptr || network.is_output(network.output(layer))) continue;
-    if (op->kind == PaddingKind::kConstant && op->value != 0.0f) continue;  // no grid need hold it
+    if (!is_zero_padding(*op)) continue;
     const auto from = dequantized_from(network, network.inputs(layer)[0]);
     const auto to = quantized_into(network, network.output(layer));
     if (!from || !to || !from->same_grid(*to)) continue;

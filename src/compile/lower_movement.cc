@@ -102,7 +102,7 @@ bool Lowerer::try_channels_last(const Group& group) {
   const TensorId source = int8 ? from->q : x;
   if (!op || layout_of(source) != Layout::kChannelsLast) return false;
   if (auto* padding = std::get_if<Padding>(&*op); padding != nullptr && int8) {
-    if (padding->kind == PaddingKind::kConstant && padding->value != 0.0f) return false;
+    if (!is_zero_padding(*padding)) return false;
     padding->value = static_cast<float>(from->zero_point);
   }
   const int32_t input =

@@ -6,6 +6,7 @@
 #include "calibrate/histogram.h"
 #include "octile/builder.h"
 #include "octile/engine.h"
+#include "support/detections.h"
 #include "support/tensors.h"
 
 namespace octile::test {
@@ -35,20 +36,7 @@ Network detector() {
   return n;
 }
 
-/// Sample i has i boxes above the threshold, all apart.
-Tensor samples(int64_t count) {
-  Tensor t(DataType::kFloat32, {count, 5, 4, 4});
-  for (int64_t s = 0; s < count; ++s) {
-    float* x = t.as<float>() + s * 80;
-    for (int64_t p = 0; p < 16; ++p) {
-      x[p] = float(p);
-      x[32 + p] = float(p) + 1.0f;
-      x[48 + p] = 1.0f;
-      x[64 + p] = p < s ? 2.0f + float(p) : -1.0f;
-    }
-  }
-  return t;
-}
+Tensor samples(int64_t count) { return boxes_and_scores(count, 2.0f); }
 
 class OneBatch : public BatchSource {
  public:

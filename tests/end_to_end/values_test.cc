@@ -3,6 +3,7 @@
 #include "end_to_end/program.h"
 #include "formats/onnx_models.h"
 #include "octile/data.h"
+#include "support/detections.h"
 
 namespace octile::test {
 namespace {
@@ -23,20 +24,7 @@ std::string detector() {
   return m.bytes();
 }
 
-/// Sample i has i boxes above the threshold, all apart.
-Tensor samples(int64_t count) {
-  Tensor t(DataType::kFloat32, {count, 5, 4, 4});
-  for (int64_t s = 0; s < count; ++s) {
-    float* x = t.as<float>() + s * 80;
-    for (int64_t p = 0; p < 16; ++p) {
-      x[p] = float(p);
-      x[32 + p] = float(p) + 1.0f;
-      x[48 + p] = 1.0f;
-      x[64 + p] = p < s ? 3.0f + float(p) : -1.0f;
-    }
-  }
-  return t;
-}
+Tensor samples(int64_t count) { return boxes_and_scores(count, 3.0f); }
 
 class Values : public testing::Test {
  protected:

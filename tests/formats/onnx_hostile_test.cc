@@ -1,6 +1,9 @@
 // Nodes as no exporter writes them: every operator with random inputs and attributes. The importer
 // answers with a network or with one Error of the file, never with a crash.
 #ifdef OCTILE_HAVE_ONNX
+#include <iterator>
+#include <sstream>
+
 #include "formats/onnx_models.h"
 
 namespace octile::test {
@@ -8,13 +11,23 @@ namespace {
 
 using onnx::TensorProto;
 
-const std::vector<std::string> kIntegerAttributes = {
-    "axis",       "group",  "keepdims",   "to",           "k",           "blocksize",
-    "num_groups", "transA", "block_size", "ceil_mode",    "num_outputs", "fmod",
-    "p",          "start",  "end",        "output_dtype", "allowzero"};
-const std::vector<std::string> kListAttributes = {
-    "axes",           "strides",      "dilations", "pads",   "kernel_shape", "perm",
-    "output_padding", "output_shape", "split",     "starts", "ends",         "value_ints"};
+std::vector<std::string> words(const std::string& line) {
+  std::istringstream stream(line);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+/// All that the import rules read.
+const std::vector<std::string> kIntegerAttributes = words(
+    "align_corners allowzero antialias axis batch_axis batch_dims block_size blocksize "
+    "ceil_mode center_point_box channels_last count_include_pad detect_negative detect_positive "
+    "dtype end exclude_outside exclusive fmod group hidden_size ignore_index input_forget "
+    "inverse k keepdims largest layout linear_before_reset noop_with_empty_axes num_groups "
+    "num_outputs num_scan_inputs onesided opset output_datatype output_dtype output_height "
+    "output_width p periodic reverse sampling_ratio select_last_index size sorted spatial start "
+    "storage_order time_axis to training_mode transA transB upper");
+const std::vector<std::string> kListAttributes = words(
+    "axes dilations ends kernel_shape output_padding output_shape pads perm shape split starts "
+    "strides value_ints");
 const int kTypes[] = {TensorProto::FLOAT, TensorProto::INT64, TensorProto::UINT8, TensorProto::BOOL,
                       TensorProto::INT32};
 const int64_t kNumbers[] = {0, 1, 2, 3, -1, -2, 4, 7, 100, -100, INT32_MAX, INT64_MAX, INT64_MIN};

@@ -1,20 +1,13 @@
 // Tiny ONNX models, written with the protobuf classes themselves, for the tests of the importer.
 #pragma once
 
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
-#include <onnx/onnx_pb.h>
-
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "graph/interpreter.h"
 #include "octile/onnx.h"
+#include "support/onnx_messages.h"
 #include "support/tensors.h"
 
 namespace octile::test {

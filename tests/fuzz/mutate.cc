@@ -1,17 +1,10 @@
 // See mutate.h.
 #include "fuzz/mutate.h"
 
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
-#include <onnx/onnx_pb.h>
-
 #include <cstdint>
 
 #include "octile/onnx.h"
+#include "support/onnx_messages.h"
 
 namespace octile::fuzz {
 namespace {

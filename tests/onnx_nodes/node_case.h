@@ -2,19 +2,12 @@
 // Values are decoded here by the letter of onnx.proto, with nothing of the importer: it is judged.
 #pragma once
 
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
-#include <onnx/onnx_pb.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "octile/tensor.h"
+#include "support/onnx_messages.h"
 
 namespace octile::onnx_nodes {
 

@@ -209,20 +209,30 @@ TEST(Quantize, OnnxRuntimeStyleDoesNotCutWhatNoInt8LayerReads) {
   EXPECT_FLOAT_EQ(output_scale(), 5.1f / 255);
 }
 
-/// ONNX Runtime fuses no Pad: the integers are padded, with the zero point, and mean the same.
-TEST(Quantize, OnnxRuntimeStylePadsIntegers) {
-  Random random(5);
+Network for_onnx_runtime(const Network& network) {
+  const CalibrationTable table = table_of(network);
+  return quantize(network, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+}
+
+/// convolution a ▸ pad ▸ pointwise convolution b
+Network padded(uint64_t seed, Padding pad) {
+  Random random(seed);
   Network n("padded");
+  const int64_t channels = 2 + pad.before[1] + pad.after[1];
   const TensorId x = n.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
   TensorId y = n.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "a");
-  y = n.padding(y, {PaddingKind::kConstant, {0, 1, 0, 2}, {0, 0, 1, 0}, 0.0f}, "pad");
+  y = n.padding(y, std::move(pad), "pad");
   Convolution pointwise;
   pointwise.window.kernel = {1, 1};
   n.mark_output(
-      n.convolution(y, random_floats({2, 3, 1, 1}, random), std::nullopt, pointwise, "b"));
-  const CalibrationTable table = table_of(n);
-  const Network q =
-      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+      n.convolution(y, random_floats({2, channels, 1, 1}, random), std::nullopt, pointwise, "b"));
+  return n;
+}
+
+/// ONNX Runtime fuses no Pad: the integers are padded, with the zero point, and mean the same.
+TEST(Quantize, OnnxRuntimeStylePadsIntegers) {
+  const Network n = padded(5, {PaddingKind::kConstant, {0, 1, 0, 2}, {0, 0, 1, 0}, 0.0f});
+  const Network q = for_onnx_runtime(n);
   const LayerId pad = *q.find_layer("pad");
   EXPECT_EQ(q.type(q.output(pad)), DataType::kUInt8);
   EXPECT_EQ(maker(q, pad, 0), "Quantize");
@@ -245,18 +255,8 @@ TEST(Quantize, OnnxRuntimeStylePadsIntegers) {
 
 /// Another value than 0 need not be on the grid: that padding stays float, with its own value.
 TEST(Quantize, OnnxRuntimeStyleKeepsOtherPaddingValues) {
-  Random random(6);
-  Network n("padded");
-  const TensorId x = n.add_input("image", DataType::kFloat32, {1, 3, 8, 8});
-  TensorId y = n.convolution(x, random_floats({2, 3, 3, 3}, random), std::nullopt, conv3(), "a");
-  y = n.padding(y, {PaddingKind::kConstant, {0, 0, 2, 2}, {0, 0, 2, 2}, 2.5f}, "pad");
-  Convolution pointwise;
-  pointwise.window.kernel = {1, 1};
-  n.mark_output(
-      n.convolution(y, random_floats({2, 2, 1, 1}, random), std::nullopt, pointwise, "b"));
-  const CalibrationTable table = table_of(n);
-  const Network q =
-      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+  const Network n = padded(6, {PaddingKind::kConstant, {0, 0, 2, 2}, {0, 0, 2, 2}, 2.5f});
+  const Network q = for_onnx_runtime(n);
   EXPECT_EQ(std::get<Padding>(q.op(*q.find_layer("pad"))).value, 2.5f);
   const Tensor expected = interpret(n, {sample(20)})[0], got = interpret(q, {sample(20)})[0];
   const auto values = expected.span<float>();
@@ -273,9 +273,7 @@ TEST(Quantize, OnnxRuntimeStyleKeepsSwishInParts) {
   const TensorId s = n.activation(a, ActivationKind::kSigmoid, 0.0f, 0.0f, "sigmoid");
   const TensorId y = n.elementwise(a, s, ElementwiseKind::kMul, "mul");
   n.mark_output(n.convolution(y, random_floats({2, 2, 3, 3}, random), std::nullopt, conv3(), "b"));
-  const CalibrationTable table = table_of(n);
-  const Network q =
-      quantize(n, &table, options(QdqStyle::kOnnxRuntime), QdqStyle::kOnnxRuntime).network;
+  const Network q = for_onnx_runtime(n);
   for (const char* name : {"sigmoid", "mul"}) {
     const auto layer = q.find_layer(name);
     ASSERT_TRUE(layer.has_value()) << name;
@@ -284,6 +282,7 @@ TEST(Quantize, OnnxRuntimeStyleKeepsSwishInParts) {
     ASSERT_EQ(readers.size(), 1u) << name;
     EXPECT_EQ(name_of(q.op(readers[0])), "Quantize") << name;
   }
+  const CalibrationTable table = table_of(n);
   const Network t = quantize(n, &table, options(QdqStyle::kTensorRt), QdqStyle::kTensorRt).network;
   EXPECT_FALSE(t.find_layer("sigmoid").has_value());
 }

@@ -4,7 +4,6 @@
 // A scale is what values are multiplied by: 127 / max|x|.
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "octile/calibration.h"
 
@@ -69,10 +68,6 @@ std::string to_ncnn_table(const Network& quantized) {
     inputs += fmt::format("{} {}\n", name, 1.0f / x->scale[0]);
   }
   return weights + inputs;
-}
-
-void save_ncnn_table(const Network& quantized, const std::string& file) {
-  write_file(file, to_ncnn_table(quantized));
 }
 
 }  // namespace octile

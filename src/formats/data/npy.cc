@@ -198,4 +198,6 @@ Tensor load_npy(const std::string& path) { return parse_npy(read_file(path), pat
 
 void save_npy(const std::string& path, const Tensor& array) { write_file(path, format_npy(array)); }
 
+void save_text(const std::string& path, std::string_view text) { write_file(path, text); }
+
 }  // namespace octile

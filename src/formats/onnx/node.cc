@@ -224,12 +224,18 @@ const onnx::AttributeProto* Node::typed(std::string_view name,
 }
 
 int64_t Node::integer(std::string_view name) const {
-  const auto* found = typed(name, onnx::AttributeProto::INT);
-  require(found != nullptr, "attribute '{}' is missing", name);
-  return found->i();
+  require(has_attribute(name), "attribute '{}' is missing", name);
+  return integer(name, 0);
 }
 
 int64_t Node::integer(std::string_view name, int64_t otherwise) const {
+  const int64_t value = any_integer(name, otherwise);
+  require(value == static_cast<int32_t>(value), "attribute '{}' is {}, beyond 32 bits", name,
+          value);
+  return value;
+}
+
+int64_t Node::any_integer(std::string_view name, int64_t otherwise) const {
   const auto* found = typed(name, onnx::AttributeProto::INT);
   return found != nullptr ? found->i() : otherwise;
 }

@@ -66,8 +66,11 @@ class Node {
 
   // --- attributes; the one-argument forms are required ---
   bool has_attribute(std::string_view name) const { return find(name) != nullptr; }
+  /// Within 32 bits, so that rules may add and multiply what they read.
   int64_t integer(std::string_view name) const;
   int64_t integer(std::string_view name, int64_t otherwise) const;
+  /// For an attribute whose 64-bit extremes have a meaning ("to the end").
+  int64_t any_integer(std::string_view name, int64_t otherwise) const;
   float number(std::string_view name, float otherwise) const;
   /// The network's type for an attribute that holds an ONNX type.
   DataType type_attribute(std::string_view name, DataType otherwise) const;

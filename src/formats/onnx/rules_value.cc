@@ -119,7 +119,7 @@ void import_shape(Node& node) {
   const auto bound = [&](int64_t axis) {
     return static_cast<int>(std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank));
   };
-  const int start = bound(node.integer("start", 0)), end = bound(node.integer("end", rank));
+  const int start = bound(node.any_integer("start", 0)), end = bound(node.any_integer("end", rank));
   std::vector<int64_t> first, second;
   for (int axis = start; axis < end; ++axis) {
     first.push_back(probed(node, axis, 0));
