@@ -1,0 +1,110 @@
+// Submodule octile._native.host_memory: the CPU device's memory for octile.cudart and the engine.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+
+#include <cstring>
+#include <string>
+#include <tuple>
+
+#include "device_memory.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace octile::python {
+namespace {
+
+DeviceMemory& memory() { return DeviceMemory::get(); }
+
+void copy(uintptr_t dst, uintptr_t src, size_t bytes, const std::string& what) {
+  const auto to = memory().use(dst, bytes, what + ": dst", true);
+  const auto from = memory().use(src, bytes, what + ": src", false);
+  const nb::gil_scoped_release release;
+  to.touch();
+  from.touch();
+  if (bytes != 0) std::memmove(to.data(), from.data(), bytes);
+}
+
+// The bytes between the first of the first row and the last of the last one.
+size_t extent(size_t pitch, size_t width, size_t height) {
+  return width == 0 || height == 0 ? 0 : (height - 1) * pitch + width;
+}
+
+void copy_rows(uintptr_t dst, size_t dst_pitch, uintptr_t src, size_t src_pitch, size_t width,
+               size_t height, const std::string& what) {
+  const auto to = memory().use(dst, extent(dst_pitch, width, height), what + ": dst", true);
+  const auto from = memory().use(src, extent(src_pitch, width, height), what + ": src", false);
+  const nb::gil_scoped_release release;
+  to.touch();
+  from.touch();
+  if (width == 0) return;
+  for (size_t row = 0; row < height; ++row) {
+    std::memmove(to.data() + row * dst_pitch, from.data() + row * src_pitch, width);
+  }
+}
+
+void set(uintptr_t address, int value, size_t bytes, const std::string& what) {
+  const auto to = memory().use(address, bytes, what, true);
+  const nb::gil_scoped_release release;
+  to.touch();
+  if (bytes != 0) std::memset(to.data(), value, bytes);
+}
+
+void check_bytes(uintptr_t address, size_t bytes, const std::string& what, bool write) {
+  const auto use = memory().use(address, bytes, what, write);
+  const nb::gil_scoped_release release;
+  use.touch();
+}
+
+std::tuple<uintptr_t, size_t, std::string> find(uintptr_t address) {
+  auto found = memory().find(address);
+  return {found.base, found.bytes, std::move(found.state)};
+}
+
+MemoryKind kind_from(const std::string& name) {
+  for (const auto kind : {MemoryKind::kDevice, MemoryKind::kManaged, MemoryKind::kPinned}) {
+    if (name == name_of(kind)) return kind;
+  }
+  throw nb::value_error("kind must be 'device', 'managed' or 'pinned'");
+}
+
+}  // namespace
+
+void register_device_memory(nb::module_& m) {
+  auto part =
+      m.def_submodule("host_memory", "Memory of the CPU device, where pointers are checked.");
+  part.def(
+      "alloc",
+      [](size_t bytes, const std::string& kind) {
+        return memory().allocate(bytes, kind_from(kind));
+      },
+      "bytes"_a, "kind"_a = "device",
+      "The address of zeroed bytes (0 for none). Raises MemoryError when there are not so many.");
+  part.def(
+      "free",
+      [](uintptr_t address, bool pinned, const std::string& what) {
+        memory().release(address, pinned, what);
+      },
+      "address"_a, "pinned"_a = false, "what"_a = "free",
+      "Gives an allocation back. Raises InvalidArgument for what is no live allocation's address.");
+  part.def("copy", &copy, "dst"_a, "src"_a, "bytes"_a, "what"_a = "copy",
+           "Copies between checked addresses (device or host), without the GIL.");
+  part.def("copy_rows", &copy_rows, "dst"_a, "dst_pitch"_a, "src"_a, "src_pitch"_a, "width"_a,
+           "height"_a, "what"_a = "copy_rows", "Copies `height` rows of `width` bytes.");
+  part.def("set", &set, "address"_a, "value"_a, "bytes"_a, "what"_a = "set",
+           "Fills checked bytes with the low byte of `value`.");
+  part.def("check", &check_bytes, "address"_a, "bytes"_a, "what"_a, "write"_a = false,
+           "Raises InvalidArgument unless the bytes lie in a live allocation or in host memory.");
+  part.def("find", &find, "address"_a,
+           "(base, size, state): state is 'device', 'managed', 'pinned', 'freed', 'host' (mapped "
+           "memory of this process) or 'unknown'.");
+  part.def(
+      "live_count", [] { return memory().live_count(); }, "Allocations not yet freed.");
+  part.def(
+      "live_bytes", [] { return memory().live_bytes(); }, "Bytes not yet freed.");
+  part.def(
+      "total_bytes", [] { return memory().total_bytes(); }, "Bytes of the machine's memory.");
+}
+
+}  // namespace octile::python
