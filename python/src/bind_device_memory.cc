@@ -71,7 +71,7 @@ MemoryKind kind_from(const std::string& name) {
 
 }  // namespace
 
-void register_device_memory(nb::module_& m) {
+void bind_device_memory(nb::module_& m) {
   auto part =
       m.def_submodule("host_memory", "Memory of the CPU device, where pointers are checked.");
   part.def(
