@@ -1,0 +1,275 @@
+"""`OnnxParser`: an ONNX model becomes the layers of an INetworkDefinition.
+
+The native importer does the work; `adopt` takes its layers over one by one, so that a program can
+look at them, edit them and mark outputs as it does after TensorRT's parser. Layers that are the same
+in both become TensorRT's classes (`_adopt.py`), others stand as plain ILayer objects.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional, Sequence
+
+import numpy as np
+
+import octile
+
+from ._adopt import adopt
+from ._enums import ErrorCode, OnnxParserFlag, Severity
+from ._types import report, unsupported
+
+__all__ = ["OnnxParser", "ParserError", "SubGraphCollection"]
+
+
+class ParserError:
+    """Why a node could not be parsed."""
+
+    def __init__(self, code: Any, desc: str, node: int, name: str = "", operator: str = ""):
+        self._code, self._desc = code, desc
+        self._node, self._name, self._operator = node, name, operator
+
+    def code(self) -> Any:
+        """An ErrorCode of the parser."""
+        return self._code
+
+    def desc(self) -> str:
+        """The message."""
+        return self._desc
+
+    def file(self) -> str:
+        """Source file of the importer: Octile's messages name the place in the model instead."""
+        return "import.cc"
+
+    def line(self) -> int:
+        return 0
+
+    def func(self) -> str:
+        return "import_onnx"
+
+    def node(self) -> int:
+        """Index of the node in the model's graph; −1 where the error is of no one node."""
+        return self._node
+
+    def node_name(self) -> str:
+        return self._name
+
+    def node_operator(self) -> str:
+        return self._operator
+
+    def local_function_stack(self) -> list:
+        return []
+
+    def local_function_stack_size(self) -> int:
+        return 0
+
+    def __str__(self) -> str:
+        place = f"In node {self._node} with name: {self._name} and operator: {self._operator}"
+        return f"{place} ({self.func()}): {self._code.name}: {self._desc}"
+
+    __repr__ = __str__
+
+
+class SubGraphCollection(list):
+    """(node indices, supported) pairs, as supports_model gives them."""
+
+
+class OnnxParser:
+    """Parses ONNX models into `network`."""
+
+    def __init__(self, network: Any, logger: Any):
+        self._network, self.logger = network, logger
+        self._flags = 1 << int(OnnxParserFlag.NATIVE_INSTANCENORM)
+        self._errors: list = []
+        self._subgraphs = SubGraphCollection()
+        self._layers: dict = {}  # node name → its layers
+        self._config = None
+        self._model: Optional[bytes] = None
+        self._path = ""
+        self._initializers: dict = {}
+
+    # --- parsing ---
+    def parse(self, model: Any, path: str = "") -> bool:
+        """Parses a serialized model. `path`: the model's own file, beside which weights may lie."""
+        return self._parse(bytes(model), path or "")
+
+    def parse_from_file(self, model: str) -> bool:
+        """Parses a file; its external data is read from beside it."""
+        path = os.fspath(model)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
+        return self._parse(data, path)
+
+    def parse_with_weight_descriptors(self, model: Any) -> bool:
+        """As parse()."""
+        return self.parse(model)
+
+    def load_model_proto(self, model: Any, path: str = "") -> bool:
+        """Keeps a model for parse_model_proto(), so that initializers can be given in between."""
+        self._model, self._path, self._initializers = bytes(model), path or "", {}
+        return True
+
+    def load_initializer(self, name: str, data: int, size: int) -> bool:
+        """The bytes of an initializer of the kept model, from host memory."""
+        self._initializers[name] = octile._native.host_memory.read(int(data), int(size))
+        return True
+
+    def parse_model_proto(self) -> bool:
+        """Parses the kept model."""
+        if self._model is None:
+            return self._fail(ErrorCode.INVALID_GRAPH, "load_model_proto was not called")
+        return self._parse(self._model, self._path)
+
+    def _parse(self, data: bytes, path: str) -> bool:
+        self._errors.clear()
+        try:
+            nodes = octile.onnx_nodes(data)
+        except octile.Error as error:
+            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
+        self._subgraphs = subgraphs(nodes)
+        if not self._told_unsupported(nodes):
+            return False
+        try:
+            native = octile.import_onnx(
+                data,
+                log=self._log,
+                origin=path or "model",
+                folder=os.path.dirname(os.path.abspath(path)) if path else "",
+                initializers=self._initializers,
+            )
+            self._layers = adopt(self._network, native)
+        except octile.Error as error:
+            code = (
+                ErrorCode.UNSUPPORTED_NODE
+                if error.code == "unsupported"
+                else ErrorCode.INVALID_GRAPH
+            )
+            return self._fail(code, str(error), *node_of(str(error), nodes))
+        for index in range(self._network.num_outputs):
+            tensor = self._network.get_output(index)
+            if tensor.dtype.name == "INT64":
+                self._log("warning", f"Make sure output {tensor.name} has Int64 binding.")
+        return True
+
+    def _told_unsupported(self, nodes: Sequence[dict]) -> bool:
+        """Tells every node whose operator Octile lacks; True when there is none."""
+        for index, node in enumerate(nodes):
+            if node["supported"]:
+                continue
+            operator = ".".join(filter(None, (node["domain"], node["op_type"])))
+            self._fail(
+                ErrorCode.UNSUPPORTED_NODE,
+                f"Octile lacks the operator {operator}; replace it in the model, or cut the model "
+                "before it",
+                index,
+                node["name"],
+                node["op_type"],
+            )
+        return not self._errors
+
+    def _fail(self, code: Any, desc: str, node: int = -1, name: str = "", operator: str = "") -> bool:
+        error = ParserError(code, desc, node, name, operator)
+        self._errors.append(error)
+        message = str(error) if node >= 0 else f"{code.name}: {desc}"
+        self.logger.log(Severity.ERROR, f"ModelImporter: {message}")
+        return False
+
+    def _log(self, level: str, message: str) -> None:
+        severity = {
+            "debug": Severity.VERBOSE,
+            "info": Severity.INFO,
+            "warning": Severity.WARNING,
+        }.get(level, Severity.ERROR)
+        self.logger.log(severity, f"ModelImporter: {message}")
+
+    # --- asking ---
+    @property
+    def num_errors(self) -> int:
+        return len(self._errors)
+
+    def get_error(self, index: int) -> ParserError:
+        return self._errors[index]
+
+    def clear_errors(self) -> None:
+        self._errors.clear()
+
+    def supports_operator(self, op_name: str) -> bool:
+        return op_name in octile.supported_onnx_operators()
+
+    def supports_model(self, model: Any, path: str = "") -> tuple:
+        """(whether the whole model is supported, [(node indices, supported) …])."""
+        supported = self.supports_model_v2(model, path)
+        return supported, self._subgraphs
+
+    def supports_model_v2(self, model: Any, path: str = "") -> bool:
+        self._errors.clear()
+        try:
+            nodes = octile.onnx_nodes(bytes(model))
+        except octile.Error as error:
+            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
+        self._subgraphs = subgraphs(nodes)
+        return self._told_unsupported(nodes)
+
+    @property
+    def num_subgraphs(self) -> int:
+        return len(self._subgraphs)
+
+    def is_subgraph_supported(self, index: int) -> bool:
+        return self._subgraphs[index][1]
+
+    def get_subgraph_nodes(self, index: int) -> list:
+        return self._subgraphs[index][0]
+
+    def get_layer_output_tensor(self, name: str, i: int) -> Optional[Any]:
+        """Output `i` of the layer that the node `name` became; None where there is none."""
+        layer = self._layers.get(name)
+        return None if layer is None else layer.get_output(i)
+
+    def get_used_vc_plugin_libraries(self) -> list:
+        return []
+
+    # --- flags ---
+    @property
+    def flags(self) -> int:
+        return self._flags
+
+    @flags.setter
+    def flags(self, flags: int) -> None:
+        self._flags = int(flags)
+
+    def set_flag(self, flag: OnnxParserFlag) -> None:
+        if flag != OnnxParserFlag.NATIVE_INSTANCENORM:
+            raise unsupported(f"OnnxParserFlag.{flag.name}", "Octile has neither DLA nor plugins")
+        self._flags |= 1 << int(flag)
+
+    def clear_flag(self, flag: OnnxParserFlag) -> None:
+        self._flags &= ~(1 << int(flag))
+
+    def get_flag(self, flag: OnnxParserFlag) -> bool:
+        return bool(self._flags >> int(flag) & 1)
+
+    def set_builder_config(self, config: Any) -> bool:
+        self._config = config
+        return True
+
+
+def subgraphs(nodes: Sequence[dict]) -> SubGraphCollection:
+    """Runs of nodes that are all supported, or all not."""
+    runs = SubGraphCollection()
+    for index, node in enumerate(nodes):
+        if runs and runs[-1][1] == node["supported"]:
+            runs[-1][0].append(index)
+        else:
+            runs.append(([index], node["supported"]))
+    return runs
+
+
+def node_of(message: str, nodes: Sequence[dict]) -> tuple:
+    """(index, name, operator) of the node that a message of the importer names."""
+    for index, node in enumerate(nodes):
+        for name in (node["name"], node["outputs"][0] if node["outputs"] else ""):
+            if name and f"node '{name}' ({node['op_type']})" in message:
+                return index, node["name"], node["op_type"]
+    return -1, "", ""

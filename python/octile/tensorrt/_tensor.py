@@ -1,0 +1,352 @@
+"""`ITensor` and `ILayer`: what a network of TensorRT's API is made of.
+
+A layer's state is its `__dict__`; several objects may share it (`ILayer._view`), since programs
+turn a plain ILayer into its own class by assigning `__class__`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Optional, Sequence
+
+import numpy as np
+
+import octile
+
+from ._enums import DataType, LayerType, TensorFormat, TensorLocation
+from ._native_values import LOW, ApiError, dims
+from ._types import Dims, unsupported
+
+__all__ = ["ITensor", "ILayer"]
+
+
+class attribute:
+    """A property of a layer or tensor, kept in its state; setting it takes back what was emitted.
+
+    `convert` checks and converts what is set (TypeError or ValueError for what cannot be).
+    """
+
+    def __init__(self, convert: Optional[Callable] = None, default: Any = None, doc: str = ""):
+        self._convert, self._default, self.__doc__ = convert, default, doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name, self._key = name, "_a_" + name
+
+    def __get__(self, instance: Any, owner: Optional[type] = None) -> Any:
+        if instance is None:
+            return self
+        return instance.__dict__.get(self._key, self._default)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if self._convert is not None:
+            try:
+                value = self._convert(value)
+            except ApiError as error:
+                instance._network._error(f"{instance._where()}::set_{self._name}", error)
+                return
+        instance.__dict__[self._key] = value
+        instance._changed()
+
+
+class ITensor:
+    """A tensor of a network: a network input, or an output of a layer."""
+
+    def __init__(self, network: "NetworkBase", producer: Optional["ILayer"], index: int, name: str):
+        self._network, self._producer, self._index, self._name = network, producer, index, name
+        self._dtype: Optional[DataType] = None  # asked for; None: what the layer makes
+        self._input_shape: Optional[tuple] = None  # of network inputs
+        self._range: Optional[tuple] = None
+        self._dimension_names: dict = {}
+        self._location = TensorLocation.DEVICE
+        self._formats = 0x7FFFFFFF
+        self._broadcast = False
+
+    # --- what it is ---
+    @property
+    def name(self) -> str:
+        """Unique in its network; the key of calibration caches."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError("ITensor.name must be a string")
+        self._network._rename(self, name)
+
+    @property
+    def shape(self) -> Dims:
+        """Extents, −1 where they are not known before run time. Rank −1 after an error (logged)."""
+        found = self._network._emission.shape(self)
+        return Dims.invalid() if found is None else Dims(found)
+
+    @shape.setter
+    def shape(self, shape: Sequence[int]) -> None:
+        if not self.is_network_input:
+            self._network._error(
+                "ITensor::setDimensions", ApiError(f"'{self._name}' is no network input")
+            )
+            return
+        self._input_shape = dims(shape)
+        self._network._emission.reset()
+
+    @property
+    def dtype(self) -> DataType:
+        """The element type; of a layer's output what the layer makes, unless it was set."""
+        if self._dtype is not None:
+            return self._dtype
+        return self._network._emission.dtype(self)
+
+    @dtype.setter
+    def dtype(self, dtype: DataType) -> None:
+        if not isinstance(dtype, DataType):
+            raise TypeError("ITensor.dtype must be a DataType")
+        self._dtype = dtype
+        if self.is_network_input:
+            self._network._emission.reset()
+
+    @property
+    def is_network_input(self) -> bool:
+        return self._producer is None
+
+    @property
+    def is_network_output(self) -> bool:
+        return any(tensor is self for tensor in self._network._outputs)
+
+    @property
+    def is_shape_tensor(self) -> bool:
+        """Whether its values give extents: it is, or feeds, a shape argument of a layer."""
+        return self._network._is_shape_tensor(self)
+
+    @property
+    def is_execution_tensor(self) -> bool:
+        return True
+
+    # --- INT8 ---
+    def set_dynamic_range(self, min: float, max: float) -> bool:
+        """A range for INT8 that beats the calibrator's."""
+        low, high = float(min), float(max)
+        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+            return self._network._error(
+                "ITensor::setDynamicRange", ApiError(f"({low}, {high}) is no range"), False
+            )
+        self._range = (low, high)
+        return True
+
+    def reset_dynamic_range(self) -> None:
+        self._range = None
+
+    @property
+    def dynamic_range(self) -> Optional[tuple]:
+        """(min, max), or None when it was not set."""
+        return self._range
+
+    @dynamic_range.setter
+    def dynamic_range(self, value: Sequence[float]) -> None:
+        self.set_dynamic_range(*value)
+
+    def get_dynamic_range(self) -> Optional[tuple]:
+        return self._range
+
+    # --- what cannot change results on the CPU: kept and given back ---
+    @property
+    def location(self) -> TensorLocation:
+        return self._location
+
+    @location.setter
+    def location(self, location: TensorLocation) -> None:
+        self._location = TensorLocation(location)
+
+    @property
+    def allowed_formats(self) -> int:
+        return self._formats
+
+    @allowed_formats.setter
+    def allowed_formats(self, formats: int) -> None:
+        formats = int(formats)
+        if not formats & 1 << int(TensorFormat.LINEAR):
+            unsupported(
+                "ITensor.allowed_formats without TensorFormat.LINEAR", "bindings are row-major"
+            )
+        self._formats = formats
+
+    @property
+    def broadcast_across_batch(self) -> bool:
+        return self._broadcast
+
+    @broadcast_across_batch.setter
+    def broadcast_across_batch(self, value: bool) -> None:
+        self._broadcast = bool(value)
+
+    def set_dimension_name(self, index: int, name: str) -> None:
+        """Extents of inputs with one name are equal at run time."""
+        self._dimension_names[int(index)] = name
+
+    def get_dimension_name(self, index: int) -> Optional[str]:
+        return self._dimension_names.get(int(index))
+
+
+class ILayer:
+    """A layer of a network. `type` is its LayerType; subclasses may hide it, as TensorRT's do."""
+
+    _word = ""  # in the default name "(Unnamed Layer* 3) [word]"
+    _layer_type: LayerType
+    _outputs_count = 1
+    _shape_inputs: tuple = ()  # inputs whose values give extents
+
+    def __init__(self, network: "NetworkBase", inputs: Sequence[Optional[ITensor]]):
+        self._network = network
+        self._class = type(self)
+        self._inputs = list(inputs)
+        self._name = network._default_layer_name(self._word)
+        self._outputs = []
+        self._precision: Optional[DataType] = None
+        self._output_types: dict = {}
+        self._metadata = ""
+        self._set_output_count(self._outputs_count)
+
+    def _set_output_count(self, count: int) -> None:
+        for index in range(len(self._outputs), count):
+            self._outputs.append(
+                ITensor(self._network, self, index, output_name(self._name, index))
+            )
+        del self._outputs[count:]
+
+    # --- how it becomes native layers: for subclasses ---
+    def _emit(self, net: "octile.Network", inputs: list, name: str) -> list:
+        """Adds native layers for native `inputs` (None: left out); returns native outputs."""
+        raise NotImplementedError
+
+    def _output_dtype(self, index: int, native: DataType, inputs: Sequence[DataType]) -> DataType:
+        """The type that the output shows: float layers keep their inputs' HALF or BF16."""
+        if native != DataType.FLOAT:
+            return native
+        floats = [t for t in inputs if t == DataType.FLOAT or t in LOW]
+        if floats and all(t == floats[0] for t in floats):
+            return floats[0]
+        return native
+
+    def _changed(self) -> None:
+        self._network._emission.invalidate(self)
+
+    def _where(self) -> str:
+        return self._class.__name__
+
+    # --- asking ---
+    @property
+    def type(self) -> LayerType:
+        return self._class._layer_type
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError("ILayer.name must be a string")
+        self._name = name
+        self._changed()
+
+    @property
+    def metadata(self) -> str:
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, metadata: str) -> None:
+        self._metadata = str(metadata)
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self._inputs)
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self._outputs)
+
+    def get_input(self, index: int) -> Optional[ITensor]:
+        return self._inputs[index] if 0 <= index < len(self._inputs) else None
+
+    def get_output(self, index: int) -> Optional[ITensor]:
+        return self._outputs[index] if 0 <= index < len(self._outputs) else None
+
+    def set_input(self, index: int, tensor: ITensor) -> None:
+        """Another tensor for an input; one past the last adds an optional input."""
+        if tensor is not None and not isinstance(tensor, ITensor):
+            raise TypeError("set_input(): tensor must be an ITensor")
+        limit = self._most_inputs()
+        if not 0 <= index < limit:
+            self._network._error(
+                f"{self._where()}::setInput",
+                ApiError(f"layer '{self._name}' has no input {index} (at most {limit})"),
+            )
+            return
+        self._changed()
+        while len(self._inputs) <= index:
+            self._inputs.append(None)
+        self._inputs[index] = tensor
+
+    def _most_inputs(self) -> int:
+        return max(len(self._inputs), 1)
+
+    # --- precision ---
+    @property
+    def precision(self) -> DataType:
+        """What was asked for; float32 when nothing was."""
+        return DataType.FLOAT if self._precision is None else self._precision
+
+    @precision.setter
+    def precision(self, dtype: DataType) -> None:
+        if not isinstance(dtype, DataType):
+            raise TypeError("ILayer.precision must be a DataType")
+        self._precision = dtype
+
+    @property
+    def precision_is_set(self) -> bool:
+        return self._precision is not None
+
+    def reset_precision(self) -> None:
+        self._precision = None
+
+    def set_output_type(self, index: int, dtype: DataType) -> None:
+        """Another type for an output: an implicit Cast behind the layer."""
+        if not isinstance(dtype, DataType):
+            raise TypeError("set_output_type(): dtype must be a DataType")
+        if not 0 <= index < len(self._outputs):
+            self._network._error(
+                f"{self._where()}::setOutputType",
+                ApiError(f"layer '{self._name}' has no output {index}"),
+            )
+            return
+        self._output_types[index] = dtype
+        self._changed()
+
+    def get_output_type(self, index: int) -> DataType:
+        return self._outputs[index].dtype if 0 <= index < len(self._outputs) else DataType.FLOAT
+
+    def output_type_is_set(self, index: int) -> bool:
+        return index in self._output_types
+
+    def reset_output_type(self, index: int) -> None:
+        self._output_types.pop(index, None)
+        self._changed()
+
+    def _view(self) -> "ILayer":
+        """The same layer as a plain ILayer, as INetworkDefinition.get_layer gives it."""
+        view = ILayer.__new__(ILayer)
+        view.__dict__ = self.__dict__
+        return view
+
+
+def output_name(layer_name: str, index: int) -> str:
+    """TensorRT's default name of a layer's output, by which calibration caches know it."""
+    return f"{layer_name}_output" + ("" if index == 0 else f"_{index + 1}")
+
+
+def layer_type(word: str, kind: LayerType, outputs: int = 1, shape_inputs: Iterable[int] = ()):
+    """Class decorator: the layer's word in default names, its LayerType, its outputs."""
+
+    def decorate(cls: type) -> type:
+        cls._word, cls._layer_type, cls._outputs_count = word, kind, outputs
+        cls._shape_inputs = tuple(shape_inputs)
+        return cls
+
+    return decorate
