@@ -34,10 +34,10 @@ def from_native_dtype(dtype: np.dtype) -> DataType:
     """TensorRT's name of a native tensor's dtype."""
     if dtype == "bfloat16":
         return DataType.BF16
-    try:
-        return _FROM_NUMPY[np.dtype(dtype).name]
-    except KeyError:
-        unsupported(f"dtype {dtype}", "cast it to a type that TensorRT has") from None
+    found = _FROM_NUMPY.get(np.dtype(dtype).name)
+    if found is None:
+        unsupported(f"dtype {dtype}", "cast it to a type that TensorRT has")
+    return found
 
 
 _FROM_NUMPY = {
