@@ -74,13 +74,6 @@ def dtype_of(numpy_type: Any) -> DataType:
     return found
 
 
-def native_dtype(trt_type: DataType) -> str:
-    """The name by which the native `octile` calls `trt_type` ("float32", "bfloat16" …)."""
-    names = {DataType.BF16: "bfloat16", DataType.FP8: "float8_e4m3", DataType.INT4: "int4"}
-    names.update({DataType.FP4: "float4_e2m1", DataType.E8M0: "float8_e8m0"})
-    return names.get(trt_type) or np.dtype(_NUMPY[trt_type]).name
-
-
 class Severity(Enumeration, ordered=True):
     """How serious a log message is; smaller is worse."""
 

@@ -15,7 +15,7 @@ import octile
 from ._enums import ErrorCodeTRT, Severity
 
 
-class UnsupportedError(getattr(octile, "Unsupported", NotImplementedError)):
+class UnsupportedError(octile.Unsupported):
     """Octile has no counterpart for what was asked of its TensorRT API; the text names it."""
 
     __module__ = "octile.tensorrt"

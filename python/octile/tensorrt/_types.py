@@ -2,17 +2,19 @@
 
     from ._types import Dims, Weights, as_dims, report, unsupported
 
-Public names are in `__all__`; `as_dims`, `as_permutation`, `as_weights`, `report`, `error`, `emit`,
-`severity_of` and `unsupported` are for this package.
+Public names are in `__all__`; `Managed`, `Severity`, `dtype_of`, `as_dims`, `as_permutation`,
+`as_weights`, `report`, `error`, `emit`, `severity_of` and `unsupported` are for this package.
 """
 
 from __future__ import annotations
 
-from . import _dims, _enums, _interfaces, _logger, _plugins, _report, _weights
+from . import _dims, _enums, _functions, _interfaces, _logger, _plugins, _report, _weights
 from ._dims import *  # noqa: F403
 from ._dims import as_dims, as_permutation
 from ._enums import *  # noqa: F403
-from ._enums import Severity, dtype_of, native_dtype
+from ._enums import Severity, dtype_of
+from ._functions import *  # noqa: F403
+from ._functions import Managed
 from ._interfaces import *  # noqa: F403
 from ._logger import *  # noqa: F403
 from ._plugins import *  # noqa: F403
@@ -24,6 +26,7 @@ from ._weights import as_weights
 __all__ = [
     *_dims.__all__,
     *_enums.__all__,
+    *_functions.__all__,
     *_interfaces.__all__,
     *_logger.__all__,
     *_plugins.__all__,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._enums import DataType, dtype_of, nptype
+from ._functions import Managed
 
 
 class Weights:
@@ -101,7 +102,7 @@ def as_weights(value: Any, what: str = "weights") -> Weights:
     raise TypeError(f"{what} takes Weights or a NumPy array, not {type(value).__name__}")
 
 
-class IHostMemory(bytes):
+class IHostMemory(Managed, bytes):
     """Bytes that the builder made (an engine, a timing cache): write them to a file as they are."""
 
     __module__ = "octile.tensorrt"
