@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import octile.tensorrt as trt
-from octile.tensorrt._types import as_dims, as_permutation, as_weights
+from octile.tensorrt._types import as_dims, as_permutation, as_weights, native_values
 
 FIXED = {trt.Dims2: 2, trt.DimsHW: 2, trt.Dims3: 3, trt.Dims4: 4}
 
@@ -239,8 +239,18 @@ def test_weights_that_numpy_has_no_type_for():
     raw = np.array([0x3F80, 0x4000], np.uint16)  # 1.0 and 2.0 in bfloat16
     weights = trt.Weights(trt.bfloat16, raw.ctypes.data, 2)
     assert (weights.size, weights.nbytes) == (2, 4) and weights.numpy() is weights
-    assert weights.raw().tobytes() == raw.tobytes()
+    assert native_values(weights).tolist() == [1.0, 2.0] and native_values(weights).dtype == "f4"
     assert trt.Weights(trt.int4, raw.ctypes.data, 3).nbytes == 2
+    with pytest.raises(trt.UnsupportedError, match="Weights of DataType.INT4"):
+        native_values(trt.Weights(trt.int4, raw.ctypes.data, 3))
+
+
+def test_values_that_octile_computes_with():
+    half = native_values(trt.Weights(np.array([0.5, 65504], np.float16)))
+    assert half.dtype == np.float32 and half.tolist() == [0.5, 65504]
+    array = np.array([1, 2], np.int64)
+    assert np.shares_memory(native_values(trt.Weights(array)), array)
+    assert native_values(trt.Weights(trt.bfloat16)).shape == (0,)
 
 
 @pytest.mark.parametrize("bad", [[1.0, 2.0], 3, "x", None])

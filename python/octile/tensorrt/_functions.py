@@ -43,16 +43,9 @@ class NodeIndices(list):
     __module__ = "octile.tensorrt"
 
 
-class SubGraphCollection(list):
-    """Parts of an ONNX graph: pairs of node numbers and whether the part is supported."""
-
-    __module__ = "octile.tensorrt"
-
-
 __all__ = [
     "FallbackString",
     "NodeIndices",
-    "SubGraphCollection",
     "common_enter",
     "common_exit",
     "get_nv_onnx_parser_version",

@@ -3,7 +3,8 @@
     from ._types import Dims, Weights, as_dims, report, unsupported
 
 Public names are in `__all__`; `Managed`, `Severity`, `dtype_of`, `as_dims`, `as_permutation`,
-`as_weights`, `report`, `error`, `emit`, `severity_of` and `unsupported` are for this package.
+`as_weights`, `native_values`, `report`, `error`, `emit`, `severity_of` and `unsupported` are for
+this package.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ._plugins import *  # noqa: F403
 from ._report import UnsupportedName, emit, error, report, severity_of, unsupported
 from ._report import UnsupportedError
 from ._weights import *  # noqa: F403
-from ._weights import as_weights
+from ._weights import as_weights, native_values
 
 __all__ = [
     *_dims.__all__,

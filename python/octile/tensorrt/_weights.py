@@ -13,6 +13,7 @@ import numpy as np
 
 from ._enums import DataType, dtype_of, nptype
 from ._functions import Managed
+from ._report import unsupported
 
 
 class Weights:
@@ -83,10 +84,6 @@ class Weights:
         """The values as a flat array (a view); these Weights where NumPy has no such type."""
         return self._data if self._readable() else self
 
-    def raw(self) -> np.ndarray:
-        """The values as a flat array; as bytes (uint8) where NumPy has no such type."""
-        return self._data if self._readable() else self._data.view(np.uint8)
-
     def __len__(self) -> int:
         return self._count
 
@@ -100,6 +97,19 @@ def as_weights(value: Any, what: str = "weights") -> Weights:
     if isinstance(value, np.ndarray):
         return Weights(value)
     raise TypeError(f"{what} takes Weights or a NumPy array, not {type(value).__name__}")
+
+
+def native_values(weights: Weights) -> np.ndarray:
+    """The values as a flat array, as Octile computes with them: float32 for HALF and BF16.
+
+    Other types stay what they are; UnsupportedError for FP8, INT4, FP4 and E8M0.
+    """
+    if weights.dtype == DataType.BF16:
+        bits = weights._data.view(np.uint16).astype(np.uint32)
+        return (bits << 16).view(np.float32)
+    if not weights._readable():
+        unsupported(f"Weights of {weights.dtype}", "hand them in as FLOAT or INT8")
+    return weights._data.astype(np.float32) if weights.dtype == DataType.HALF else weights._data
 
 
 class IHostMemory(Managed, bytes):
