@@ -200,6 +200,12 @@ def test_dropped_names_collide_with_no_present_one(kind):
         assert int(member) < 32 or "Flag" not in kind  # a bit of a mask of 32
 
 
+def test_the_table_of_pybind11():
+    entries = getattr(trt.BuilderFlag, "__entries")
+    assert list(entries) == list(trt.BuilderFlag.__members__)
+    assert entries["INT8"][0] is trt.BuilderFlag.INT8
+
+
 def test_old_class_names_are_aliases():
     assert trt.ResizeMode is trt.InterpolationMode and trt.SliceMode is trt.SampleMode
     assert trt.SampleMode.DEFAULT is trt.SampleMode.STRICT_BOUNDS

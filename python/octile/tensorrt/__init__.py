@@ -28,7 +28,6 @@ tensorrt = sys.modules[__name__]
 sys.modules[f"{__name__}.tensorrt"] = tensorrt
 
 # What TensorRT's module has besides, and what to do instead.
-_PLUGIN = "write what the plugin computes with layers of the network, or compute it outside of it"
 _OLD_PARSER = "export the model to ONNX and read it with OnnxParser"
 _ABSENT = {
     "CaffeParser": _OLD_PARSER,
@@ -39,16 +38,6 @@ _ABSENT = {
     "ICaffePluginFactoryV2": _OLD_PARSER,
     "UffInputOrder": _OLD_PARSER,
     "UffParser": _OLD_PARSER,
-    "DimsExprs": _PLUGIN,
-    "DynamicPluginTensorDesc": _PLUGIN,
-    "IDimensionExpr": _PLUGIN,
-    "IExprBuilder": _PLUGIN,
-    "IPluginResourceContext": _PLUGIN,
-    "ISymExpr": _PLUGIN,
-    "ISymExprs": _PLUGIN,
-    "KernelLaunchParams": _PLUGIN,
-    "PluginFieldCollection_": _PLUGIN,
-    "PluginTensorDesc": _PLUGIN,
 }
 
 

@@ -47,6 +47,8 @@ class Enumeration(metaclass=_EnumerationType):
         if module:
             cls.__module__ = "octile.tensorrt"
         cls.__members__ = {name: made[name] for name in members}
+        # pybind11's own table: name -> (member, its docstring).
+        setattr(cls, "__entries", {name: (made[name], None) for name in members})
 
     @classmethod
     def _make(cls, value: int, name: str) -> Enumeration:

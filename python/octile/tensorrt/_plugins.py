@@ -149,7 +149,33 @@ IPluginCreator = _base("IPluginCreator", IPluginCreatorInterface)
 IPluginCreatorV3One = _base("IPluginCreatorV3One", IPluginCreatorInterface)
 IPluginCreatorV3Quick = _base("IPluginCreatorV3Quick", IPluginCreatorInterface)
 
+
+def _type(name: str) -> Any:
+    """A type that plugins name in their signatures; making one raises UnsupportedError."""
+
+    def refuse(self: Any, *arguments: Any, **named: Any) -> None:
+        unsupported(f"{name} (plugins)", ADVICE)
+
+    text = "What TensorRT hands to plugins; making one raises UnsupportedError."
+    return type(name, (), {"__doc__": text, "__module__": "octile.tensorrt", "__init__": refuse})
+
+
+DimsExprs = _type("DimsExprs")
+DynamicPluginTensorDesc = _type("DynamicPluginTensorDesc")
+IDimensionExpr = _type("IDimensionExpr")
+IExprBuilder = _type("IExprBuilder")
+IPluginResourceContext = _type("IPluginResourceContext")
+ISymExpr = _type("ISymExpr")
+ISymExprs = _type("ISymExprs")
+KernelLaunchParams = _type("KernelLaunchParams")
+PluginFieldCollection_ = _type("PluginFieldCollection_")
+PluginTensorDesc = _type("PluginTensorDesc")
+
 __all__ = [
+    "DimsExprs",
+    "DynamicPluginTensorDesc",
+    "IDimensionExpr",
+    "IExprBuilder",
     "IPluginCapability",
     "IPluginCreator",
     "IPluginCreatorInterface",
@@ -157,6 +183,7 @@ __all__ = [
     "IPluginCreatorV3Quick",
     "IPluginRegistry",
     "IPluginResource",
+    "IPluginResourceContext",
     "IPluginV2",
     "IPluginV2DynamicExt",
     "IPluginV2DynamicExtBase",
@@ -170,8 +197,13 @@ __all__ = [
     "IPluginV3QuickBuild",
     "IPluginV3QuickCore",
     "IPluginV3QuickRuntime",
+    "ISymExpr",
+    "ISymExprs",
+    "KernelLaunchParams",
     "PluginField",
     "PluginFieldCollection",
+    "PluginFieldCollection_",
+    "PluginTensorDesc",
     "get_builder_plugin_registry",
     "get_plugin_registry",
     "init_libnvinfer_plugins",
