@@ -38,6 +38,12 @@ cudaStreamLegacy = 1
 cudaStreamPerThread = 2
 
 
+def new_number() -> int:
+    """A number for a handle: none before had it."""
+    with _lock:
+        return next(_numbers)
+
+
 def cpu_name() -> str:
     """The model name that the operating system reports."""
     try:
@@ -65,7 +71,8 @@ def cudaDeviceReset() -> tuple[cudaError_t]:
     return (_SUCCESS,)
 
 
-def _device(what: str, device: Any) -> cudaError_t:
+def check_device(what: str, device: Any) -> cudaError_t:
+    """cudaSuccess for device 0, else the error that was reported."""
     if int(device) == 0:
         return _SUCCESS
     text = f"{what}: no device {int(device)}; the CPU is the only one, 0"
@@ -74,7 +81,7 @@ def _device(what: str, device: Any) -> cudaError_t:
 
 def cudaSetDevice(device: int) -> tuple[cudaError_t]:
     """Accepts device 0, the CPU."""
-    return (_device("cudaSetDevice", device),)
+    return (check_device("cudaSetDevice", device),)
 
 
 def cudaGetDevice() -> tuple[cudaError_t, int]:
@@ -89,7 +96,7 @@ def cudaGetDeviceCount() -> tuple[cudaError_t, int]:
 
 def cudaGetDeviceProperties(device: int) -> tuple[cudaError_t, cudaDeviceProp | None]:
     """(error, cudaDeviceProp). `name` is bytes; `major` and `minor` are 0: a CPU has no SM."""
-    error = _device("cudaGetDeviceProperties", device)
+    error = check_device("cudaGetDeviceProperties", device)
     if error != _SUCCESS:
         return error, None
     properties = cudaDeviceProp(
@@ -121,7 +128,7 @@ _ATTRIBUTE_ONE = (
 
 def cudaDeviceGetAttribute(attr: cudaDeviceAttr, device: int) -> tuple[cudaError_t, int | None]:
     """(error, value); what has no meaning for a CPU is 0, the compute capability too."""
-    error = _device("cudaDeviceGetAttribute", device)
+    error = check_device("cudaDeviceGetAttribute", device)
     if error != _SUCCESS:
         return error, None
     try:
@@ -193,9 +200,8 @@ def cudaStreamCreateWithFlags(flags: int) -> tuple[cudaError_t, cudaStream_t]:
 
 def cudaStreamCreateWithPriority(flags: int, priority: int) -> tuple[cudaError_t, cudaStream_t]:
     """(error, stream); the priority is kept, and 0 is the only one (as CUDA clamps to its range)."""
-    with _lock:
-        number = next(_numbers)
-        _streams[number] = (int(flags), 0)
+    number = new_number()
+    _streams[number] = (int(flags), 0)
     return _SUCCESS, cudaStream_t(number)
 
 
@@ -256,9 +262,8 @@ def cudaEventCreate() -> tuple[cudaError_t, cudaEvent_t]:
 
 def cudaEventCreateWithFlags(flags: int) -> tuple[cudaError_t, cudaEvent_t]:
     """(error, event); cudaEventDisableTiming forbids cudaEventElapsedTime."""
-    with _lock:
-        number = next(_numbers)
-        _events[number] = [int(flags), None]
+    number = new_number()
+    _events[number] = [int(flags), None]
     return _SUCCESS, cudaEvent_t(number)
 
 

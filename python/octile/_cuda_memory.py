@@ -15,7 +15,8 @@ _registered: dict[int, int] = {}  # cudaHostRegister: first address -> bytes
 _lock = threading.Lock()
 
 
-def _allocate(what: str, nbytes: Any, kind: str) -> tuple[cudaError_t, int | None]:
+def allocate(what: str, nbytes: Any, kind: str) -> tuple[cudaError_t, int | None]:
+    """(error, address) of an allocation of host_memory's kind."""
     count = size_t(nbytes)
     try:
         return cudaError_t.cudaSuccess, host_memory.alloc(count, kind)
@@ -27,84 +28,99 @@ def _allocate(what: str, nbytes: Any, kind: str) -> tuple[cudaError_t, int | Non
 
 def cudaMalloc(size: Any) -> tuple[cudaError_t, int | None]:
     """(error, address of `size` zeroed bytes); 0 bytes give address 0."""
-    return _allocate("cudaMalloc", size, "device")
+    return allocate("cudaMalloc", size, "device")
 
 
 def cudaMallocAsync(size: Any, hStream: Any) -> tuple[cudaError_t, int | None]:
     """cudaMalloc: work on a stream is done at once."""
-    return _allocate("cudaMallocAsync", size, "device")
+    return allocate("cudaMallocAsync", size, "device")
 
 
 def cudaMallocManaged(size: Any, flags: int = 1) -> tuple[cudaError_t, int | None]:
     """cudaMalloc; every address of the CPU device is one of the host too."""
-    return _allocate("cudaMallocManaged", size, "managed")
+    return allocate("cudaMallocManaged", size, "managed")
 
 
 def cudaMallocHost(size: Any) -> tuple[cudaError_t, int | None]:
     """(error, address of host memory), freed by cudaFreeHost."""
-    return _allocate("cudaMallocHost", size, "pinned")
+    return allocate("cudaMallocHost", size, "pinned")
 
 
 def cudaHostAlloc(size: Any, flags: int = 0) -> tuple[cudaError_t, int | None]:
     """cudaMallocHost; the flags speak of page tables and caches that a CPU shares anyway."""
-    return _allocate("cudaHostAlloc", size, "pinned")
+    return allocate("cudaHostAlloc", size, "pinned")
 
 
 def cudaMallocPitch(width: Any, height: Any) -> tuple[cudaError_t, int | None, int | None]:
     """(error, address, bytes from row to row) for `height` rows of `width` bytes."""
     pitch = -(-size_t(width) // _PITCH) * _PITCH
-    error, result = _allocate("cudaMallocPitch", pitch * size_t(height), "device")
+    error, result = allocate("cudaMallocPitch", pitch * size_t(height), "device")
     return error, result, None if result is None else pitch
+
+
+def release(what: str, pointer: Any, pinned: bool) -> tuple[cudaError_t]:
+    """Frees an allocation; 0 is ignored."""
+    where = address(pointer)
+    return attempt(what, lambda: host_memory.free(where, pinned, what))[:1]
 
 
 def cudaFree(devPtr: Any) -> tuple[cudaError_t]:
     """Frees what cudaMalloc… gave; 0 is ignored."""
-    where = address(devPtr)
-    return attempt("cudaFree", lambda: host_memory.free(where, False, "cudaFree"))[:1]
+    return release("cudaFree", devPtr, False)
 
 
 def cudaFreeAsync(devPtr: Any, hStream: Any) -> tuple[cudaError_t]:
     """cudaFree: work on a stream is done at once."""
-    where = address(devPtr)
-    return attempt("cudaFreeAsync", lambda: host_memory.free(where, False, "cudaFreeAsync"))[:1]
+    return release("cudaFreeAsync", devPtr, False)
 
 
 def cudaFreeHost(ptr: Any) -> tuple[cudaError_t]:
     """Frees what cudaMallocHost or cudaHostAlloc gave; 0 is ignored."""
-    where = address(ptr)
-    return attempt("cudaFreeHost", lambda: host_memory.free(where, True, "cudaFreeHost"))[:1]
+    return release("cudaFreeHost", ptr, True)
 
 
-def _bad_kind(what: str, kind: Any) -> cudaError_t | None:
-    if int(kind) in list(cudaMemcpyKind):
-        return None
-    return fail(cudaError_t.cudaErrorInvalidMemcpyDirection, f"{what}: no cudaMemcpyKind {kind}")
+_NAMED_HOST = {0: ("dst", "src"), 1: ("src",), 2: ("dst",)}  # by cudaMemcpyKind
 
 
-def _copy(what: str, dst: Any, src: Any, count: Any, kind: Any) -> tuple[cudaError_t]:
+def _bad_kind(what: str, kind: Any, dst: int, src: int) -> cudaError_t | None:
+    """The error of a direction that is none, or that says host of what cudaMalloc gave."""
+    number = int(kind)
+    if not 0 <= number < len(cudaMemcpyKind):
+        return fail(cudaError_t.cudaErrorInvalidMemcpyDirection, f"{what}: no cudaMemcpyKind {kind}")
+    for side in _NAMED_HOST.get(number, ()):
+        where = dst if side == "dst" else src
+        if host_memory.find(where)[2] == "device":
+            text = f"{what}: {cudaMemcpyKind(number).name}, but {side} {where:#x} is device memory"
+            return fail(cudaError_t.cudaErrorInvalidValue, text)
+    return None
+
+
+def copy(what: str, dst: Any, src: Any, count: Any, kind: Any) -> tuple[cudaError_t]:
+    """Copies bytes between checked addresses."""
     to, of, nbytes = address(dst), address(src), size_t(count)
-    bad = _bad_kind(what, kind)
+    bad = _bad_kind(what, kind, to, of)
     if bad is not None:
         return (bad,)
     return attempt(what, lambda: host_memory.copy(to, of, nbytes, what))[:1]
 
 
 def cudaMemcpy(dst: Any, src: Any, count: Any, kind: Any) -> tuple[cudaError_t]:
-    """Copies `count` bytes. `kind` must be one, and is not held against the addresses."""
-    return _copy("cudaMemcpy", dst, src, count, kind)
+    """Copies `count` bytes. Host memory may stand on the device's side, not the reverse."""
+    return copy("cudaMemcpy", dst, src, count, kind)
 
 
 def cudaMemcpyAsync(dst: Any, src: Any, count: Any, kind: Any, stream: Any) -> tuple[cudaError_t]:
     """cudaMemcpy: work on a stream is done at once."""
-    return _copy("cudaMemcpyAsync", dst, src, count, kind)
+    return copy("cudaMemcpyAsync", dst, src, count, kind)
 
 
-def _copy_2d(
+def copy_2d(
     what: str, dst: Any, dpitch: Any, src: Any, spitch: Any, width: Any, height: Any, kind: Any
 ) -> tuple[cudaError_t]:
+    """Copies rows between checked addresses."""
     to, of = address(dst), address(src)
     columns, rows, to_pitch, of_pitch = size_t(width), size_t(height), size_t(dpitch), size_t(spitch)
-    bad = _bad_kind(what, kind)
+    bad = _bad_kind(what, kind, to, of)
     if bad is not None:
         return (bad,)
     if columns > min(to_pitch, of_pitch):
@@ -119,29 +135,30 @@ def cudaMemcpy2D(
     dst: Any, dpitch: Any, src: Any, spitch: Any, width: Any, height: Any, kind: Any
 ) -> tuple[cudaError_t]:
     """Copies `height` rows of `width` bytes that start each pitch."""
-    return _copy_2d("cudaMemcpy2D", dst, dpitch, src, spitch, width, height, kind)
+    return copy_2d("cudaMemcpy2D", dst, dpitch, src, spitch, width, height, kind)
 
 
 def cudaMemcpy2DAsync(
     dst: Any, dpitch: Any, src: Any, spitch: Any, width: Any, height: Any, kind: Any, stream: Any
 ) -> tuple[cudaError_t]:
     """cudaMemcpy2D: work on a stream is done at once."""
-    return _copy_2d("cudaMemcpy2DAsync", dst, dpitch, src, spitch, width, height, kind)
+    return copy_2d("cudaMemcpy2DAsync", dst, dpitch, src, spitch, width, height, kind)
 
 
-def _set(what: str, where: Any, value: int, count: Any) -> tuple[cudaError_t]:
+def fill(what: str, where: Any, value: int, count: Any) -> tuple[cudaError_t]:
+    """Sets every byte of a range."""
     to, nbytes = address(where), size_t(count)
     return attempt(what, lambda: host_memory.set(to, int(value) & 255, nbytes, what))[:1]
 
 
 def cudaMemset(devPtr: Any, value: int, count: Any) -> tuple[cudaError_t]:
     """Fills `count` bytes with the low byte of `value`."""
-    return _set("cudaMemset", devPtr, value, count)
+    return fill("cudaMemset", devPtr, value, count)
 
 
 def cudaMemsetAsync(devPtr: Any, value: int, count: Any, stream: Any) -> tuple[cudaError_t]:
     """cudaMemset: work on a stream is done at once."""
-    return _set("cudaMemsetAsync", devPtr, value, count)
+    return fill("cudaMemsetAsync", devPtr, value, count)
 
 
 def cudaMemGetInfo() -> tuple[cudaError_t, int, int]:

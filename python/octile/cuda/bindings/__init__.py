@@ -1,0 +1,1 @@
+"""Counterparts of cuda.bindings: `runtime` and `driver`."""

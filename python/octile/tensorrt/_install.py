@@ -1,0 +1,5 @@
+"""octile.tensorrt.install()."""
+
+from octile._aliases import install
+
+__all__ = ["install"]
