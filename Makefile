@@ -6,20 +6,31 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-all conformance fuzz asan tsan lint format reproduce \
-  bench-calibration accuracy check-install install uninstall clean
+.PHONY: help deps python-venv build demo demo-python wheel test test-all conformance fuzz asan tsan \
+  lint format reproduce bench-calibration accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 deps: ## Install missing packages (Debian 12, Ubuntu 24.04)
-	@tools/install_dependencies.sh demo
+	@tools/install_dependencies.sh demo python
+
+# Without PyPI the Python module is left out, and `make test` tells its tests as skipped; on CI that
+# is a failure.
+python-venv: deps
+	@tools/python_venv.sh || { [ "$$CI" != true ] && echo "the Python module is left out"; }
+
+# The release build has the Python module where its environment could be made.
+PYTHON_READY = $(wildcard build/python-venv/ready)
+PYTHON_FLAGS = $(if $(PYTHON_READY),-DOCTILE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/build/python-venv/bin/python3)
+build/release/build.ninja: $(PYTHON_READY)
 
 build/%/build.ninja: CMakePresets.json
 	@echo "configuring build/$*"
-	@cmake --preset $* >build/$*.configure.log 2>&1 || (cat build/$*.configure.log; exit 1)
+	@cmake --preset $* $(if $(filter release,$*),$(PYTHON_FLAGS)) >build/$*.configure.log 2>&1 || \
+	  (cat build/$*.configure.log; exit 1)
 
-build: deps ## Build everything: build/release/octile, libraries, tests, examples
+build: deps python-venv ## Build everything: build/release/octile, libraries, tests, examples
 	@mkdir -p build
 	@$(MAKE) --no-print-directory build/release/build.ninja
 	@cmake --build build/release -j $(JOBS)
@@ -30,6 +41,23 @@ demo: deps ## Train-free demo on Fashion-MNIST: float against INT8, every scheme
 	@cmake --build build/release -j $(JOBS) --target octile_cli octile_mnist_demo
 	@build/release/examples/mnist/octile_mnist_demo --out build/demo --weights examples/mnist/para.npz \
 	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
+
+demo-python: deps ## `pip install .` into build/python-venv and ten lines of Python: float against INT8
+	@tools/python_venv.sh
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@echo "installing octile into build/python-venv"
+	@build/python-venv/bin/pip install -q . $(SHARED_BUILD)
+	@build/python-venv/bin/python3 examples/python/quickstart.py --out build/demo \
+	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
+
+# pip compiles in build/release instead of a build of its own: what is compiled is not compiled again.
+SHARED_BUILD = --no-build-isolation --config-settings=build-dir=build/release \
+  --config-settings=cmake.define.OCTILE_TESTS=ON --config-settings=cmake.define.OCTILE_EXAMPLES=ON
+
+wheel: deps ## A manylinux wheel with everything in it: build/wheels; checked in a fresh environment
+	@tools/python_venv.sh
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@tools/make_wheel.sh $(SHARED_BUILD)
 
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
@@ -58,13 +86,15 @@ tsan: deps ## The fast tests under the thread sanitizer
 	@cmake --build build/tsan -j $(JOBS)
 	@tools/run_tests.py build/tsan
 
-lint: ## clang-format, clang-tidy, include rule
+lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 	@tools/install_dependencies.sh lint
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@tools/lint.sh
 
-format: ## Rewrite the sources with clang-format
+format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+	@build/python-venv/bin/ruff format -q python examples/python
+	@build/python-venv/bin/ruff check -q --fix-only python examples/python
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh

@@ -2,7 +2,7 @@
 # Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
 # Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
 #
-#   tools/install_dependencies.sh [demo|bench|lint|fuzz …]      extra groups of packages
+#   tools/install_dependencies.sh [demo|python|seed|bench|lint|fuzz …]   extra groups of packages
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config
@@ -13,10 +13,12 @@ packages=(build-essential cmake ninja-build pkg-config
 for group in "$@"; do
   case $group in
     demo) packages+=(dataset-fashion-mnist) ;;
+    python) packages+=(python3-venv python3-dev) ;;
+    seed) packages+=(python3-torch python3-opencv) ;;  # too large to come unasked
     bench) packages+=(python3-venv) ;;
     lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
-    *) echo "unknown group '$group': use demo, bench, lint or fuzz" >&2; exit 2 ;;
+    *) echo "unknown group '$group': use demo, python, seed, bench, lint or fuzz" >&2; exit 2 ;;
   esac
 done
 
@@ -31,11 +33,12 @@ for package in "${packages[@]}"; do
 done
 # Tools that came by other ways than packages serve as well.
 have() { command -v "$1" >/dev/null; }
+has_venv() { "$1" -m venv --help >/dev/null 2>&1 && "$1" -m ensurepip --version >/dev/null 2>&1; }
 keep=()
 for package in ${missing[@]+"${missing[@]}"}; do
   case $package in
     python3) have python3 ;;
-    python3-venv) python3 -m venv --help >/dev/null 2>&1 && python3 -m ensurepip --version >/dev/null 2>&1 ;;
+    python3-venv) has_venv python3 && { [ ! -x /usr/bin/python3 ] || has_venv /usr/bin/python3; } ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     clang-format-14) have clang-format ;;
     clang-tidy-14) have clang-tidy ;;
