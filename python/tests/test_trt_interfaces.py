@@ -3,10 +3,9 @@
 import importlib
 import re
 
-import pytest
-
 import octile
 import octile.tensorrt as trt
+import pytest
 from octile.tensorrt._types import emit, error, report, severity_of, unsupported
 
 LINE = r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[TRT\] \[%s\] %s\n"
@@ -280,11 +279,11 @@ def test_names_without_counterpart_say_so(name):
 
 def test_other_names_are_plain_attribute_errors():
     with pytest.raises(AttributeError, match="no attribute 'NoSuchThing'") as told:
-        trt.NoSuchThing
+        _ = trt.NoSuchThing
     assert not isinstance(told.value, trt.UnsupportedError)
 
 
 def test_python_plugins_say_so():
     plugin = importlib.import_module("octile.tensorrt.plugin")
     with pytest.raises(trt.UnsupportedError, match="tensorrt.plugin.register"):
-        plugin.register
+        _ = plugin.register

@@ -6,9 +6,8 @@ import pickle
 import weakref
 
 import numpy as np
-import pytest
-
 import octile.tensorrt as trt
+import pytest
 from octile.tensorrt._types import as_dims, as_permutation, as_weights, native_values
 
 FIXED = {trt.Dims2: 2, trt.DimsHW: 2, trt.Dims3: 3, trt.Dims4: 4}
@@ -140,7 +139,7 @@ def test_as_dims_names_what_was_asked_for():
 
 
 def test_volume():
-    assert trt.volume([2, 3, 4]) == trt.volume((x for x in (2, 3, 4))) == 24
+    assert trt.volume([2, 3, 4]) == trt.volume(x for x in (2, 3, 4)) == 24
     assert trt.volume(()) == 1 and trt.volume((-1, 3)) == -3
 
 

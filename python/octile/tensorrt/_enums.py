@@ -187,6 +187,7 @@ class AllocatorFlag(Enumeration, ordered=True):
 
     RESIZABLE = 0
 
+
 float32 = DataType.FLOAT
 float16 = DataType.HALF
 bfloat16 = DataType.BF16

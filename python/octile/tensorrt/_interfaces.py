@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._enums import DataType, SeekPosition, TensorLocation
 from ._dims import Dims
+from ._enums import DataType, SeekPosition, TensorLocation
 from ._logger import IVersionedInterface, abstract
 
 

@@ -27,7 +27,7 @@ class UnsupportedName(UnsupportedError, AttributeError):
 
 
 def unsupported(what: str, advice: str = "") -> NoReturn:
-    """Raises UnsupportedError for `what` ("INetworkDefinition.add_loop") with what to do instead."""
+    """Raises UnsupportedError for `what` ("INetworkDefinition.add_loop") and what to do."""
     text = f"{what} has no counterpart in Octile"
     raise UnsupportedError(f"{text}: {advice}" if advice else text)
 

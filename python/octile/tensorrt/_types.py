@@ -7,21 +7,30 @@ Public names are in `__all__`; `Managed`, `Severity`, `dtype_of`, `as_dims`, `as
 this package.
 """
 
+# ruff: noqa: F401, F403
+
 from __future__ import annotations
 
 from . import _dims, _enums, _functions, _interfaces, _logger, _plugins, _report, _weights
-from ._dims import *  # noqa: F403
+from ._dims import *
 from ._dims import as_dims, as_permutation
-from ._enums import *  # noqa: F403
+from ._enums import *
 from ._enums import Severity, dtype_of
-from ._functions import *  # noqa: F403
+from ._functions import *
 from ._functions import Managed
-from ._interfaces import *  # noqa: F403
-from ._logger import *  # noqa: F403
-from ._plugins import *  # noqa: F403
-from ._report import UnsupportedName, emit, error, report, severity_of, unsupported
-from ._report import UnsupportedError
-from ._weights import *  # noqa: F403
+from ._interfaces import *
+from ._logger import *
+from ._plugins import *
+from ._report import (
+    UnsupportedError,
+    UnsupportedName,
+    emit,
+    error,
+    report,
+    severity_of,
+    unsupported,
+)
+from ._weights import *
 from ._weights import as_weights, native_values
 
 __all__ = [
