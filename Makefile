@@ -93,8 +93,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples/python
-	@build/python-venv/bin/ruff check -q --fix-only python examples/python
+	@build/python-venv/bin/ruff format -q python examples
+	@build/python-venv/bin/ruff check -q --fix-only python examples
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh

@@ -1,18 +1,29 @@
 #!/usr/bin/env bash
-# clang-format and clang-tidy over the project's sources, and the include rule.
+# clang-format and clang-tidy over the project's sources, ruff over its Python, and the include rule.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 format=$(command -v clang-format-14 || command -v clang-format)
 tidy=$(command -v clang-tidy-14 || command -v clang-tidy)
 mapfile -t sources < <(git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'cli/*.h' 'cli/*.cc' \
-  'examples/*.h' 'examples/*.cc' 'tests/*.h' 'tests/*.cc' 'benchmarks/*.cc')
+  'examples/*.h' 'examples/*.cc' 'tests/*.h' 'tests/*.cc' 'benchmarks/*.cc' \
+  'python/src/*.h' 'python/src/*.cc')
 echo "clang-format: ${#sources[@]} files"
 "$format" --dry-run -Werror "${sources[@]}"
 python3 tools/check_includes.py
 python3 tools/check_includes.py --self-test
+ruff=build/python-venv/bin/ruff
+if [ -x "$ruff" ]; then
+  "$ruff" format --check -q python examples
+  "$ruff" check -q python examples
+  python3 -m compileall -q python examples tools benchmarks
+  echo "ruff: $(git ls-files python examples | grep -c '\.py$') files"
+else
+  echo "ruff: left out, build/python-venv is missing"
+fi
 # The plan's generated header must be there before tidy reads the sources that use it.
 cmake --build build/release --target octile_room_plan >/dev/null
-mapfile -t units < <(git ls-files 'src/*.cc' 'cli/*.cc' 'examples/*.cc' | grep -vE '_(avx2|avxvnni|avx512vnni)\.cc$')
+mapfile -t units < <(git ls-files 'src/*.cc' 'cli/*.cc' 'examples/*.cc' \
+  'python/src/*.cc' | grep -vE '_(avx2|avxvnni|avx512vnni)\.cc$')
 echo "clang-tidy: ${#units[@]} files"
 printf '%s\0' "${units[@]}" | xargs -0 -n 4 -P "$(nproc)" "$tidy" -p build/release --quiet \
   --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE 'warnings? generated|Suppressed|Use -header-filter' >&2)

@@ -5,6 +5,7 @@
 
 Sanitizer builds get the runtime options that make their findings fatal. Exits with 1 on a failure.
 """
+import collections
 import os
 import re
 import subprocess
@@ -50,6 +51,44 @@ def skip_reason(output):
     return " ".join(match.group(1).split()) if match else "no reason given"
 
 
+def cached(build, name):
+    """A variable of the build directory's CMake cache, "" where it is not set."""
+    match = re.search(rf"^{name}:\w+=(.*)$", (build / "CMakeCache.txt").read_text(), re.M)
+    return match.group(1) if match else ""
+
+
+def python_tests(build):
+    """python/tests against the module of this build; (passed, failed, skipped)."""
+    if "tsan" in build.name or "asan" in build.name:
+        return 0, 0, 0  # the sanitizers' builds have no Python module
+    if cached(build, "OCTILE_PYTHON") != "ON":
+        print("skipped: python/tests: built without the Python module (tools/python_venv.sh says why)")
+        return 0, 0, 1
+    report = build / "pytest.xml"
+    report.unlink(missing_ok=True)
+    env = dict(environment(build), PYTHONPATH=str((build / "python").resolve()))
+    code = subprocess.run(
+        [cached(build, "Python_EXECUTABLE"), "-m", "pytest", "python/tests", "-q", "--no-header",
+         "--tb=short", "-o", "addopts=", "-p", "no:cacheprovider", f"--junitxml={report}"],
+        cwd=ROOT, env=env).returncode
+    passed = failed = 0
+    skips = collections.Counter()
+    for case in ElementTree.parse(report).getroot().iter("testcase") if report.exists() else ():
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif skip is not None:
+            skips[case.get("classname"), skip.get("message") or "no reason given"] += 1
+        else:
+            passed += 1
+    for (module, reason), count in sorted(skips.items()):
+        print(f"skipped: {module}{f' ({count} tests)' if count > 1 else ''}: {reason}")
+    if code != 0 and failed == 0:  # pytest did not come to an end, or found nothing to run
+        print(f"FAILED: python/tests: pytest's exit code is {code}")
+        failed = 1
+    return passed, failed, sum(skips.values())
+
+
 def own_checks(build):
     checks = [["tools/check_includes.py"], ["tools/check_includes.py", "--self-test"]]
     if "tsan" not in build.name and "asan" not in build.name:
@@ -83,6 +122,8 @@ def main():
             passed += 1
             if case.get("name") == "onnx_nodes":  # a program of many tests tells its own counts
                 print(f"onnx_nodes: {(case.findtext('system-out') or '').rstrip().splitlines()[-1]}")
+    ok, bad, left_out = python_tests(build)
+    passed, failed, skipped = passed + ok, failed + bad, skipped + left_out
     ok, bad = own_checks(build)
     passed, failed = passed + ok, failed + bad
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
