@@ -13,15 +13,9 @@ import threading
 import time
 from typing import Any
 
+from octile._cuda_enums import cudaDeviceAttr, cudaError_t
 from octile._cuda_report import fail, handle, last_error
-from octile._cuda_types import (
-    cudaDeviceAttr,
-    cudaDeviceProp,
-    cudaError_t,
-    cudaEvent_t,
-    cudaStream_t,
-    error_text,
-)
+from octile._cuda_types import cudaDeviceProp, cudaEvent_t, cudaStream_t, error_text
 from octile._native import host_memory
 
 CUDART_VERSION = 13000  # whose API this follows
@@ -199,7 +193,7 @@ def cudaStreamCreateWithFlags(flags: int) -> tuple[cudaError_t, cudaStream_t]:
 
 
 def cudaStreamCreateWithPriority(flags: int, priority: int) -> tuple[cudaError_t, cudaStream_t]:
-    """(error, stream); the priority is kept, and 0 is the only one (as CUDA clamps to its range)."""
+    """(error, stream); the only priority is 0, to which others are clamped."""
     number = new_number()
     _streams[number] = (int(flags), 0)
     return _SUCCESS, cudaStream_t(number)

@@ -11,8 +11,9 @@ from typing import Any
 
 from octile import _cuda_device as device
 from octile import _cuda_memory as memory
+from octile._cuda_enums import CudaEnum, cudaError_t
 from octile._cuda_report import fail, handle, size_t
-from octile._cuda_types import CudaEnum, CUevent, CUstream, Handle, cudaError_t, error_text
+from octile._cuda_types import CUevent, CUstream, Handle, error_text
 from octile._native import host_memory
 
 
@@ -96,9 +97,8 @@ def _result(answer: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _stack() -> list[int]:
-    if not hasattr(_current, "stack"):
-        _current.stack = []
-    return _current.stack
+    stack: list[int] = _current.__dict__.setdefault("stack", [])
+    return stack
 
 
 def cuInit(Flags: int) -> tuple[CUresult]:
@@ -302,12 +302,16 @@ def cuMemcpy(dst: Any, src: Any, ByteCount: Any) -> tuple[CUresult]:
     return _result(memory.copy("cuMemcpy", dst, src, ByteCount, 4))
 
 
-def cuMemcpyHtoDAsync(dstDevice: Any, srcHost: Any, ByteCount: Any, hStream: Any) -> tuple[CUresult]:
+def cuMemcpyHtoDAsync(
+    dstDevice: Any, srcHost: Any, ByteCount: Any, hStream: Any
+) -> tuple[CUresult]:
     """cuMemcpyHtoD: work on a stream is done at once."""
     return _result(memory.copy("cuMemcpyHtoDAsync", dstDevice, srcHost, ByteCount, 1))
 
 
-def cuMemcpyDtoHAsync(dstHost: Any, srcDevice: Any, ByteCount: Any, hStream: Any) -> tuple[CUresult]:
+def cuMemcpyDtoHAsync(
+    dstHost: Any, srcDevice: Any, ByteCount: Any, hStream: Any
+) -> tuple[CUresult]:
     """cuMemcpyDtoH: work on a stream is done at once."""
     return _result(memory.copy("cuMemcpyDtoHAsync", dstHost, srcDevice, ByteCount, 2))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from octile._cuda_enums import cudaError_t, cudaMemcpyKind, cudaMemoryType
 from octile._cuda_report import address, attempt, fail, size_t
-from octile._cuda_types import cudaError_t, cudaMemcpyKind, cudaMemoryType, cudaPointerAttributes
+from octile._cuda_types import cudaPointerAttributes
 from octile._native import host_memory
 
 _PITCH = 512  # bytes to which cudaMallocPitch rounds a row
@@ -86,7 +87,9 @@ def _bad_kind(what: str, kind: Any, dst: int, src: int) -> cudaError_t | None:
     """The error of a direction that is none, or that says host of what cudaMalloc gave."""
     number = int(kind)
     if not 0 <= number < len(cudaMemcpyKind):
-        return fail(cudaError_t.cudaErrorInvalidMemcpyDirection, f"{what}: no cudaMemcpyKind {kind}")
+        return fail(
+            cudaError_t.cudaErrorInvalidMemcpyDirection, f"{what}: no cudaMemcpyKind {kind}"
+        )
     for side in _NAMED_HOST.get(number, ()):
         where = dst if side == "dst" else src
         if host_memory.find(where)[2] == "device":
@@ -119,7 +122,12 @@ def copy_2d(
 ) -> tuple[cudaError_t]:
     """Copies rows between checked addresses."""
     to, of = address(dst), address(src)
-    columns, rows, to_pitch, of_pitch = size_t(width), size_t(height), size_t(dpitch), size_t(spitch)
+    columns, rows, to_pitch, of_pitch = (
+        size_t(width),
+        size_t(height),
+        size_t(dpitch),
+        size_t(spitch),
+    )
     bad = _bad_kind(what, kind, to, of)
     if bad is not None:
         return (bad,)
@@ -220,7 +228,9 @@ def cudaPointerGetAttributes(ptr: Any) -> tuple[cudaError_t, cudaPointerAttribut
         result = cudaPointerAttributes(cudaMemoryType.cudaMemoryTypeDevice, 0, where, 0)
     elif state in ("managed", "pinned"):
         managed = state == "managed"
-        kind = cudaMemoryType.cudaMemoryTypeManaged if managed else cudaMemoryType.cudaMemoryTypeHost
+        kind = (
+            cudaMemoryType.cudaMemoryTypeManaged if managed else cudaMemoryType.cudaMemoryTypeHost
+        )
         result = cudaPointerAttributes(kind, 0, where, where)
     else:
         kind = cudaMemoryType.cudaMemoryTypeUnregistered

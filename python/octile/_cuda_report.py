@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from octile._cuda_types import cudaError_t
+from octile._cuda_enums import cudaError_t
 
 _state = threading.local()  # CUDA keeps the last error for each host thread
 
@@ -82,7 +82,7 @@ def address(value: Any) -> int:
     if isinstance(value, ctypes.c_void_p):
         return value.value or 0
     if hasattr(value, "data_ptr"):
-        return value.data_ptr()
+        return int(value.data_ptr())
     try:
         view = memoryview(value)
     except TypeError:

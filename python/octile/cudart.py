@@ -11,8 +11,8 @@ freeing twice. `last_error_message()` is that text; ``python -W error::RuntimeWa
 first one stop the program. (Freed addresses are remembered for the last 4096 allocations.)
 
 Arguments that are addresses may be ints, None, objects with `__int__`, ctypes pointers, contiguous
-buffers (NumPy arrays) or torch tensors. What CUDA has and a CPU has not (graphs, IPC, textures, peer
-access, kernels …) is absent: asking for it raises AttributeError.
+buffers (NumPy arrays) or torch tensors. What CUDA has and a CPU has not (graphs, IPC, textures,
+peer access, kernels …) is absent: asking for it raises AttributeError.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from octile._cuda_device import (
     cudaStreamSynchronize,
     cudaStreamWaitEvent,
 )
+from octile._cuda_enums import cudaDeviceAttr, cudaError_t, cudaMemcpyKind, cudaMemoryType
 from octile._cuda_memory import (
     cudaFree,
     cudaFreeAsync,
@@ -77,16 +78,7 @@ from octile._cuda_memory import (
     cudaPointerGetAttributes,
 )
 from octile._cuda_report import last_error_message
-from octile._cuda_types import (
-    cudaDeviceAttr,
-    cudaDeviceProp,
-    cudaError_t,
-    cudaEvent_t,
-    cudaMemcpyKind,
-    cudaMemoryType,
-    cudaPointerAttributes,
-    cudaStream_t,
-)
+from octile._cuda_types import cudaDeviceProp, cudaEvent_t, cudaPointerAttributes, cudaStream_t
 
 cudaStreamDefault = 0
 cudaStreamNonBlocking = 1
@@ -113,7 +105,93 @@ cudaDeviceScheduleYield = 2
 cudaDeviceScheduleBlockingSync = 4
 
 __all__ = [
-    name for name in dir() if name.startswith(("cuda", "CUDART_")) or name == "last_error_message"
+    "cudaDeviceAttr",
+    "cudaDeviceGetAttribute",
+    "cudaDeviceGetStreamPriorityRange",
+    "cudaDeviceProp",
+    "cudaDeviceReset",
+    "cudaDeviceScheduleAuto",
+    "cudaDeviceScheduleBlockingSync",
+    "cudaDeviceScheduleSpin",
+    "cudaDeviceScheduleYield",
+    "cudaDeviceSynchronize",
+    "cudaDriverGetVersion",
+    "cudaError_t",
+    "cudaEvent_t",
+    "cudaEventBlockingSync",
+    "cudaEventCreate",
+    "cudaEventCreateWithFlags",
+    "cudaEventDefault",
+    "cudaEventDestroy",
+    "cudaEventDisableTiming",
+    "cudaEventElapsedTime",
+    "cudaEventInterprocess",
+    "cudaEventQuery",
+    "cudaEventRecord",
+    "cudaEventSynchronize",
+    "cudaEventWaitDefault",
+    "cudaFree",
+    "cudaFreeAsync",
+    "cudaFreeHost",
+    "cudaGetDevice",
+    "cudaGetDeviceCount",
+    "cudaGetDeviceProperties",
+    "cudaGetErrorName",
+    "cudaGetErrorString",
+    "cudaGetLastError",
+    "cudaHostAlloc",
+    "cudaHostAllocDefault",
+    "cudaHostAllocMapped",
+    "cudaHostAllocPortable",
+    "cudaHostAllocWriteCombined",
+    "cudaHostGetDevicePointer",
+    "cudaHostRegister",
+    "cudaHostRegisterDefault",
+    "cudaHostRegisterIoMemory",
+    "cudaHostRegisterMapped",
+    "cudaHostRegisterPortable",
+    "cudaHostRegisterReadOnly",
+    "cudaHostUnregister",
+    "cudaMalloc",
+    "cudaMallocAsync",
+    "cudaMallocHost",
+    "cudaMallocManaged",
+    "cudaMallocPitch",
+    "cudaMemAttachGlobal",
+    "cudaMemAttachHost",
+    "cudaMemAttachSingle",
+    "cudaMemcpy",
+    "cudaMemcpy2D",
+    "cudaMemcpy2DAsync",
+    "cudaMemcpyAsync",
+    "cudaMemcpyKind",
+    "cudaMemGetInfo",
+    "cudaMemoryType",
+    "cudaMemset",
+    "cudaMemsetAsync",
+    "cudaPeekAtLastError",
+    "cudaPointerAttributes",
+    "cudaPointerGetAttributes",
+    "cudaProfilerStart",
+    "cudaProfilerStop",
+    "CUDART_VERSION",
+    "cudaRuntimeGetVersion",
+    "cudaSetDevice",
+    "cudaStream_t",
+    "cudaStreamCreate",
+    "cudaStreamCreateWithFlags",
+    "cudaStreamCreateWithPriority",
+    "cudaStreamDefault",
+    "cudaStreamDestroy",
+    "cudaStreamGetFlags",
+    "cudaStreamGetPriority",
+    "cudaStreamLegacy",
+    "cudaStreamNonBlocking",
+    "cudaStreamPerThread",
+    "cudaStreamQuery",
+    "cudaStreamSynchronize",
+    "cudaStreamWaitEvent",
+    "last_error_message",
 ]
 
 

@@ -1,1 +1,1 @@
-"""Counterparts of cuda-python's modules: `from octile.cuda import cudart`, `octile.cuda.bindings`."""
+"""Counterparts of cuda-python's modules: `octile.cuda.cudart`, `octile.cuda.bindings` …"""

@@ -159,14 +159,14 @@ def pagelocked_empty(
     shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0
 ) -> np.ndarray[Any, Any]:
     """A host array; every page serves the CPU device alike."""
-    return np.empty(shape, dtype, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.empty(shape, dtype, order=order)
 
 
 def pagelocked_zeros(
     shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0
 ) -> np.ndarray[Any, Any]:
     """A host array of zeros."""
-    return np.zeros(shape, dtype, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.zeros(shape, dtype, order=order)
 
 
 def pagelocked_empty_like(array: Any, mem_flags: int = 0) -> np.ndarray[Any, Any]:
@@ -183,7 +183,7 @@ def managed_empty(
     shape: Any, dtype: Any, order: str = "C", mem_flags: int = 1
 ) -> np.ndarray[Any, Any]:
     """A host array, which the device sees too."""
-    return np.empty(shape, dtype, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.empty(shape, dtype, order=order)
 
 
 def register_host_memory(ary: np.ndarray[Any, Any], flags: int = 0) -> np.ndarray[Any, Any]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 from octile import _cuda_device
-from octile._cuda_types import cudaDeviceAttr
+from octile._cuda_enums import cudaDeviceAttr
 from octile._native import host_memory
 from octile.pycuda._errors import Error, LaunchError, LogicError, MemoryError, RuntimeError
 from octile.pycuda._memory import (
@@ -110,9 +109,8 @@ _current = threading.local()  # the stack of contexts of a thread
 
 
 def _stack() -> list[Context]:
-    if not hasattr(_current, "stack"):
-        _current.stack = []
-    return _current.stack  # type: ignore[no-any-return]
+    stack: list[Context] = _current.__dict__.setdefault("stack", [])
+    return stack
 
 
 def init(flags: int = 0) -> None:
@@ -151,7 +149,7 @@ class Device:
 
     def total_memory(self) -> int:
         """Bytes of the machine's memory."""
-        return host_memory.total_bytes()
+        return int(host_memory.total_bytes())
 
     def pci_bus_id(self) -> str:
         """Zeros: the CPU is on no bus."""

@@ -32,7 +32,9 @@ class GPUArray:
     def set(self, ary: Any) -> GPUArray:
         """Copies a host array of the same shape and type into it."""
         if ary.shape != self.shape or ary.dtype != self.dtype:
-            raise ValueError(f"GPUArray.set: {ary.dtype} {ary.shape} into {self.dtype} {self.shape}")
+            raise ValueError(
+                f"GPUArray.set: {ary.dtype} {ary.shape} into {self.dtype} {self.shape}"
+            )
         if self.gpudata is not None:
             driver.memcpy_htod(self.gpudata, np.ascontiguousarray(ary))
         return self

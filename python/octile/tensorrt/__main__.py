@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _program_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of this file and of runpy that stand before the program's."""
+    """The traceback from the program on: without the frames of this file and of runpy."""
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
         if name != __file__ and "runpy" not in os.path.basename(name):
