@@ -1,0 +1,14 @@
+// The short forms of Network, one a layer: in weighted_forms.cc those with weights or a window, in
+// plain_forms.cc the others.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include "octile/network.h"
+
+namespace octile::python {
+
+void bind_weighted_forms(nanobind::class_<Network>& cls);
+void bind_plain_forms(nanobind::class_<Network>& cls);
+
+}  // namespace octile::python
