@@ -1,0 +1,281 @@
+"""One build: from an INetworkDefinition and an IBuilderConfig to a plan. Start at `Build.plan`."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import octile
+
+from ._calibration import Calibration, no_scales
+from ._facts import KEY, facts_of_network
+from ._native_values import LOW, ApiError
+from ._progress import Progress
+from ._timing import TimingFile
+from ._types import (
+    BuilderFlag,
+    DataType,
+    ErrorCodeTRT,
+    LayerType,
+    NetworkDefinitionCreationFlag,
+    Severity,
+    severity_of,
+)
+
+__all__: list = []
+
+_FLOAT = (DataType.FLOAT, *LOW)
+
+
+class Build:
+    """Raises ApiError, octile.Error and progress.Cancelled; `Builder` tells them."""
+
+    def __init__(self, builder: Any, network: Any, config: Any):
+        self._builder, self._network, self._config = builder, network, config
+        self._progress = Progress(config.progress_monitor, builder)
+
+    def plan(self) -> "octile.Plan":
+        """The whole build."""
+        with self._progress:
+            self._check_flags()
+            profiles = self._profiles()
+            native = self._native()
+            self._progress.step()
+            explicit = self._has_quantize_layers(native)
+            int8 = self._int8(explicit)
+            table = self._ranges(native, explicit) if int8 else None
+            self._progress.step()
+            facts = facts_of_network(self._network, native, self._config)
+            with TimingFile(self._config.get_timing_cache()) as timing_cache:
+                plan = octile.build(
+                    native,
+                    table,
+                    int8=int8,
+                    scheme="static-symmetric",
+                    profiles=profiles,
+                    tactics="timed" if self._config.builder_optimization_level else "first",
+                    timing_cache=timing_cache,
+                    threads=self._builder.max_threads,
+                    metadata={KEY: facts.to_json()},
+                    **self._callbacks(),
+                )
+            self._progress.step()
+        return plan
+
+    def _callbacks(self) -> dict:
+        def log(level: str, message: str) -> None:
+            self._builder._log(severity_of(level), message)
+
+        return {"log": log, "progress": self._progress.report}
+
+    # --- checks ---
+    def _flag(self, flag: BuilderFlag) -> bool:
+        return self._config.get_flag(flag)
+
+    def _strongly_typed(self) -> bool:
+        return self._network.get_flag(NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+
+    def _check_flags(self) -> None:
+        if self._strongly_typed():
+            for name in ("FP16", "BF16", "INT8"):
+                if self._flag(getattr(BuilderFlag, name)):
+                    raise ApiError(
+                        "Parameter check failed, condition: !config.getFlag(BuilderFlag::k"
+                        f"{name}). A strongly typed network decides its types itself."
+                    )
+        low = [n for n in ("FP16", "BF16") if self._flag(getattr(BuilderFlag, n))]
+        if low and not self._builder._told_low:
+            self._builder._told_low = True
+            names = " and ".join(f"BuilderFlag.{name}" for name in low)
+            self._builder._log(
+                Severity.WARNING, f"{names}: the CPU computes in float32 and INT8; ignored."
+            )
+
+    def _profiles(self) -> list:
+        """What octile.build takes: for every profile the bounds of the dynamic inputs."""
+        dynamic = [t for t in self._network._inputs if -1 in t._input_shape]
+        if dynamic and not self._config._profiles:
+            raise ApiError(
+                "Network has dynamic or shape inputs, but no optimization profile has been "
+                f"defined. ('{dynamic[0].name}' has shape {tuple(dynamic[0]._input_shape)})",
+                ErrorCodeTRT.INVALID_CONFIG,
+            )
+        if not dynamic:
+            self._check_static()
+            return []
+        return [self._profile(index, dynamic) for index in range(len(self._config._profiles))]
+
+    def _profile(self, index: int, dynamic: list) -> dict:
+        profile = self._config._profiles[index]
+        self._check_static()
+        bounds = {}
+        for tensor in dynamic:
+            shapes = profile._shapes.get(tensor.name)
+            if shapes is None:
+                raise ApiError(
+                    f"{tensor.name}: dynamic input is missing dimensions in profile {index}.",
+                    ErrorCodeTRT.INVALID_CONFIG,
+                )
+            _check_bounds(tensor, shapes, index)
+            bounds[tensor.name] = tuple(tuple(shape) for shape in shapes)
+        return bounds
+
+    def _check_static(self) -> None:
+        for index, profile in enumerate(self._config._profiles):
+            for tensor in self._network._inputs:
+                if tensor.name in profile._shapes:
+                    _check_bounds(tensor, profile._shapes[tensor.name], index)
+
+    # --- the native network ---
+    def _native(self) -> "octile.Network":
+        native = self._network._emission.complete()
+        constrained = any(
+            self._flag(flag)
+            for flag in (
+                BuilderFlag.OBEY_PRECISION_CONSTRAINTS,
+                BuilderFlag.PREFER_PRECISION_CONSTRAINTS,
+                BuilderFlag.STRICT_TYPES,
+            )
+        )
+        if not constrained:  # without one of the flags TensorRT ignores ILayer.precision
+            for layer in native.layers:
+                layer.precision = "auto"
+        elif not self._flag(BuilderFlag.INT8):
+            for layer in native.layers:
+                if layer.precision == "int8":
+                    raise ApiError(
+                        f"{layer.name}: Int8 precision has been set for a layer or layer output, "
+                        "but int8 is not configured in the builder",
+                        ErrorCodeTRT.INVALID_CONFIG,
+                    )
+        for tensor in self._network._debug.values():
+            found = native.find_tensor(tensor.name)
+            if not found.is_output:
+                native.mark_output(found)
+        return native
+
+    def _has_quantize_layers(self, native: "octile.Network") -> bool:
+        return any(type(layer.op).__name__ in ("Quantize", "Dequantize") for layer in native.layers)
+
+    def _int8(self, explicit: bool) -> bool:
+        if self._flag(BuilderFlag.INT8):
+            return True
+        if explicit and not self._strongly_typed():
+            raise ApiError(
+                "Int8 precision has been set for a layer or layer output, but int8 is not "
+                "configured in the builder (the network has Quantize and Dequantize layers: set "
+                "BuilderFlag.INT8)",
+                ErrorCodeTRT.INVALID_CONFIG,
+            )
+        return explicit
+
+    # --- ranges ---
+    def _ranges(self, native: "octile.Network", explicit: bool) -> Any:
+        """The table to build with; None where the network itself tells all ranges."""
+        calibrator = self._config.int8_calibrator
+        if explicit:
+            if calibrator is not None:
+                self._builder._log(
+                    Severity.WARNING,
+                    "Calibrator won't be used in explicit precision mode. Use quantization aware "
+                    "training to generate network with Quantize/Dequantize nodes.",
+                )
+            return None
+        tensors = self._float_tensors()
+        missing = [t.name for t in tensors if t._range is None]
+        if not missing:
+            return None
+        if calibrator is None:
+            self._builder._log(
+                Severity.WARNING,
+                "Calibrator is not being used. Users must provide dynamic range for all tensors "
+                "that are not Int32 or Bool.",
+            )
+            if len(missing) == len(tensors):
+                raise no_scales()
+            self._tell_missing(missing)
+            return None
+        calibration = Calibration(
+            calibrator, self._calibration_inputs(), self._builder, _cache_version()
+        )
+        table = calibration.table(native, threads=self._builder.max_threads, **self._callbacks())
+        self._tell_missing([name for name in missing if name not in table])
+        return table
+
+    def _tell_missing(self, names: list) -> None:
+        for name in names:
+            self._builder._log(
+                Severity.WARNING,
+                f"Missing scale and zero-point for tensor {name}, expect fall back to non-int8 "
+                "implementation for any layer consuming or producing given tensor",
+            )
+
+    def _float_tensors(self) -> list:
+        """The tensors that INT8 needs ranges of: all of a float type but constants."""
+        tensors = list(self._network._inputs)
+        for layer in self._network._layers:
+            if layer._class._layer_type != LayerType.CONSTANT:
+                tensors.extend(layer._outputs)
+        return [tensor for tensor in tensors if tensor.dtype in _FLOAT]
+
+    def _calibration_inputs(self) -> dict:
+        """name → (dtype, shape): −1 for the calibrator's batch, other extents from opt."""
+        profile = self._calibration_profile()
+        inputs = {}
+        for tensor in self._network._inputs:
+            shape = list(tensor._input_shape)
+            opt = profile._shapes[tensor.name][1] if profile is not None and -1 in shape else shape
+            batch = shape[:1] == [-1]
+            shape = [known if known >= 0 else opt[axis] for axis, known in enumerate(shape)]
+            inputs[tensor.name] = (tensor.dtype, ([-1] + shape[1:]) if batch else shape)
+        return inputs
+
+    def _calibration_profile(self) -> Optional[Any]:
+        profile = self._config.get_calibration_profile()
+        if profile is None:
+            if not self._config._profiles:
+                return None
+            if any(-1 in tensor._input_shape for tensor in self._network._inputs):
+                self._builder._log(
+                    Severity.WARNING,
+                    "Calibration Profile is not defined. Calibrating with Profile 0",
+                )
+            return self._config._profiles[0]
+        for tensor in self._network._inputs:
+            if -1 not in tensor._input_shape:
+                continue
+            if tensor.name not in profile._shapes:
+                raise ApiError(
+                    f"{tensor.name}: dynamic input is missing dimensions in the calibration "
+                    "profile.",
+                    ErrorCodeTRT.INVALID_CONFIG,
+                )
+            _check_bounds(tensor, profile._shapes[tensor.name], "calibration")
+        return profile
+
+
+def _check_bounds(tensor: Any, shapes: Any, index: Any) -> None:
+    """ApiError unless the profile's rank and known extents are the network's."""
+    shape = tuple(tensor._input_shape)
+    low, opt, high = (tuple(bound) for bound in shapes)
+    if len(low) != len(shape):
+        raise ApiError(
+            f"{tensor.name}: profile {index} has {len(low)} dimensions, the network's input has "
+            f"{len(shape)}.",
+            ErrorCodeTRT.INVALID_CONFIG,
+        )
+    for axis, extent in enumerate(shape):
+        if extent >= 0 and not low[axis] == opt[axis] == high[axis] == extent:
+            raise ApiError(
+                f"{tensor.name}: for dimension number {axis} in profile {index} does not match "
+                f"network definition (got min={low[axis]}, opt={opt[axis]}, max={high[axis]}), "
+                f"expected min=opt=max={extent}).",
+                ErrorCodeTRT.INVALID_CONFIG,
+            )
+
+
+def _cache_version() -> str:
+    """The token of calibration caches: 101600 for TensorRT 10.16.0."""
+    from . import __version__
+
+    major, minor, patch = (int(part) for part in __version__.split(".")[:3])
+    return str(major * 10000 + minor * 100 + patch)

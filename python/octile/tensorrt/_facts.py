@@ -1,0 +1,157 @@
+"""What an engine knows of its TensorRT network, as JSON in the plan's metadata ("octile.tensorrt").
+
+Names of IO tensors in TensorRT's order, the types that bindings hold (HALF where the native engine
+computes float32), which inputs give shapes, and what the configuration said. A plan without it (the
+native API's, the command line's) gets what its bindings tell.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import octile
+
+from ._native_values import from_native_dtype
+from ._types import DataType, LayerType
+
+__all__: list = []
+
+KEY = "octile.tensorrt"
+_VERSION = 1
+_LATE = (LayerType.NON_ZERO, LayerType.NMS, LayerType.PLUGIN_V2)  # shapes that come from data
+
+
+class Io:
+    """One input or output of an engine."""
+
+    def __init__(self, name: str, is_input: bool, dtype: DataType, shape: tuple, **more: Any):
+        self.name, self.is_input, self.dtype = name, is_input, dtype
+        self.shape = tuple(shape)  # −1: depends on the profile, on shape inputs or on data
+        self.gives_shapes = bool(more.get("gives_shapes"))  # an input whose values are extents
+        self.late = bool(more.get("late"))  # its shape is known after running only
+        self.from_values = bool(more.get("from_values"))  # late, or after shape inputs are set
+        self.converts = False  # bindings hold another type than the native engine's
+
+
+class Facts:
+    """All that is kept of a network and its configuration."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.io: list = []
+        self.debug: list = []  # Io of debug tensors, which are outputs of the native engine alone
+        self.profile_values: list = []  # per profile: input → [min, opt, max] values
+        self.layers: list = []  # names of the network's layers
+        self.config: dict = {}
+
+    def to_json(self) -> str:
+        def plain(io: Io) -> dict:
+            keys = ("name", "is_input", "gives_shapes", "late")
+            shown = {key: getattr(io, key) for key in keys}
+            return {**shown, "dtype": io.dtype.name, "shape": list(io.shape)}
+
+        return json.dumps(
+            {
+                **vars(self),
+                "version": _VERSION,
+                "io": [plain(io) for io in self.io],
+                "debug": [plain(io) for io in self.debug],
+            }
+        )
+
+    @staticmethod
+    def from_json(text: str) -> "Facts":
+        """Raises ValueError for what to_json() did not write."""
+        try:
+            data = json.loads(text)
+            if data.pop("version") != _VERSION:
+                raise ValueError("it is of another version of Octile: build the engine anew")
+            facts = Facts()
+            for key in ("io", "debug"):
+                setattr(facts, key, [_io(item) for item in data.pop(key)])
+            for key in ("name", "profile_values", "layers", "config"):
+                setattr(facts, key, data[key])
+            return facts
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"metadata '{KEY}' of the plan cannot be read: {error}") from None
+
+
+def _io(item: dict) -> Io:
+    item = dict(item)
+    dtype = DataType.__members__[item.pop("dtype")]
+    return Io(item.pop("name"), item.pop("is_input"), dtype, item.pop("shape"), **item)
+
+
+def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Facts:
+    """The facts of an INetworkDefinition whose native network is complete."""
+    facts = Facts()
+    facts.name = network.name
+    facts.layers = [layer._name for layer in network._layers]
+    late = _late_tensors(network)
+    has_shape_inputs = False
+    for tensor in network._inputs:
+        gives = network._is_shape_tensor(tensor)
+        has_shape_inputs = has_shape_inputs or gives
+        facts.io.append(
+            Io(tensor.name, True, tensor.dtype, tensor._input_shape, gives_shapes=gives)
+        )
+    for tensor in network._outputs:
+        shape = native.find_tensor(tensor.name).shape
+        is_late = id(tensor) in late or not has_shape_inputs
+        facts.io.append(Io(tensor.name, False, tensor.dtype, shape, late=is_late))
+    outputs = {tensor.name for tensor in network._outputs}
+    for tensor in network._debug.values():
+        shape = native.find_tensor(tensor.name).shape
+        io = Io(tensor.name, False, tensor.dtype, shape, late=True)
+        (facts.debug if tensor.name not in outputs else []).append(io)
+    facts.config = {
+        "debug": [tensor.name for tensor in network._debug.values()],
+        "verbosity": int(config.profiling_verbosity),
+        "hardware": int(config.hardware_compatibility_level),
+        "capability": int(config.engine_capability),
+        "tactic_sources": config.get_tactic_sources(),
+        "flags": config.flags,
+    }
+    facts.profile_values = [
+        {name: [list(v) for v in values] for name, values in profile._values.items()}
+        for profile in config._profiles
+    ]
+    return facts
+
+
+def _late_tensors(network: Any) -> set:
+    """ids of the tensors behind layers whose outputs' extents depend on data."""
+    late: set = set()
+    changed = True
+    while changed:  # layers may stand in any order after set_input()
+        changed = False
+        for layer in network._layers:
+            hit = layer._class._layer_type in _LATE or any(id(t) in late for t in layer._inputs)
+            for tensor in layer._outputs if hit else ():
+                changed = changed or id(tensor) not in late
+                late.add(id(tensor))
+    return late
+
+
+def facts_of_engine(engine: "octile.Engine") -> Facts:
+    """The facts in the plan's metadata, else what the bindings tell. Raises ValueError."""
+    text = dict(engine.plan.metadata).get(KEY)
+    facts = Facts.from_json(text) if text else _facts_of_bindings(engine)
+    bindings = {binding.name: binding for binding in engine.bindings}
+    for io in facts.io + facts.debug:
+        binding = bindings.get(io.name)
+        if binding is None or binding.is_input != io.is_input:
+            raise ValueError(f"metadata '{KEY}' of the plan names '{io.name}', which it has not")
+        io.from_values = binding.from_values
+        io.late = io.late and binding.from_values
+    return facts
+
+
+def _facts_of_bindings(engine: "octile.Engine") -> Facts:
+    facts = Facts()
+    facts.name = engine.plan.name
+    for binding in engine.bindings:
+        dtype = from_native_dtype(binding.dtype)
+        facts.io.append(Io(binding.name, binding.is_input, dtype, binding.shape, late=True))
+    return facts
