@@ -11,6 +11,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from octile._cuda_enums import cudaDeviceAttr, cudaError_t
@@ -20,6 +21,7 @@ from octile._native import host_memory
 
 CUDART_VERSION = 13000  # whose API this follows
 _SUCCESS = cudaError_t.cudaSuccess
+_OK = (_SUCCESS,)
 _DISABLE_TIMING = 2
 
 # Handles are numbers that no address of the process has, so that mixing them up is found.
@@ -27,6 +29,24 @@ _numbers = itertools.count(0x10000, 16)
 _streams: dict[int, tuple[int, int]] = {0: (0, 0), 1: (0, 0), 2: (0, 0)}  # flags, priority
 _events: dict[int, list[Any]] = {}  # flags, perf_counter_ns when recorded or None
 _lock = threading.Lock()
+
+
+def _ending(table: dict[int, Any]) -> Callable[[Any], bool]:
+    """Takes a created handle out of its table: False if it is not there.
+
+    Needs no global name and no builtin: objects may die after both are gone.
+    """
+    number_of, part = int, getattr
+
+    def end(value: Any) -> bool:
+        number = number_of(part(value, "handle", value) or 0)
+        return number > 2 and table.pop(number, None) is not None
+
+    return end
+
+
+# Defaults of the functions that __del__ calls: at interpreter exit a module's names may be gone.
+_END_STREAM, _END_EVENT = _ending(_streams), _ending(_events)
 
 cudaStreamLegacy = 1
 cudaStreamPerThread = 2
@@ -54,9 +74,9 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cudaDeviceSynchronize() -> tuple[cudaError_t]:
+def cudaDeviceSynchronize(*, _ok: Any = _OK) -> tuple[cudaError_t]:
     """Nothing to wait for: work is done at once."""
-    return (_SUCCESS,)
+    return _ok
 
 
 def cudaDeviceReset() -> tuple[cudaError_t]:
@@ -216,13 +236,13 @@ def cudaStreamGetFlags(hStream: Any) -> tuple[cudaError_t, int | None]:
     return error, _streams[handle(hStream)][0] if error == _SUCCESS else None
 
 
-def cudaStreamDestroy(stream: Any) -> tuple[cudaError_t]:
+def cudaStreamDestroy(
+    stream: Any, *, _end: Any = _END_STREAM, _ok: Any = _OK
+) -> tuple[cudaError_t]:
     """Ends a stream that was created; the default streams cannot end."""
-    number = handle(stream)
-    with _lock:
-        if number > cudaStreamPerThread and _streams.pop(number, None) is not None:
-            return (_SUCCESS,)
-    text = f"cudaStreamDestroy: {number:#x} is no created stream, or was destroyed already"
+    if _end(stream):
+        return _ok
+    text = f"cudaStreamDestroy: {handle(stream):#x} is no created stream, or was destroyed already"
     return (fail(cudaError_t.cudaErrorInvalidResourceHandle, text),)
 
 
@@ -295,9 +315,6 @@ def cudaEventElapsedTime(start: Any, end: Any) -> tuple[cudaError_t, float | Non
     return _SUCCESS, (_events[handle(end)][1] - _events[handle(start)][1]) / 1e6
 
 
-def cudaEventDestroy(event: Any) -> tuple[cudaError_t]:
+def cudaEventDestroy(event: Any, *, _end: Any = _END_EVENT, _ok: Any = _OK) -> tuple[cudaError_t]:
     """Ends an event."""
-    with _lock:
-        if _events.pop(handle(event), None) is not None:
-            return (_SUCCESS,)
-    return (_check_event("cudaEventDestroy", event),)
+    return _ok if _end(event) else (_check_event("cudaEventDestroy", event),)

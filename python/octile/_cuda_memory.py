@@ -12,6 +12,9 @@ from octile._native import host_memory
 
 _PITCH = 512  # bytes to which cudaMallocPitch rounds a row
 
+# Defaults of the functions that __del__ calls: at interpreter exit a module's names may be gone.
+_FREE, _OK = host_memory.try_free, (cudaError_t.cudaSuccess,)
+
 _registered: dict[int, int] = {}  # cudaHostRegister: first address -> bytes
 _lock = threading.Lock()
 
@@ -65,19 +68,21 @@ def release(what: str, pointer: Any, pinned: bool) -> tuple[cudaError_t]:
     return attempt(what, lambda: host_memory.free(where, pinned, what))[:1]
 
 
-def cudaFree(devPtr: Any) -> tuple[cudaError_t]:
+def cudaFree(devPtr: Any, *, _free: Any = _FREE, _ok: Any = _OK) -> tuple[cudaError_t]:
     """Frees what cudaMalloc… gave; 0 is ignored."""
-    return release("cudaFree", devPtr, False)
+    return _ok if _free(devPtr, False) else release("cudaFree", devPtr, False)
 
 
-def cudaFreeAsync(devPtr: Any, hStream: Any) -> tuple[cudaError_t]:
+def cudaFreeAsync(
+    devPtr: Any, hStream: Any, *, _free: Any = _FREE, _ok: Any = _OK
+) -> tuple[cudaError_t]:
     """cudaFree: work on a stream is done at once."""
-    return release("cudaFreeAsync", devPtr, False)
+    return _ok if _free(devPtr, False) else release("cudaFreeAsync", devPtr, False)
 
 
-def cudaFreeHost(ptr: Any) -> tuple[cudaError_t]:
+def cudaFreeHost(ptr: Any, *, _free: Any = _FREE, _ok: Any = _OK) -> tuple[cudaError_t]:
     """Frees what cudaMallocHost or cudaHostAlloc gave; 0 is ignored."""
-    return release("cudaFreeHost", ptr, True)
+    return _ok if _free(ptr, True) else release("cudaFreeHost", ptr, True)
 
 
 _NAMED_HOST = {0: ("dst", "src"), 1: ("src",), 2: ("dst",)}  # by cudaMemcpyKind

@@ -6,13 +6,13 @@ that says what was wrong, at the line of the script that called.
 
 from __future__ import annotations
 
-import ctypes
-import numbers
 import operator
 import sys
 import threading
 import warnings
 from collections.abc import Callable
+from ctypes import _Pointer, c_void_p, cast
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -75,11 +75,11 @@ def address(value: Any) -> int:
     """
     if value is None:
         return 0
-    if isinstance(value, numbers.Integral):
+    if isinstance(value, Integral):
         return size_t(value)
-    if isinstance(value, ctypes._Pointer):
-        return ctypes.cast(value, ctypes.c_void_p).value or 0
-    if isinstance(value, ctypes.c_void_p):
+    if isinstance(value, _Pointer):
+        return cast(value, c_void_p).value or 0
+    if isinstance(value, c_void_p):
         return value.value or 0
     if hasattr(value, "data_ptr"):
         return int(value.data_ptr())

@@ -62,6 +62,11 @@ std::tuple<uintptr_t, size_t, std::string> find(uintptr_t address) {
   return {found.base, found.bytes, std::move(found.state)};
 }
 
+bool try_free(nb::handle address, bool pinned) {
+  uintptr_t where = 0;
+  return nb::try_cast(address, where, false) && memory().try_release(where, pinned);
+}
+
 MemoryKind kind_from(const std::string& name) {
   for (const auto kind : {MemoryKind::kDevice, MemoryKind::kManaged, MemoryKind::kPinned}) {
     if (name == name_of(kind)) return kind;
@@ -88,6 +93,8 @@ void bind_device_memory(nb::module_& m) {
       },
       "address"_a, "pinned"_a = false, "what"_a = "free",
       "Gives an allocation back. Raises InvalidArgument for what is no live allocation's address.");
+  part.def("try_free", &try_free, "address"_a.none(), "pinned"_a = false,
+           "free() of an int that returns False instead of raising, and for any other object.");
   part.def("copy", &copy, "dst"_a, "src"_a, "bytes"_a, "what"_a = "copy",
            "Copies between checked addresses (device or host), without the GIL.");
   part.def("copy_rows", &copy_rows, "dst"_a, "dst_pitch"_a, "src"_a, "src_pitch"_a, "width"_a,

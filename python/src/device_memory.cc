@@ -110,10 +110,24 @@ void DeviceMemory::release(uintptr_t address, bool pinned, std::string_view what
   check((range->kind == MemoryKind::kPinned) == pinned, ErrorCode::kInvalidArgument,
         "{}: {:#x} is {} memory; free it with {}", what, address, name_of(range->kind),
         pinned ? "cudaFree" : "cudaFreeHost");
-  range->freed = true;
+  free_range(*range);
+}
+
+bool DeviceMemory::try_release(uintptr_t address, bool pinned) {
+  if (address == 0) return true;
+  const std::lock_guard lock(mutex_);
+  Range* range = range_at(address);
+  if (range == nullptr || range->freed || range->base != address) return false;
+  if ((range->kind == MemoryKind::kPinned) != pinned) return false;
+  free_range(*range);
+  return true;
+}
+
+void DeviceMemory::free_range(Range& range) {
+  range.freed = true;
   live_count_ -= 1;
-  live_bytes_ -= range->bytes;
-  if (range->users == 0) retire(*range);
+  live_bytes_ -= range.bytes;
+  if (range.users == 0) retire(range);
 }
 
 DeviceMemory::Range* DeviceMemory::range_at(uintptr_t address) {

@@ -32,6 +32,8 @@ class DeviceMemory {
   /// of a live allocation, and when `pinned` is not how it was made. Ranges that a Use holds keep
   /// their pages until it ends.
   void release(uintptr_t address, bool pinned, std::string_view what);
+  /// release() that returns false where that throws.
+  bool try_release(uintptr_t address, bool pinned);
   /// Checks that `bytes` bytes from `address` lie in one live allocation or in mapped memory of
   /// the process (readable, and writable if `write`); holds them. `what` opens the error's text.
   Use use(uintptr_t address, size_t bytes, std::string_view what, bool write);
@@ -60,6 +62,7 @@ class DeviceMemory {
 
   DeviceMemory();
   Range* range_at(uintptr_t address);
+  void free_range(Range& range);
   void retire(Range& range);
   void trim();
   void end_use(uintptr_t base);
