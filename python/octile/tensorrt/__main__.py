@@ -72,9 +72,12 @@ def _program_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 def main() -> int:
     """Runs what the command line names; 1 after an exception of the program, else its exit code."""
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__ if len(sys.argv) > 1 else USAGE)
-        return 0 if len(sys.argv) > 1 else 2
+    if len(sys.argv) < 2:
+        print(USAGE, file=sys.stderr)
+        return 2
+    if sys.argv[1] in ("-h", "--help"):
+        print(__doc__)
+        return 0
     install()
     try:
         _run(sys.argv[1:])
