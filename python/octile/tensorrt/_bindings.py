@@ -1,6 +1,6 @@
 """The binding API of TensorRT 8.x: tensors by number, once for every profile.
 
-Binding p · num_io_tensors + i is tensor i under profile p, named "name [profile p]" from profile 1 on.
+Binding p · num_io_tensors + i is tensor i under profile p, named "name [profile p]" where p > 0.
 """
 
 from __future__ import annotations

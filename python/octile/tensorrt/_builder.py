@@ -51,7 +51,7 @@ class Builder(Told, Managed):
 
     # --- making ---
     def create_network(self, flags: int = 0) -> Any:
-        """An empty network. Batches are explicit, whatever EXPLICIT_BATCH says, as in TensorRT 10."""
+        """An empty network; batches are explicit whatever EXPLICIT_BATCH says, as in 10."""
         flags = int(flags)
         known = NetworkDefinitionCreationFlag.__members__.values()
         if flags < 0 or flags & ~sum(1 << int(flag) for flag in known):

@@ -71,9 +71,7 @@ class Calibration:
             raise self._problem
         text = table.to_tensorrt(version=self._version)
         text = f"TRT-{self._version}-{word}\n" + text.split("\n", 1)[1]
-        self._told._log(
-            Severity.INFO, f"Post Processing Calibration data of {self._batches} batches."
-        )
+        self._told._log(Severity.INFO, f"Calibration finished after {self._batches} batches.")
         self._call("write_calibration_cache", memoryview(text.encode()))
         # What the cache holds, so that the next build, which reads it, makes the same engine.
         return octile.CalibrationTable.from_tensorrt(text, "calibration")

@@ -11,17 +11,15 @@ from typing import Any, Optional, Sequence
 import octile
 
 from ._context_bindings import ContextBindings
+from ._context_kept import ContextKept
 from ._execution import Execution
 from ._facts import Io
 from ._functions import Managed
 from ._told import Told
 from ._types import (
     Dims,
-    ErrorCodeTRT,
     IOutputAllocator,
-    ProfilingVerbosity,
     as_dims,
-    unsupported,
     volume,
 )
 from ._values import as_address, byte_count, stored_at
@@ -29,7 +27,7 @@ from ._values import as_address, byte_count, stored_at
 __all__ = ["IExecutionContext"]
 
 
-class IExecutionContext(Told, Execution, ContextBindings, Managed):
+class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
     """Made by ICudaEngine.create_execution_context. Contexts in several threads are independent."""
 
     __module__ = "octile.tensorrt"
@@ -43,21 +41,9 @@ class IExecutionContext(Told, Execution, ContextBindings, Managed):
         self._addresses: dict = {}
         self._values: dict = {}  # shape inputs given by set_shape_input()
         self._allocators: dict = {}
-        self._profiler: Any = None
-        self._times: list = []  # (layer, milliseconds) of the last run
-        self._listener: Any = None
-        self._watched: set = set()  # debug tensors that are shown
-        self._event = 0
+        self._keep_defaults()
         self._forget_shapes()
         self._native()
-        # Kept, since they cannot change results.
-        self.name = ""
-        self.enqueue_emits_profile = True
-        self.debug_sync = False
-        self.nvtx_verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
-        self.persistent_cache_limit = 0
-        self.temporary_allocator: Any = None
-        self._device_memory = 0
 
     def _native(self) -> "octile.ExecutionContext":
         """The native context of the active profile."""
@@ -149,8 +135,8 @@ class IExecutionContext(Told, Execution, ContextBindings, Managed):
         fits = len(known) == len(extents)
         if not fits or any(k >= 0 and k != e for k, e in zip(known, extents)):
             return (
-                f"Static dimension mismatch while setting input shape for {io.name}. Set dimensions "
-                f"are {_show(extents)}. Expected dimensions are {_show(known)}."
+                f"Static dimension mismatch while setting input shape for {io.name}. "
+                f"Set dimensions are {_show(extents)}. Expected dimensions are {_show(known)}."
             )
         if -1 not in known:
             return ""
@@ -269,7 +255,7 @@ class IExecutionContext(Told, Execution, ContextBindings, Managed):
         return -(-byte_count(io.dtype, shape) // 512) * 512
 
     def set_output_allocator(self, name: str, output_allocator: Any) -> bool:
-        """`output_allocator` gives the output's memory once its size is known; None takes it back."""
+        """It gives the output's memory once the size is known; None takes the allocator back."""
         io = self._find(name, "setOutputAllocator")
         if output_allocator is not None and not isinstance(output_allocator, IOutputAllocator):
             raise TypeError(f"expected an IOutputAllocator, not {type(output_allocator).__name__}")
@@ -283,98 +269,6 @@ class IExecutionContext(Told, Execution, ContextBindings, Managed):
     def get_output_allocator(self, name: str) -> Any:
         self._find(name, "getOutputAllocator")
         return self._allocators.get(name)
-
-    # --- profiling ---
-    @property
-    def profiler(self) -> Any:
-        """An IProfiler, told the time of every layer after a run."""
-        return self._profiler
-
-    @profiler.setter
-    def profiler(self, profiler: Any) -> None:
-        self._profiler = profiler
-
-    def report_to_profiler(self) -> bool:
-        """Tells the profiler the times of the last run; False when there are none."""
-        if self._profiler is None or not self._times:
-            return self._fail(
-                "IExecutionContext::reportToProfiler",
-                "there is no run with a profiler to report",
-                False,
-                ErrorCodeTRT.INVALID_STATE,
-            )
-        self._report_times()
-        return True
-
-    # --- debug tensors ---
-    def set_debug_listener(self, listener: Any) -> bool:
-        self._listener = listener
-        return True
-
-    def get_debug_listener(self) -> Any:
-        return self._listener
-
-    def set_tensor_debug_state(self, name: str, flag: bool) -> bool:
-        """Whether the listener is shown a tensor that was marked for debugging."""
-        if not self._engine.is_debug_tensor(name):
-            return self._fail(
-                "IExecutionContext::setTensorDebugState", f"'{name}' is no debug tensor", False
-            )
-        (self._watched.add if flag else self._watched.discard)(name)
-        return True
-
-    def set_all_tensors_debug_state(self, flag: bool) -> bool:
-        self._watched = set(self._engine._facts.config.get("debug", ())) if flag else set()
-        return True
-
-    def get_debug_state(self, name: str) -> bool:
-        return name in self._watched
-
-    @property
-    def unfused_tensors_debug_state(self) -> bool:
-        return False
-
-    @unfused_tensors_debug_state.setter
-    def unfused_tensors_debug_state(self, flag: bool) -> None:
-        if flag:
-            unsupported("IExecutionContext.unfused_tensors_debug_state", "mark tensors one by one")
-
-    # --- memory, streams: kept ---
-    device_memory = property(doc="Kept: a context on the CPU has memory of its own.")
-
-    @device_memory.setter
-    def device_memory(self, memory: Any) -> None:
-        self._device_memory = as_address(memory, "device_memory")
-
-    def set_device_memory(self, memory: Any, size: int) -> None:
-        """Kept: a context on the CPU has memory of its own."""
-        self._device_memory = as_address(memory, "set_device_memory()")
-
-    def update_device_memory_size_for_shapes(self) -> int:
-        """Bytes of the context's memory."""
-        return self._engine._native.arena_bytes(self._profile)
-
-    def set_aux_streams(self, aux_streams: Sequence[int]) -> None:
-        """Kept: there is one stream."""
-        for stream in aux_streams:
-            as_address(stream, "set_aux_streams()")
-
-    def set_input_consumed_event(self, event: Any) -> bool:
-        """An event of octile.cudart, recorded when a run has read its inputs."""
-        self._event = as_address(event, "set_input_consumed_event()")
-        return True
-
-    def get_input_consumed_event(self) -> int:
-        return self._event
-
-    def set_communicator(self, communicator: Any) -> bool:
-        """False: engines are for one device."""
-        return self._fail(
-            "IExecutionContext::setCommunicator",
-            "Parameter check failed, condition: mIsMdEngine == true. The engine is not a "
-            "multi-device engine.",
-            False,
-        )
 
 
 def _show(shape: Sequence[int]) -> str:

@@ -63,9 +63,7 @@ class ContextBindings:
         """The values of an input that gives shapes."""
         io = self._bound(binding, "getShapeBinding")
         if io is None or not io.gives_shapes or not self._has_values(io):
-            raise RuntimeError(
-                "Binding does not correspond to a shape tensor whose values are set."
-            )
+            raise RuntimeError("the binding is no shape tensor whose values are set")
         return [int(value) for value in self._values_of(io).reshape(-1)]
 
     def execute(self, batch_size: int = 1, bindings: Sequence[int] = ()) -> bool:

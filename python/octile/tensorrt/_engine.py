@@ -7,20 +7,17 @@ from typing import Any, Optional
 import octile
 
 from ._bindings import EngineBindings
+from ._engine_about import EngineAbout
+from ._engine_config import IRuntimeConfig, ISerializationConfig
 from ._facts import Facts, Io, facts_of_engine
 from ._functions import Managed
 from ._told import Told
 from ._types import (
-    BuilderFlag,
     DataType,
     Dims,
-    EngineCapability,
-    EngineStat,
     ErrorCodeTRT,
     ExecutionContextAllocationStrategy,
-    HardwareCompatibilityLevel,
     IHostMemory,
-    ProfilingVerbosity,
     SerializationFlag,
     Severity,
     TensorFormat,
@@ -30,7 +27,7 @@ from ._types import (
 )
 from ._values import storage_type
 
-__all__ = ["ICudaEngine", "IRuntimeConfig", "ISerializationConfig"]
+__all__ = ["ICudaEngine"]
 
 _WORDS = {
     DataType.FLOAT: "FP32",
@@ -59,60 +56,7 @@ def load_engine(plan: Any, told: Any, place: str, threads: int = 0) -> Optional[
         return told._fail(place, str(error), code=ErrorCodeTRT.INVALID_ARGUMENT)
 
 
-class IRuntimeConfig:
-    """How a context shall be made; see ICudaEngine.create_runtime_config."""
-
-    __module__ = "octile.tensorrt"
-
-    def __init__(self) -> None:
-        self._strategy = ExecutionContextAllocationStrategy.STATIC
-
-    def set_execution_context_allocation_strategy(
-        self,
-        strategy: ExecutionContextAllocationStrategy = ExecutionContextAllocationStrategy.STATIC,
-    ) -> None:
-        """Kept: a context on the CPU has memory of its own whatever the strategy."""
-        if not isinstance(strategy, ExecutionContextAllocationStrategy):
-            raise TypeError(f"expected ExecutionContextAllocationStrategy, not {strategy!r}")
-        self._strategy = strategy
-
-    def get_execution_context_allocation_strategy(self) -> ExecutionContextAllocationStrategy:
-        return self._strategy
-
-
-class ISerializationConfig:
-    """What ICudaEngine.serialize_with_config leaves out; plans have no lean runtime in them."""
-
-    __module__ = "octile.tensorrt"
-
-    def __init__(self) -> None:
-        self._flags = 0
-
-    @property
-    def flags(self) -> int:
-        """A mask of SerializationFlag."""
-        return self._flags
-
-    @flags.setter
-    def flags(self, flags: int) -> None:
-        flags = int(flags)
-        if flags < 0 or flags >> len(SerializationFlag.__members__):
-            raise RuntimeError("Provided serialization flags is incorrect")
-        self._flags = flags
-
-    def set_flag(self, flag: SerializationFlag) -> bool:
-        self._flags |= 1 << int(flag)
-        return True
-
-    def clear_flag(self, flag: SerializationFlag) -> bool:
-        self._flags &= ~(1 << int(flag))
-        return True
-
-    def get_flag(self, flag: SerializationFlag) -> bool:
-        return bool(self._flags >> int(flag) & 1)
-
-
-class ICudaEngine(Told, EngineBindings, Managed):
+class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
     """Made by Runtime.deserialize_cuda_engine; contexts in several threads may share it."""
 
     __module__ = "octile.tensorrt"
@@ -289,117 +233,3 @@ class ICudaEngine(Told, EngineBindings, Managed):
         if config.get_flag(SerializationFlag.EXCLUDE_WEIGHTS):
             unsupported("SerializationFlag.EXCLUDE_WEIGHTS", "plans hold their weights")
         return self.serialize()
-
-    # --- facts ---
-    @property
-    def name(self) -> str:
-        """The network's name."""
-        return self._facts.name
-
-    @property
-    def num_layers(self) -> int:
-        """Steps of the plan: layers that were fused count once."""
-        return len(self._native.plan.layers())
-
-    @property
-    def refittable(self) -> bool:
-        """Whether it was built with BuilderFlag.REFIT."""
-        return any(
-            self._built_with(flag)
-            for flag in (
-                BuilderFlag.REFIT,
-                BuilderFlag.REFIT_IDENTICAL,
-                BuilderFlag.REFIT_INDIVIDUAL,
-            )
-        )
-
-    def _built_with(self, flag: BuilderFlag) -> bool:
-        return bool(self._facts.config.get("flags", 0) >> int(flag) & 1)
-
-    @property
-    def profiling_verbosity(self) -> ProfilingVerbosity:
-        return ProfilingVerbosity(self._facts.config.get("verbosity", 0))
-
-    @property
-    def hardware_compatibility_level(self) -> HardwareCompatibilityLevel:
-        return HardwareCompatibilityLevel(self._facts.config.get("hardware", 0))
-
-    @property
-    def engine_capability(self) -> EngineCapability:
-        return EngineCapability(self._facts.config.get("capability", 0))
-
-    @property
-    def tactic_sources(self) -> int:
-        return self._facts.config.get("tactic_sources", 0)
-
-    @property
-    def num_aux_streams(self) -> int:
-        """0: there is one stream."""
-        return 0
-
-    @property
-    def has_implicit_batch_dimension(self) -> bool:
-        return False
-
-    def get_engine_stat(self, stat: EngineStat = EngineStat.TOTAL_WEIGHTS_SIZE) -> int:
-        """Bytes of weights in the plan."""
-        if stat == EngineStat.STRIPPED_WEIGHTS_SIZE:
-            return 0
-        return sum(layer.weight_bytes for layer in self._native.plan.layers())
-
-    # --- memory ---
-    @property
-    def device_memory_size_v2(self) -> int:
-        """Bytes of a context's memory, of the profile that needs most."""
-        return max(
-            self._native.arena_bytes(profile) for profile in range(self.num_optimization_profiles)
-        )
-
-    device_memory_size = device_memory_size_v2
-
-    def get_device_memory_size_for_profile_v2(self, profile_index: int) -> int:
-        if not self._valid_profile(profile_index, "getDeviceMemorySizeForProfileV2"):
-            return 0
-        return self._native.arena_bytes(profile_index)
-
-    get_device_memory_size_for_profile = get_device_memory_size_for_profile_v2
-
-    # --- weight streaming: weights stay in memory; the budget is kept ---
-    def _streams(self, function: str) -> bool:
-        if self._built_with(BuilderFlag.WEIGHT_STREAMING):
-            return True
-        return self._fail(
-            f"ICudaEngine::{function}",
-            "Parameter check failed, condition: mEnableWeightStreaming. This engine was not built "
-            "with weight streaming support. This engine must be rebuilt by setting "
-            "BuilderFlag::kWEIGHT_STREAMING during build time.",
-            False,
-        )
-
-    @property
-    def streamable_weights_size(self) -> int:
-        return self.get_engine_stat() if self._built_with(BuilderFlag.WEIGHT_STREAMING) else 0
-
-    @property
-    def weight_streaming_budget_v2(self) -> int:
-        """Bytes of weights kept in memory: all of them, whatever was set."""
-        return self._budget if self._streams("getWeightStreamingBudgetV2") else 0
-
-    @weight_streaming_budget_v2.setter
-    def weight_streaming_budget_v2(self, budget: int) -> None:
-        if self._streams("setWeightStreamingBudgetV2"):
-            self._budget = int(budget)
-
-    weight_streaming_budget = weight_streaming_budget_v2
-
-    @property
-    def minimum_weight_streaming_budget(self) -> int:
-        self._streams("getMinimumWeightStreamingBudget")
-        return 0
-
-    def get_weight_streaming_automatic_budget(self) -> int:
-        return self.streamable_weights_size
-
-    @property
-    def weight_streaming_scratch_memory_size(self) -> int:
-        return 0

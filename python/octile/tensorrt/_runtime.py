@@ -44,7 +44,7 @@ class Runtime(Told, Managed):
         self._allocator: Any = None
 
     def deserialize_cuda_engine(self, serialized_engine: Any) -> Optional[ICudaEngine]:
-        """An engine from bytes (of any kind), an IHostMemory or a stream reader; None when it fails.
+        """An engine from bytes, an IHostMemory or a stream reader; None when it fails.
 
         Bytes of TensorRT's own engines are refused: they hold code for a GPU.
         """
@@ -140,7 +140,7 @@ class Runtime(Told, Managed):
 
 
 def _read_all(reader: Any) -> bytes:
-    """All bytes of a plan from a stream reader, in two reads where the reader gives what is asked."""
+    """All bytes of a plan, in two reads where the reader gives what is asked for."""
     start = _read(reader, _PREAMBLE)
     if len(start) < _PREAMBLE or not start.startswith(b"OCTPLAN\0"):
         raise octile.InvalidFile(

@@ -103,7 +103,7 @@ class ITimingCache:
         return TimingCacheValue(0, 0.0)
 
     def update(self, key: TimingCacheKey, value: TimingCacheValue) -> bool:
-        """Sets the time of a measurement. False for another kernel than the key's, or no such key."""
+        """Sets a measurement's time. False for another kernel than the key's, or no such key."""
         times = parse(self._data) or {}
         for line in times:
             if _key_of(line) == key and _kernel_of(line) == value.tacticHash:

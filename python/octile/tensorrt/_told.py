@@ -1,4 +1,4 @@
-"""`Told`: the base of Builder, Runtime, ICudaEngine …, which have a logger and an error recorder."""
+"""`Told`: the base of Builder, Runtime, ICudaEngine …, which have a logger and a recorder."""
 
 from __future__ import annotations
 
