@@ -114,7 +114,7 @@ class Emission:
                 raise self._errors[key]
             missing = [
                 t._producer
-                for t in top._inputs
+                for t in top._class._needs(top)
                 if t is not None and t._producer is not None and t not in self._tensors
             ]
             if missing:
@@ -128,30 +128,15 @@ class Emission:
 
     def emit(self, layer: ILayer) -> None:
         """Writes one layer whose inputs are there. All or nothing."""
-        for tensor in layer._inputs:
+        for tensor in layer._class._needs(layer):
             if tensor is not None:
                 self.tensor(tensor)  # network inputs
         mark = self.net.layer_count
         name = self._free_name(layer._name)
-        inputs = [None if t is None else self._tensors[t] for t in layer._inputs]
-        types = [self._dtypes[t] for t in layer._inputs if t is not None]
         try:
-            outputs = list(layer._class._emit(layer, self.net, inputs, name))
-            dtypes = []
-            for index, output in enumerate(outputs):
-                dtype = layer._class._output_dtype(
-                    layer, index, from_native_dtype(output.dtype), types
-                )
-                wanted = layer._output_types.get(index)
-                if wanted is not None and wanted != dtype:
-                    output, dtype = self.cast(output, dtype, wanted, f"{name}.cast{index}"), wanted
-                # A layer that hands its input through keeps both names.
-                if output.producer is None or output in inputs:
-                    output = self.net.identity(output, name=f"{name}.output{index}")
-                outputs[index] = output
-                dtypes.append(dtype)
+            outputs, dtypes = self.written(layer, name)
             for tensor, output in zip(layer._outputs, outputs):
-                output.name = tensor.name
+                self._call(output, tensor.name)
         except (ApiError, octile.Error, ValueError, TypeError, IndexError) as error:
             self.net.truncate(mark)
             self._names.discard(name)
@@ -169,6 +154,25 @@ class Emission:
         for tensor, output, dtype in zip(layer._outputs, outputs, dtypes):
             self._tensors[tensor], self._dtypes[tensor] = output, dtype
 
+    def written(self, layer: ILayer, name: str) -> tuple:
+        """The layer in native layers, on what its inputs are at present: outputs and dtypes."""
+        needs = layer._class._needs(layer)
+        inputs = [None if t is None else self._tensors[t] for t in needs]
+        types = [self._dtypes[t] for t in needs if t is not None]
+        outputs = list(layer._class._emit(layer, self.net, inputs, name))
+        dtypes = []
+        for index, output in enumerate(outputs):
+            dtype = layer._class._output_dtype(layer, index, from_native_dtype(output.dtype), types)
+            wanted = layer._output_types.get(index)
+            if wanted is not None and wanted != dtype:
+                output, dtype = self.cast(output, dtype, wanted, f"{name}.cast{index}"), wanted
+            # A layer that hands its input through keeps both names.
+            if output.producer is None or any(t is not None and t == output for t in inputs):
+                output = self.net.identity(output, name=f"{name}.output{index}")
+            outputs[index] = output
+            dtypes.append(dtype)
+        return outputs, dtypes
+
     def cast(
         self, tensor: "octile.Tensor", dtype: DataType, wanted: DataType, name: str
     ) -> "octile.Tensor":
@@ -178,6 +182,13 @@ class Emission:
             short = "float16" if wanted == DataType.HALF else "bfloat16"
             tensor = self.net.cast(tensor, short, name=f"{name}.round")
         return self.net.cast(tensor, native, name=name)
+
+    def _call(self, output: "octile.Tensor", name: str) -> None:
+        """Names a layer's output; a tensor inside of the layer that has the name makes way."""
+        taken = self.net.find_tensor(name)
+        if taken is not None and taken != output and taken not in self._tensors.values():
+            taken.name = f"{name}.inside"
+        output.name = name
 
     def _free_name(self, name: str) -> str:
         free, copy = name, 2

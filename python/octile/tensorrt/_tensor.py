@@ -129,10 +129,16 @@ class ITensor:
                 "ITensor::setDynamicRange", ApiError(f"({low}, {high}) is no range"), False
             )
         self._range = (low, high)
+        self._range_changed()
         return True
 
     def reset_dynamic_range(self) -> None:
         self._range = None
+        self._range_changed()
+
+    def _range_changed(self) -> None:
+        if self._producer is not None:
+            self._producer._class._range_changed(self._producer)
 
     @property
     def dynamic_range(self) -> Optional[tuple]:
@@ -211,6 +217,10 @@ class ILayer:
         del self._outputs[count:]
 
     # --- how it becomes native layers: for subclasses ---
+    def _needs(self) -> list:
+        """The tensors that `_emit` gets, which are written before: the inputs, unless overridden."""
+        return self._inputs
+
     def _emit(self, net: "octile.Network", inputs: list, name: str) -> list:
         """Adds native layers for native `inputs` (None: left out); returns native outputs."""
         raise NotImplementedError
@@ -226,6 +236,9 @@ class ILayer:
 
     def _changed(self) -> None:
         self._network._emission.invalidate(self)
+
+    def _range_changed(self) -> None:
+        """An output's dynamic range changed: for layers that are written otherwise then."""
 
     def _where(self) -> str:
         return self._class.__name__
