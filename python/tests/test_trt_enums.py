@@ -7,8 +7,9 @@ import copy
 import pickle
 
 import numpy as np
-import octile.tensorrt as trt
 import pytest
+
+import octile.tensorrt as trt
 
 MEMBERS = {
     "APILanguage": "CPP=0 PYTHON=1",

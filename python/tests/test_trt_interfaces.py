@@ -3,9 +3,10 @@
 import importlib
 import re
 
+import pytest
+
 import octile
 import octile.tensorrt as trt
-import pytest
 from octile.tensorrt._types import emit, error, report, severity_of, unsupported
 
 LINE = r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[TRT\] \[%s\] %s\n"

@@ -6,8 +6,9 @@ import pickle
 import weakref
 
 import numpy as np
-import octile.tensorrt as trt
 import pytest
+
+import octile.tensorrt as trt
 from octile.tensorrt._types import as_dims, as_permutation, as_weights, native_values
 
 FIXED = {trt.Dims2: 2, trt.DimsHW: 2, trt.Dims3: 3, trt.Dims4: 4}
