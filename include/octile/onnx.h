@@ -19,6 +19,10 @@ struct OnnxOptions {
   /// be the declared ones; a value is converted where nothing is lost, a list takes a fixed shape
   /// of its length. kInvalidArgument for a name that is no input, or a value that does not fit.
   std::map<std::string, Tensor> constants;
+  /// Bytes that take the place of initializers' own, by name; as long as theirs.
+  std::map<std::string, std::string> initializers;
+  /// Where external data of a model from memory lies; "": it must not have any.
+  std::string folder;
   std::function<void(LogLevel, std::string_view)> log;
 };
 
@@ -27,6 +31,17 @@ struct OnnxOptions {
 Network import_onnx(const std::string& file, const OnnxOptions& options = {});
 Network import_onnx_bytes(std::string_view bytes, const OnnxOptions& options = {},
                           const std::string& origin = "model");
+
+/// A node of a model's main graph.
+struct OnnxNodeInfo {
+  std::string name, op_type, domain;
+  std::vector<std::string> inputs, outputs;
+  /// Octile knows the operator, or the model brings it as a function; of an If, Loop or Scan, that
+  /// those inside are known is not looked at.
+  bool supported = false;
+};
+/// The nodes of a model, in the file's order, without importing it. Throws kInvalidFile.
+std::vector<OnnxNodeInfo> onnx_nodes(std::string_view bytes, const std::string& origin = "model");
 
 /// Writes the network as an ONNX model (operator set 17, a newer one where a layer needs it): the
 /// names of inputs, outputs, tensors and layers stay; Quantize and Dequantize layers become

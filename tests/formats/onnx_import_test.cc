@@ -55,6 +55,36 @@ TEST(OnnxInitializer, RawBytesOfEveryFloat) {
   EXPECT_EQ(list<float>(wide.run({x})[0]), (Floats{1.5f, -2}));
 }
 
+TEST(OnnxInitializer, BytesGivenByTheCaller) {
+  const Tensor x = Tensor::floats({2}, {0, 0});
+  Model m = add_model({2});
+  m.floats("c", {2}, {1, 2});
+  const std::string bytes("\0\0\xc0\x3f\0\0\0\xc0", 8);
+  OnnxOptions options;
+  options.initializers["c"] = bytes;
+  EXPECT_EQ(list<float>(interpret(m.import(options), {x})[0]), (Floats{1.5f, -2}));
+  options.initializers["c"] = bytes.substr(4);
+  const std::string short_one = message_of([&] { m.import(options); }, ErrorCode::kInvalidFile);
+  EXPECT_TRUE(contains(short_one, "'c'")) << short_one;
+  options.initializers = {{"d", bytes}};
+  const std::string unknown = message_of([&] { m.import(options); }, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(contains(unknown, "no initializer 'd'")) << unknown;
+}
+
+TEST(OnnxNodes, AreListedWithoutImport) {
+  Model m = add_model({2});
+  m.node("Nonsense", {"y"}, {"z"}).named("odd").domain("my.own");
+  const std::vector<OnnxNodeInfo> nodes = onnx_nodes(m.bytes());
+  ASSERT_EQ(nodes.size(), 2u);
+  EXPECT_EQ(nodes[0].name + nodes[0].op_type + nodes[0].domain, "addAdd");
+  EXPECT_EQ(nodes[0].inputs, (std::vector<std::string>{"x", "c"}));
+  EXPECT_EQ(nodes[0].outputs, std::vector<std::string>{"y"});
+  EXPECT_TRUE(nodes[0].supported);
+  EXPECT_EQ(nodes[1].name + nodes[1].op_type + nodes[1].domain, "oddNonsensemy.own");
+  EXPECT_FALSE(nodes[1].supported);
+  EXPECT_THROW(onnx_nodes("garbage"), Error);
+}
+
 TEST(OnnxInitializer, IntegersAndBools) {
   const std::pair<int, DataType> cases[] = {{onnx::TensorProto::INT8, DataType::kInt8},
                                             {onnx::TensorProto::UINT8, DataType::kUInt8},

@@ -36,6 +36,24 @@ onnx::ModelProto parse(std::string_view bytes, const std::string& origin) {
   return model;
 }
 
+/// Puts bytes that the caller gives in the place of initializers' own.
+void give_initializers(onnx::ModelProto& model, const std::map<std::string, std::string>& given,
+                       const std::string& origin) {
+  for (const auto& [name, bytes] : given) {
+    auto& list = *model.mutable_graph()->mutable_initializer();
+    const auto found =
+        std::find_if(list.begin(), list.end(), [&](const auto& t) { return t.name() == name; });
+    check(found != list.end(), ErrorCode::kInvalidArgument, "{}: it has no initializer '{}'",
+          origin, name);
+    onnx::TensorProto tensor;
+    tensor.set_name(name);
+    tensor.set_data_type(found->data_type());
+    *tensor.mutable_dims() = found->dims();
+    tensor.set_raw_data(bytes);
+    *found = std::move(tensor);
+  }
+}
+
 class Importer {
  public:
   Importer(const onnx::ModelProto& model, const OnnxOptions& options, const std::string& origin,
@@ -203,14 +221,36 @@ class Importer {
 
 Network import_onnx(const std::string& file, const OnnxOptions& options) {
   const std::filesystem::path parent = std::filesystem::path(file).parent_path();
-  const onnx::ModelProto model = parse(read_file(file), file);
+  onnx::ModelProto model = parse(read_file(file), file);
+  give_initializers(model, options.initializers, file);
   return Importer(model, options, file, parent.empty() ? "." : parent.string()).import_model();
 }
 
 Network import_onnx_bytes(std::string_view bytes, const OnnxOptions& options,
                           const std::string& origin) {
+  onnx::ModelProto model = parse(bytes, origin);
+  give_initializers(model, options.initializers, origin);
+  return Importer(model, options, origin, options.folder).import_model();
+}
+
+std::vector<OnnxNodeInfo> onnx_nodes(std::string_view bytes, const std::string& origin) {
   const onnx::ModelProto model = parse(bytes, origin);
-  return Importer(model, options, origin, "").import_model();
+  std::unordered_set<std::string> functions;
+  for (const onnx::FunctionProto& function : model.functions()) {
+    functions.insert(domain_of(function.domain()) + "." + function.name());
+  }
+  std::vector<OnnxNodeInfo> nodes;
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    nodes.push_back(
+        {.name = node.name(),
+         .op_type = node.op_type(),
+         .domain = domain_of(node.domain()),
+         .inputs = {node.input().begin(), node.input().end()},
+         .outputs = {node.output().begin(), node.output().end()},
+         .supported = find_rule(node.domain(), node.op_type()) != nullptr ||
+                      functions.contains(domain_of(node.domain()) + "." + node.op_type())});
+  }
+  return nodes;
 }
 
 std::vector<std::string> supported_onnx_operators() {
