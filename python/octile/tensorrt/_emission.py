@@ -204,7 +204,7 @@ class Emission:
         """
         network = self._network
         if not network._outputs:
-            raise ApiError("Network must have at least one output", ErrorCodeTRT.INTERNAL_ERROR)
+            raise ApiError("Network must have at least one output", ErrorCodeTRT.INVALID_CONFIG)
         for tensor in network._inputs:
             self.tensor(tensor)
         for layer in network._layers:

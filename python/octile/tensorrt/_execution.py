@@ -107,13 +107,13 @@ class Execution:
             shape, what = self._shapes[io.name], f"input '{io.name}'"
             if not addresses.get(io.name) and io.name in self._values:
                 native.set_input(io.name, self._values[io.name])
-            elif io.converts or 0 in shape:
-                address = addresses.get(io.name, 0)
-                native.set_input(io.name, array_at(address, io.dtype, shape, what))
+            elif io.converts and 0 not in shape:
+                native.set_input(io.name, array_at(addresses[io.name], io.dtype, shape, what))
             else:
-                check_address(addresses[io.name], io.dtype, shape, what)
+                address = addresses.get(io.name, 0)
+                count = check_address(address, io.dtype, shape, what)
                 native.set_input_shape(io.name, shape)
-                native.bind_input(io.name, addresses[io.name])
+                native.bind_input(io.name, address if count else _NOTHING.ctypes.data)
 
     def _bind_outputs(self, addresses: dict, allocators: dict, stream: int) -> list:
         """Binds outputs that need no copy and returns the others."""
@@ -171,7 +171,7 @@ class Execution:
             tuple(inputs[io.name].tobytes() for io in shape_inputs),
         )
         if self._probed is None or self._probed[0] != key:
-            outputs = self._engine._native.create_context(self._profile).run(inputs)
+            outputs = self._engine._native.create_context(self._profile).run(list(inputs.values()))
             self._probed = (key, {name: array.shape for name, array in outputs.items()})
         return self._probed[1]
 
