@@ -14,7 +14,8 @@
 
 namespace octile {
 
-/// Handles into one Network. Stable under edits; a removed layer's handle is never reused.
+/// Handles into one Network. Stable under edits; a removed layer's handle is not used again, except
+/// after truncate().
 struct TensorId {
   int32_t index = -1;
   bool valid() const { return index >= 0; }
@@ -102,6 +103,11 @@ class Network {
   /// REQUIRES: none of the layer's outputs is used.
   void remove(LayerId layer);
   void unmark_output(TensorId tensor);
+  /// Takes back what was added since layer_count() was `layers`: layers from that handle on go,
+  /// newest first, with their marks as outputs and their numbers in default names; their handles
+  /// and those of their tensors will be given again. Inputs of the network stay. Throws
+  /// kInvalidArgument, and changes nothing, when an older layer reads what one of them makes.
+  void truncate(int layers);
 
   // --- requests to the builder ---
   void set_precision(LayerId layer, Precision precision);
@@ -163,6 +169,7 @@ class Network {
     Precision precision = Precision::kAuto;
     std::optional<Scheme> scheme;
     bool alive = true;
+    bool numbered = false;  // counts in numbered_
   };
 
   LayerRecord& at(LayerId layer);

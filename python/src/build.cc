@@ -1,36 +1,229 @@
-// build(): from a network and a calibration table to a plan.
-#include <nanobind/stl/optional.h>
+// build(), quantize() and retime(): recipes, and calibration where samples are given, in their
+// order.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "base/error.h"
+#include "batches.h"
 #include "build_options.h"
+#include "calibration_options.h"
 #include "calls.h"
 #include "convert.h"
 #include "module.h"
 #include "octile/builder.h"
+#include "values.h"
 
 namespace octile::python {
 
 namespace {
 
+/// All that build() and quantize() are given. The network is a copy: another thread may edit what
+/// Python still holds.
+struct Request {
+  Network network;
+  std::optional<CalibrationTable> table;
+  BuildOptions options;
+  CalibrationOptions calibration;
+  std::vector<std::string> recipes;
+};
+
+bool has_calibration_keywords(const nb::dict& keywords) {
+  for (const char* name : {"method", "percentile", "reproducible", "input_shapes", "checkpoint"}) {
+    if (keywords.contains(name)) return true;
+  }
+  return false;
+}
+
+Request take_request(const Network& network, const CalibrationTable* table, nb::dict& keywords,
+                     Calls& calls) {
+  Request request{network, std::nullopt, {}, {}, {}};
+  if (table != nullptr) request.table = *table;
+  check(!has_calibration_keywords(keywords) || keywords.contains("samples"),
+        ErrorCode::kInvalidArgument,
+        "method, percentile, reproducible, input_shapes and checkpoint say how to calibrate: give "
+        "samples with them, or none of them");
+  request.calibration = take_calibration_options(keywords);
+  if (const nb::object v = take(keywords, "recipes"); v.is_valid()) {
+    request.recipes = texts_of(v, "recipes");
+  }
+  request.options = take_build_options(keywords, calls);
+  request.calibration.threads = request.options.threads;
+  request.calibration.progress = request.options.progress;
+  request.calibration.log = request.options.log;
+  return request;
+}
+
+// The preprocessing of samples and table goes into the plan where none was given.
+void settle_preprocess(Request& request, const std::string& of_samples) {
+  std::string json = of_samples;
+  if (json.empty() && request.table) json = request.table->preprocess;
+  if (request.options.preprocess.is_identity() && !json.empty()) {
+    request.options.preprocess = Preprocess::from_json(json);
+  }
+  if (!request.options.preprocess.is_identity()) {
+    request.calibration.preprocess = request.options.preprocess.to_json();
+  }
+}
+
+void calibrate_and_correct(Request& r, BatchSource* samples) {
+  check_recipe_names(r.recipes);
+  check(r.options.int8 || (r.recipes.empty() && samples == nullptr), ErrorCode::kInvalidArgument,
+        "recipes and samples need int8=True: without it the engine is a float one");
+  check_options(r.network, r.options);
+  if (!r.options.int8) return;
+  const auto rewound = [&] {
+    if (samples != nullptr) samples->rewind();
+    return samples;
+  };
+  const std::string before = r.network.digest();
+  before_calibration(r.network, r.options, r.recipes, rewound(), r.calibration);
+  if (r.table) {
+    check(r.network.digest() == before || !samples, ErrorCode::kInvalidArgument,
+          "the recipes change the network before its ranges are collected: leave the table out, "
+          "the samples are calibrated on");
+  } else if (samples != nullptr && !is_dynamic(r.options.scheme)) {
+    r.table = calibrate(r.network, *rewound(), r.calibration);
+  }
+  before_build(r.network, r.options, r.table ? &*r.table : nullptr, r.recipes, rewound(),
+               r.calibration);
+}
+
+const CalibrationTable* table_of(const Request& request) {
+  return request.table ? &*request.table : nullptr;
+}
+
 Plan build_plan(const Network& network, const CalibrationTable* table, const nb::kwargs& given) {
   Calls calls;
-  nb::dict keywords = nb::borrow<nb::dict>(nb::steal(PyDict_Copy(given.ptr())));
-  const BuildOptions options = take_build_options(keywords, calls);
+  nb::dict keywords = copy_of(given);
+  Request request = take_request(network, table, keywords, calls);
+  Samples samples(take(keywords, "samples"), network, calls);
   refuse_others(keywords, "build");
-  // Copies: another thread may edit what Python still holds.
-  const Network copy = network;
-  const std::optional<CalibrationTable> ranges =
-      table != nullptr ? std::optional(*table) : std::nullopt;
-  return calls.run([&] { return build(copy, ranges ? &*ranges : nullptr, options); });
+  settle_preprocess(request, samples.preprocess());
+  return calls.run([&] {
+    calibrate_and_correct(request, samples.get());
+    return build(request.network, table_of(request), request.options);
+  });
+}
+
+QuantizedNetwork quantize_any(const Network& network, const CalibrationTable* table,
+                              const nb::kwargs& given, const char* function) {
+  Calls calls;
+  nb::dict keywords = copy_of(given);
+  const nb::object name = take(keywords, "style");
+  const QdqStyle style =
+      name.is_valid() ? qdq_style_from_name(text_of(name, "style")) : QdqStyle::kTensorRt;
+  const bool own_scheme = keywords.contains("scheme");
+  Request request = take_request(network, table, keywords, calls);
+  Samples samples(take(keywords, "samples"), network, calls);
+  refuse_others(keywords, function);
+  settle_preprocess(request, samples.preprocess());
+  request.options.int8 = true;
+  if (!own_scheme && style == QdqStyle::kOnnxRuntime) {
+    request.options.scheme = Scheme::kStaticAffine;
+  }
+  for (const std::string& pass : passes_against(style)) {
+    request.options.disabled_passes.push_back(pass);
+  }
+  return calls.run([&] {
+    calibrate_and_correct(request, samples.get());
+    return quantize(request.network, table_of(request), request.options, style);
+  });
+}
+
+Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
+  Calls calls;
+  nb::dict keywords = copy_of(given);
+  const BuildOptions options = take_build_options(keywords, calls);
+  refuse_others(keywords, "retime");
+  return calls.run([&] { return retime(plan, options); });
+}
+
+#define LAYER_KEYWORDS                                                                        \
+  "weight_scales: str = 'max', layer_precision: dict[str, str] = {}, "                        \
+  "layer_scheme: dict[str, str] = {}, disabled_passes: collections.abc.Sequence[str] = (), "
+#define SAMPLE_KEYWORDS                                                                       \
+  "recipes: collections.abc.Sequence[str] = (), "                                             \
+  "samples: collections.abc.Iterable | BatchSource | None = None, method: str = 'entropy', "  \
+  "percentile: float = 99.99, reproducible: bool = False, "                                   \
+  "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                             \
+  "checkpoint: str | os.PathLike = '', preprocess: str = '', "
+#define MACHINE_KEYWORDS "isa: str | None = None, threads: int = 0, "
+#define CALLBACK_KEYWORDS                                                                     \
+  "progress: collections.abc.Callable[[str, int, int], object] | None = None, "               \
+  "log: collections.abc.Callable[[str, str], object] | None = None"
+
+void bind_decision(nb::module_& m) {
+  nb::class_<LayerDecision>(m, "LayerDecision", "What quantize() made of layers that run as one.")
+      .def_ro("name", &LayerDecision::name, "Of the layers, joined by ' + '.")
+      .def_prop_ro(
+          "op", [](const LayerDecision& d) { return std::string(d.op); }, "Of the first.")
+      .def_ro("int8", &LayerDecision::int8)
+      .def_ro("weighted", &LayerDecision::weighted,
+              "A convolution or a product with constant weights.")
+      .def_ro("why", &LayerDecision::why,
+              "It stays float; '' where INT8 has no arithmetic for it.")
+      .def("__repr__", [](const LayerDecision& d) {
+        return fmt::format("<octile.LayerDecision '{}' {}>", d.name, d.int8 ? "int8" : "float32");
+      });
+}
+
+void bind_quantize(nb::module_& m) {
+  bind_decision(m);
+  m.def(
+      "quantize",
+      [](const Network& network, const CalibrationTable* table, const nb::kwargs& given) {
+        return quantize_any(network, table, given, "quantize").network;
+      },
+      nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
+      nb::sig("def quantize(network: Network, table: CalibrationTable | None = None, *, "
+              "style: str = 'tensorrt', scheme: str | None = None, " LAYER_KEYWORDS SAMPLE_KEYWORDS
+              "threads: int = 0, " CALLBACK_KEYWORDS ") -> Network"),
+      "The network with its INT8 in it, as Quantize and Dequantize layers, for export_onnx().\n\n"
+      "style: 'tensorrt' (pairs on what int8 layers read) or 'onnxruntime' (on what they write "
+      "too). scheme: by default 'static-symmetric', for onnxruntime 'static-affine'. The other "
+      "keywords are those of build().");
+  m.def(
+      "explain_quantization",
+      [](const Network& network, const CalibrationTable* table, const nb::kwargs& given) {
+        return quantize_any(network, table, given, "explain_quantization").layers;
+      },
+      nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
+      nb::sig("def explain_quantization(network: Network, table: CalibrationTable | None = None, "
+              "*, style: str = 'tensorrt', scheme: str | None = None, " LAYER_KEYWORDS
+                  SAMPLE_KEYWORDS "threads: int = 0, " CALLBACK_KEYWORDS ") -> list[LayerDecision]"),
+      "What quantize() makes of each layer, and why layers stay float.");
 }
 
 }  // namespace
 
 void bind_build(nb::module_& m) {
   m.def("pass_names", &pass_names, "The passes that `disabled_passes` can name, in running order.");
-  m.def("build", &build_plan, nb::arg("network"), nb::arg("table") = nb::none(),
-        nb::arg("options"));
+  m.def("recipe_names", &recipe_names,
+        "Ways to make INT8 more accurate, in the order in which they are applied.");
+  m.def("build", &build_plan, nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
+        nb::sig("def build(network: Network, table: CalibrationTable | None = None, *, "
+                "int8: bool = False, scheme: str = 'static-symmetric', "
+                "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = (), "
+                LAYER_KEYWORDS "tactics: str = 'timed', timing_cache: str | os.PathLike = '', "
+                MACHINE_KEYWORDS SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
+        "A plan, which an Engine runs.\n\n"
+        "int8: False is a float engine. scheme: 'static-symmetric', 'static-affine' (both need "
+        "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "
+        "'dynamic-affine'.\n"
+        "profiles: one dict or several, input name -> (min, opt, max) shapes, for dynamic inputs.\n"
+        "layer_precision, layer_scheme: by layer name ('int8', 'float32'; a scheme).\n"
+        "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
+        "the first that fits: byte-identical plans.\n"
+        "recipes: see recipe_names(). samples: batches as calibrate() takes them, repeatable; "
+        "without a table they are calibrated on (method, percentile, …), and recipes measure on "
+        "them.\n"
+        "InvalidArgument and Unsupported name the layer, tensor, pass or profile.");
+  m.def("retime", &retime_plan, nb::arg("plan"), nb::arg("options"),
+        nb::sig("def retime(plan: Plan, *, tactics: str = 'timed', "
+                "timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS CALLBACK_KEYWORDS
+                ") -> Plan"),
+        "The same plan with kernels chosen anew for this machine; results stay the same.");
+  bind_quantize(m);
 }
 
 }  // namespace octile::python

@@ -1,43 +1,16 @@
 // The rows behind build_options.h.
 #include "build_options.h"
 
-#include <nanobind/stl/map.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
-
 #include <array>
 
 #include "base/error.h"
+#include "calibration_options.h"
 #include "convert.h"
+#include "values.h"
 
 namespace octile::python {
 
 namespace {
-
-template <typename T>
-T value_of(nb::handle object, const char* name, const char* wanted) {
-  nb::detail::make_caster<T> caster;
-  if (object.is_none() || !caster.from_python(object, nb::detail::cast_flags::convert, nullptr)) {
-    PyErr_Clear();
-    const std::string given = nb::type_name(object.type()).c_str();
-    throw nb::type_error((std::string(name) + " must be " + wanted + ", not " + given).c_str());
-  }
-  return caster.operator nb::detail::cast_t<T>();
-}
-
-std::string text_of(nb::handle object, const char* name) {
-  return value_of<std::string>(object, name, "a string");
-}
-
-std::vector<std::string> texts_of(nb::handle object, const char* name) {
-  if (PyUnicode_Check(object.ptr())) return {text_of(object, name)};
-  return value_of<std::vector<std::string>>(object, name, "a sequence of strings");
-}
-
-std::map<std::string, std::string> names_of(nb::handle object, const char* name) {
-  return value_of<std::map<std::string, std::string>>(object, name,
-                                                      "a dict of strings by layer name");
-}
 
 Profile profile_of(nb::handle object) {
   if (!PyDict_Check(object.ptr())) {
@@ -85,11 +58,6 @@ BuildOptions::WeightScales weight_scales_of(nb::handle object) {
                        : BuildOptions::WeightScales::kLeastSquares;
 }
 
-Preprocess preprocess_of(const std::string& text) {
-  if (text.empty()) return {};
-  return text.front() == '{' ? Preprocess::from_json(text) : Preprocess::parse(text);
-}
-
 struct Row {
   const char* name;
   void (*set)(BuildOptions&, nb::handle);
@@ -121,19 +89,13 @@ constexpr std::array<Row, 12> kRows{{
     {"disabled_passes",
      [](BuildOptions& o, nb::handle v) { o.disabled_passes = texts_of(v, "disabled_passes"); }},
     {"preprocess",
-     [](BuildOptions& o, nb::handle v) { o.preprocess = preprocess_of(text_of(v, "preprocess")); }},
+     [](BuildOptions& o, nb::handle v) {
+       const std::string json = preprocess_json(text_of(v, "preprocess"));
+       o.preprocess = json.empty() ? Preprocess{} : Preprocess::from_json(json);
+     }},
 }};
 
 }  // namespace
-
-nb::object take(nb::dict& keywords, const char* name) {
-  const nb::str key(name);
-  PyObject* found = PyDict_GetItemWithError(keywords.ptr(), key.ptr());
-  if (found == nullptr) return {};
-  nb::object value = nb::borrow(found);
-  if (PyDict_DelItem(keywords.ptr(), key.ptr()) != 0) nb::raise_python_error();
-  return value.is_none() ? nb::object() : value;
-}
 
 BuildOptions take_build_options(nb::dict& keywords, Calls& calls) {
   BuildOptions options;
@@ -141,19 +103,8 @@ BuildOptions take_build_options(nb::dict& keywords, Calls& calls) {
     const nb::object value = take(keywords, row.name);
     if (value.is_valid()) row.set(options, value);
   }
-  const nb::object progress = take(keywords, "progress");
-  options.progress = calls.progress(progress.is_valid() ? progress : nb::none());
-  const nb::object log = take(keywords, "log");
-  options.log = calls.log(log.is_valid() ? log : nb::none());
+  take_callbacks(keywords, calls, options);
   return options;
-}
-
-void refuse_others(const nb::dict& keywords, const char* function) {
-  for (const auto& [name, value] : keywords) {
-    const std::string text = nb::str(name).c_str();
-    throw nb::type_error(
-        (std::string(function) + "() got an unexpected keyword argument '" + text + "'").c_str());
-  }
 }
 
 }  // namespace octile::python

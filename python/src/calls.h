@@ -28,6 +28,8 @@ class Calls {
     if (error_) throw Stopped{};
     try {
       return f();
+    } catch (const Stopped&) {  // of a call inside this one
+      throw;
     } catch (...) {
       error_ = std::current_exception();
       throw Stopped{};

@@ -1,6 +1,8 @@
 // Running an engine from Python: inputs are read and outputs written in NumPy's memory.
 #include "context.h"
 
+#include <nanobind/stl/string.h>
+
 #include "base/error.h"
 
 namespace octile::python {

@@ -15,8 +15,13 @@ NB_MODULE(_native, m) {
   python::bind_device_memory(m);
   python::bind_ops(m);
   python::bind_network(m);
+  python::bind_onnx(m);
+  python::bind_data_files(m);
+  python::bind_table(m);
+  python::bind_calibration(m);
   python::bind_plan(m);
   python::bind_build(m);
+  python::bind_report(m);
   python::bind_engine(m);
   python::bind_context(m);
 }

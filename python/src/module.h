@@ -12,8 +12,13 @@ void bind_errors(nb::module_& m);
 void bind_device_memory(nb::module_& m);  // bind_device_memory.cc
 void bind_ops(nb::module_& m);
 void bind_network(nb::module_& m);
+void bind_onnx(nb::module_& m);
+void bind_data_files(nb::module_& m);
+void bind_table(nb::module_& m);
+void bind_calibration(nb::module_& m);
 void bind_plan(nb::module_& m);
 void bind_build(nb::module_& m);
+void bind_report(nb::module_& m);
 void bind_engine(nb::module_& m);
 void bind_context(nb::module_& m);
 

@@ -1,6 +1,7 @@
 """Loggers, error reports, interfaces to implement, plugins, and the module octile.tensorrt."""
 
 import importlib
+import pkgutil
 import re
 
 import pytest
@@ -227,6 +228,15 @@ def test_plugins_can_be_defined_but_not_registered():
     assert issubclass(Mine, trt.IPluginCapability)
 
 
+def test_methods_of_plugins_are_there_to_be_replaced():
+    for kind in (trt.IPluginCreator, trt.IPluginCreatorV3One, trt.IPluginCreatorV3Quick):
+        with pytest.raises(NotImplementedError, match=f"{kind.__name__} does not bring create_pl"):
+            kind().create_plugin("a", None)
+    for method in ("clone", "get_output_data_type", "detach_from_context"):
+        assert callable(getattr(trt.IPluginV2Ext, method))
+    assert trt.IPluginV2DynamicExt.FORMAT_COMBINATION_LIMIT == 100
+
+
 def test_types_of_plugin_signatures_are_there():
     def signature(inputs: trt.DimsExprs, outputs: trt.PluginTensorDesc) -> trt.IExprBuilder:
         return inputs
@@ -249,6 +259,11 @@ def test_plugin_fields():
 # ---- the module
 
 
+@pytest.mark.parametrize("kind", ["PluginV2", "PluginV3", "MoE", "DistCollective"])
+def test_classes_of_layers_that_are_never_made(kind):
+    assert issubclass(getattr(trt, f"I{kind}Layer"), trt.ILayer)
+
+
 def test_the_module_is_also_its_own_member():
     assert trt.tensorrt is trt
     assert importlib.import_module("octile.tensorrt.tensorrt") is trt
@@ -261,6 +276,16 @@ def test_version_and_functions():
     assert re.fullmatch(r"10\.16\.\d+\.\d+", trt.__version__)
     assert trt.get_nv_onnx_parser_version() == 100 and trt.shutdown_protobuf_library() is None
     assert trt.NodeIndices([1, 3, 5]).count(1) == 1 and trt.FallbackString("a") == "a"
+
+
+def test_every_module_of_the_package_is_exported():
+    inner = [m.name for m in pkgutil.iter_modules(trt.__path__) if m.name[:2] != "__"]
+    assert "_types" in inner
+    for name in inner:
+        module = importlib.import_module(f"octile.tensorrt.{name}")
+        for public in getattr(module, "__all__", ()):
+            assert getattr(trt, public) is getattr(module, public), f"{name} has {public}"
+            assert public in trt.__all__
 
 
 def test_star_import_gives_the_public_names():

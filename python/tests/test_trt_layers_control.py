@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from trt_network import Net
 
+import octile
 import octile.tensorrt as trt
 
 X = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
@@ -175,6 +176,70 @@ def test_loop_of_known_extents_and_edits_after_asking():
     np.testing.assert_array_equal(net.run(y), X + 9)
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 5])
+@pytest.mark.parametrize("kind", [CONCATENATE, REVERSE])
+def test_loop_counts_to_a_number_of_run_time(count, kind):
+    net = Net()
+    loop = net.network.add_loop()
+    number = net.input(INT32([count]))
+    scalar = net.network.add_shuffle(number)
+    scalar.reshape_dims = ()
+    loop.add_trip_limit(scalar.get_output(0), COUNT)
+    recurrence = loop.add_recurrence(net.input(X + 1))
+    body = add(net, recurrence.get_output(0), recurrence.get_output(0))
+    recurrence.set_input(1, body)
+    last = loop.add_loop_output(recurrence.get_output(0), LAST).get_output(0)
+    every = loop.add_loop_output(body, kind, 0)
+    every.set_input(1, net.input(np.array(4, INT32), "length"))
+    assert tuple(last.shape) == X.shape
+    assert tuple(every.get_output(0).shape) == (-1, *X.shape)
+    net.network._emission.bound({}, {"in0": [5], "length": [7]})
+    assert tuple(every.get_output(0).shape) == (-1, *X.shape)
+    a, b = net.run(last, every.get_output(0))
+    np.testing.assert_array_equal(a, 2**count * (X + 1))
+    steps = np.float32([2.0 ** (i + 1) if i < count else 0 for i in range(4)])
+    steps = steps[::-1] if kind == REVERSE else steps
+    np.testing.assert_array_equal(b, steps.reshape(4, 1, 1, 1, 1) * (X + 1))
+    net.arrays["in0"] = INT32([6])
+    with pytest.raises(octile.Error):
+        net.run(last)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_loop_over_an_extent_of_run_time(reverse):
+    net = Net()
+    network = net.network
+    x = net.input(X[0], shape=(2, -1, -1))
+    extent = network.add_slice(network.add_shape(x).get_output(0), [1], [1], [1])
+    number = network.add_shuffle(extent.get_output(0))
+    number.reshape_dims = ()
+    loop = network.add_loop()
+    loop.add_trip_limit(network.add_cast(number.get_output(0), trt.int32).get_output(0), COUNT)
+    row = loop.add_iterator(x, 1, reverse).get_output(0)
+    zeros = net.input(np.zeros((2, 4), np.float32), shape=(2, -1))
+    total = loop.add_recurrence(zeros)
+    more = add(net, add(net, total.get_output(0), total.get_output(0)), row)
+    total.set_input(1, more)
+    last = loop.add_loop_output(total.get_output(0), LAST).get_output(0)
+    every = loop.add_loop_output(more, CONCATENATE, 1)
+    every.set_input(1, number.get_output(0))
+    every = every.get_output(0)
+    assert (tuple(last.shape), tuple(every.shape)) == ((2, -1), (2, -1, -1))
+    most = {"in0": (2, 5, 4), "in1": (2, 4)}
+    network._emission.bound(most, {})
+    least = {"in0": (2, 1, 4), "in1": (2, 4)}
+    shapes = {name: (least[name], most[name], most[name]) for name in most}
+    for rows in (1, 3):
+        net.arrays["in0"] = X[0][:, :rows]
+        a, b = net.run(last, every, profiles=[shapes])
+        expected, sums = np.zeros((2, 4), np.float32), []
+        for k in range(rows):
+            expected = 2 * expected + X[0][:, rows - 1 - k if reverse else k]
+            sums.append(expected)
+        np.testing.assert_array_equal(a, expected)
+        np.testing.assert_array_equal(b, np.stack(sums, 1))
+
+
 def test_loop_in_a_loop():
     net = Net()
     outer = net.network.add_loop()
@@ -253,6 +318,10 @@ def test_loops_that_cannot_be_unrolled():
     loop.add_trip_limit(net.input(np.array(3, INT32)), COUNT)
     assert refused(net, output.get_output(0), "no input 1")
     recurrence.set_input(1, add(net, recurrence.get_output(0), recurrence.get_output(0)))
+    assert tuple(output.get_output(0).shape) == X.shape
+    with pytest.raises(Exception, match="no profile bounds its number of iterations"):
+        net.complete(output.get_output(0))
+    net.network._emission.bound({}, {"other": [3]})
     assert refused(net, output.get_output(0), "known when the engine is built")
     assert loop.add_trip_limit(net.constant(INT32(3)), COUNT) is None
     net = Net()

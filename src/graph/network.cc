@@ -93,6 +93,7 @@ LayerId Network::place(LayerRecord record, bool numbered) {
         {output_name(record, i), infos[i].type, infos[i].shape, id, true, std::nullopt}));
   }
   layer_names_.emplace(record.name, id.index);
+  record.numbered = numbered;
   layers_.push_back(std::move(record));
   numbered_ += numbered ? 1 : 0;
   return id;

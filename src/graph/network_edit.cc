@@ -176,4 +176,33 @@ void Network::remove(LayerId layer) {
   record.inputs.clear();
 }
 
+void Network::truncate(int layers) {
+  check(layers >= 0 && layers <= layer_count(), ErrorCode::kInvalidArgument,
+        "network '{}' has {} layers, so it cannot be cut to {}", name_, layer_count(), layers);
+  const auto kept = static_cast<size_t>(layers);
+  const auto goes = [&](TensorId id) {
+    return tensors_[static_cast<size_t>(id.index)].producer.index >= layers;
+  };
+  for (size_t i = 0; i < kept; ++i) {
+    if (!layers_[i].alive) continue;
+    for (TensorId id : layers_[i].inputs) {
+      check(!goes(id), ErrorCode::kInvalidArgument,
+            "network '{}' cannot be cut to {} layers: layer '{}' reads tensor '{}', which a later "
+            "one makes",
+            name_, layers, layers_[i].name, name(id));
+    }
+  }
+  std::erase_if(outputs_, goes);
+  for (size_t i = kept; i < layers_.size(); ++i) {
+    const LayerRecord& record = layers_[i];
+    numbered_ -= record.numbered ? 1 : 0;
+    if (!record.alive) continue;
+    for (TensorId id : record.outputs) retire(id);
+    layer_names_.erase(record.name);
+  }
+  layers_.erase(layers_.begin() + layers, layers_.end());
+  // What set_op() took from an older layer stays dead in between, so that handles stay true.
+  while (!tensors_.empty() && tensors_.back().producer.index >= layers) tensors_.pop_back();
+}
+
 }  // namespace octile

@@ -179,6 +179,89 @@ TEST(Edit, RemoveNeedsUnusedOutputs) {
   c.net.activation(c.conv, ActivationKind::kTanh, 0, 0, "relu");  // the name is free again
 }
 
+TEST(Edit, TruncateTakesBackWhatWasAdded) {
+  Chain c;
+  c.net.identity(c.relu);  // a default name: "(Unnamed Layer* 4) [Identity]"
+  const std::string before = c.net.to_string(), digest = c.net.digest();
+  const int layers = c.net.layer_count(), tensors = c.net.tensor_count();
+  for (int round = 0; round < 3; ++round) {
+    const TensorId extra = c.net.convolution(c.relu, zeros({2, 4, 1, 1}), zeros({2}), {}, "extra");
+    EXPECT_EQ(extra.index, tensors + 2);
+    const TensorId gone = c.net.identity(extra);
+    EXPECT_EQ(c.net.name(c.net.producer(gone)), "(Unnamed Layer* 6) [Identity]");
+    c.net.remove(c.net.producer(gone));
+    c.net.mark_output(extra, "z");
+    c.net.truncate(layers);
+    EXPECT_EQ(c.net.layer_count(), layers);
+    EXPECT_EQ(c.net.tensor_count(), tensors);
+    EXPECT_EQ(c.net.to_string(), before);
+    EXPECT_EQ(c.net.digest(), digest);
+    EXPECT_EQ(c.net.outputs(), std::vector<TensorId>{c.fc});
+    EXPECT_FALSE(c.net.find_layer("extra.weights").has_value());
+    EXPECT_FALSE(c.net.find_tensor("z").has_value());
+    EXPECT_FALSE(c.net.alive(extra));
+    validate(c.net);
+  }
+  const TensorId next = c.net.identity(c.x);
+  EXPECT_EQ(c.net.name(next), "(Unnamed Layer* 5) [Identity]_output");
+  c.net.truncate(c.net.layer_count());
+  EXPECT_TRUE(c.net.alive(next));
+}
+
+TEST(Edit, TruncateToNothingLeavesTheInputs) {
+  Chain c;
+  const TensorId late = c.net.add_input("late", DataType::kFloat32, {2});
+  const TensorId y = c.net.identity(late, "last");
+  c.net.truncate(0);
+  EXPECT_TRUE(c.net.layers().empty());
+  EXPECT_TRUE(c.net.outputs().empty());
+  EXPECT_EQ(c.net.inputs(), (std::vector<TensorId>{c.x, late}));
+  EXPECT_FALSE(c.net.alive(y));
+  EXPECT_FALSE(c.net.alive(c.conv));
+  const TensorId again = c.net.identity(late);
+  EXPECT_EQ(c.net.name(again), "(Unnamed Layer* 0) [Identity]_output");
+  EXPECT_EQ(c.net.producer(again), LayerId{0});
+  EXPECT_FALSE(c.net.alive(c.conv));  // its handle lies before the input that stayed
+  c.net.mark_output(again);
+  validate(c.net);
+}
+
+TEST(Edit, TruncateRefusesWhileAnOlderLayerReads) {
+  Chain c;
+  const int layers = c.net.layer_count();
+  const TensorId other = c.net.identity(c.conv, "other");
+  c.net.set_input(c.net.producer(c.relu), 0, other);
+  const std::string before = c.net.to_string();
+  EXPECT_EQ(message_of([&] { c.net.truncate(layers); }),
+            "network 'chain' cannot be cut to 7 layers: layer 'relu' reads tensor 'other_output', "
+            "which a later one makes");
+  EXPECT_EQ(c.net.to_string(), before);
+  validate(c.net);
+  c.net.set_input(c.net.producer(c.relu), 0, c.conv);
+  c.net.truncate(layers);
+  validate(c.net);
+  EXPECT_TRUE(contains(message_of([&] { c.net.truncate(layers + 1); }), "has 7 layers"));
+  EXPECT_TRUE(contains(message_of([&] { c.net.truncate(-1); }), "cannot be cut to -1"));
+}
+
+TEST(Edit, TruncateKeepsTensorsThatSetOpGaveToOlderLayers) {
+  Network net;
+  const TensorId x = net.add_input("x", DataType::kFloat32, {4, 6});
+  Quantize op;
+  op.scale = {0.5f};
+  const LayerId q = net.producer(net.quantize(x, op, "q"));
+  net.mark_output(net.output(q));
+  const TensorId later = net.identity(x, "later");
+  Quantize dynamic;
+  dynamic.dynamic = true;
+  net.set_op(q, dynamic);
+  net.truncate(1);
+  EXPECT_FALSE(net.alive(later));
+  ASSERT_EQ(net.outputs(q).size(), 3u);
+  EXPECT_EQ(net.name(net.output(q, 2)), "q_output_3");
+  validate(net);
+}
+
 TEST(Edit, Rename) {
   Chain c;
   const LayerId conv = c.net.producer(c.conv);

@@ -5,27 +5,51 @@ Networks are made, calibrated, built and run by Octile. Failing calls log and re
 docs/migrating-from-tensorrt.md tells what differs.
 """
 
+# ruff: noqa: F401, F403
+
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import sys
-from typing import Any
+import sys as _sys
+from typing import Any as _Any
+
+from ._builder import *
+from ._calibrator import *
+from ._config import *
+from ._context import *
+from ._definition import *
+from ._engine import *
+from ._engine_config import *
+from ._enums import *
+from ._install import *
+from ._layers_absent import *
+from ._layers_attention import *
+from ._layers_control import *
+from ._layers_indexing import *
+from ._layers_linear import *
+from ._layers_normalize import *
+from ._layers_pointwise import *
+from ._layers_pooling import *
+from ._layers_quantize import *
+from ._layers_recurrent import *
+from ._layers_reduce import *
+from ._layers_sample import *
+from ._layers_shape import *
+from ._layers_window import *
+from ._loop import *
+from ._network import *
+from ._parser import *
+from ._profile import *
+from ._runtime import *
+from ._timing import *
+from ._types import *
 
 __version__ = "10.16.0.72"  # the version of TensorRT whose API this is
-__all__ = ["tensorrt"]
-
-for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-    if _module.startswith("_") and not _module.startswith("__"):
-        _loaded = importlib.import_module(f"{__name__}.{_module}")
-        for _name in getattr(_loaded, "__all__", ()):
-            globals()[_name] = getattr(_loaded, _name)
-            __all__.append(_name)
-__all__ = sorted(set(__all__))
 
 # Programs reach everything by `tensorrt.tensorrt` too, which is where the real module has it.
-tensorrt = sys.modules[__name__]
-sys.modules[f"{__name__}.tensorrt"] = tensorrt
+tensorrt = _sys.modules[__name__]
+_sys.modules[f"{__name__}.tensorrt"] = tensorrt
+
+__all__ = sorted(name for name in globals() if name[0] != "_" and name != "annotations")
 
 # What TensorRT's module has besides, and what to do instead.
 _OLD_PARSER = "export the model to ONNX and read it with OnnxParser"
@@ -41,7 +65,7 @@ _ABSENT = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Names that TensorRT has and Octile has not raise an AttributeError that says so."""
     from ._report import UnsupportedName
 

@@ -11,7 +11,17 @@ this package.
 
 from __future__ import annotations
 
-from . import _dims, _enums, _functions, _interfaces, _logger, _plugins, _report, _weights
+from . import (
+    _dims,
+    _enums,
+    _functions,
+    _interfaces,
+    _logger,
+    _plugin_bases,
+    _plugins,
+    _report,
+    _weights,
+)
 from ._dims import *
 from ._dims import as_dims, as_permutation
 from ._enums import *
@@ -20,6 +30,7 @@ from ._functions import *
 from ._functions import Managed
 from ._interfaces import *
 from ._logger import *
+from ._plugin_bases import *
 from ._plugins import *
 from ._report import (
     UnsupportedError,
@@ -39,6 +50,7 @@ __all__ = [
     *_functions.__all__,
     *_interfaces.__all__,
     *_logger.__all__,
+    *_plugin_bases.__all__,
     *_plugins.__all__,
     *_report.__all__,
     *_weights.__all__,

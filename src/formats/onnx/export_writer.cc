@@ -57,7 +57,7 @@ void set(onnx::NodeProto& node, const char* name, float value) {
   attribute(node, name, AttributeProto::FLOAT).set_f(value);
 }
 
-void set(onnx::NodeProto& node, const char* name, const char* text) {
+void set(onnx::NodeProto& node, const char* name, const std::string& text) {
   attribute(node, name, AttributeProto::STRING).set_s(text);
 }
 
@@ -74,6 +74,10 @@ void set(onnx::NodeProto& node, const char* name, const std::vector<float>& valu
 void set(onnx::NodeProto& node, const char* name, const Names& values) {
   AttributeProto& list = attribute(node, name, AttributeProto::STRINGS);
   for (const std::string& value : values) list.add_strings(value);
+}
+
+void set(onnx::NodeProto& node, const char* name, const Tensor& value) {
+  write_tensor(value, *attribute(node, name, AttributeProto::TENSOR).mutable_t());
 }
 
 ModelWriter::ModelWriter(const Network& network, int64_t opset, onnx::GraphProto& graph)

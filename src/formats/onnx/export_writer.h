@@ -25,10 +25,11 @@ using Names = std::vector<std::string>;
 // Attributes of a node.
 void set(onnx::NodeProto& node, const char* name, int64_t value);
 void set(onnx::NodeProto& node, const char* name, float value);
-void set(onnx::NodeProto& node, const char* name, const char* text);
+void set(onnx::NodeProto& node, const char* name, const std::string& text);
 void set(onnx::NodeProto& node, const char* name, const std::vector<int64_t>& values);
 void set(onnx::NodeProto& node, const char* name, const std::vector<float>& values);
 void set(onnx::NodeProto& node, const char* name, const Names& values);
+void set(onnx::NodeProto& node, const char* name, const Tensor& value);
 
 /// A ModelWriter owns the graph being written: the names taken so far, and which constants of the
 /// network are initializers already (those that some node reads).

@@ -62,8 +62,9 @@ void require_moderate(const Network& network, int64_t most) {
 
 /// The node's outputs (empty tensors for those it does not name) for one probe.
 std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset,
-                            ImportState& state, int which) {
+                            ImportState& state, int which, std::vector<std::string>& ignored) {
   ImportState scratch("constants");
+  scratch.from_file = state.from_file;
   scratch.folder = state.folder;
   scratch.declared = state.declared;
   for (const std::string& name : proto.input()) {
@@ -78,6 +79,7 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
   }
   Node node(proto, opset, scratch);
   row.rule(node);
+  ignored = node.ignored_attributes();
   Network& network = scratch.network;
   require_moderate(network, most);
   std::vector<Tensor> results(static_cast<size_t>(proto.output_size()));
@@ -141,14 +143,15 @@ bool is_foldable(const RuleRow& row, const Node& node) {
   return any;
 }
 
-bool fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, ImportState& state) {
+bool fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, ImportState& state,
+          std::vector<std::string>& ignored) {
   bool depends = false;
   for (const std::string& name : proto.input()) {
     depends = depends || (!name.empty() && state.values.at(name).second != nullptr);
   }
   if (depends && compares_sizes(proto.op_type())) return false;
-  std::vector<Tensor> first = compute(row, proto, opset, state, 0), second;
-  if (depends) second = compute(row, proto, opset, state, 1);
+  std::vector<Tensor> first = compute(row, proto, opset, state, 0, ignored), second;
+  if (depends) second = compute(row, proto, opset, state, 1, ignored);
   for (size_t i = 0; i < second.size(); ++i) {
     if (first[i].data() != nullptr && !(first[i].shape() == second[i].shape())) return false;
   }

@@ -18,7 +18,6 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
 constexpr int64_t kMostExtent = int64_t{1} << 31;
 
 onnx::ModelProto parse(std::string_view bytes, const std::string& origin) {

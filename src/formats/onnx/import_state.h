@@ -64,6 +64,9 @@ struct ImportState {
   std::unordered_map<std::string, Value> values;
   /// Element types that the file declares, by name (onnx::TensorProto::DataType).
   std::shared_ptr<const std::unordered_map<std::string, int>> declared;
+  /// False: add_onnx_node() adds to a network in memory. Whole numbers stand for floats then, and
+  /// messages do not speak of the file's inputs.
+  bool from_file = true;
   std::string folder;               // of external data; "" for a model from memory
   Symbol forced_batch = kNoSymbol;  // of OnnxOptions::dynamic_batch
   ImportScope scope;

@@ -124,6 +124,7 @@ TensorId Node::run_time_list(int index) {
 /// What to do about an input that is not known at import: names the graph inputs behind it.
 std::string Node::remedy(int index) const {
   const Value& value = *lookup(index);
+  if (!state_.from_file) return "; give it as a constant";
   if (!value.tensor) return ", so give the model's inputs fixed shapes";
   const Network& network = state_.network;
   std::vector<TensorId> todo{*value.tensor};
@@ -219,7 +220,12 @@ const onnx::AttributeProto* Node::typed(std::string_view name,
                                         onnx::AttributeProto::AttributeType type) const {
   const onnx::AttributeProto* found = attribute(name);
   if (found == nullptr) return nullptr;
-  require(!found->has_type() || found->type() == type, "attribute '{}' has the wrong type", name);
+  const bool whole =
+      !state_.from_file &&
+      ((type == onnx::AttributeProto::FLOAT && found->type() == onnx::AttributeProto::INT) ||
+       (type == onnx::AttributeProto::FLOATS && found->type() == onnx::AttributeProto::INTS));
+  require(!found->has_type() || found->type() == type || whole, "attribute '{}' has the wrong type",
+          name);
   return found;
 }
 

@@ -75,9 +75,7 @@ void import_node(const onnx::NodeProto& proto, ImportState& state) {
     }
     const RuleRow* row = find_rule(proto.domain(), proto.op_type());
     if (row == nullptr) return import_function_call(proto, *function_of(proto, state), state);
-    if (is_foldable(*row, node) && fold(*row, proto, opset, state)) return;
-    row->rule(node);
-    for (const std::string& name : node.ignored_attributes()) {
+    for (const std::string& name : import_by_rule(*row, proto, opset, state)) {
       state.warn(fmt::format("node '{}' ({}): attribute '{}' is not known and ignored", node.name(),
                              proto.op_type(), name));
     }
@@ -141,6 +139,15 @@ void import_initializers(const onnx::GraphProto& graph,
       state.values.emplace(proto.name(), std::move(value));
     });
   }
+}
+
+std::vector<std::string> import_by_rule(const RuleRow& row, const onnx::NodeProto& proto,
+                                        int64_t opset, ImportState& state) {
+  Node node(proto, opset, state);
+  std::vector<std::string> ignored;
+  if (is_foldable(row, node) && fold(row, proto, opset, state, ignored)) return ignored;
+  row.rule(node);
+  return node.ignored_attributes();
 }
 
 void import_nodes(const NodeList& nodes, ImportState& state) {

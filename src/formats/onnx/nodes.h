@@ -13,6 +13,11 @@
 
 namespace octile {
 
+struct RuleRow;
+
+/// Of ONNX's own operator set: what the rules know.
+inline constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
+
 using NodeList = std::vector<const onnx::NodeProto*>;
 using NodeProtos = google::protobuf::RepeatedPtrField<onnx::NodeProto>;
 
@@ -47,6 +52,10 @@ void refuse_unknown_operators(const NodeList& nodes, const ImportState& state);
 /// Initializers of a graph whose names are wanted and not in `values` yet.
 void import_initializers(const onnx::GraphProto& graph,
                          const std::unordered_set<std::string>& wanted, ImportState& state);
+/// Does what one node says, by its rule or at once where all is known. Returns the attributes that
+/// the rule does not know.
+std::vector<std::string> import_by_rule(const RuleRow& row, const onnx::NodeProto& proto,
+                                        int64_t opset, ImportState& state);
 /// Imports the nodes in the order given; an error names the node.
 void import_nodes(const NodeList& nodes, ImportState& state);
 

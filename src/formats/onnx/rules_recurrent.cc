@@ -84,7 +84,7 @@ TensorId transposed(Node& node, TensorId x, std::vector<int64_t> permutation) {
                node.network().shape(x).to_string(), permutation.size());
   Shuffle op;
   op.first = std::move(permutation);
-  return node.add(std::move(op), {x});
+  return node.add_beside(std::move(op), {x}, "transposed");
 }
 
 Recurrent op_of(Node& node) {
