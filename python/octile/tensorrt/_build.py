@@ -26,6 +26,17 @@ __all__: list = []
 _FLOAT = (DataType.FLOAT, *LOW)
 
 
+def greatest(profiles: Any) -> tuple:
+    """({input: greatest shape}, {input: greatest values}) over all profiles."""
+    shapes: dict = {}
+    values: dict = {}
+    for profile in profiles:
+        for found, given in ((shapes, profile._shapes), (values, profile._values)):
+            for name, (_, _, most) in given.items():
+                found[name] = [max(pair) for pair in zip(most, found.get(name, most))]
+    return shapes, values
+
+
 class Build:
     """Raises ApiError, octile.Error and progress.Cancelled; `Builder` tells them."""
 
@@ -40,7 +51,7 @@ class Build:
             profiles = self._profiles()
             native = self._native()
             self._progress.step()
-            explicit = self._has_quantize_layers(native)
+            explicit = self._has_quantize_layers()
             int8 = self._int8(explicit)
             table = self._ranges(native, explicit) if int8 else None
             self._progress.step()
@@ -127,6 +138,7 @@ class Build:
 
     # --- the native network ---
     def _native(self) -> "octile.Network":
+        self._network._emission.bound(*greatest(self._config._profiles))
         native = self._network._emission.complete()
         constrained = any(
             self._flag(flag)
@@ -153,8 +165,14 @@ class Build:
                 native.mark_output(found)
         return native
 
-    def _has_quantize_layers(self, native: "octile.Network") -> bool:
-        return any(type(layer.op).__name__ in ("Quantize", "Dequantize") for layer in native.layers)
+    def _has_quantize_layers(self) -> bool:
+        """Whether the user, or the model, quantizes: not counting INT8 inputs and outputs."""
+        kinds, names = (LayerType.QUANTIZE, LayerType.DEQUANTIZE), ("Quantize", "Dequantize")
+        return any(
+            layer._class._layer_type in kinds
+            or type(getattr(layer, "_op", None)).__name__ in names  # of a parsed model
+            for layer in self._network._layers
+        )
 
     def _int8(self, explicit: bool) -> bool:
         if self._flag(BuilderFlag.INT8):
@@ -190,7 +208,7 @@ class Build:
                 "Calibrator is not being used. Users must provide dynamic range for all tensors "
                 "that are not Int32 or Bool.",
             )
-            if len(missing) == len(tensors):
+            if not any(t._range is not None for t in self._network._emission._tensors):
                 raise no_scales()
             self._tell_missing(missing)
             return None
@@ -198,7 +216,8 @@ class Build:
             calibrator, self._calibration_inputs(), self._builder, _cache_version()
         )
         table = calibration.table(native, threads=self._builder.max_threads, **self._callbacks())
-        self._tell_missing([name for name in missing if name not in table])
+        known = set(table)
+        self._tell_missing([name for name in missing if name not in known])
         return table
 
     def _tell_missing(self, names: list) -> None:

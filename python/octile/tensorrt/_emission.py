@@ -17,11 +17,22 @@ from ._native_values import LOW, ApiError, from_native_dtype, to_native_dtype
 from ._tensor import ILayer, ITensor
 
 
+def int8_scale(tensor: ITensor) -> float:
+    """What one step of an INT8 tensor is worth, by its dynamic range."""
+    if tensor._range is None:
+        raise ApiError(f"'{tensor.name}' is of type INT8: it needs a dynamic range")
+    most = max(abs(bound) for bound in tensor._range)
+    if most == 0:
+        raise ApiError(f"the dynamic range of '{tensor.name}' is empty")
+    return most / 127
+
+
 class Emission:
     """The native network of a TensorRT network, as far as it was written."""
 
     def __init__(self, network: Any):
         self._network = network
+        self.bounds: Optional[tuple] = None  # greatest shapes and values of inputs, by name
         self.reset()
 
     def reset(self) -> None:
@@ -35,6 +46,13 @@ class Emission:
         self._errors: dict = {}  # id(layer state) → exception
         self._told: set = set()
         self._names: set = set()
+        self.provisional: set = set()  # loops of which only the shapes are right, without bounds
+
+    def bound(self, shapes: dict, values: dict) -> None:
+        """The profiles' greatest shapes and values of inputs: they bound loops."""
+        if self._network.__dict__.get("_loops") and self.bounds != (shapes, values):
+            self.bounds = (shapes, values)
+            self.reset()
 
     def invalidate(self, layer: ILayer) -> None:
         """Takes back the layer and everything emitted after it."""
@@ -96,10 +114,11 @@ class Emission:
             if known in self._tensors:
                 continue
             dtype = known._dtype or DataType.FLOAT
-            self._tensors[known] = self.net.add_input(
-                known.name, to_native_dtype(dtype), known._input_shape
-            )
-            self._dtypes[known] = dtype
+            native = self.net.add_input(known.name, to_native_dtype(dtype), known._input_shape)
+            if dtype == DataType.INT8 and known._range is not None:  # floats, handed in as INT8
+                scale, name = int8_scale(known), f"{known.name}.dequantized"
+                native, dtype = self.net.dequantize(native, scale, name=name), DataType.FLOAT
+            self._tensors[known], self._dtypes[known] = native, dtype
 
     def _emit_with_producers(self, layer: ILayer) -> None:
         """Depth first without recursion: networks are deeper than Python's stack."""
@@ -209,9 +228,9 @@ class Emission:
             self.tensor(tensor)
         for layer in network._layers:
             self._emit_with_producers(layer)
+        if self.provisional:
+            raise ApiError(f"{min(self.provisional)}: no profile bounds its number of iterations")
         net = self.net.copy()
-        for tensor in network._outputs:
-            net.mark_output(net.find_tensor(self.tensor(tensor).name))
         for tensor, native in self._tensors.items():
             if tensor._range is not None:
                 net.find_tensor(native.name).dynamic_range = tensor._range
@@ -223,7 +242,26 @@ class Emission:
                 found = net.find_tensor(self._tensors[output].name)
                 if found.producer is not None:
                     found.producer.precision = wanted
+        for tensor in network._outputs:
+            net.mark_output(self._typed_output(net, tensor))
         return net
+
+    def _typed_output(self, net: "octile.Network", tensor: ITensor) -> "octile.Tensor":
+        """The native output, cast where its dtype was set; floats become INT8 by their range."""
+        native, wanted = net.find_tensor(self.tensor(tensor).name), tensor._dtype
+        if tensor._producer is None or wanted is None:
+            return native
+        dtype = to_native_dtype(wanted)
+        if dtype == native.dtype:  # HALF and BF16 are made where the output is handed out
+            return native
+        name = native.name
+        native.name = f"{name}.{native.dtype}"
+        if wanted == DataType.INT8 and native.dtype == np.dtype("float32"):
+            typed = net.quantize(native, int8_scale(tensor), lo=-128, hi=127, name=f"{name}.int8")
+        else:
+            typed = net.cast(native, dtype, name=f"{name}.{dtype}")
+        typed.name = name
+        return typed
 
     def rename(self, tensor: ITensor, name: str) -> None:
         native = self._tensors.get(tensor)

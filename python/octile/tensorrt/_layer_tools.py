@@ -60,8 +60,8 @@ def integer(low: int, high: int = 2**31 - 1) -> Callable:
 
 
 def boolean(value: Any) -> bool:
-    """Takes True and False."""
-    if not isinstance(value, (bool, np.bool_)):
+    """Takes truth values and integers."""
+    if value is not None and not isinstance(value, (bool, np.bool_, int, np.integer)):
         raise TypeError(f"True or False is wanted, not {type(value).__name__} {value!r}")
     return bool(value)
 

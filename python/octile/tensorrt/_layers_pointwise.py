@@ -9,6 +9,7 @@ import numpy as np
 import octile
 from octile import ops
 
+from ._emission import int8_scale
 from ._enums import (
     ActivationType,
     DataType,
@@ -209,10 +210,9 @@ class ICastLayer(ILayer):
         native = to_native_dtype(wanted)
         if wanted == DataType.UINT8 and x.dtype != np.dtype("bool"):
             return [self._wrapped(net, x, name)]
-        known = self._outputs[0].dynamic_range
-        if wanted == DataType.INT8 and x.dtype == np.dtype("float32") and known is not None:
-            scale = max(abs(known[0]), abs(known[1])) / 127
-            require(scale > 0, f"the dynamic range {known} of the output is empty")
+        ranged = self._outputs[0]._range is not None
+        if wanted == DataType.INT8 and x.dtype == np.dtype("float32") and ranged:
+            scale = int8_scale(self._outputs[0])
             return [net.quantize(x, scale, lo=-128, hi=127, name=name)]
         if wanted in (DataType.HALF, DataType.BF16):
             x = net.cast(x, "float16" if wanted == DataType.HALF else "bfloat16", f"{name}.round")

@@ -7,7 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ._enums import DataType, ErrorCodeTRT
-from ._types import Weights, nptype, unsupported
+from ._types import Weights, native_values, nptype, unsupported
 
 LOW = (DataType.HALF, DataType.BF16)
 _NO_COUNTERPART = tuple(
@@ -52,15 +52,12 @@ _FROM_NUMPY = {
 
 
 def weights_array(weights: Any) -> Optional[np.ndarray]:
-    """The values of `Weights` (or of an array) as float32 where they are float16; None when empty."""
+    """The values of `Weights` or an array, flat, float32 for HALF and BF16; None when empty."""
     if weights is None:
         return None
     if not isinstance(weights, Weights):
         weights = Weights(np.ascontiguousarray(weights))
-    if weights.size == 0:
-        return None
-    array = weights.numpy()
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return native_values(weights) if weights.size > 0 else None
 
 
 def dims(value: Any) -> tuple:

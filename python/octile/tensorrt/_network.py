@@ -56,6 +56,9 @@ class NetworkBase:
         )
         return result
 
+    def _warning(self, text: str) -> None:
+        report(self._builder._logger, None, Severity.WARNING, None, "", text)
+
     def _add(self, cls: type, where: str, make: Callable[[], ILayer]) -> Optional[ILayer]:
         """Adds the layer that `make` constructs; logs and returns None where a parameter is bad."""
         numbered = self._numbered

@@ -102,6 +102,11 @@ class ITensor:
         self._dtype = dtype
         if self.is_network_input:
             self._network._emission.reset()
+        elif not self.is_network_output:
+            self._network._warning(
+                f"ITensor::setType({dtype.name}) was called on non I/O tensor: {self._name}. This "
+                "has no effect unless the tensor is marked as an output."
+            )
 
     @property
     def is_network_input(self) -> bool:
@@ -139,6 +144,8 @@ class ITensor:
     def _range_changed(self) -> None:
         if self._producer is not None:
             self._producer._class._range_changed(self._producer)
+        elif self._dtype == DataType.INT8:
+            self._network._emission.reset()
 
     @property
     def dynamic_range(self) -> Optional[tuple]:
@@ -218,7 +225,7 @@ class ILayer:
 
     # --- how it becomes native layers: for subclasses ---
     def _needs(self) -> list:
-        """The tensors that `_emit` gets, which are written before: the inputs, unless overridden."""
+        """The tensors that `_emit` gets and that are written before: the inputs, by default."""
         return self._inputs
 
     def _emit(self, net: "octile.Network", inputs: list, name: str) -> list:
