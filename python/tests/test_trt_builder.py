@@ -215,9 +215,10 @@ def test_loggers_that_raise_end_nothing(capsys):
             raise ValueError("no pen")
 
     builder = trt.Builder(Bad())
-    assert builder.build_serialized_network(
-        builder.create_network(), builder.create_builder_config()
-    ) is None
+    assert (
+        builder.build_serialized_network(builder.create_network(), builder.create_builder_config())
+        is None
+    )
     assert "no pen" in capsys.readouterr().err
 
 

@@ -367,7 +367,9 @@ def test_without_any_batch_there_is_no_engine(method):
     bench = network(Bench())
     bench.config.int8_calibrator = calibrator = Broken(samples(2))
     assert bench.bytes() is None
-    assert "Calibration failure occurred with no scaling factors detected." in bench.logger.errors[-1]
+    assert (
+        "Calibration failure occurred with no scaling factors detected." in bench.logger.errors[-1]
+    )
     assert any(f"Exception caught in {method}()" in text for text in bench.logger.errors)
     assert "write" not in calibrator.calls
 

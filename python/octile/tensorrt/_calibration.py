@@ -70,11 +70,11 @@ class Calibration:
         if self._problem is not None:
             raise self._problem
         text = table.to_tensorrt(version=self._version)
-        text = f"TRT-{self._version}-{word}\n" + text.split("\n", 1)[1]
+        cache = f"TRT-{self._version}-{word}\n{text.partition(chr(10))[2]}".encode()
         self._told._log(Severity.INFO, f"Calibration finished after {self._batches} batches.")
-        self._call("write_calibration_cache", memoryview(text.encode()))
+        self._call("write_calibration_cache", memoryview(cache))
         # What the cache holds, so that the next build, which reads it, makes the same engine.
-        return octile.CalibrationTable.from_tensorrt(text, "calibration")
+        return octile.CalibrationTable.from_tensorrt(cache, "calibration")
 
     def _quantile(self) -> dict:
         if self._algorithm != CalibrationAlgoType.LEGACY_CALIBRATION:
