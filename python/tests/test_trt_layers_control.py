@@ -167,7 +167,9 @@ def test_loop_of_known_extents_and_edits_after_asking():
     loop = network.add_loop()
     loop.add_trip_limit(network.add_cast(number.get_output(0), trt.int32).get_output(0), COUNT)
     recurrence = loop.add_recurrence(x)
-    body = network.add_elementwise(recurrence.get_output(0), net.constant(np.float32([[[[1]]]])), SUM)
+    body = network.add_elementwise(
+        recurrence.get_output(0), net.constant(np.float32([[[[1]]]])), SUM
+    )
     recurrence.set_input(1, body.get_output(0))
     y = loop.add_loop_output(recurrence.get_output(0), LAST).get_output(0)
     assert tuple(y.shape) == X.shape
@@ -332,6 +334,103 @@ def test_loops_that_cannot_be_unrolled():
     assert refused(net, loop.add_loop_output(body, CONCATENATE).get_output(0), "length")
 
 
+# --- recurrent layers of 8.x ---
+
+
+def step_of(op, gates, h, c):
+    """One step: `gates` (G lists of two: of the input and of the hidden state)."""
+    sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
+    sums = {gate: a + b for gate, (a, b) in gates.items()}
+    kinds = trt.RNNGateType
+    if op == trt.RNNOperation.LSTM:
+        c = sigmoid(sums[kinds.FORGET]) * c + sigmoid(sums[kinds.INPUT]) * np.tanh(sums[kinds.CELL])
+        return sigmoid(sums[kinds.OUTPUT]) * np.tanh(c), c
+    if op == trt.RNNOperation.GRU:
+        z, r = sigmoid(sums[kinds.UPDATE]), sigmoid(sums[kinds.RESET])
+        a, b = gates[kinds.HIDDEN]
+        return (1 - z) * np.tanh(a + r * b) + z * h, c
+    total = sums[kinds.INPUT]
+    return (np.maximum(total, 0) if op == trt.RNNOperation.RELU else np.tanh(total)), c
+
+
+GATES = {
+    trt.RNNOperation.RELU: ["INPUT"],
+    trt.RNNOperation.TANH: ["INPUT"],
+    trt.RNNOperation.GRU: ["RESET", "UPDATE", "HIDDEN"],
+    trt.RNNOperation.LSTM: ["INPUT", "CELL", "FORGET", "OUTPUT"],
+}
+
+
+@pytest.mark.parametrize("op", GATES)
+@pytest.mark.parametrize("both, layers", [(False, 1), (True, 2)])
+@pytest.mark.parametrize("states", [False, True])
+def test_rnn_v2(op, both, layers, states):
+    rng = np.random.default_rng(9)
+    images, steps, width, hidden = (1, 3), 4, 7, 5
+    directions = 2 if both else 1
+    x = rng.normal(size=(*images, steps, width)).astype(np.float32)
+    first = rng.normal(size=(2, *images, layers * directions, hidden)).astype(np.float32) / 2
+    lengths = INT32([[4, 2, 3]])
+    net = Net()
+    layer = net.network.add_rnn_v2(net.input(x), layers, hidden, steps, op)
+    assert (layer.num_layers, layer.hidden_size, layer.max_seq_length) == (layers, hidden, steps)
+    assert layer.data_length == width and layer.direction == trt.RNNDirection.UNIDIRECTION
+    if both:
+        layer.direction = trt.RNNDirection.BIDIRECTION
+    if states:
+        layer.hidden_state, layer.seq_lengths = net.input(first[0]), net.input(lengths)
+        if op == trt.RNNOperation.LSTM:
+            layer.cell_state = net.input(first[1])
+    else:
+        first, lengths = first * 0, lengths * 0 + steps
+    weights = {}
+    for place in range(layers * directions):
+        inputs = width if place < directions else directions * hidden
+        for gate in (getattr(trt.RNNGateType, g) for g in GATES[op]):
+            for is_w, columns in ((True, inputs), (False, hidden)):
+                w = rng.normal(size=(hidden, columns)).astype(np.float32) / 4
+                b = rng.normal(size=hidden).astype(np.float32) / 4
+                assert layer.set_weights_for_gate(place, gate, is_w, trt.Weights(w))
+                assert layer.set_bias_for_gate(place, gate, is_w, b)
+                weights[place, gate, is_w] = w, b
+    y, h, c = x[0], np.zeros((3, layers * directions, hidden)), None
+    c = h.copy()
+    for depth in range(layers):
+        rows = np.zeros((3, steps, directions * hidden))
+        for n, side in np.ndindex(3, directions):
+            place = depth * directions + side
+            hs, cs = first[0][0, n, place], first[1][0, n, place]
+            order = range(lengths[0, n])
+            for t in reversed(order) if side else order:
+                gates = {}
+                for gate in (getattr(trt.RNNGateType, g) for g in GATES[op]):
+                    (w, wb), (u, ub) = weights[place, gate, True], weights[place, gate, False]
+                    gates[gate] = (w @ y[n, t] + wb, u @ hs + ub)
+                hs, cs = step_of(op, gates, hs, cs)
+                rows[n, t, side * hidden : (side + 1) * hidden] = hs
+            h[n, place], c[n, place] = hs, cs
+        y = rows
+    expected = [y[None], h[None], c[None]][: layer.num_outputs]
+    assert layer.num_outputs == (3 if op == trt.RNNOperation.LSTM else 2)
+    outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
+    assert [tuple(t.shape) for t in outputs] == [e.shape for e in expected]
+    for found, value in zip(net.run(*outputs), expected):
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-5)
+
+
+def test_rnn_v2_skips_its_input_and_misses_weights():
+    net = Net()
+    x = np.random.default_rng(10).normal(size=(2, 3, 4)).astype(np.float32)
+    layer = net.network.add_rnn_v2(net.input(x), 1, 4, 3, trt.RNNOperation.TANH)
+    layer.input_mode = trt.RNNInputMode.SKIP
+    gate = trt.RNNGateType.INPUT
+    layer.set_weights_for_gate(0, gate, False, np.zeros((4, 4), np.float32))
+    assert refused(net, layer.get_output(0), "the bias of the inputs has 0 elements")
+    for is_w in (True, False):
+        layer.set_bias_for_gate(0, gate, is_w, np.zeros(4, np.float32))
+    np.testing.assert_allclose(net.run(layer.get_output(0)), np.tanh(x), rtol=1e-5)
+
+
 # --- attention ---
 
 
@@ -418,9 +517,7 @@ def test_kv_cache_update():
 # --- what is refused ---
 
 
-@pytest.mark.parametrize(
-    "name", ["add_plugin_v2", "add_plugin_v3", "add_rnn_v2", "add_dist_collective"]
-)
+@pytest.mark.parametrize("name", ["add_plugin_v2", "add_plugin_v3", "add_dist_collective"])
 def test_no_counterpart(name):
     with pytest.raises(trt.UnsupportedError, match=name):
         getattr(Net().network, name)()

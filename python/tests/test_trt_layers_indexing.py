@@ -160,7 +160,9 @@ AT = INT32([[1, 0, 2], [0, 2, -1]])
 @pytest.mark.parametrize("dtype", [INT32, INT64])
 def test_gather(axis, dtype):
     index = dtype([[1, 0], [0, -1], [-1, 1]])
-    _, y = one(lambda n, x, i: n.add_gather(x, i, 1), D, index, edit=lambda g: setattr(g, "axis", axis))
+    _, y = one(
+        lambda n, x, i: n.add_gather(x, i, 1), D, index, edit=lambda g: setattr(g, "axis", axis)
+    )
     np.testing.assert_array_equal(y, np.take(D, index, axis))
 
 

@@ -193,7 +193,10 @@ def test_grid_sample_at_pixels():
     ys, xs = np.meshgrid(np.linspace(-1, 1, 4), np.linspace(-1, 1, 5), indexing="ij")
     grid = np.stack([xs, ys], -1)[None].astype(np.float32)
     layer, y = one(
-        lambda n, x, g: n.add_grid_sample(x, g), X, grid, edit=lambda s: setattr(s, "align_corners", True)
+        lambda n, x, g: n.add_grid_sample(x, g),
+        X,
+        grid,
+        edit=lambda s: setattr(s, "align_corners", True),
     )
     assert layer.interpolation_mode == LINEAR and layer.sample_mode == trt.SampleMode.FILL
     np.testing.assert_allclose(y, X, rtol=1e-5, atol=1e-5)

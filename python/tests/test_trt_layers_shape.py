@@ -45,7 +45,9 @@ def test_shuffle_transposes_reshapes_transposes():
     ],
 )
 def test_reshape_dims(dims, shape):
-    layer, y = one(lambda n, x: n.add_shuffle(x), X, edit=lambda s: setattr(s, "reshape_dims", dims))
+    layer, y = one(
+        lambda n, x: n.add_shuffle(x), X, edit=lambda s: setattr(s, "reshape_dims", dims)
+    )
     assert layer.reshape_dims == dims
     np.testing.assert_array_equal(y, X.reshape(shape))
 

@@ -8,7 +8,7 @@ reshape to such extents can become a plain one and shapes stay as exact as Tenso
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -20,11 +20,16 @@ MOST_ELEMENTS = 1024  # extents are short lists; weights are not looked into
 
 @dataclass(frozen=True)
 class Extent:
-    """factor · the extent of `axis` of the native tensor named `tensor`, unknown before run time."""
+    """factor · the extent of `axis` of the native tensor named `tensor`, which the run tells."""
 
     tensor: str
     axis: int
     factor: int = 1
+
+
+@dataclass(frozen=True)
+class Element(Extent):
+    """factor · the element at place `axis` of the network input named `tensor`, a list."""
 
 
 def extent_of(x: Any, axis: int) -> Any:
@@ -57,8 +62,10 @@ def _same_extent(x: Any, axis: int) -> Optional[tuple]:
         if not op.has_reshape or (op.zero_is_placeholder and op.dims[axis] == 0):
             return source[0], op.first[axis] if op.first else axis
     if isinstance(op, ops.Elementwise):
-        sizes = [t.shape[axis - len(x.shape)] if len(t.shape) > len(x.shape) - axis - 1 else 1
-                 for t in source]
+        sizes = [
+            t.shape[axis - len(x.shape)] if len(t.shape) > len(x.shape) - axis - 1 else 1
+            for t in source
+        ]
         if 1 in sizes:
             other = source[1 - sizes.index(1)]
             return other, axis - len(x.shape) + len(other.shape)
@@ -107,15 +114,15 @@ def _binary(kind: str, a: Any, b: Any) -> Any:
     for e, n in ((a, b), (b, a)):
         if isinstance(e, Extent) and is_number(n) and kind in ("MUL", "ADD", "SUB", "DIV"):
             if kind == "MUL" and n > 0:
-                return Extent(e.tensor, e.axis, e.factor * n)
+                return replace(e, factor=e.factor * n)
             if kind == "ADD" and n == 0 or kind == "SUB" and n == 0 and e is a:
                 return e
             if kind == "DIV" and e is a and n > 0 and e.factor % n == 0:
-                return Extent(e.tensor, e.axis, e.factor // n)
-    if isinstance(a, Extent) and isinstance(b, Extent) and (a.tensor, a.axis) == (b.tensor, b.axis):
+                return replace(e, factor=e.factor // n)
+    if isinstance(a, Extent) and isinstance(b, Extent) and replace(a, factor=b.factor) == b:
         if kind == "ADD":
-            return Extent(a.tensor, a.axis, a.factor + b.factor)
-        if kind in ("MIN", "MAX", "EQUAL") and a.factor == b.factor:
+            return replace(a, factor=a.factor + b.factor)
+        if kind in ("MIN", "MAX", "EQUAL") and a == b:
             return True if kind == "EQUAL" else a
     return None
 
@@ -165,12 +172,20 @@ class _Follower:
             rule = None if layer is None else getattr(self, "_" + type(layer.op).__name__, None)
             if rule is not None and layer.outputs[0] == x:
                 found = rule(x, layer.op, layer.inputs)
+            elif layer is None and x.dtype in (np.int32, np.int64) and len(x.shape) < 2:
+                found = self._input(x)
         self._found[x.name] = found
         return found
 
     def _values(self, inputs: Any) -> Optional[list]:
         values = [self.value(t) for t in inputs]
         return None if any(v is None for v in values) else values
+
+    def _input(self, x: Any) -> np.ndarray:
+        result = np.empty(x.shape, dtype=object)
+        for place, at in enumerate(np.ndindex(*x.shape)):
+            result[at] = Element(x.name, place)
+        return result
 
     def _Constant(self, x: Any, op: Any, inputs: Any) -> np.ndarray:
         return _objects(np.asarray(x.value).astype(object), x.shape)
@@ -190,10 +205,13 @@ class _Follower:
         to = {"i": int, "u": int, "b": bool, "f": float}.get(kind)
         if value is None or to is None:
             return None
-        if kind in "iu":
-            keep: Callable = lambda e: e if isinstance(e, Extent) else None if e is None else int(e)
-        else:
-            keep = lambda e: to(e) if is_number(e) else None  # noqa: E731
+        integers = kind in "iu"
+
+        def keep(element: Any) -> Any:
+            if is_number(element):
+                return to(element)
+            return element if integers else None
+
         return _elementwise(keep, value)
 
     def _Shuffle(self, x: Any, op: Any, inputs: Any) -> Optional[np.ndarray]:

@@ -147,7 +147,9 @@ class IAttention:
 
     @normalization_quantize_to_type.setter
     def normalization_quantize_to_type(self, dtype: Any) -> None:
-        unsupported("IAttention.normalization_quantize_to_type", "the softmax is computed in float32")
+        unsupported(
+            "IAttention.normalization_quantize_to_type", "the softmax is computed in float32"
+        )
 
     @property
     def num_inputs(self) -> int:

@@ -12,9 +12,10 @@ from octile import ops
 
 from ._enums import Severity
 from ._known import is_number, known
-from ._layers_attention import AddAttention
-from ._loop import ILoop
 from ._layer_tools import add, tensor, text
+from ._layers_attention import AddAttention
+from ._layers_recurrent import AddRecurrent
+from ._loop import ILoop
 from ._maker import Maker
 from ._native_values import ApiError
 from ._tensor import ILayer, ITensor, attribute, layer_type
@@ -23,7 +24,7 @@ from ._types import LayerType, emit, unsupported
 
 @layer_type("Assertion", LayerType.ASSERTION, outputs=0, shape_inputs=(0,))
 class IAssertionLayer(ILayer):
-    """Its input, BOOL, must be true: checked when the engine is built, as far as it is known then."""
+    """Its input, BOOL, must be true: checked at build time, as far as it is known then."""
 
     message = attribute(text, "", "What the error says.")
 
@@ -147,7 +148,7 @@ class IIfConditional:
 _PLUGIN = "write what the plugin computes with layers of the network"
 
 
-class AddControl(AddAttention):
+class AddControl(AddAttention, AddRecurrent):
     """INetworkDefinition's add_* methods of these layers."""
 
     def add_assertion(self, condition: ITensor, message: str) -> Optional[IAssertionLayer]:
@@ -174,14 +175,11 @@ class AddControl(AddAttention):
     def add_plugin_v3(self, *arguments: Any, **named: Any) -> None:
         unsupported("INetworkDefinition.add_plugin_v3", _PLUGIN)
 
-    def add_rnn_v2(self, *arguments: Any, **named: Any) -> None:
-        unsupported("INetworkDefinition.add_rnn_v2", "use a loop, or an LSTM or GRU of an ONNX model")
-
     def add_dist_collective(self, *arguments: Any, **named: Any) -> None:
         unsupported("INetworkDefinition.add_dist_collective", "an engine runs on one device")
 
     def add_moe(self, *arguments: Any, **named: Any) -> None:
-        """TensorRT has it on one kind of device only; elsewhere it logs and returns None, as here."""
+        """TensorRT has it on one kind of device; elsewhere it logs and returns None, as here."""
         error = ApiError("Parameter check failed: MoE is supported on Thor only")
         return self._error("INetworkDefinition::addMoE", error)
 

@@ -13,8 +13,8 @@ import numpy as np
 from octile import ops
 
 from ._known import constant_list, extents_of, is_number, known_list
-from ._layers_shape import pinned
 from ._layer_tools import add, integer, member
+from ._layers_shape import pinned
 from ._maker import Maker, axis_of, sequence
 from ._native_values import ApiError
 from ._slice_axis import AxisSlice, fill_mask
@@ -32,7 +32,9 @@ class ISliceLayer(ILayer):
 
     start = attribute(sequence, Dims(), "The first index, an axis each.")
     shape = attribute(sequence, Dims(), "The extents of the result.")
-    stride = attribute(sequence, Dims(), "The distance of the indices; 0 repeats, negative reverses.")
+    stride = attribute(
+        sequence, Dims(), "The distance of the indices; 0 repeats, negative reverses."
+    )
     mode = attribute(member(SampleMode), SampleMode.STRICT_BOUNDS, "What is read beside the input.")
 
     @property
@@ -158,7 +160,8 @@ class IGatherLayer(ILayer):
             return [maker.add(ops.Gather(axis=axis), data, indices)]
         if not 0 <= shared <= min(axis, len(indices.shape)):
             raise ApiError(
-                f"num_elementwise_dims {shared} does not fit axis {axis} and indices {indices.shape}"
+                f"num_elementwise_dims {shared} does not fit axis {axis} of data and indices "
+                f"{indices.shape}"
             )
         return [self._gather_shared(maker, data, indices, axis, shared)]
 
@@ -229,9 +232,7 @@ class IOneHotLayer(ILayer):
         )
         places = np.arange(known[0]).reshape([-1 if a == axis else 1 for a in range(rank)])
         hot = maker.binary("equal", at, maker.constant(places, at.dtype), "hot")
-        on, off = (
-            maker.reshape(maker.element(values, i), [1] * rank, "value") for i in (1, 0)
-        )
+        on, off = (maker.reshape(maker.element(values, i), [1] * rank, "value") for i in (1, 0))
         return [maker.add(ops.Select(), hot, on, off)]
 
 
@@ -261,7 +262,9 @@ class INonZeroLayer(ILayer):
 class AddIndexing:
     """INetworkDefinition's add_* methods of these layers."""
 
-    def add_slice(self, input: ITensor, start: Any, shape: Any, stride: Any) -> Optional[ISliceLayer]:
+    def add_slice(
+        self, input: ITensor, start: Any, shape: Any, stride: Any
+    ) -> Optional[ISliceLayer]:
         """`shape` elements of `input` from `start`, `stride` apart."""
         lists = {"start": sequence(start), "shape": sequence(shape), "stride": sequence(stride)}
         if len({len(v) for v in lists.values()}) != 1:

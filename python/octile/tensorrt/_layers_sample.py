@@ -9,9 +9,9 @@ import numpy as np
 from octile import ops
 
 from ._known import constant_list, is_number, known_list
+from ._layer_tools import add, boolean, integer, member, number
 from ._layers_indexing import check_indices_type
 from ._layers_shape import pinned
-from ._layer_tools import add, boolean, integer, member, number
 from ._maker import Maker, axis_of, sequence
 from ._native_values import ApiError, to_native_dtype
 from ._resize import resized
@@ -230,7 +230,8 @@ def _operation(value: FillOperation) -> FillOperation:
     member(FillOperation)(value)
     if value != FillOperation.LINSPACE:
         unsupported(
-            f"IFillLayer with {value}", "Octile's engines are deterministic; give the numbers as input"
+            f"IFillLayer with {value}",
+            "Octile's engines are deterministic; give the numbers as input",
         )
     return value
 
@@ -243,7 +244,9 @@ def _filled_type(value: DataType) -> DataType:
 
 @layer_type("Fill", LayerType.FILL, shape_inputs=(0,))
 class IFillLayer(ILayer):
-    """alpha + Σ index[axis] · beta[axis]. Inputs, if set: the shape, alpha (one), beta (an axis each).
+    """alpha + Σ index[axis] · beta[axis].
+
+    Inputs, if set: the shape, alpha (a number), beta (one for each axis).
 
     `alpha` and `beta` hold without inputs 1 and 2 (beta: of a result of rank 1).
     """
@@ -294,7 +297,9 @@ class IFillLayer(ILayer):
         if beta is None and len(extents) > 1:
             raise ApiError("a result of more than one axis needs its betas as input 2")
         if beta is not None and int(np.prod(beta.shape)) != len(extents):
-            raise ApiError(f"beta {beta.shape} must have an element for each of {len(extents)} axes")
+            raise ApiError(
+                f"beta {beta.shape} must have an element for each of {len(extents)} axes"
+            )
         first = maker.constant(self.alpha, dtype) if alpha is None else maker.cast(alpha, dtype)
         steps = maker.constant([self.beta], dtype) if beta is None else maker.cast(beta, dtype)
         total = maker.reshape(first, [1] * len(extents), "alpha")

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from octile import ops
 
-from ._known import Extent, constant_list, extents_of, is_number, known_list
+from ._known import constant_list, extents_of, is_number, known_list
 from ._layer_tools import add, boolean, computed, integer
 from ._maker import Maker, axis_of, sequence
 from ._native_values import ApiError
@@ -130,7 +130,9 @@ class IConcatenationLayer(ILayer):
     """Joins tensors along `axis`; without one set, along the third axis from the end (or 0)."""
 
     axis = computed(
-        integer(-8), lambda layer: max(0, len(layer._inputs[0].shape) - 3), "The axis to join along."
+        integer(-8),
+        lambda layer: max(0, len(layer._inputs[0].shape) - 3),
+        "The axis to join along.",
     )
 
     def _emit(self, net: Any, inputs: list, name: str) -> list:

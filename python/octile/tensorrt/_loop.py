@@ -1,10 +1,4 @@
-"""Loops with a known number of iterations: ILoop and its layers, unrolled when they are written.
-
-The layers between the iterators and recurrences and the loop's outputs are its body. They are
-written like all others: that is iteration 0. `_LoopRun`, a layer that no one sees, writes them again
-for every further iteration, on the tensors of the one before, and joins what the outputs collect.
-Start reading at `_LoopRun._emit`.
-"""
+"""Loops: ILoop and the layers at its boundary. `_loop_run.py` unrolls them."""
 
 from __future__ import annotations
 
@@ -14,10 +8,11 @@ from octile import ops
 
 from ._known import constant_list
 from ._layer_tools import boolean, initialize, integer, member, tensor
+from ._loop_run import LoopRun, most_of
 from ._maker import Maker, axis_of
 from ._native_values import ApiError
 from ._tensor import ILayer, ITensor, attribute, layer_type
-from ._types import DataType, LayerType, LoopOutput, TripLimit
+from ._types import LayerType, LoopOutput, TripLimit
 
 
 class ILoopBoundaryLayer(ILayer):
@@ -76,9 +71,19 @@ class IIteratorLayer(ILoopBoundaryLayer):
     def _emit(self, net: Any, inputs: list, name: str) -> list:
         return [self._slice(Maker(net, name), inputs[0], 0)]
 
-    def _slice(self, maker: Maker, x: Any, iteration: int) -> Any:
+    def _slice(self, maker: Maker, x: Any, iteration: int, beyond: bool = False) -> Any:
+        """The slice of an iteration; with `beyond` there may be none, and any other will do."""
         rank = len(x.shape)
         axis = axis_of(self.axis, rank)
+        if beyond and x.shape[axis] < 0:
+            last = maker.binary("sub", maker.element(maker.extents(x), axis), 1)
+            if self.reverse:
+                at = maker.binary("max", maker.binary("sub", last, iteration), 0)
+            else:
+                at = maker.binary("min", last, iteration)
+            return maker.add(ops.Gather(axis=axis), x, maker.reshape(at, [], "index"))
+        if beyond:
+            iteration = min(iteration, x.shape[axis] - 1)
         start = -1 - iteration if self.reverse else iteration
         piece = ops.Slice(axes=[axis], start=[start], size=[1], stride=[1])
         kept = [a for a in range(rank) if a != axis]
@@ -107,143 +112,20 @@ class ILoopOutputLayer(ILoopBoundaryLayer):
         maker, x = Maker(net, name), inputs[0]
         if self.kind == LoopOutput.LAST_VALUE:
             return [maker.add(ops.Identity(), x)]
-        length = constant_list(inputs[1]) if len(inputs) > 1 and inputs[1] is not None else None
-        if length is None or len(length) != 1 or length[0] < 1:
-            raise ApiError("its input 1, the length, must be known when the engine is built")
-        axis = axis_of(self.axis, len(x.shape))
-        count, wanted = x.shape[axis], int(length[0])
-        if wanted < count:
-            x = maker.add(
-                ops.Slice(axes=[axis], start=[0], size=[wanted], stride=[1]), x, what="cut"
-            )
-        elif wanted > count:
-            after = [wanted - count if a == axis else 0 for a in range(len(x.shape))]
+        if len(inputs) < 2 or inputs[1] is None:
+            raise ApiError("its input 1, the length, was not set")
+        axis, length = axis_of(self.axis, len(x.shape)), constant_list(inputs[1])
+        wanted = most_of(self._network._emission, inputs[1])
+        if wanted is not None and wanted > x.shape[axis]:
+            after = [wanted - x.shape[axis] if a == axis else 0 for a in range(len(x.shape))]
             x = maker.add(ops.Padding(before=[0] * len(after), after=after), x, what="zeros")
-        if self.kind == LoopOutput.REVERSE:
-            flip = ops.Slice(axes=[axis], start=[wanted - 1], size=[wanted], stride=[-1])
-            return [maker.add(flip, x)]
-        return [maker.add(ops.Identity(), x)]
-
-
-class _LoopRun(ILayer):
-    """All iterations of a loop. One output for each of the loop's, before it is cut to length."""
-
-    _layer_type = LayerType.TRIP_LIMIT
-
-    def __init__(self, loop: "ILoop"):
-        network = loop._network
-        numbered = network._numbered
-        super().__init__(network, [])
-        network._numbered = numbered  # TensorRT has no such layer
-        network._loops = network.__dict__.get("_loops", 0) + 1
-        self._name, self._loop = f"(Loop {network._loops})", loop
-        self._set_output_count(0)
-
-    def output_for(self, layer: ILoopOutputLayer) -> ITensor:
-        self._set_output_count(len(self._loop._outputs))
-        return self._outputs[self._loop._outputs.index(layer)]
-
-    def _needs(self) -> list:
-        loop = self._loop
-        if loop._limit is None:
-            raise ApiError(f"loop '{loop.name}' has no trip limit")
-        limits = [loop._limit._inputs[0]]
-        iterated = [layer._inputs[0] for layer in loop._iterators]
-        carried = [layer._outputs[0] for layer in loop._recurrences]
-        nexts = [layer._next() for layer in loop._recurrences]
-        return limits + iterated + carried + nexts + [o._inputs[0] for o in loop._outputs]
-
-    def _output_dtype(self, index: int, native: DataType, inputs: Any) -> DataType:
-        return self._network._emission._dtypes[self._loop._outputs[index]._inputs[0]]
-
-    def _count(self, limit: Any) -> int:
-        if self._loop._limit.kind != TripLimit.COUNT:
-            raise ApiError("TripLimit.WHILE has no counterpart in Octile: give a COUNT")
-        count = constant_list(limit)
-        if count is None or len(count) != 1 or count[0] < 1:
-            raise ApiError(
-                f"loop '{self._loop.name}': its number of iterations must be positive and known "
-                "when the engine is built"
-            )
-        return int(count[0])
-
-    def _body(self) -> list:
-        """The layers to repeat, in the order of writing: those between the loop's boundaries."""
-        loop, emission = self._loop, self._network._emission
-        wanted = {id(layer): layer for layer in self._ancestors()}
-        varying = {t for layer in loop._iterators + loop._recurrences for t in layer._outputs}
-        boundaries = {id(layer) for layer in loop._iterators + loop._recurrences}
-        body = []
-        for layer in emission._stack:
-            if id(layer) not in wanted or id(layer) in boundaries:
-                continue
-            if any(t in varying for t in layer._class._needs(layer)):
-                body.append(layer)
-                varying.update(layer._emitted_outputs)
-        return body
-
-    def _ancestors(self) -> list:
-        loop = self._loop
-        pending = [t for t in (r._next() for r in loop._recurrences)]
-        pending += [layer._inputs[0] for layer in loop._outputs]
-        found: dict = {}
-        while pending:
-            layer = pending.pop()._producer
-            if layer is not None and id(layer) not in found:
-                found[id(layer)] = layer
-                pending.extend(t for t in layer._class._needs(layer) if t is not None)
-        return list(found.values())
-
-    def _emit(self, net: Any, inputs: list, name: str) -> list:
-        loop, emission = self._loop, self._network._emission
-        count, body = self._count(inputs[0]), self._body()
-        before = dict(emission._tensors)
-        collected: list = [[] for _ in loop._outputs]
-        try:
-            for iteration in range(count):
-                if iteration > 0:
-                    self._enter(net, f"{name}.{iteration}", iteration)
-                    for layer in body:
-                        outputs, _ = emission.written(layer, f"{name}.{iteration}.{layer._name}")
-                        emission._tensors.update(zip(layer._outputs, outputs))
-                for place, output in enumerate(loop._outputs):
-                    collected[place].append(emission._tensors[output._inputs[0]])
-            last = {r: emission._tensors[r._next()] for r in loop._recurrences}
-        finally:
-            emission._tensors = before
-        return [
-            self._result(Maker(net, f"{name}.output{place}"), output, collected[place], last)
-            for place, output in enumerate(loop._outputs)
-        ]
-
-    def _enter(self, net: Any, name: str, iteration: int) -> None:
-        """The recurrences and iterators of an iteration."""
-        emission, loop = self._network._emission, self._loop
-        nexts = [emission._tensors[r._next()] for r in loop._recurrences]
-        for layer, value in zip(loop._recurrences, nexts):
-            first = emission._tensors[layer._inputs[0]]
-            if value.shape != first.shape:
-                raise ApiError(
-                    f"recurrence '{layer._name}' begins as {first.shape} and goes on as {value.shape}"
-                )
-            emission._tensors[layer._outputs[0]] = value
-        for layer in loop._iterators:
-            maker = Maker(net, f"{name}.{layer._name}")
-            source = emission._tensors[layer._inputs[0]]
-            emission._tensors[layer._outputs[0]] = layer._slice(maker, source, iteration)
-
-    def _result(self, maker: Maker, output: ILoopOutputLayer, values: list, last: dict) -> Any:
-        if output.kind == LoopOutput.LAST_VALUE:
-            producer = output._inputs[0]._producer
-            if producer not in last:
-                raise ApiError(f"LAST_VALUE of '{output._inputs[0].name}', which is no recurrence")
-            return maker.add(ops.Identity(), last[producer])
-        rank = len(values[0].shape)
-        axis = axis_of(output.axis, rank + 1)
-        order = [a if a < axis else rank if a == axis else a - 1 for a in range(rank + 1)]
-        stack = ops.Shuffle(has_reshape=True, dims=[0] * rank + [1], second=order)
-        pieces = [maker.add(stack, value, what="piece") for value in values]
-        return maker.add(ops.Concatenation(axis=axis), *pieces)
+        cut = ops.SliceBetween(axes=[axis], stride=[1])
+        end = maker.int64_list(inputs[1]) if length is None else maker.constant(length)
+        x = maker.add(cut, x, maker.constant([0]), end, what="cut")
+        if self.kind == LoopOutput.CONCATENATE:
+            return [maker.finished(x)]
+        flip = ops.SliceBetween(axes=[axis], stride=[-1])
+        return [maker.add(flip, x, maker.constant([-1]), maker.constant([-(2**31)]))]
 
 
 class ILoop:
@@ -256,7 +138,7 @@ class ILoop:
         self._recurrences: list = []
         self._outputs: list = []
         self._limit: Optional[ITripLimitLayer] = None
-        self._run = _LoopRun(self)
+        self._run = LoopRun(self)
 
     def _add(self, kept: Optional[list], where: str, cls: type, inputs: Any, **given: Any) -> Any:
         inputs = [tensor(value) for value in inputs]

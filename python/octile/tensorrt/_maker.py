@@ -34,7 +34,7 @@ class Maker:
         return self.net.add(op, list(inputs), name=name).output(output)
 
     def finished(self, y: Any) -> Any:
-        """y, whose layer was placed as a part, as what the layer gives: it takes the layer's name."""
+        """y, made as a part, as what the layer gives: its native layer takes the layer's name."""
         y.producer.name = self.name
         return y
 
@@ -79,8 +79,8 @@ class Maker:
 
     def join(self, parts: Any, what: Optional[str] = "list") -> Any:
         """Lists, one behind the other."""
-        return parts[0] if len(parts) == 1 else self.add(
-            ops.Concatenation(axis=0), *parts, what=what
+        return (
+            parts[0] if len(parts) == 1 else self.add(ops.Concatenation(axis=0), *parts, what=what)
         )
 
     def same_types(self, tensors: Any) -> list:

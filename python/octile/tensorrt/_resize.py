@@ -1,7 +1,8 @@
-"""How a resize layer becomes native: one Resize, or, to extents of run time, gathers axis by axis."""
+"""How a resize layer becomes native: one Resize; to extents of run time, gathers axis by axis."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,7 @@ def _factor(value: Any, extent: Any) -> Any:
     if is_number(value) and is_number(extent) and extent > 0:
         return value / extent
     if isinstance(value, Extent) and isinstance(extent, Extent):
-        same = (value.tensor, value.axis, extent.factor) == (extent.tensor, extent.axis, 1)
-        return float(value.factor) if same else None
+        return float(value.factor) if replace(value, factor=1) == extent else None
     return None
 
 

@@ -170,5 +170,3 @@ def fill_mask(maker: Maker, s: AxisSlice, x: Any) -> Any:
     below_end = maker.binary("less", at, s._extent(maker, x))
     inside = maker.binary("and", maker.binary("greater", at, -1), below_end)
     return maker.reshape(inside, shape, "mask")
-
-
