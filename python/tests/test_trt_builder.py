@@ -1,4 +1,4 @@
-"""Builder, IBuilderConfig, IOptimizationProfile, ITimingCache: what builds, what is told, what raises."""
+"""Builder, IBuilderConfig, IOptimizationProfile, ITimingCache: what builds, is told or raises."""
 
 from __future__ import annotations
 

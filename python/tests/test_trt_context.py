@@ -1,4 +1,4 @@
-"""IExecutionContext: shapes, addresses, both generations of calls, allocators, profilers, threads."""
+"""IExecutionContext: shapes, addresses, both generations of calls, allocators, threads."""
 
 from __future__ import annotations
 

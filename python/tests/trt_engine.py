@@ -1,4 +1,4 @@
-"""For tests of building and running in octile.tensorrt: small networks, engines, arrays as memory."""
+"""For tests of building and running: small networks, engines, arrays as memory."""
 
 from __future__ import annotations
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import octile
 
-from ._calibration import Calibration, no_scales
 from ._facts import KEY, facts_of_network
-from ._native_values import LOW, ApiError
+from ._native_values import ApiError
+from ._profile import check_bounds
 from ._progress import Progress
+from ._ranges import Ranges
 from ._timing import TimingFile
 from ._types import (
     BuilderFlag,
-    DataType,
     ErrorCodeTRT,
     LayerType,
     NetworkDefinitionCreationFlag,
@@ -22,8 +22,6 @@ from ._types import (
 )
 
 __all__: list = []
-
-_FLOAT = (DataType.FLOAT, *LOW)
 
 
 def greatest(profiles: Any) -> tuple:
@@ -37,7 +35,7 @@ def greatest(profiles: Any) -> tuple:
     return shapes, values
 
 
-class Build:
+class Build(Ranges):
     """Raises ApiError, octile.Error and progress.Cancelled; `Builder` tells them."""
 
     def __init__(self, builder: Any, network: Any, config: Any):
@@ -126,7 +124,7 @@ class Build:
                     f"{tensor.name}: dynamic input is missing dimensions in profile {index}.",
                     ErrorCodeTRT.INVALID_CONFIG,
                 )
-            _check_bounds(tensor, shapes, index)
+            check_bounds(tensor, shapes, index)
             bounds[tensor.name] = tuple(tuple(shape) for shape in shapes)
         return bounds
 
@@ -134,7 +132,7 @@ class Build:
         for index, profile in enumerate(self._config._profiles):
             for tensor in self._network._inputs:
                 if tensor.name in profile._shapes:
-                    _check_bounds(tensor, profile._shapes[tensor.name], index)
+                    check_bounds(tensor, profile._shapes[tensor.name], index)
 
     # --- the native network ---
     def _native(self) -> "octile.Network":
@@ -185,116 +183,3 @@ class Build:
                 ErrorCodeTRT.INVALID_CONFIG,
             )
         return explicit
-
-    # --- ranges ---
-    def _ranges(self, native: "octile.Network", explicit: bool) -> Any:
-        """The table to build with; None where the network itself tells all ranges."""
-        calibrator = self._config.int8_calibrator
-        if explicit:
-            if calibrator is not None:
-                self._builder._log(
-                    Severity.WARNING,
-                    "Calibrator won't be used in explicit precision mode. Use quantization aware "
-                    "training to generate network with Quantize/Dequantize nodes.",
-                )
-            return None
-        tensors = self._float_tensors()
-        missing = [t.name for t in tensors if t._range is None]
-        if not missing:
-            return None
-        if calibrator is None:
-            self._builder._log(
-                Severity.WARNING,
-                "Calibrator is not being used. Users must provide dynamic range for all tensors "
-                "that are not Int32 or Bool.",
-            )
-            if not any(t._range is not None for t in self._network._emission._tensors):
-                raise no_scales()
-            self._tell_missing(missing)
-            return None
-        calibration = Calibration(
-            calibrator, self._calibration_inputs(), self._builder, _cache_version()
-        )
-        table = calibration.table(native, threads=self._builder.max_threads, **self._callbacks())
-        known = set(table)
-        self._tell_missing([name for name in missing if name not in known])
-        return table
-
-    def _tell_missing(self, names: list) -> None:
-        for name in names:
-            self._builder._log(
-                Severity.WARNING,
-                f"Missing scale and zero-point for tensor {name}, expect fall back to non-int8 "
-                "implementation for any layer consuming or producing given tensor",
-            )
-
-    def _float_tensors(self) -> list:
-        """The tensors that INT8 needs ranges of: all of a float type but constants."""
-        tensors = list(self._network._inputs)
-        for layer in self._network._layers:
-            if layer._class._layer_type != LayerType.CONSTANT:
-                tensors.extend(layer._outputs)
-        return [tensor for tensor in tensors if tensor.dtype in _FLOAT]
-
-    def _calibration_inputs(self) -> dict:
-        """name → (dtype, shape): −1 for the calibrator's batch, other extents from opt."""
-        profile = self._calibration_profile()
-        inputs = {}
-        for tensor in self._network._inputs:
-            shape = list(tensor._input_shape)
-            opt = profile._shapes[tensor.name][1] if profile is not None and -1 in shape else shape
-            batch = shape[:1] == [-1]
-            shape = [known if known >= 0 else opt[axis] for axis, known in enumerate(shape)]
-            inputs[tensor.name] = (tensor.dtype, ([-1] + shape[1:]) if batch else shape)
-        return inputs
-
-    def _calibration_profile(self) -> Optional[Any]:
-        profile = self._config.get_calibration_profile()
-        if profile is None:
-            if not self._config._profiles:
-                return None
-            if any(-1 in tensor._input_shape for tensor in self._network._inputs):
-                self._builder._log(
-                    Severity.WARNING,
-                    "Calibration Profile is not defined. Calibrating with Profile 0",
-                )
-            return self._config._profiles[0]
-        for tensor in self._network._inputs:
-            if -1 not in tensor._input_shape:
-                continue
-            if tensor.name not in profile._shapes:
-                raise ApiError(
-                    f"{tensor.name}: dynamic input is missing dimensions in the calibration "
-                    "profile.",
-                    ErrorCodeTRT.INVALID_CONFIG,
-                )
-            _check_bounds(tensor, profile._shapes[tensor.name], "calibration")
-        return profile
-
-
-def _check_bounds(tensor: Any, shapes: Any, index: Any) -> None:
-    """ApiError unless the profile's rank and known extents are the network's."""
-    shape = tuple(tensor._input_shape)
-    low, opt, high = (tuple(bound) for bound in shapes)
-    if len(low) != len(shape):
-        raise ApiError(
-            f"{tensor.name}: profile {index} has {len(low)} dimensions, the network's input has "
-            f"{len(shape)}.",
-            ErrorCodeTRT.INVALID_CONFIG,
-        )
-    for axis, extent in enumerate(shape):
-        if extent >= 0 and not low[axis] == opt[axis] == high[axis] == extent:
-            raise ApiError(
-                f"{tensor.name}: for dimension number {axis} in profile {index} does not match "
-                f"network definition (got min={low[axis]}, opt={opt[axis]}, max={high[axis]}), "
-                f"expected min=opt=max={extent}).",
-                ErrorCodeTRT.INVALID_CONFIG,
-            )
-
-
-def _cache_version() -> str:
-    """The token of calibration caches: 101600 for TensorRT 10.16.0."""
-    from . import __version__
-
-    major, minor, patch = (int(part) for part in __version__.split(".")[:3])
-    return str(major * 10000 + minor * 100 + patch)

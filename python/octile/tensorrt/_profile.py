@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from ._types import Dims, as_dims
+from ._native_values import ApiError
+from ._types import Dims, ErrorCodeTRT, as_dims
 
 __all__ = ["IOptimizationProfile"]
 
@@ -82,3 +83,23 @@ def _check_order(bounds: Sequence[Sequence[int]], text: str) -> None:
         before, after = bounds[place - 1], bounds[place]
         if len(before) != len(after) or any(a > b for a, b in zip(before, after)):
             raise RuntimeError(text.format(_NAMES[place]))
+
+
+def check_bounds(tensor: Any, shapes: Any, index: Any) -> None:
+    """ApiError unless the profile's rank and known extents are the network's."""
+    shape = tuple(tensor._input_shape)
+    low, opt, high = (tuple(bound) for bound in shapes)
+    if len(low) != len(shape):
+        raise ApiError(
+            f"{tensor.name}: profile {index} has {len(low)} dimensions, the network's input has "
+            f"{len(shape)}.",
+            ErrorCodeTRT.INVALID_CONFIG,
+        )
+    for axis, extent in enumerate(shape):
+        if extent >= 0 and not low[axis] == opt[axis] == high[axis] == extent:
+            raise ApiError(
+                f"{tensor.name}: for dimension number {axis} in profile {index} does not match "
+                f"network definition (got min={low[axis]}, opt={opt[axis]}, max={high[axis]}), "
+                f"expected min=opt=max={extent}).",
+                ErrorCodeTRT.INVALID_CONFIG,
+            )
