@@ -242,6 +242,37 @@ def test_loop_over_an_extent_of_run_time(reverse):
         np.testing.assert_array_equal(b, np.stack(sums, 1))
 
 
+@pytest.mark.parametrize("limit", [0, 6, 100, 2000])
+def test_loop_while(limit):
+    net = Net()
+    network = net.network
+    loop = network.add_loop()
+    recurrence = loop.add_recurrence(net.input(X + 1))
+    most = network.add_reduce(recurrence.get_output(0), trt.ReduceOperation.MAX, 0b1111, False)
+    bound = net.input(np.array(limit, np.float32))
+    less = network.add_elementwise(most.get_output(0), bound, trt.ElementWiseOperation.LESS)
+    loop.add_trip_limit(less.get_output(0), WHILE)
+    body = add(net, recurrence.get_output(0), recurrence.get_output(0))
+    recurrence.set_input(1, body)
+    last = loop.add_loop_output(recurrence.get_output(0), LAST).get_output(0)
+    before = loop.add_loop_output(recurrence.get_output(0), CONCATENATE, 0)
+    before.set_input(1, net.constant(INT32(6)))
+    assert tuple(last.shape) == X.shape
+    expected, steps = X + 1, np.zeros((6, *X.shape), np.float32)
+    for step in range(6):
+        if expected.max() < limit:
+            steps[step] = expected
+            expected = 2 * expected
+    if expected.max() < limit:  # six iterations are not enough for the last value
+        np.testing.assert_array_equal(net.run(before.get_output(0)), steps)
+        with pytest.raises(octile.Error):
+            net.run(last)
+        return
+    a, b = net.run(last, before.get_output(0))
+    np.testing.assert_array_equal(a, expected)
+    np.testing.assert_array_equal(b, steps)
+
+
 def test_loop_in_a_loop():
     net = Net()
     outer = net.network.add_loop()

@@ -3,8 +3,9 @@
 The layers between the iterators and recurrences and the loop's outputs are its body. They are
 written like all others: that is iteration 0. `LoopRun`, a layer that no one sees, writes them again
 for every further iteration, on the tensors of the one before, and joins what the outputs collect.
-Where only the run tells the number of iterations, the optimization profiles bound it: all are
-written, and those beyond the number change nothing. Start reading at `LoopRun._emit`.
+Where only the run tells the number of iterations, the optimization profiles bound it (COUNT), or
+the length of an output that stacks them does (WHILE): all are written, and those beyond the last
+change nothing. The run fails where more would be needed. Start reading at `LoopRun._emit`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class LoopRun(ILayer):
         loop = self._loop
         if loop._limit is None:
             raise ApiError(f"loop '{loop.name}' has no trip limit")
-        limits = [loop._limit._inputs[0]]
+        limits = [loop._limit._inputs[0], *(self._lengths() if self._is_while() else [])]
         iterated = [layer._inputs[0] for layer in loop._iterators]
         carried = [layer._outputs[0] for layer in loop._recurrences]
         nexts = [layer._next() for layer in loop._recurrences]
@@ -67,6 +68,13 @@ class LoopRun(ILayer):
 
     def _output_dtype(self, index: int, native: DataType, inputs: Any) -> DataType:
         return self._network._emission._dtypes[self._loop._outputs[index]._inputs[0]]
+
+    def _is_while(self) -> bool:
+        return self._loop._limit.kind == TripLimit.WHILE
+
+    def _lengths(self) -> list:
+        """The length tensors of the outputs that stack iterations."""
+        return [o._inputs[1] for o in self._loop._outputs if len(o._inputs) > 1]
 
     # --- the body ---
     def _body(self) -> list:
@@ -88,6 +96,7 @@ class LoopRun(ILayer):
         """ids of all layers that the recurrences' next values and the outputs come from."""
         pending = [layer._next() for layer in self._loop._recurrences]
         pending += [layer._inputs[0] for layer in self._loop._outputs]
+        pending += [self._loop._limit._inputs[0]] if self._is_while() else []
         found: set = set()
         while pending:
             layer = pending.pop()._producer
@@ -97,10 +106,19 @@ class LoopRun(ILayer):
         return found
 
     # --- the number of iterations ---
+    def _most_while(self) -> int:
+        """How often a WHILE may run: the greatest length of the outputs that stack iterations."""
+        emission = self._network._emission
+        lengths = [most_of(emission, emission._tensors[t]) for t in self._lengths()]
+        if not lengths or None in lengths:
+            raise ApiError(
+                f"loop '{self._loop.name}': TripLimit.WHILE has no counterpart in Octile without an "
+                "output that stacks iterations (LoopOutput.CONCATENATE or REVERSE) to a known length"
+            )
+        return max(lengths)
+
     def _count(self, maker: Maker, limit: Any) -> tuple:
         """How many iterations to write, and, where that is only a bound, the number (int64)."""
-        if self._loop._limit.kind != TripLimit.COUNT:
-            raise ApiError("TripLimit.WHILE has no counterpart in Octile: give a COUNT")
         emission, values = self._network._emission, known(limit)
         emission.provisional.discard(self._name)
         most = most_of(emission, limit)
@@ -127,8 +145,11 @@ class LoopRun(ILayer):
     # --- writing ---
     def _emit(self, net: Any, inputs: list, name: str) -> list:
         loop, emission = self._loop, self._network._emission
-        maker = Maker(net, name)
-        count, number = self._count(maker, inputs[0])
+        maker, number = Maker(net, name), None
+        if self._is_while():
+            count = self._most_while()
+        else:
+            count, number = self._count(maker, inputs[0])
         body = self._body()
         if count * len(body) > MOST_LAYERS:
             raise ApiError(f"{count} iterations of {len(body)} layers are too many to unroll")
@@ -138,21 +159,51 @@ class LoopRun(ILayer):
         try:
             for iteration in range(count):
                 if iteration > 0:
-                    self._enter(net, f"{name}.{iteration}", iteration, active)
-                    for layer in body:
-                        outputs, _ = emission.written(layer, f"{name}.{iteration}.{layer._name}")
-                        emission._tensors.update(zip(layer._outputs, outputs))
-                active = None if number is None else maker.binary("greater", number, iteration)
+                    self._write(net, f"{name}.{iteration}", iteration, body, active)
+                active = self._active(maker, number, iteration, active)
                 for place, output in enumerate(loop._outputs):
                     value = emission._tensors[output._inputs[0]]
                     collected[place].append(_kept(maker, active, value))
             last = self._nexts(maker, active)
+            if self._is_while():
+                last = self._ended(maker, net, f"{name}.{count}", count, body, active, last)
         finally:
             emission._tensors = before
         return [
             self._result(Maker(net, f"{name}.output{place}"), output, collected[place], last)
             for place, output in enumerate(loop._outputs)
         ]
+
+    def _write(self, net: Any, name: str, iteration: int, body: list, active: Any) -> None:
+        """The layers of one more iteration; `active`: of the one before."""
+        emission = self._network._emission
+        self._enter(net, name, iteration, active)
+        for layer in body:
+            outputs, _ = emission.written(layer, f"{name}.{layer._name}")
+            emission._tensors.update(zip(layer._outputs, outputs))
+
+    def _active(self, maker: Maker, number: Any, iteration: int, before: Any) -> Any:
+        """Whether an iteration takes place; None: it does."""
+        if not self._is_while():
+            return None if number is None else maker.binary("greater", number, iteration)
+        condition = self._network._emission._tensors[self._loop._limit._inputs[0]]
+        if str(condition.dtype) != "bool":
+            raise ApiError(f"the condition of loop '{self._loop.name}' must be BOOL")
+        condition = maker.reshape(condition, [], "goes_on")
+        return condition if before is None else maker.binary("and", before, condition)
+
+    def _ended(
+        self, maker: Maker, net: Any, name: str, count: int, body: list, active: Any, last: dict
+    ) -> dict:
+        """`last`, if the condition is false by now; else the run fails."""
+        self._write(net, name, count, body, active)
+        goes_on = maker.cast(self._active(maker, None, count, active), np.int64)
+        ended = maker.add(ops.Gather(), maker.constant([True], np.bool_), goes_on, what="ended")
+        tensors = self._network._emission._tensors
+        return {
+            layer: maker.add(ops.Select(), ended, value, tensors[layer._next()], what="last")
+            for layer, value in last.items()
+        }
 
     def _nexts(self, maker: Maker, active: Any) -> dict:
         """What the recurrences are after an iteration; as before where it is not active."""
