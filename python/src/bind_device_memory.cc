@@ -51,6 +51,12 @@ void set(uintptr_t address, int value, size_t bytes, const std::string& what) {
   if (bytes != 0) std::memset(to.data(), value, bytes);
 }
 
+nb::bytes read(uintptr_t address, size_t bytes, const std::string& what) {
+  const auto from = memory().use(address, bytes, what, false);
+  from.touch();
+  return nb::bytes(from.data(), bytes);
+}
+
 void check_bytes(uintptr_t address, size_t bytes, const std::string& what, bool write) {
   const auto use = memory().use(address, bytes, what, write);
   const nb::gil_scoped_release release;
@@ -101,6 +107,8 @@ void bind_device_memory(nb::module_& m) {
            "height"_a, "what"_a = "copy_rows", "Copies `height` rows of `width` bytes.");
   part.def("set", &set, "address"_a, "value"_a, "bytes"_a, "what"_a = "set",
            "Fills checked bytes with the low byte of `value`.");
+  part.def("read", &read, "address"_a, "bytes"_a, "what"_a = "read",
+           "A copy of checked bytes, device or host.");
   part.def("check", &check_bytes, "address"_a, "bytes"_a, "what"_a, "write"_a = false,
            "Raises InvalidArgument unless the bytes lie in a live allocation or in host memory.");
   part.def("find", &find, "address"_a,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from octile._native import host_memory
 
+import octile
 from octile import cudart
 from octile.cudart import cudaError_t, cudaMemcpyKind
 
@@ -239,6 +240,22 @@ def test_a_host_range_that_runs_into_an_allocation():
         pytest.skip("the pages before belong to a freed allocation")
     fails(BAD, "run into the allocation|unknown pointer", cudart.cudaMemset, before, 0, 4097)
     cudart.cudaFree(d)
+
+
+def test_what_the_engine_uses():
+    d, a = malloc(100), np.arange(100, dtype=np.uint8)
+    host_memory.copy(d, a.ctypes.data, 100)
+    assert host_memory.read(d + 90, 10) == a[90:].tobytes()
+    assert host_memory.read(a.ctypes.data, 100) == a.tobytes()
+    assert host_memory.read(0, 0) == b""
+    host_memory.check(d, 100, "input 'x'", True)
+    host_memory.check(a.ctypes.data, 100, "input 'x'")
+    cudart.cudaFree(d)
+    for call in (host_memory.check, host_memory.read):
+        with pytest.raises(octile.InvalidArgument, match="input 'x': .*use after free"):
+            call(d, 1, "input 'x'")
+        with pytest.raises(octile.InvalidArgument, match="input 'x': unknown pointer 0x5"):
+            call(5, 1, "input 'x'")
 
 
 def test_directions():
