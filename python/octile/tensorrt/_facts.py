@@ -11,15 +11,15 @@ import json
 from typing import Any
 
 import octile
+from octile import ops
 
 from ._native_values import from_native_dtype
-from ._types import DataType, LayerType
+from ._types import DataType
 
 __all__: list = []
 
 KEY = "octile.tensorrt"
 _VERSION = 1
-_LATE = (LayerType.NON_ZERO, LayerType.NMS, LayerType.PLUGIN_V2)  # shapes that come from data
 
 
 class Io:
@@ -88,17 +88,16 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
     facts = Facts()
     facts.name = network.name
     facts.layers = [layer._name for layer in network._layers]
-    late = _late_tensors(network)
-    has_shape_inputs = False
+    shape_inputs = {t.name for t in network._inputs if network._is_shape_tensor(t)}
+    late = _late_names(native, shape_inputs)
     for tensor in network._inputs:
-        gives = network._is_shape_tensor(tensor)
-        has_shape_inputs = has_shape_inputs or gives
+        gives = tensor.name in shape_inputs
         facts.io.append(
             Io(tensor.name, True, tensor.dtype, tensor._input_shape, gives_shapes=gives)
         )
     for tensor in network._outputs:
         shape = native.find_tensor(tensor.name).shape
-        is_late = id(tensor) in late or not has_shape_inputs
+        is_late = tensor.name in late
         facts.io.append(Io(tensor.name, False, tensor.dtype, shape, late=is_late))
     outputs = {tensor.name for tensor in network._outputs}
     for tensor in network._debug.values():
@@ -120,17 +119,32 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
     return facts
 
 
-def _late_tensors(network: Any) -> set:
-    """ids of the tensors behind layers whose outputs' extents depend on data."""
+_GIVE_EXTENTS: dict = {  # native ops and their inputs whose values the extents follow from
+    ops.Counting: (0, 1, 2),
+    ops.Expand: (1,),
+    ops.ReshapeTo: (1,),
+    ops.SliceBetween: (1, 2),
+    ops.TopKOf: (1,),
+    ops.NonZero: (0,),
+    ops.Compress: (0, 1),
+    ops.Unique: (0,),
+    ops.NonMaxSuppression: (0, 1),
+}
+
+
+def _late_names(native: "octile.Network", shape_inputs: set) -> set:
+    """Names of the tensors whose extents depend on data: on more than shapes and shape inputs."""
+    data = {t.name for t in native.inputs if t.name not in shape_inputs}  # values that do
     late: set = set()
-    changed = True
-    while changed:  # layers may stand in any order after set_input()
-        changed = False
-        for layer in network._layers:
-            hit = layer._class._layer_type in _LATE or any(id(t) in late for t in layer._inputs)
-            for tensor in layer._outputs if hit else ():
-                changed = changed or id(tensor) not in late
-                late.add(id(tensor))
+    for layer in native.layers:
+        names = [t.name for t in layer.inputs]
+        giving = [names[i] for i in _GIVE_EXTENTS.get(type(layer.op), ())]
+        outputs = [t.name for t in layer.outputs]
+        if any(name in late for name in names) or any(name in data for name in giving):
+            late.update(outputs)
+            data.update(outputs)
+        elif not isinstance(layer.op, ops.ShapeOf) and any(name in data for name in names):
+            data.update(outputs)
     return late
 
 

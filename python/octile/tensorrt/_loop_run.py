@@ -112,8 +112,8 @@ class LoopRun(ILayer):
         lengths = [most_of(emission, emission._tensors[t]) for t in self._lengths()]
         if not lengths or None in lengths:
             raise ApiError(
-                f"loop '{self._loop.name}': TripLimit.WHILE has no counterpart in Octile without an "
-                "output that stacks iterations (LoopOutput.CONCATENATE or REVERSE) to a known length"
+                f"loop '{self._loop.name}': TripLimit.WHILE has no counterpart in Octile without "
+                "an output that stacks iterations (LoopOutput.CONCATENATE) to a known length"
             )
         return max(lengths)
 
