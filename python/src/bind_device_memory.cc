@@ -10,7 +10,6 @@
 #include "device_memory.h"
 
 namespace nb = nanobind;
-using namespace nb::literals;
 
 namespace octile::python {
 namespace {
@@ -90,28 +89,31 @@ void bind_device_memory(nb::module_& m) {
       [](size_t bytes, const std::string& kind) {
         return memory().allocate(bytes, kind_from(kind));
       },
-      "bytes"_a, "kind"_a = "device",
+      nb::arg("bytes"), nb::arg("kind") = "device",
       "The address of zeroed bytes (0 for none). Raises MemoryError when there are not so many.");
   part.def(
       "free",
       [](uintptr_t address, bool pinned, const std::string& what) {
         memory().release(address, pinned, what);
       },
-      "address"_a, "pinned"_a = false, "what"_a = "free",
+      nb::arg("address"), nb::arg("pinned") = false, nb::arg("what") = "free",
       "Gives an allocation back. Raises InvalidArgument for what is no live allocation's address.");
-  part.def("try_free", &try_free, "address"_a.none(), "pinned"_a = false,
+  part.def("try_free", &try_free, nb::arg("address").none(), nb::arg("pinned") = false,
            "free() of an int that returns False instead of raising, and for any other object.");
-  part.def("copy", &copy, "dst"_a, "src"_a, "bytes"_a, "what"_a = "copy",
+  part.def("copy", &copy, nb::arg("dst"), nb::arg("src"), nb::arg("bytes"),
+           nb::arg("what") = "copy",
            "Copies between checked addresses (device or host), without the GIL.");
-  part.def("copy_rows", &copy_rows, "dst"_a, "dst_pitch"_a, "src"_a, "src_pitch"_a, "width"_a,
-           "height"_a, "what"_a = "copy_rows", "Copies `height` rows of `width` bytes.");
-  part.def("set", &set, "address"_a, "value"_a, "bytes"_a, "what"_a = "set",
-           "Fills checked bytes with the low byte of `value`.");
-  part.def("read", &read, "address"_a, "bytes"_a, "what"_a = "read",
+  part.def("copy_rows", &copy_rows, nb::arg("dst"), nb::arg("dst_pitch"), nb::arg("src"),
+           nb::arg("src_pitch"), nb::arg("width"), nb::arg("height"), nb::arg("what") = "copy_rows",
+           "Copies `height` rows of `width` bytes.");
+  part.def("set", &set, nb::arg("address"), nb::arg("value"), nb::arg("bytes"),
+           nb::arg("what") = "set", "Fills checked bytes with the low byte of `value`.");
+  part.def("read", &read, nb::arg("address"), nb::arg("bytes"), nb::arg("what") = "read",
            "A copy of checked bytes, device or host.");
-  part.def("check", &check_bytes, "address"_a, "bytes"_a, "what"_a, "write"_a = false,
+  part.def("check", &check_bytes, nb::arg("address"), nb::arg("bytes"), nb::arg("what"),
+           nb::arg("write") = false,
            "Raises InvalidArgument unless the bytes lie in a live allocation or in host memory.");
-  part.def("find", &find, "address"_a,
+  part.def("find", &find, nb::arg("address"),
            "(base, size, state): state is 'device', 'managed', 'pinned', 'freed', 'host' (mapped "
            "memory of this process) or 'unknown'.");
   part.def(

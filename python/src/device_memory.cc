@@ -20,6 +20,9 @@ namespace {
 constexpr size_t kMaxRetired = 4096;
 constexpr size_t kMaxRetiredBytes = size_t{64} << 30;
 
+// A guard page splits mappings, of which Linux gives a process 65530: later ones do without.
+constexpr size_t kMaxGuarded = 8192;
+
 constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ and _WRITE, Linux 5.14
 constexpr int kPopulateWrite = 23;
 
@@ -81,7 +84,7 @@ uintptr_t DeviceMemory::allocate(size_t bytes, MemoryKind kind) {
   const std::lock_guard lock(mutex_);
   if (bytes > total_ - std::min(total_, live_bytes_)) throw std::bad_alloc();
   const size_t used = (bytes + page_ - 1) / page_ * page_;
-  const size_t reserved = used + page_;
+  const size_t reserved = used + (live_count_ < kMaxGuarded ? page_ : 0);
   void* at = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
   if (mprotect(at, used, PROT_READ | PROT_WRITE) != 0) {
@@ -137,10 +140,15 @@ DeviceMemory::Range* DeviceMemory::range_at(uintptr_t address) {
   return address - range.base < range.reserved ? &range : nullptr;
 }
 
-// Takes the pages of a freed range and keeps its addresses.
+// Takes the pages of a freed range and keeps its addresses; gives up both if the kernel cannot.
 void DeviceMemory::retire(Range& range) {
-  mmap(pointer(range.base), range.reserved, PROT_NONE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  const void* kept = mmap(pointer(range.base), range.reserved, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  if (kept == MAP_FAILED) {
+    munmap(pointer(range.base), range.reserved);
+    ranges_.erase(range.base);
+    return;
+  }
   retired_.push_back(range.base);
   retired_bytes_ += range.reserved;
   trim();

@@ -54,7 +54,7 @@ class DeviceMemory {
   struct Range {
     uintptr_t base = 0;
     size_t bytes = 0;     // as asked for
-    size_t reserved = 0;  // with the rest of the last page and the guard page
+    size_t reserved = 0;  // with the rest of the last page and a guard page
     MemoryKind kind = MemoryKind::kDevice;
     bool freed = false;
     int users = 0;
