@@ -28,10 +28,17 @@ def _run_code(source: str | bytes, filename: str | None) -> None:
     exec(compile(source, filename or "<string>", "exec", dont_inherit=True), module.__dict__)
 
 
+def _set_first_path(folder: str) -> None:
+    """Where the program's own modules are found; `python -P` looks nowhere."""
+    if not getattr(sys.flags, "safe_path", False):  # Python 3.11
+        sys.path[0] = folder
+
+
 def _run_script(path: str, arguments: list[str]) -> None:
     sys.argv[:] = [path, *arguments]
     if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
-        sys.path.pop(0)
+        if not getattr(sys.flags, "safe_path", False):
+            sys.path.pop(0)  # of this module; runpy puts the program's there
         runpy.run_path(path, run_name="__main__")
         return
     try:
@@ -40,7 +47,7 @@ def _run_script(path: str, arguments: list[str]) -> None:
     except OSError as error:
         print(f"octile.tensorrt: can't open {path!r}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
-    sys.path[0] = os.path.dirname(os.path.realpath(path))
+    _set_first_path(os.path.dirname(os.path.realpath(path)))
     _run_code(source, os.path.abspath(path))
 
 
@@ -51,7 +58,7 @@ def _run(arguments: list[str]) -> None:
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif first == "-c" and rest:
         sys.argv[:] = ["-c", *rest[1:]]
-        sys.path[0] = ""
+        _set_first_path("")
         _run_code(rest[0], None)
     elif first.startswith("-"):
         print(USAGE, file=sys.stderr)
