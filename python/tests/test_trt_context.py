@@ -171,6 +171,7 @@ def test_profiles():
     result = np.zeros_like(array)
     assert context.set_binding_shape(2, (20, 4))
     assert not context.set_binding_shape(0, (20, 4)) and "belongs to profile 0" in bench.error()
+    assert context.get_binding_shape(0) == (-1, 4) and context.get_binding_shape(3) == (20, 4)
     assert context.execute_v2([0, 0, array.ctypes.data, result.ctypes.data])
     np.testing.assert_array_equal(result, 2 * array)
     context.active_optimization_profile = 0

@@ -52,7 +52,7 @@ class kept:
         self._refuse = refuse
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name, self._where = name, owner.__name__
+        self._name = name
 
     def __get__(self, instance: Any, owner: Optional[type] = None) -> Any:
         return self if instance is None else instance._kept.get(self._name, self._default)
@@ -62,12 +62,12 @@ class kept:
             value = value.__index__()
         if not isinstance(value, self._kind):
             raise TypeError(
-                f"{self._where}.{self._name} takes {self._kind.__name__}, not {value!r}"
+                f"IBuilderConfig.{self._name} takes {self._kind.__name__}, not {value!r}"
             )
         if self._refuse is not None:
             advice = self._refuse(value)
             if advice:
-                unsupported(f"{self._where}.{self._name} = {value}", advice)
+                unsupported(f"IBuilderConfig.{self._name} = {value}", advice)
         instance._kept[self._name] = value
 
 

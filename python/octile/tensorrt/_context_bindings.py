@@ -36,8 +36,13 @@ class ContextBindings:
         return io is not None and self.set_input_shape(io.name, shape)
 
     def get_binding_shape(self, binding: Any) -> Dims:
-        io = self._bound(binding, "getBindingDimensions")
-        return Dims.invalid() if io is None else self._shape_of(io)
+        """Under the shapes set so far; the engine's for bindings of a profile that is not active."""
+        found = self._engine._binding(binding, "getBindingDimensions")
+        if found is None:
+            return Dims.invalid()
+        profile, io = found
+        active = profile == self._profile or isinstance(binding, str)
+        return self._shape_of(io) if active else Dims(io.shape)
 
     def get_strides(self, binding: Any) -> Dims:
         io = self._bound(binding, "getStrides")
