@@ -49,13 +49,6 @@ def test_assertion_at_build_time():
         net.complete(y)
 
 
-def test_assertion_of_run_time_is_told():
-    net = Net()
-    np.testing.assert_array_equal(net.run(extent_is(net, 5, shape=(1, 2, 3, -1))), X)
-    warnings = [text for level, text in net.logger.lines if level == trt.ILogger.WARNING]
-    assert any("not checked at run time" in text for text in warnings)
-
-
 # --- conditionals ---
 
 

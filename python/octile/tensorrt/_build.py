@@ -6,6 +6,7 @@ from typing import Any
 
 import octile
 
+from ._assertions import mark_conditions
 from ._facts import KEY, facts_of_network
 from ._native_values import ApiError
 from ._profile import check_bounds
@@ -157,6 +158,7 @@ class Build(Ranges):
                         "but int8 is not configured in the builder",
                         ErrorCodeTRT.INVALID_CONFIG,
                     )
+        mark_conditions(self._network, native)
         for tensor in self._network._debug.values():
             found = native.find_tensor(tensor.name)
             if not found.is_output:

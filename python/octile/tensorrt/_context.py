@@ -203,6 +203,10 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
                     except octile.Error as error:
                         self._fail("IExecutionContext::inferShapes", error)
                         raise RuntimeError("infer_shapes error code: -1") from None
+            failure = self._early_failure()
+            if failure:
+                self._fail("IExecutionContext::inferShapes", failure)
+                raise RuntimeError("infer_shapes error code: -1")
         return missing
 
     @property

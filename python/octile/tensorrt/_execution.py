@@ -12,6 +12,7 @@ import numpy as np
 
 import octile
 
+from ._assertions import what_failed
 from ._facts import Io
 from ._native_values import ApiError
 from ._types import Dims, ErrorCodeTRT, Severity, TensorLocation
@@ -61,6 +62,7 @@ class Execution:
                 self._bind_inputs(addresses)
                 outputs = self._bind_outputs(addresses, allocators, stream)
                 self._run_native()
+                self._check_assertions()
                 self._copy_outputs(outputs, addresses, allocators, stream)
                 self._show_debug_tensors(stream)
             except (ApiError, octile.Error) as error:
@@ -172,8 +174,26 @@ class Execution:
         )
         if self._probed is None or self._probed[0] != key:
             outputs = self._engine._native.create_context(self._profile).run(list(inputs.values()))
-            self._probed = (key, {name: array.shape for name, array in outputs.items()})
+            shapes = {name: array.shape for name, array in outputs.items()}
+            names = [condition["tensor"] for condition in self._engine._facts.conditions]
+            self._probed = (key, shapes, {name: outputs[name] for name in names})
         return self._probed[1]
+
+    # --- assertions ---
+    def _early_failure(self) -> str:
+        """What an assertion says that is false under the shapes and shape inputs set."""
+        early = [c for c in self._engine._facts.conditions if c["early"]]
+        if not early or not self._probe():
+            return ""
+        return what_failed(early, self._probed[2])
+
+    def _check_assertions(self) -> None:
+        """ApiError where an assertion is false after running."""
+        conditions = self._engine._facts.conditions
+        values = {c["tensor"]: self._native().output(c["tensor"]) for c in conditions}
+        failure = what_failed(conditions, values)
+        if failure:
+            raise ApiError(failure)
 
     # --- after running ---
     def _copy_outputs(self, outputs: list, addresses: dict, allocators: dict, stream: int) -> None:

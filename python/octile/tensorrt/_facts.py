@@ -13,6 +13,7 @@ from typing import Any
 import octile
 from octile import ops
 
+from ._assertions import conditions_of
 from ._native_values import from_native_dtype
 from ._types import DataType
 
@@ -43,6 +44,7 @@ class Facts:
         self.debug: list = []  # Io of debug tensors, which are outputs of the native engine alone
         self.profile_values: list = []  # per profile: input → [min, opt, max] values
         self.layers: list = []  # names of the network's layers
+        self.conditions: list = []  # of assertions (_assertions.py)
         self.config: dict = {}
 
     def to_json(self) -> str:
@@ -70,7 +72,7 @@ class Facts:
             facts = Facts()
             for key in ("io", "debug"):
                 setattr(facts, key, [_io(item) for item in data.pop(key)])
-            for key in ("name", "profile_values", "layers", "config"):
+            for key in ("name", "profile_values", "layers", "conditions", "config"):
                 setattr(facts, key, data[key])
             return facts
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -89,7 +91,8 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
     facts.name = network.name
     facts.layers = [layer._name for layer in network._layers]
     shape_inputs = {t.name for t in network._inputs if network._is_shape_tensor(t)}
-    late = _late_names(native, shape_inputs)
+    late, data = _data_dependence(native, shape_inputs)
+    facts.conditions = conditions_of(network, data)
     for tensor in network._inputs:
         gives = tensor.name in shape_inputs
         facts.io.append(
@@ -132,9 +135,12 @@ _GIVE_EXTENTS: dict = {  # native ops and their inputs whose values the extents 
 }
 
 
-def _late_names(native: "octile.Network", shape_inputs: set) -> set:
-    """Names of the tensors whose extents depend on data: on more than shapes and shape inputs."""
-    data = {t.name for t in native.inputs if t.name not in shape_inputs}  # values that do
+def _data_dependence(native: "octile.Network", shape_inputs: set) -> tuple:
+    """Names of the tensors whose extents, and of those whose values, depend on data.
+
+    That is on more than shapes and shape inputs.
+    """
+    data = {t.name for t in native.inputs if t.name not in shape_inputs}
     late: set = set()
     for layer in native.layers:
         names = [t.name for t in layer.inputs]
@@ -145,7 +151,7 @@ def _late_names(native: "octile.Network", shape_inputs: set) -> set:
             data.update(outputs)
         elif not isinstance(layer.op, ops.ShapeOf) and any(name in data for name in names):
             data.update(outputs)
-    return late
+    return late, data
 
 
 def facts_of_engine(engine: "octile.Engine") -> Facts:

@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 from octile import ops
 
-from ._enums import Severity
 from ._known import is_number, known
 from ._layer_tools import add, tensor, text
 from ._layers_attention import AddAttention
@@ -19,12 +18,12 @@ from ._loop import ILoop
 from ._maker import Maker
 from ._native_values import ApiError
 from ._tensor import ILayer, ITensor, attribute, layer_type
-from ._types import LayerType, emit, unsupported
+from ._types import LayerType, unsupported
 
 
 @layer_type("Assertion", LayerType.ASSERTION, outputs=0, shape_inputs=(0,))
 class IAssertionLayer(ILayer):
-    """Its input, BOOL, must be true: checked at build time, as far as it is known then."""
+    """Its input, BOOL, must be true: checked at build time, or by contexts (`_assertions.py`)."""
 
     message = attribute(text, "", "What the error says.")
 
@@ -36,9 +35,10 @@ class IAssertionLayer(ILayer):
         for index, value in enumerate([] if values is None else values.reshape(-1)):
             if is_number(value) and not value:
                 raise ApiError(f"condition[{index}] is false. {self.message}")
+        self._condition_name = ""
         if values is None or not all(is_number(v) for v in values.reshape(-1)):
-            line = f"IAssertionLayer {self._name}: is not checked at run time ({self.message})"
-            emit(self._network._builder._logger, Severity.WARNING, line)
+            kept = Maker(net, name).add(ops.Identity(), condition, what="condition")
+            self._condition_name = kept.name  # contexts check it
         return []
 
 
@@ -152,7 +152,7 @@ class AddControl(AddAttention, AddRecurrent):
     """INetworkDefinition's add_* methods of these layers."""
 
     def add_assertion(self, condition: ITensor, message: str) -> Optional[IAssertionLayer]:
-        """An error with `message` unless `condition` is true when the engine is built."""
+        """An error with `message`, when building or when running, unless `condition` is true."""
         return add(self, IAssertionLayer, "addAssertion", [condition], message=message)
 
     def add_if_conditional(self) -> IIfConditional:

@@ -1,0 +1,113 @@
+"""octile.tensorrt: what contexts know of shapes before running, and assertions that they check."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from trt_engine import Bench, run
+
+import octile.tensorrt as trt
+
+LESS, SUB = trt.ElementWiseOperation.LESS, trt.ElementWiseOperation.SUB
+
+
+def extent(network, x, axis):
+    return network.add_slice(network.add_shape(x).get_output(0), [axis], [1], [1]).get_output(0)
+
+
+def number(network, value, dtype=np.int64):
+    value = np.asarray(value, dtype)
+    return network.add_constant(value.shape, value).get_output(0)
+
+
+def test_extents_computed_from_extents_are_known_before_running():
+    bench = Bench()
+    network = bench.network
+    x = network.add_input("x", trt.float32, (-1, -1, 4))
+    shape = network.add_shape(x).get_output(0)
+    less = network.add_elementwise(shape, number(network, [0, 1, 1]), SUB).get_output(0)
+    layer = network.add_slice(x, (0, 0, 0), (0, 0, 0), (1, 1, 1))
+    layer.set_input(2, less)
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    assert tuple(layer.get_output(0).shape) == (-1, -1, 3)
+    bench.profile(x=([1, 2, 4], [2, 3, 4], [4, 8, 4]))
+    context = bench.engine().create_execution_context()
+    for rows in (3, 8, 2):
+        array = np.arange(8 * rows, dtype=np.float32).reshape(2, rows, 4)
+        assert context.set_input_shape("x", array.shape)
+        assert context.get_tensor_shape("y") == (2, rows - 1, 3)
+        np.testing.assert_array_equal(run(context, x=array)["y"], array[:, :-1, :3])
+
+
+def test_loop_as_often_as_the_shape_says():
+    bench = Bench()
+    network = bench.network
+    x = network.add_input("x", trt.float32, (-1, 3))
+    count = network.add_shuffle(extent(network, x, 0))
+    count.reshape_dims = ()
+    loop = network.add_loop()
+    loop.add_trip_limit(count.get_output(0), trt.TripLimit.COUNT)
+    total = loop.add_recurrence(number(network, np.zeros(3), np.float32))
+    row = loop.add_iterator(x).get_output(0)
+    more = network.add_elementwise(total.get_output(0), row, trt.ElementWiseOperation.SUM)
+    total.set_input(1, more.get_output(0))
+    for name, kind, tensor in (
+        ("last", trt.LoopOutput.LAST_VALUE, total.get_output(0)),
+        ("sums", trt.LoopOutput.CONCATENATE, more.get_output(0)),
+    ):
+        output = loop.add_loop_output(tensor, kind, 0)
+        if name == "sums":
+            output.set_input(1, count.get_output(0))
+        output.get_output(0).name = name
+        network.mark_output(output.get_output(0))
+    bench.profile(x=([1, 3], [2, 3], [6, 3]))
+    context = bench.engine().create_execution_context()
+    for rows in (2, 6, 1):
+        array = np.arange(3 * rows, dtype=np.float32).reshape(rows, 3)
+        assert context.set_input_shape("x", array.shape)
+        assert context.get_tensor_shape("sums") == (rows, 3)
+        found = run(context, x=array)
+        np.testing.assert_array_equal(found["last"], array.sum(0))
+        np.testing.assert_array_equal(found["sums"], np.cumsum(array, 0))
+
+
+def asserted(data):
+    """y = x, if its extent (or, with `data`, its first element) is below 4."""
+    bench = Bench()
+    network = bench.network
+    x = network.add_input("x", trt.float32, (-1,))
+    if data:
+        value = network.add_slice(x, [0], [1], [1]).get_output(0)
+        least = number(network, [4], np.float32)
+    else:
+        value, least = extent(network, x, 0), number(network, [4])
+    condition = network.add_elementwise(value, least, LESS).get_output(0)
+    network.add_assertion(condition, "it is below 4")
+    layer = network.add_identity(x)
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    bench.profile(x=([1], [3], [8]))
+    return bench, bench.engine()
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_assertions_are_checked_at_run_time(data):
+    bench, engine = asserted(data)
+    assert engine.num_io_tensors == 2
+    context = engine.create_execution_context()
+    good = np.float32([3, 2, 1])
+    context.set_input_shape("x", good.shape)
+    assert context.infer_shapes() == []
+    np.testing.assert_array_equal(run(context, x=good)["y"], good)
+    bad = np.float32([5, 1, 1, 1, 1])
+    context.set_input_shape("x", bad.shape)
+    if not data:
+        with pytest.raises(RuntimeError):
+            context.infer_shapes()
+        assert "condition[0] is false. it is below 4" in bench.error()
+    memory = np.zeros_like(bad)
+    context.set_tensor_address("x", bad.ctypes.data)
+    context.set_tensor_address("y", memory.ctypes.data)
+    assert not context.execute_async_v3(0)
+    assert "condition[0] is false. it is below 4" in bench.error()
