@@ -223,7 +223,7 @@ def kept(boxes, scores, most, threshold, least):
             if scores[n, b, c] > least and free and len(taken) < most:
                 taken.append(b)
         rows += [(n, c, b) for b in taken]
-    return np.array(rows)
+    return np.array(sorted(rows, key=lambda row: (row[0], -scores[row[0], row[2], row[1]])))
 
 
 @pytest.mark.parametrize("own_boxes", [False, True])
@@ -261,7 +261,10 @@ def test_nms_looks_at_the_best_only():
     assert layer.topk_box_limit == 5000
     layer.topk_box_limit = 4
     found = net.run(layer.get_output(0))
-    assert sorted(map(tuple, found)) == [(0, 0, 9), (0, 1, 9), (0, 2, 8), (0, 2, 9)]
+    assert found.tolist() == [[0, 2, 9], [0, 1, 9], [0, 0, 9], [0, 2, 8]]
+    assert found.dtype == INT32
+    net.arrays["in1"] = scores * 0  # none is above the threshold
+    assert net.run(layer.get_output(0)).shape == (0, 3)
 
 
 def test_nms_needs_constants():

@@ -18,6 +18,7 @@ from ._functions import Managed
 from ._told import Told
 from ._types import (
     Dims,
+    ErrorCodeTRT,
     IOutputAllocator,
     as_dims,
     volume,
@@ -205,7 +206,8 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
                         raise RuntimeError("infer_shapes error code: -1") from None
             failure = self._early_failure()
             if failure:
-                self._fail("IExecutionContext::inferShapes", failure)
+                code = ErrorCodeTRT.FAILED_EXECUTION
+                self._fail("IExecutionContext::inferShapes", failure, code=code)
                 raise RuntimeError("infer_shapes error code: -1")
         return missing
 

@@ -18,7 +18,7 @@ from ._loop import ILoop
 from ._maker import Maker
 from ._native_values import ApiError
 from ._tensor import ILayer, ITensor, attribute, layer_type
-from ._types import LayerType, unsupported
+from ._types import ErrorCodeTRT, LayerType, unsupported
 
 
 @layer_type("Assertion", LayerType.ASSERTION, outputs=0, shape_inputs=(0,))
@@ -34,7 +34,8 @@ class IAssertionLayer(ILayer):
         values = known(condition)
         for index, value in enumerate([] if values is None else values.reshape(-1)):
             if is_number(value) and not value:
-                raise ApiError(f"condition[{index}] is false. {self.message}")
+                text = f"condition[{index}] is false. {self.message}"
+                raise ApiError(text, ErrorCodeTRT.INVALID_CONFIG)
         self._condition_name = ""
         if values is None or not all(is_number(v) for v in values.reshape(-1)):
             kept = Maker(net, name).add(ops.Identity(), condition, what="condition")

@@ -150,6 +150,7 @@ class INMSLayer(ILayer):
             center_point=self.bounding_box_format == BoundingBoxFormat.CENTER_SIZES,
         )
         found = maker.add(op, boxes, scores, what="found")
+        found = self._sorted(maker, found, scores, classes)
         if classes > 1:
             found = self._with_classes(maker, found, classes)
         count = maker.cast(maker.element(maker.extents(found), 0), np.int32)
@@ -172,13 +173,31 @@ class INMSLayer(ILayer):
         return maker.add(ops.Select(), beyond, maker.constant(-1, np.float32), scores, what="kept")
 
     @staticmethod
+    def _sorted(maker: Maker, found: Any, scores: Any, classes: int) -> Any:
+        """The rows by image, then by score, the best first; `classes`: images for each image."""
+
+        def by(key: Any, largest: bool) -> Any:  # equal keys keep their order
+            count = maker.element(maker.extents(found), 0)
+            sort = ops.TopKOf(axis=0, largest=largest)
+            order = maker.add(sort, key, count, what="order", output=1)
+            return maker.add(ops.Gather(axis=0), found, order, what="sorted")
+
+        found = by(maker.add(ops.GatherNd(), scores, found, what="scores"), True)
+        image = maker.reshape(_column(maker, found, 0), [-1], "image")
+        image = maker.binary("floor_div", image, classes)
+        return by(maker.cast(image, np.float32), False)
+
+    @staticmethod
     def _with_classes(maker: Maker, found: Any, classes: int) -> Any:
-        image, box = (
-            maker.add(ops.Slice(axes=[1], start=[i], size=[1], stride=[1]), found, what="column")
-            for i in (0, 2)
-        )
+        """Rows (image · classes + class, 0, box) as (image, class, box)."""
+        image, box = (_column(maker, found, i) for i in (0, 2))
         columns = [maker.binary("floor_div", image, classes), maker.binary("mod", image, classes)]
         return maker.add(ops.Concatenation(axis=1), *columns, box, what="rows")
+
+
+def _column(maker: Maker, rows: Any, column: int) -> Any:
+    op = ops.Slice(axes=[1], start=[column], size=[1], stride=[1])
+    return maker.add(op, rows, what="column")
 
 
 @layer_type("ReverseSequence", LayerType.REVERSE_SEQUENCE)
