@@ -16,7 +16,7 @@ struct Flags {
   CalibrationFlags calibration;
   bool int8 = false;
   std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
-  std::vector<std::string> profiles;
+  std::vector<std::string> profiles, metadata;
   LayerFlags layers;
   const CLI::App* command = nullptr;
 };
@@ -41,6 +41,22 @@ std::optional<Profile> default_profile(const Session& session, const Network& ne
   return profile;
 }
 
+/// KEY=VALUE, where the value may hold further marks.
+std::map<std::string, std::string> parse_metadata(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> metadata;
+  for (const std::string& text : texts) {
+    const size_t mark = text.find('=');
+    if (mark == std::string::npos || mark == 0) {
+      throw CLI::ValidationError(fmt::format("--metadata '{}' is not KEY=VALUE", text));
+    }
+    if (!metadata.emplace(text.substr(0, mark), text.substr(mark + 1)).second) {
+      throw CLI::ValidationError(
+          fmt::format("--metadata gives the key '{}' twice", text.substr(0, mark)));
+    }
+  }
+  return metadata;
+}
+
 BuildOptions build_options(const Session& session, const Flags& flags, const Network& network) {
   BuildOptions options;
   options.int8 = flags.int8;
@@ -62,6 +78,8 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
   options.log = session.log();
   // Names were checked one by one above: what is wrong now is a profile.
   usage_of("--profile", [&] { check_options(network, options); });
+  options.metadata = parse_metadata(flags.metadata);
+  usage_of("--metadata", [&] { check_options(network, options); });
   return options;
 }
 
@@ -134,6 +152,8 @@ void add_engine_options(CLI::App& command, Flags& flags) {
                   "timed (fastest by measurement) or first (deterministic)")
       ->check(CLI::IsMember({"timed", "first"}))
       ->capture_default_str();
+  command.add_option("--metadata", flags.metadata,
+                     "KEY=VALUE, repeatable: kept in the plan, shown by `octile inspect`");
   command.add_option("--timing-cache", flags.timing_cache, "File of measured tactic times");
   command.add_option("--isa", flags.isa, "Strongest instruction set to use")->check(isa_names());
 }

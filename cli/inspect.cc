@@ -33,12 +33,15 @@ nlohmann::json model_json(const Network& network) {
 void show_plan(const Flags& flags) {
   const Plan plan = Plan::load(flags.file);
   if (flags.json) {
-    fmt::print("{}\n", plan_json(plan).dump(2));
+    // names and metadata may be no UTF-8
+    fmt::print("{}\n",
+               plan_json(plan).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   const PlanSummary summary = summarize(plan);
   fmt::print("{}: plan '{}', {} bytes, built on {}, {} profiles\n", flags.file, plan.name(),
              std::filesystem::file_size(flags.file), plan.built_on(), plan.profile_count());
+  fmt::print("{}", metadata_lines(plan));
   const Engine engine = Engine::load(plan);
   for (const Binding& binding : engine.bindings()) {
     fmt::print("{} '{}': {} {}{}\n", binding.is_input ? "input" : "output", binding.name,

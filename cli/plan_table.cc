@@ -6,6 +6,22 @@
 #include "session.h"
 
 namespace octile::cli {
+namespace {
+
+/// The first `most` characters (UTF-8) on one line, "…" behind what is cut.
+std::string one_line(const std::string& text, size_t most) {
+  std::string line;
+  size_t characters = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xC0) == 0x80;
+    if (!continues && ++characters > most) return line + "…";
+    line += byte < 0x20 || byte == 0x7F ? '.' : c;
+  }
+  return line;
+}
+
+}  // namespace
 
 PlanSummary summarize(const Plan& plan) {
   PlanSummary summary;
@@ -32,6 +48,15 @@ std::string plan_table(const Plan& plan) {
   return format_table(rows);
 }
 
+std::string metadata_lines(const Plan& plan) {
+  constexpr size_t kMost = 100;
+  std::string lines;
+  for (const auto& [key, value] : plan.metadata()) {
+    lines += fmt::format("{}: {}\n", one_line(key, kMost), one_line(value, kMost));
+  }
+  return lines;
+}
+
 nlohmann::json plan_json(const Plan& plan) {
   nlohmann::json layers = nlohmann::json::array();
   for (const LayerInfo& layer : plan.layers()) {
@@ -51,6 +76,7 @@ nlohmann::json plan_json(const Plan& plan) {
           {"profiles", plan.profile_count()},
           {"preprocess",
            plan.preprocess().empty() ? nlohmann::json() : nlohmann::json::parse(plan.preprocess())},
+          {"metadata", plan.metadata()},
           {"layers", layers}};
 }
 

@@ -14,6 +14,8 @@ struct PlanSummary {
 };
 PlanSummary summarize(const Plan& plan);
 std::string plan_table(const Plan& plan);
+/// "key: value", a line an entry; values are cut to 100 characters, control characters are dots.
+std::string metadata_lines(const Plan& plan);
 nlohmann::json plan_json(const Plan& plan);
 
 }  // namespace octile::cli

@@ -45,6 +45,9 @@ struct BuildOptions {
   std::vector<std::string> disabled_passes;
   /// Stored in the plan so that `run` and `compare` prepare samples alike.
   Preprocess preprocess;
+  /// Free strings that travel with the plan (Plan::metadata()): who built it, from what, the names
+  /// of classes … At most 4096, 16 MiB together, keys of 1 to 1024 bytes.
+  std::map<std::string, std::string> metadata;
   ProgressFunction progress;
   LogCallback log;
 };
@@ -123,7 +126,8 @@ QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
                           const BuildOptions& options, QdqStyle style);
 
 /// The same plan with tactics chosen anew for this machine (options: tactics, timing_cache, isa,
-/// threads, progress). Results do not change: tactics of int8 steps are bit-equal.
+/// threads, progress). Results do not change: tactics of int8 steps are bit-equal. Metadata stays
+/// the plan's.
 Plan retime(const Plan& plan, const BuildOptions& options);
 
 }  // namespace octile

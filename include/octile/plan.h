@@ -1,6 +1,7 @@
 // The plan: pure data, portable between machines. docs/plan_format.md describes the bytes.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class Plan {
   std::vector<LayerInfo> layers() const;
   /// Preprocess::to_json() given at build, or "".
   const std::string& preprocess() const;
+  /// BuildOptions::metadata given at build.
+  const std::map<std::string, std::string>& metadata() const;
   const std::string& name() const;
   /// The ISA that the tactics were chosen on ("avx512vnni"), and how ("timed", "first").
   const std::string& built_on() const;

@@ -80,6 +80,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
                                         const CompileOptions& options) {
   const BuildOptions& build = options.build;
   validate(original);
+  check_metadata(build.metadata, ErrorCode::kInvalidArgument, original.name());
   const Device device = cpu_backend().open(build.isa, build.threads);
   std::vector<PlanProfile> profiles = make_profiles(original, build.profiles);
   const QuantizedGraph graph = quantize_graph(original, table, options);
@@ -88,6 +89,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   annotate_minima(*plan);
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
+  plan->metadata = build.metadata;
   select_tactics(*plan, cpu_backend(), device, build);
   for (PlanProfile& profile : plan->profiles) {
     if (options.keep_tensors) {

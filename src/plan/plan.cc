@@ -85,6 +85,7 @@ std::vector<LayerInfo> Plan::layers() const {
   return rows;
 }
 
+const Metadata& Plan::metadata() const { return data_->metadata; }
 const std::string& Plan::preprocess() const { return data_->preprocess; }
 const std::string& Plan::name() const { return data_->name; }
 const std::string& Plan::built_on() const { return data_->built_on; }

@@ -64,10 +64,19 @@ struct PlanProfile {
   bool operator==(const PlanProfile&) const = default;
 };
 
+/// Free strings of whoever built the plan.
+using Metadata = std::map<std::string, std::string>;
+inline constexpr size_t kMostMetadataEntries = 4096, kMostMetadataKeyBytes = 1024,
+                        kMostMetadataBytes = size_t{16} << 20;
+/// Throws `code` unless all of it is within these bounds and no key is empty. `place` comes first
+/// in the message.
+void check_metadata(const Metadata& metadata, ErrorCode code, const std::string& place);
+
 struct PlanData {
   std::string name;
   std::string built_on;    // "avx512vnni, timed"
   std::string preprocess;  // JSON or ""
+  Metadata metadata;
   std::vector<PlanTensor> tensors;
   std::vector<PlanStep> steps;  // in running order
   std::vector<Blob> blobs;

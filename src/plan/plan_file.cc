@@ -102,6 +102,18 @@ auto flat_profiles(Flat& flat, const PlanData& plan) {
   return flat.CreateVector(list);
 }
 
+/// By key; nothing at all for a plan without, whose bytes are as they were before there was any.
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fbs::Entry>>> flat_metadata(
+    Flat& flat, const PlanData& plan) {
+  if (plan.metadata.empty()) return 0;
+  std::vector<flatbuffers::Offset<fbs::Entry>> list;
+  for (const auto& [key, value] : plan.metadata) {
+    const auto flat_key = flat.CreateString(key), flat_value = flat.CreateString(value);
+    list.push_back(fbs::CreateEntry(flat, flat_key, flat_value));
+  }
+  return flat.CreateVector(list);
+}
+
 // --- reading ---
 
 [[noreturn]] void damaged(const std::string& origin, std::string_view what) {
@@ -217,6 +229,24 @@ PlanProfile read_profile(const fbs::Profile& p, const std::string& origin) {
   return profile;
 }
 
+/// Checked entry by entry: many of them may point at one string, so that a small file means more
+/// than memory holds.
+Metadata read_metadata(const fbs::Plan& flat, const std::string& origin) {
+  Metadata metadata;
+  if (flat.metadata() == nullptr) return metadata;
+  size_t left = kMostMetadataBytes;
+  for (const fbs::Entry* entry : *flat.metadata()) {
+    const size_t key = entry->key() != nullptr ? entry->key()->size() : 0,
+                 value = entry->value() != nullptr ? entry->value()->size() : 0;
+    if (key > left || value > left - key) damaged(origin, "its metadata is too large");
+    left -= key + value;
+    if (!metadata.emplace(text_of(entry->key()), text_of(entry->value())).second) {
+      damaged(origin, "its metadata has a key twice");
+    }
+  }
+  return metadata;
+}
+
 template <typename List, typename F>
 void each(const List* list, F&& f) {
   if (list == nullptr) return;
@@ -234,8 +264,9 @@ std::string serialize(const PlanData& plan) {
   const auto blobs = flat_blobs(flat, plan);
   const auto inputs = flat.CreateVector(plan.inputs), outputs = flat.CreateVector(plan.outputs);
   const auto profiles = flat_profiles(flat, plan);
+  const auto metadata = flat_metadata(flat, plan);
   flat.Finish(fbs::CreatePlan(flat, name, built, preprocess, tensors, steps, blobs, inputs, outputs,
-                              profiles));
+                              profiles, metadata));
   Preamble p{};
   std::memcpy(p.magic, kMagic, sizeof(kMagic));
   p.version = kFormatVersion;
@@ -269,6 +300,7 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
   plan->name = text_of(flat.name());
   plan->built_on = text_of(flat.built_on());
   plan->preprocess = text_of(flat.preprocess());
+  plan->metadata = read_metadata(flat, origin);
   each(flat.tensors(), [&](const fbs::Tensor& t) {
     plan->tensors.push_back({text_of(t.name()), type_of(t.type(), origin),
                              enum_of<Layout>(t.layout(), 2, origin), shape_of(t.shape(), origin),

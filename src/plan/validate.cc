@@ -160,6 +160,25 @@ class PlanChecker {
 
 }  // namespace
 
-void validate(const PlanData& plan, const std::string& origin) { PlanChecker(plan, origin).run(); }
+void check_metadata(const Metadata& metadata, ErrorCode code, const std::string& place) {
+  check(metadata.size() <= kMostMetadataEntries, code,
+        "{}: metadata has {} entries, at most {} fit", place, metadata.size(),
+        kMostMetadataEntries);
+  size_t bytes = 0;
+  for (const auto& [key, value] : metadata) {
+    check(!key.empty() && key.size() <= kMostMetadataKeyBytes, code,
+          "{}: a key of its metadata has {} bytes, but must have 1 to {}", place, key.size(),
+          kMostMetadataKeyBytes);
+    bytes += key.size() + value.size();
+  }
+  check(bytes <= kMostMetadataBytes, code,
+        "{}: metadata has {} bytes, at most {} fit; keep large things in files of their own", place,
+        bytes, kMostMetadataBytes);
+}
+
+void validate(const PlanData& plan, const std::string& origin) {
+  check_metadata(plan.metadata, ErrorCode::kInvalidFile, origin);
+  PlanChecker(plan, origin).run();
+}
 
 }  // namespace octile

@@ -51,6 +51,7 @@ void check_options(const Network& network, const BuildOptions& options) {
   Network copy = network;
   apply_requests(copy, options);
   check_pass_names(options.disabled_passes);
+  check_metadata(options.metadata, ErrorCode::kInvalidArgument, network.name());
   make_profiles(network, options.profiles);
 }
 

@@ -39,6 +39,27 @@ TEST(Preprocessing, IsStoredInThePlanAndUsedByRun) {
   expect_close(run({}), {0, 51, 102, 255, 10, 20, 30, 40}, 0);
 }
 
+TEST(Metadata, TravelsWithThePlan) {
+  const Place place;
+  place.write("m.onnx", flat_model({1, 1, 2, 2}));
+  const std::string uncut = std::string(99, 'x') + "é";
+  octile_ok(place, {"build", "m.onnx", "-q", "--metadata", "author=a=b", "--metadata",
+                    "empty=", "--metadata", "classes=cat\ndog", "--metadata",
+                    "long=" + uncut + "more", "--metadata", "uncut=" + uncut});
+  octile_ok(place, {"retime", "m.plan", "-o", "again.plan", "-q"});
+  for (const std::string plan : {"m.plan", "again.plan"}) {
+    const std::string shown = octile_ok(place, {"inspect", plan});
+    EXPECT_TRUE(contains(shown, "\nauthor: a=b\nclasses: cat.dog\nempty: \nlong: " + uncut +
+                                    "…\nuncut: " + uncut + "\n"));
+    const auto stored = octile_json(place, {"inspect", plan}).at("metadata");
+    EXPECT_EQ(stored.at("classes"), "cat\ndog");
+    EXPECT_EQ(stored.at("long"), uncut + "more");
+    EXPECT_EQ(stored.size(), 5u);
+  }
+  octile_ok(place, {"build", "m.onnx", "-q"});
+  EXPECT_TRUE(octile_json(place, {"inspect", "m.plan"}).at("metadata").empty());
+}
+
 TEST(Preprocessing, OfPicturesByFlagsAndByAJsonFile) {
   const Place place;
   place.write("m.onnx", flat_model({-1, 3, 1, 2}));

@@ -27,6 +27,7 @@ void expect_equal(const PlanData& a, const PlanData& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.built_on, b.built_on);
   EXPECT_EQ(a.preprocess, b.preprocess);
+  EXPECT_EQ(a.metadata, b.metadata);
   EXPECT_EQ(a.tensors, b.tensors);
   EXPECT_EQ(a.inputs, b.inputs);
   EXPECT_EQ(a.outputs, b.outputs);
@@ -70,6 +71,74 @@ TEST(PlanFile, SavesAndLoads) {
   EXPECT_EQ(Plan::load(path).layers().size(), plan.data().steps.size());
   std::filesystem::remove(path);
   EXPECT_TRUE(contains(message_of([&] { Plan::load(path); }, ErrorCode::kIo), path));
+}
+
+TEST(PlanFile, MetadataSurvives) {
+  PlanData plan = every_step_plan();
+  const std::string without = serialize(plan);
+  const Metadata given{{"author", "somebody"},
+                       {"empty", ""},
+                       {"names", "cat\ndog"},
+                       {std::string("z\0ero", 5), std::string("a\0b", 3)},
+                       {"ключ", std::string(100'000, 'x')}};
+  plan.metadata = given;
+  const std::string bytes = serialize(plan);
+  const auto back = read(bytes);
+  expect_equal(plan, *back);
+  EXPECT_EQ(serialize(*back), bytes);
+  EXPECT_EQ(Plan(back).metadata(), given);
+  // without any, the file is one of the time before there was metadata
+  EXPECT_TRUE(read(without)->metadata.empty());
+  plan.metadata.clear();
+  EXPECT_EQ(serialize(plan), without);
+}
+
+TEST(PlanFile, MetadataBeyondItsBoundsIsRefused) {
+  PlanData plan = every_step_plan();
+  const auto refused = [&](Metadata metadata) {
+    plan.metadata = std::move(metadata);
+    return message_of([&] { read(serialize(plan)); }, ErrorCode::kInvalidFile);
+  };
+  EXPECT_TRUE(contains(refused({{"", "x"}}), "small.plan: a key of its metadata has 0 bytes"));
+  EXPECT_TRUE(contains(refused({{std::string(1025, 'k'), ""}}), "has 1025 bytes"));
+  EXPECT_TRUE(contains(refused({{"k", std::string(kMostMetadataBytes, 'v')}}), "too large"));
+  Metadata many;
+  for (size_t i = 0; i <= kMostMetadataEntries; ++i) many[std::to_string(i)] = "";
+  EXPECT_TRUE(contains(refused(many), "4097 entries"));
+  many.erase("0");
+  plan.metadata = many;
+  read(serialize(plan));
+}
+
+/// Many entries may point at one long string: a few bytes each would fill the memory.
+TEST(PlanFile, MetadataThatSharesBytesIsCounted) {
+  PlanData plan = every_step_plan();
+  // Files are written back to front and refer forward: the last bytes are those of the first key.
+  for (int i = 0; i < 40; ++i) plan.metadata["key " + std::to_string(10 + i)] = std::to_string(i);
+  plan.metadata["first"] = std::string(1 << 19, 'v');
+  std::string bytes = serialize(plan);
+  const size_t text = bytes.find(plan.metadata["first"]);
+  ASSERT_NE(text, std::string::npos);
+  const size_t target = text - 4;  // its length lies before it
+  int moved = 0;
+  for (size_t at = kPreamble; at + 4 <= bytes.size(); at += 4) {
+    uint32_t offset = 0;
+    std::memcpy(&offset, bytes.data() + at, 4);
+    if (offset == 0 || at + offset + 4 > bytes.size() || at >= target) continue;
+    // a reference to a value "0" … "39"
+    uint32_t length = 0;
+    std::memcpy(&length, bytes.data() + at + offset, 4);
+    const bool digit = length >= 1 && length <= 2 && bytes[at + offset + 4] >= '0' &&
+                       bytes[at + offset + 4] <= '9' && bytes[at + offset + 4 + length] == '\0';
+    if (!digit) continue;
+    const auto there = uint32_t(target - at);
+    std::memcpy(bytes.data() + at, &there, 4);
+    ++moved;
+  }
+  ASSERT_GE(moved, 40);
+  sign(bytes);
+  EXPECT_TRUE(contains(message_of([&] { read(bytes); }, ErrorCode::kInvalidFile),
+                       "its metadata is too large"));
 }
 
 TEST(PlanFile, EveryTruncationIsRefused) {

@@ -34,11 +34,12 @@ const RuleRow& find_operator(const std::string& op_type) {
 }
 
 void describe(onnx::NodeProto& proto, const OnnxAttributes& attributes) {
-  for (const auto& [key, value] : attributes) {
-    const auto* tensor = std::get_if<Tensor>(&value);
+  for (const auto& entry : attributes) {
+    const std::string& key = entry.first;
+    const auto* tensor = std::get_if<Tensor>(&entry.second);
     check(tensor == nullptr || tensor->data() != nullptr, ErrorCode::kInvalidArgument,
           "attribute '{}' has no value", key);
-    std::visit([&](const auto& v) { set(proto, key.c_str(), v); }, value);
+    std::visit([&](const auto& v) { set(proto, key.c_str(), v); }, entry.second);
     // For Node::typed(): whole numbers stand for floats.
     onnx::AttributeProto& written = *proto.mutable_attribute(proto.attribute_size() - 1);
     if (written.has_i()) written.set_f(static_cast<float>(written.i()));
@@ -145,7 +146,7 @@ class NodeAdder {
   std::string define(Tensor value) {
     const int index = proto_.input_size();
     check(value.data() != nullptr, ErrorCode::kInvalidArgument, "input {} has no value", index);
-    const std::string input = free_tensor_name(fmt::format("{}.input_{}", name(), index));
+    std::string input = free_tensor_name(fmt::format("{}.input_{}", name(), index));
     const bool wide = is_real(value.type()) && value.type() != DataType::kFloat32;
     state_.values[input] = Value::of(wide ? value.cast(DataType::kFloat32) : std::move(value));
     return input;
