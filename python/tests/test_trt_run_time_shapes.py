@@ -111,3 +111,28 @@ def test_assertions_are_checked_at_run_time(data):
     context.set_tensor_address("y", memory.ctypes.data)
     assert not context.execute_async_v3(0)
     assert "condition[0] is false. it is below 4" in bench.error()
+
+
+def test_a_cache_of_keys_is_written_where_it_stands():
+    bench = Bench()
+    network = bench.network
+    cache = network.add_input("cache", trt.float32, (1, 2, 4, 3))
+    update = network.add_input("update", trt.float32, (1, 2, 1, 3))
+    row = network.add_input("row", trt.int32, (1,))
+    layer = network.add_kv_cache_update(cache, update, row, trt.KVCacheMode.LINEAR)
+    layer.get_output(0).name = "out"
+    network.mark_output(layer.get_output(0))
+    engine = bench.engine()
+    assert engine.get_aliased_input_tensor("out") == "cache"
+    assert engine.get_aliased_input_tensor("cache") is None
+    context = engine.create_execution_context()
+    memory, step = np.zeros((1, 2, 4, 3), np.float32), np.ones((1, 2, 1, 3), np.float32)
+    expected = memory.copy()
+    for place in (2, 0):
+        at = np.int32([place])
+        for name, array in (("cache", memory), ("update", step), ("row", at), ("out", memory)):
+            assert context.set_tensor_address(name, array.ctypes.data)
+        assert context.execute_async_v3(0)
+        expected[:, :, place] = step[:, :, 0]
+        np.testing.assert_array_equal(memory, expected)
+        step += 1

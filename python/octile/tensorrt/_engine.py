@@ -127,9 +127,9 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
         return name in self._facts.config.get("debug", ())
 
     def get_aliased_input_tensor(self, name: str) -> Optional[str]:
-        """None: no output shares an input's memory."""
+        """The input in whose memory the output is to stand (KVCacheUpdate), or None."""
         self._find(name, "getAliasedInputTensor")
-        return None
+        return self._facts.aliases.get(name)
 
     # --- formats: all are row-major, which TensorRT describes with −1 ---
     def get_tensor_format(self, name: str, profile_index: int = 0) -> TensorFormat:

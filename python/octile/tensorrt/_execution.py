@@ -1,7 +1,7 @@
 """Running a context: addresses are checked, bound or copied, then the native engine runs.
 
-Memory of bindings is used where it stands; HALF and BF16 bindings and those whose shape depends on
-values are copied. The CPU runs at once, whatever the stream.
+Memory of bindings is used where it stands; HALF and BF16 bindings, those whose shape depends on
+values and outputs in an input's memory are copied. The CPU runs at once, whatever the stream.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Execution:
         for io in self._engine._io:
             if io.is_input:
                 continue
-            if io.converts or io.from_values:
+            if io.converts or io.from_values or io.name in self._engine._facts.aliases:
                 others.append(io)
                 continue
             shape = native.shape(io.name)

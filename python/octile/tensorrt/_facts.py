@@ -15,7 +15,7 @@ from octile import ops
 
 from ._assertions import conditions_of
 from ._native_values import from_native_dtype
-from ._types import DataType
+from ._types import DataType, LayerType
 
 __all__: list = []
 
@@ -45,6 +45,7 @@ class Facts:
         self.profile_values: list = []  # per profile: input → [min, opt, max] values
         self.layers: list = []  # names of the network's layers
         self.conditions: list = []  # of assertions (_assertions.py)
+        self.aliases: dict = {}  # outputs that are to stand where an input stands
         self.config: dict = {}
 
     def to_json(self) -> str:
@@ -72,7 +73,7 @@ class Facts:
             facts = Facts()
             for key in ("io", "debug"):
                 setattr(facts, key, [_io(item) for item in data.pop(key)])
-            for key in ("name", "profile_values", "layers", "conditions", "config"):
+            for key in ("name", "profile_values", "layers", "conditions", "aliases", "config"):
                 setattr(facts, key, data[key])
             return facts
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -93,6 +94,11 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
     shape_inputs = {t.name for t in network._inputs if network._is_shape_tensor(t)}
     late, data = _data_dependence(native, shape_inputs)
     facts.conditions = conditions_of(network, data)
+    facts.aliases = {
+        layer._outputs[0].name: layer._inputs[0].name
+        for layer in network._layers
+        if layer._class._layer_type == LayerType.KV_CACHE_UPDATE
+    }
     for tensor in network._inputs:
         gives = tensor.name in shape_inputs
         facts.io.append(
