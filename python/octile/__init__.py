@@ -3,12 +3,128 @@
     import octile
 
     network = octile.import_onnx("model.onnx")
-    table = octile.calibrate(network, batches)          # arrays, sequences or dicts of arrays
+    table = octile.calibrate(network, batches)  # arrays, sequences or dicts of arrays
     plan = octile.build(network, table, int8=True)
     context = octile.Engine(plan).create_context()
-    outputs = context.run(array)                        # name -> numpy.ndarray
+    outputs = context.run(array)  # output name -> numpy.ndarray
+
+`octile.tensorrt` is TensorRT's Python API over the same library, `octile.cudart` that of
+cuda-python.
 """
 
+from __future__ import annotations
+
+from collections.abc import MutableMapping as _MutableMapping
+
 from . import ops
-from ._native import *  # noqa: F401,F403
-from ._native import __version__  # noqa: F401
+from ._calibrator import Calibrator
+from ._native import (
+    BatchSource,
+    Binding,
+    CalibrationData,
+    CalibrationTable,
+    Comparison,
+    DeviceInfo,
+    Engine,
+    Entry,
+    Error,
+    ExecutionContext,
+    Histogram,
+    InternalError,
+    InvalidArgument,
+    InvalidFile,
+    IoError,
+    Layer,
+    LayerDecision,
+    LayerInfo,
+    Network,
+    Plan,
+    Tensor,
+    TensorComparison,
+    Unsupported,
+    __version__,
+    build,
+    calibrate,
+    collect,
+    compare,
+    cosine,
+    devices,
+    explain_quantization,
+    export_onnx,
+    export_onnx_bytes,
+    host_memory,
+    import_onnx,
+    load_npz,
+    onnx_nodes,
+    open_data,
+    pass_names,
+    quantize,
+    recipe_names,
+    retime,
+    save_npz,
+    sqnr_db,
+    supported_onnx_operators,
+    threshold,
+    to_ncnn_table,
+    top1_agreement,
+    top_k_accuracy,
+)
+
+__all__ = [
+    "BatchSource",
+    "Binding",
+    "CalibrationData",
+    "CalibrationTable",
+    "Calibrator",
+    "Comparison",
+    "DeviceInfo",
+    "Engine",
+    "Entry",
+    "Error",
+    "ExecutionContext",
+    "Histogram",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidFile",
+    "IoError",
+    "Layer",
+    "LayerDecision",
+    "LayerInfo",
+    "Network",
+    "Plan",
+    "Tensor",
+    "TensorComparison",
+    "Unsupported",
+    "__version__",
+    "build",
+    "calibrate",
+    "collect",
+    "compare",
+    "cosine",
+    "devices",
+    "explain_quantization",
+    "export_onnx",
+    "export_onnx_bytes",
+    "host_memory",
+    "import_onnx",
+    "load_npz",
+    "onnx_nodes",
+    "open_data",
+    "ops",
+    "pass_names",
+    "quantize",
+    "recipe_names",
+    "retime",
+    "save_npz",
+    "sqnr_db",
+    "supported_onnx_operators",
+    "threshold",
+    "to_ncnn_table",
+    "top1_agreement",
+    "top_k_accuracy",
+]
+
+# The C++ class has what differs; the rest of a mapping follows from it.
+for _name in ("pop", "popitem", "clear", "update", "setdefault"):
+    setattr(CalibrationTable, _name, getattr(_MutableMapping, _name))
+_MutableMapping.register(CalibrationTable)

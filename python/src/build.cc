@@ -69,7 +69,6 @@ void calibrate_and_correct(Request& r, BatchSource* samples) {
   check_recipe_names(r.recipes);
   check(r.options.int8 || (r.recipes.empty() && samples == nullptr), ErrorCode::kInvalidArgument,
         "recipes and samples need int8=True: without it the engine is a float one");
-  check_options(r.network, r.options);
   if (!r.options.int8) return;
   const auto rewound = [&] {
     if (samples != nullptr) samples->rewind();
@@ -100,6 +99,7 @@ Plan build_plan(const Network& network, const CalibrationTable* table, const nb:
   refuse_others(keywords, "build");
   settle_preprocess(request, samples.preprocess());
   return calls.run([&] {
+    check_options(request.network, request.options);  // before it takes long
     calibrate_and_correct(request, samples.get());
     return build(request.network, table_of(request), request.options);
   });
@@ -138,18 +138,19 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   return calls.run([&] { return retime(plan, options); });
 }
 
-#define LAYER_KEYWORDS                                                                        \
-  "weight_scales: str = 'max', layer_precision: dict[str, str] = {}, "                        \
+#define LAYER_KEYWORDS                                                                            \
+  "metadata: dict[str, str] = {}, weight_scales: str = 'max', layer_precision: dict[str, str] = " \
+  "{}, "                                                                                          \
   "layer_scheme: dict[str, str] = {}, disabled_passes: collections.abc.Sequence[str] = (), "
-#define SAMPLE_KEYWORDS                                                                       \
-  "recipes: collections.abc.Sequence[str] = (), "                                             \
-  "samples: collections.abc.Iterable | BatchSource | None = None, method: str = 'entropy', "  \
-  "percentile: float = 99.99, reproducible: bool = False, "                                   \
-  "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                             \
+#define SAMPLE_KEYWORDS                                                                      \
+  "recipes: collections.abc.Sequence[str] = (), "                                            \
+  "samples: collections.abc.Iterable | BatchSource | None = None, method: str = 'entropy', " \
+  "percentile: float = 99.99, reproducible: bool = False, "                                  \
+  "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                            \
   "checkpoint: str | os.PathLike = '', preprocess: str = '', "
 #define MACHINE_KEYWORDS "isa: str | None = None, threads: int = 0, "
-#define CALLBACK_KEYWORDS                                                                     \
-  "progress: collections.abc.Callable[[str, int, int], object] | None = None, "               \
+#define CALLBACK_KEYWORDS                                                              \
+  "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"
 
 void bind_decision(nb::module_& m) {
@@ -160,8 +161,7 @@ void bind_decision(nb::module_& m) {
       .def_ro("int8", &LayerDecision::int8)
       .def_ro("weighted", &LayerDecision::weighted,
               "A convolution or a product with constant weights.")
-      .def_ro("why", &LayerDecision::why,
-              "It stays float; '' where INT8 has no arithmetic for it.")
+      .def_ro("why", &LayerDecision::why, "It stays float; '' where INT8 has no arithmetic for it.")
       .def("__repr__", [](const LayerDecision& d) {
         return fmt::format("<octile.LayerDecision '{}' {}>", d.name, d.int8 ? "int8" : "float32");
       });
@@ -188,9 +188,10 @@ void bind_quantize(nb::module_& m) {
         return quantize_any(network, table, given, "explain_quantization").layers;
       },
       nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
-      nb::sig("def explain_quantization(network: Network, table: CalibrationTable | None = None, "
-              "*, style: str = 'tensorrt', scheme: str | None = None, " LAYER_KEYWORDS
-                  SAMPLE_KEYWORDS "threads: int = 0, " CALLBACK_KEYWORDS ") -> list[LayerDecision]"),
+      nb::sig(
+          "def explain_quantization(network: Network, table: CalibrationTable | None = None, "
+          "*, style: str = 'tensorrt', scheme: str | None = None, " LAYER_KEYWORDS SAMPLE_KEYWORDS
+          "threads: int = 0, " CALLBACK_KEYWORDS ") -> list[LayerDecision]"),
       "What quantize() makes of each layer, and why layers stay float.");
 }
 
@@ -203,9 +204,10 @@ void bind_build(nb::module_& m) {
   m.def("build", &build_plan, nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
         nb::sig("def build(network: Network, table: CalibrationTable | None = None, *, "
                 "int8: bool = False, scheme: str = 'static-symmetric', "
-                "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = (), "
-                LAYER_KEYWORDS "tactics: str = 'timed', timing_cache: str | os.PathLike = '', "
-                MACHINE_KEYWORDS SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
+                "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = "
+                "(), " LAYER_KEYWORDS
+                "tactics: str = 'timed', timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS
+                    SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
         "A plan, which an Engine runs.\n\n"
         "int8: False is a float engine. scheme: 'static-symmetric', 'static-affine' (both need "
         "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "

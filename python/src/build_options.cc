@@ -63,7 +63,7 @@ struct Row {
   void (*set)(BuildOptions&, nb::handle);
 };
 
-constexpr std::array<Row, 12> kRows{{
+constexpr std::array<Row, 13> kRows{{
     {"int8", [](BuildOptions& o, nb::handle v) { o.int8 = value_of<bool>(v, "int8", "a bool"); }},
     {"scheme",
      [](BuildOptions& o, nb::handle v) { o.scheme = scheme_from_name(text_of(v, "scheme")); }},
@@ -88,6 +88,7 @@ constexpr std::array<Row, 12> kRows{{
      [](BuildOptions& o, nb::handle v) { o.threads = value_of<int>(v, "threads", "an int"); }},
     {"disabled_passes",
      [](BuildOptions& o, nb::handle v) { o.disabled_passes = texts_of(v, "disabled_passes"); }},
+    {"metadata", [](BuildOptions& o, nb::handle v) { o.metadata = names_of(v, "metadata"); }},
     {"preprocess",
      [](BuildOptions& o, nb::handle v) {
        const std::string json = preprocess_json(text_of(v, "preprocess"));

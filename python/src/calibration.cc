@@ -20,8 +20,8 @@ namespace {
   "method: str = 'entropy', percentile: float = 99.99, reproducible: bool = False, " \
   "threads: int = 0, input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "  \
   "preprocess: str = '', "
-#define CALLBACK_KEYWORDS                                                       \
-  "progress: collections.abc.Callable[[str, int, int], object] | None = None, " \
+#define CALLBACK_KEYWORDS                                                              \
+  "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"
 
 bool is_calibrator(nb::handle object) { return nb::hasattr(object, "next_batch"); }
@@ -163,6 +163,8 @@ void bind_calibration(nb::module_& m) {
         nb::sig("def threshold(values: numpy.typing.ArrayLike | Histogram, method: str = "
                 "'entropy', percentile: float = 99.99) -> Entry"),
         "The range of an array's values, or of a Histogram, by one method.");
+  m.def("to_ncnn_table", &to_ncnn_table, nb::arg("quantized"),
+        "ncnn's calibration table of a network that quantize() made (style 'tensorrt').");
   m.def("calibrate", &calibrate_any, nb::arg("network"), nb::arg("batches"), nb::arg("options"),
         nb::sig(
             "def calibrate(network: Network, batches: collections.abc.Iterable | BatchSource, "
@@ -181,7 +183,7 @@ void bind_calibration(nb::module_& m) {
         "cache: a file that is read instead where it exists, and written otherwise; refused where "
         "it was made for another network or method.\n"
         "checkpoint: a file from which an interrupted run goes on (a BatchSource only).\n"
-        "progress(phase, done, total); log(level, message).\n\n"
+        "progress(phase, done, total), or True for a line on stderr; log(level, message).\n\n"
         "What the iterable or a callback raises ends the call and comes out of it.");
   m.def("collect", &collect_any, nb::arg("network"), nb::arg("batches"), nb::arg("options"),
         nb::sig("def collect(network: Network, batches: collections.abc.Iterable | BatchSource, "

@@ -36,7 +36,10 @@ std::shared_ptr<nb::object> shared(nb::object object) {
 }  // namespace
 
 ProgressFunction Calls::progress(nb::object callback) {
-  if (callback.is_none()) {
+  if (callback.ptr() == Py_True) {
+    callback = nb::module_::import_("octile._progress").attr("ProgressLine")();
+  }
+  if (callback.is_none() || callback.ptr() == Py_False) {
     return [this](std::string_view, int64_t, int64_t) {
       const auto now = std::chrono::steady_clock::now();
       if (now - checked_ < std::chrono::milliseconds(50)) return;

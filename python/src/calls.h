@@ -48,8 +48,8 @@ class Calls {
     }
   }
 
-  /// Progress to progress(phase, done, total). Without a callback (None) it still lets Ctrl-C end
-  /// the call, now and then.
+  /// Progress to progress(phase, done, total); True: to a line on stderr. Without a callback (None)
+  /// it still lets Ctrl-C end the call, now and then.
   ProgressFunction progress(nb::object callback);
   /// Messages to log(level, message), levels "debug", "info", "warning", "error"; None: dropped.
   LogCallback log(nb::object callback);

@@ -27,20 +27,6 @@ std::vector<NetLayer> handles(const Net& network, const std::vector<LayerId>& id
   return result;
 }
 
-// Removes what was added after there were `count` layer handles, the last first; what of it is an
-// output of the network is unmarked before.
-void truncate(Network& network, int count) {
-  check(count >= 0, ErrorCode::kInvalidArgument, "truncate: the count {} is negative", count);
-  for (int i = network.layer_count(); i-- > count;) {
-    const LayerId layer{i};
-    if (!network.alive(layer)) continue;
-    for (TensorId output : std::vector<TensorId>(network.outputs(layer))) {
-      if (network.is_output(output)) network.unmark_output(output);
-    }
-    network.remove(layer);
-  }
-}
-
 void bind_tensor(nb::module_& m) {
   nb::class_<NetTensor>(m, "Tensor",
                         "A tensor of a Network: a handle, which keeps the network alive.")
@@ -224,9 +210,11 @@ void bind_building(nb::class_<Network>& cls) {
           "Every use of `a` becomes one of `b`, except in layers that `b` itself depends on. If "
           "`a` is an output of the network, `b` takes its place and its name.")
       .def(
-          "truncate", [](Network& net, int count) { truncate(net, count); }, nb::arg("count"),
-          "Removes all layers added after layer_count was `count`, the last first; those of their "
-          "tensors that are outputs are unmarked.");
+          "truncate", [](Network& net, int count) { net.truncate(count); }, nb::arg("count"),
+          "Takes back all layers added since layer_count was `count`, newest first, with their "
+          "marks as outputs and their numbers in default names. InvalidArgument, and no change, "
+          "when an older layer reads what one of them makes. Handles of what went must not be used "
+          "again: they may come to mean new layers.");
 }
 
 void bind_asking(nb::class_<Network>& cls) {
@@ -290,6 +278,8 @@ void bind_network(nb::module_& m) {
   bind_asking(cls);
   bind_weighted_forms(cls);
   bind_plain_forms(cls);
+  bind_movement_forms(cls);
+  bind_onnx_node(cls);
 }
 
 }  // namespace octile::python

@@ -1,6 +1,7 @@
 // Plan: what build() makes and an Engine loads.
 #include "octile/plan.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -71,6 +72,9 @@ void bind_plan(nb::module_& m) {
       .def_prop_ro(
           "preprocess", [](const Plan& plan) { return plan.preprocess(); },
           "The preprocessing given to build(), as JSON; '' for none.")
+      .def_prop_ro(
+          "metadata", [](const Plan& plan) { return plan.metadata(); },
+          "The strings given to build(), by key.")
       .def_prop_ro("name", [](const Plan& plan) { return plan.name(); })
       .def_prop_ro(
           "built_on", [](const Plan& plan) { return plan.built_on(); },

@@ -1,8 +1,8 @@
 // compare(), and the metrics that the command line prints.
+#include "octile/report.h"
+
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
-
-#include "octile/report.h"
 
 #include "base/error.h"
 #include "batches.h"
@@ -77,7 +77,8 @@ void bind_metrics(nb::module_& m) {
         return top1_agreement(to_tensor(a, DataType::kFloat32, "a"),
                               to_tensor(b, DataType::kFloat32, "b"));
       },
-      nb::arg("a"), nb::arg("b"), "Share of rows (N, classes) whose best class is the same in both.");
+      nb::arg("a"), nb::arg("b"),
+      "Share of rows (N, classes) whose best class is the same in both.");
 }
 
 }  // namespace
@@ -113,7 +114,7 @@ void bind_report(nb::module_& m) {
         nb::arg("outputs") = nb::none(),
         nb::sig("def compare(network: Network, plan: Plan, "
                 "batches: collections.abc.Iterable | BatchSource, threads: int = 0, "
-                "progress: collections.abc.Callable[[str, int, int], object] | None = None, "
+                "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, "
                 "log: collections.abc.Callable[[str, str], object] | None = None, "
                 "outputs: collections.abc.Callable[[list[numpy.ndarray], list[numpy.ndarray], int]"
                 ", object] | None = None) -> Comparison"),

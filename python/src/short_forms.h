@@ -1,5 +1,5 @@
 // The short forms of Network, one a layer: in weighted_forms.cc those with weights or a window, in
-// plain_forms.cc the others.
+// movement_forms.cc those that move values, in plain_forms.cc the others.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -10,5 +10,7 @@ namespace octile::python {
 
 void bind_weighted_forms(nanobind::class_<Network>& cls);
 void bind_plain_forms(nanobind::class_<Network>& cls);
+void bind_movement_forms(nanobind::class_<Network>& cls);
+void bind_onnx_node(nanobind::class_<Network>& cls);  // onnx_node.cc
 
 }  // namespace octile::python

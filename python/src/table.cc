@@ -1,5 +1,4 @@
 // CalibrationTable as a mapping: tensor name -> Entry.
-#include <nanobind/make_iterator.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -62,6 +61,10 @@ void bind_entry(nb::module_& m) {
 
 [[noreturn]] void raise_key_error(const std::string& name) { throw nb::key_error(name.c_str()); }
 
+nb::object view(const char* kind, nb::handle table) {
+  return nb::module_::import_("collections.abc").attr(kind)(table);
+}
+
 void bind_mapping(nb::class_<Table>& cls) {
   cls.def(nb::init<>())
       .def("__len__", [](const Table& t) { return t.entries.size(); })
@@ -85,6 +88,23 @@ void bind_mapping(nb::class_<Table>& cls) {
            [](Table& t, const std::string& name) {
              if (t.entries.erase(name) == 0) raise_key_error(name);
            })
+      .def(
+          "get",
+          [](const Table& t, const std::string& name, nb::object fallback) {
+            const Entry* entry = t.find(name);
+            return entry != nullptr ? nb::cast(*entry) : std::move(fallback);
+          },
+          nb::arg("name"), nb::arg("default") = nb::none(),
+          nb::sig("def get(self, name: str, default: Entry | None = None) -> Entry | None"))
+      .def(
+          "keys", [](nb::object self) { return view("KeysView", self); },
+          nb::sig("def keys(self) -> collections.abc.KeysView[str]"))
+      .def(
+          "values", [](nb::object self) { return view("ValuesView", self); },
+          nb::sig("def values(self) -> collections.abc.ValuesView[Entry]"))
+      .def(
+          "items", [](nb::object self) { return view("ItemsView", self); },
+          nb::sig("def items(self) -> collections.abc.ItemsView[str, Entry]"))
       .def(
           "__iter__",
           [](const Table& t) {
