@@ -136,3 +136,16 @@ def test_a_cache_of_keys_is_written_where_it_stands():
         expected[:, :, place] = step[:, :, 0]
         np.testing.assert_array_equal(memory, expected)
         step += 1
+
+
+def test_extents_beside_int32_as_in_tensorrt_8():
+    bench = Bench()
+    network = bench.network
+    x = network.add_input("x", trt.float32, (-1, 4))
+    shape = network.add_shape(x).get_output(0)
+    ones = number(network, [1, 1], np.int32)
+    less = network.add_elementwise(shape, ones, SUB).get_output(0)
+    assert less.dtype == trt.int64
+    layer = network.add_slice(x, (0, 0), (0, 0), (1, 1))
+    layer.set_input(2, less)
+    assert tuple(layer.get_output(0).shape) == (-1, 3)

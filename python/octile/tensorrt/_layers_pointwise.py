@@ -19,6 +19,7 @@ from ._enums import (
     UnaryOperation,
 )
 from ._layer_tools import add, integer, member, number, require, scalar, weights
+from ._maker import Maker
 from ._network import ILayer, ITensor, attribute, layer_type, to_native_dtype, weights_array
 
 __all__ = [
@@ -115,7 +116,7 @@ class IElementWiseLayer(ILayer):
         return 2
 
     def _emit(self, net: octile.Network, inputs: list, name: str) -> list:
-        a, b = inputs
+        a, b = Maker(net, name).same_types(inputs)
         require(
             len(a.shape) == len(b.shape),
             f"{self.op} needs inputs of one rank, not {tuple(a.shape)} and {tuple(b.shape)}",
