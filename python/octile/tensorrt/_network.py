@@ -138,7 +138,8 @@ class NetworkBase:
 
     @property
     def error_recorder(self) -> Any:
-        return self._recorder
+        """Its own, else the builder's."""
+        return self._builder._recorder if self._recorder is None else self._recorder
 
     @error_recorder.setter
     def error_recorder(self, recorder: Any) -> None:
