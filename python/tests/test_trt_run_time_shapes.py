@@ -149,3 +149,25 @@ def test_extents_beside_int32_as_in_tensorrt_8():
     layer = network.add_slice(x, (0, 0), (0, 0), (1, 1))
     layer.set_input(2, less)
     assert tuple(layer.get_output(0).shape) == (-1, 3)
+
+
+def test_the_most_that_data_can_give():
+    bench = Bench()
+    network = bench.network
+    x = network.add_input("x", trt.float32, (-1, 5))
+    found = network.add_non_zero(x, trt.int64)
+    turned = network.add_shuffle(found.get_output(0))
+    turned.first_transpose = (1, 0)
+    turned.get_output(0).name = "places"
+    boxes = network.add_input("boxes", trt.float32, (1, 6, 4))
+    scores = network.add_input("scores", trt.float32, (1, 6, 2))
+    nms = network.add_nms(boxes, scores, number(network, 3, np.int32))
+    nms.get_output(0).name = "kept"
+    network.mark_output(turned.get_output(0))
+    network.mark_output(nms.get_output(0))
+    bench.profile(x=([1, 5], [2, 5], [40, 5]))
+    context = bench.engine().create_execution_context()
+    assert context.set_input_shape("x", (2, 5))
+    assert context.get_tensor_shape("places") == (-1, 2)
+    assert context.get_max_output_size("places") == 3584  # 8 · 2 · 200, in steps of 512
+    assert context.get_max_output_size("kept") == 512

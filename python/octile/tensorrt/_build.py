@@ -9,7 +9,7 @@ import octile
 from ._assertions import mark_conditions
 from ._facts import KEY, facts_of_network
 from ._native_values import ApiError
-from ._profile import check_bounds
+from ._profile import check_bounds, greatest
 from ._progress import Progress
 from ._ranges import Ranges
 from ._timing import TimingFile
@@ -23,17 +23,6 @@ from ._types import (
 )
 
 __all__: list = []
-
-
-def greatest(profiles: Any) -> tuple:
-    """({input: greatest shape}, {input: greatest values}) over all profiles."""
-    shapes: dict = {}
-    values: dict = {}
-    for profile in profiles:
-        for found, given in ((shapes, profile._shapes), (values, profile._values)):
-            for name, (_, _, most) in given.items():
-                found[name] = [max(pair) for pair in zip(most, found.get(name, most))]
-    return shapes, values
 
 
 class Build(Ranges):

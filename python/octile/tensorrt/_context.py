@@ -255,6 +255,8 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         if io is None:
             return -1
         shape = self._shape_of(io)
+        if io.name in self._engine._facts.most:
+            shape = (self._engine._facts.most[io.name],)  # under the profiles' greatest shapes
         if io.is_input or -1 in tuple(shape):
             why = "an input" if io.is_input else f"of shape {shape}: use an IOutputAllocator"
             return self._fail(place, f"'{name}' is {why}", -1)

@@ -30,8 +30,9 @@ def int8_scale(tensor: ITensor) -> float:
 class Emission:
     """The native network of a TensorRT network, as far as it was written."""
 
-    def __init__(self, network: Any):
-        self._network = network
+    def __init__(self, network: Any, shapes: Optional[dict] = None):
+        """shapes: those of inputs, by name, where they are others than the network's."""
+        self._network, self._shapes = network, shapes or {}
         self.bounds: Optional[tuple] = None  # greatest shapes and values of inputs, by name
         self.reset()
 
@@ -114,7 +115,9 @@ class Emission:
             if known in self._tensors:
                 continue
             dtype = known._dtype or DataType.FLOAT
-            native = self.net.add_input(known.name, to_native_dtype(dtype), known._input_shape)
+            native = self.net.add_input(
+                known.name, to_native_dtype(dtype), self._shapes.get(known.name, known._input_shape)
+            )
             if dtype == DataType.INT8 and known._range is not None:  # floats, handed in as INT8
                 scale, name = int8_scale(known), f"{known.name}.dequantized"
                 native, dtype = self.net.dequantize(native, scale, name=name), DataType.FLOAT

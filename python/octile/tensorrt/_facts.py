@@ -14,7 +14,9 @@ import octile
 from octile import ops
 
 from ._assertions import conditions_of
+from ._bounds import most_elements
 from ._native_values import from_native_dtype
+from ._profile import greatest
 from ._types import DataType, LayerType
 
 __all__: list = []
@@ -45,6 +47,7 @@ class Facts:
         self.profile_values: list = []  # per profile: input → [min, opt, max] values
         self.layers: list = []  # names of the network's layers
         self.conditions: list = []  # of assertions (_assertions.py)
+        self.most: dict = {}  # output whose extents depend on data → its most elements, if known
         self.aliases: dict = {}  # outputs that are to stand where an input stands
         self.config: dict = {}
 
@@ -73,7 +76,15 @@ class Facts:
             facts = Facts()
             for key in ("io", "debug"):
                 setattr(facts, key, [_io(item) for item in data.pop(key)])
-            for key in ("name", "profile_values", "layers", "conditions", "aliases", "config"):
+            for key in (
+                "name",
+                "profile_values",
+                "layers",
+                "conditions",
+                "most",
+                "aliases",
+                "config",
+            ):
                 setattr(facts, key, data[key])
             return facts
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -94,6 +105,7 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
     shape_inputs = {t.name for t in network._inputs if network._is_shape_tensor(t)}
     late, data = _data_dependence(native, shape_inputs)
     facts.conditions = conditions_of(network, data)
+    facts.most = most_elements(network, late, greatest(config._profiles)[0])
     facts.aliases = {
         layer._outputs[0].name: layer._inputs[0].name
         for layer in network._layers

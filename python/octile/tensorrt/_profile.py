@@ -103,3 +103,14 @@ def check_bounds(tensor: Any, shapes: Any, index: Any) -> None:
                 f"expected min=opt=max={extent}).",
                 ErrorCodeTRT.INVALID_CONFIG,
             )
+
+
+def greatest(profiles: Any) -> tuple:
+    """({input: greatest shape}, {input: greatest values}) over all profiles."""
+    shapes: dict = {}
+    values: dict = {}
+    for profile in profiles:
+        for found, given in ((shapes, profile._shapes), (values, profile._values)):
+            for name, (_, _, most) in given.items():
+                found[name] = [max(pair) for pair in zip(most, found.get(name, most))]
+    return shapes, values
