@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from trt_engine import Bench, doubled
@@ -269,3 +271,41 @@ def test_plans_of_the_native_api_run_too():
     array, result = np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 3), np.float32)
     assert context.execute_v2([array.ctypes.data, result.ctypes.data])
     np.testing.assert_array_equal(result, array)
+
+
+# --- EngineInspector ---
+def inspected(verbosity):
+    bench = doubled((2, 4))
+    bench.config.profiling_verbosity = verbosity
+    return bench.engine().create_engine_inspector()
+
+
+def test_inspectors_tell_names():
+    inspector = inspected(trt.ProfilingVerbosity.LAYER_NAMES_ONLY)
+    name = "(Unnamed Layer* 0) [ElementWise]"
+    assert inspector.get_layer_information(0, trt.LayerInformationFormat.ONELINE) == name
+    assert json.loads(inspector.get_layer_information(0, trt.LayerInformationFormat.JSON)) == name
+    text = inspector.get_engine_information(trt.LayerInformationFormat.ONELINE)
+    assert text == f"Layers:\n{name}\n\nBindings:\nx\ny\n"
+    found = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+    assert found == {"Layers": [name], "Bindings": ["x", "y"]}
+    assert inspector.get_layer_information(1) == ""
+    assert "layer 1 is not in 0 … 0" in inspector._logger.errors[-1]
+
+
+def test_inspectors_tell_details_of_engines_built_for_it():
+    inspector = inspected(trt.ProfilingVerbosity.DETAILED)
+    found = json.loads(inspector.get_layer_information(0, trt.LayerInformationFormat.JSON))
+    assert found["Name"] == "(Unnamed Layer* 0) [ElementWise]"
+    assert found["Outputs"][0]["Name"] == "y" and found["Outputs"][0]["Dimensions"] == [2, 4]
+    assert found["Precision"] == "float32" and found["TacticName"]
+    inspector.execution_context = context = inspector._engine.create_execution_context()
+    assert inspector.execution_context is context
+    line = inspector.get_layer_information(0, trt.LayerInformationFormat.ONELINE)
+    assert "Dimensions: [2,4]" in line
+    silent = inspected(trt.ProfilingVerbosity.NONE)
+    assert silent.get_layer_information(0) == ""
+    assert json.loads(silent.get_engine_information(trt.LayerInformationFormat.JSON)) == {
+        "Layers": [],
+        "Bindings": ["x", "y"],
+    }

@@ -20,6 +20,7 @@ from ._definition import *
 from ._engine import *
 from ._engine_config import *
 from ._enums import *
+from ._inspector import *
 from ._install import *
 from ._layers_absent import *
 from ._layers_attention import *
