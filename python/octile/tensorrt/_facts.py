@@ -76,15 +76,7 @@ class Facts:
             facts = Facts()
             for key in ("io", "debug"):
                 setattr(facts, key, [_io(item) for item in data.pop(key)])
-            for key in (
-                "name",
-                "profile_values",
-                "layers",
-                "conditions",
-                "most",
-                "aliases",
-                "config",
-            ):
+            for key in vars(Facts()).keys() - {"io", "debug"}:
                 setattr(facts, key, data[key])
             return facts
         except (KeyError, TypeError, AttributeError, ValueError) as error:
