@@ -35,6 +35,7 @@ from ._layers_recurrent import *
 from ._layers_reduce import *
 from ._layers_sample import *
 from ._layers_shape import *
+from ._layers_suppression import *
 from ._layers_window import *
 from ._loop import *
 from ._network import *
