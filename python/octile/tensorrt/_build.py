@@ -53,7 +53,7 @@ class Build(Ranges):
                     profiles=profiles,
                     tactics="timed" if self._config.builder_optimization_level else "first",
                     timing_cache=timing_cache,
-                    threads=self._builder.max_threads,
+                    threads=self._builder._threads,
                     metadata={KEY: facts.to_json()},
                     **self._callbacks(),
                 )

@@ -45,7 +45,7 @@ class Builder(Told, Managed):
         """Back to what Builder(logger) was; networks and configurations stay."""
         self._recorder = None
         self._allocator: Any = None
-        self._threads = os.cpu_count() or 1
+        self._threads = 0  # all cores
         self._batch = 1
         self._told_low = False  # of FP16 and BF16 flags
 
@@ -168,7 +168,7 @@ class Builder(Told, Managed):
     @property
     def max_threads(self) -> int:
         """Threads of building and measuring; all cores at first."""
-        return self._threads
+        return self._threads or os.cpu_count() or 1
 
     @max_threads.setter
     def max_threads(self, threads: int) -> None:

@@ -47,7 +47,7 @@ class Ranges:
         calibration = Calibration(
             calibrator, self._calibration_inputs(), self._builder, _cache_version()
         )
-        table = calibration.table(native, threads=self._builder.max_threads, **self._callbacks())
+        table = calibration.table(native, threads=self._builder._threads, **self._callbacks())
         known = set(table)
         self._tell_missing([name for name in missing if name not in known])
         return table
