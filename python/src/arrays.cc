@@ -67,9 +67,19 @@ std::optional<ArrayView> view_of(nb::handle object, std::optional<DataType> type
   return result;
 }
 
-nb::handle numpy_function(const char* name) {
-  static PyObject* const numpy = nb::module_::import_("numpy").release().ptr();
-  return nb::object(nb::getattr(numpy, name)).release();  // kept for ever by its caller
+// Functions of NumPy, kept for as long as the process lives.
+struct NumPy {
+  nb::handle empty, asarray, ascontiguous;
+};
+const NumPy& numpy() {
+  static const NumPy functions = [] {
+    const nb::module_ module = nb::module_::import_("numpy");
+    const auto function = [&](const char* name) {
+      return nb::handle(nb::object(nb::getattr(module, name)).release());
+    };
+    return NumPy{function("empty"), function("asarray"), function("ascontiguousarray")};
+  }();
+  return functions;
 }
 
 std::string dtype_text(nb::handle array) { return nb::str(nb::getattr(array, "dtype")).c_str(); }
@@ -138,8 +148,7 @@ ArrayView to_view(nb::handle object, std::optional<DataType> type, const std::st
     const std::string given = nb::type_name(object.type()).c_str();
     throw nb::type_error((what + ": an array is wanted, not " + given).c_str());
   }
-  static const nb::handle ascontiguous = numpy_function("ascontiguousarray");
-  static const nb::handle asarray = numpy_function("asarray");
+  const nb::handle ascontiguous = numpy().ascontiguous, asarray = numpy().asarray;
   // A DLPack object that NumPy cannot read itself (bfloat16 of PyTorch) is read without it.
   if (std::optional<ArrayView> other = borrow_view(object, std::nullopt)) {
     const TensorView& view = other->view;
@@ -186,6 +195,7 @@ std::optional<Tensor> to_optional_tensor(nb::handle object, std::optional<DataTy
 namespace {
 // The dtype that NumPy shows for a type: bfloat16 is ml_dtypes' where that is installed.
 nb::object array_dtype(DataType type) {
+  if (type != DataType::kBFloat16) return from_data_type(type);
   static PyObject* const bfloat16 = [] {
     nb::module_ numpy = nb::module_::import_("numpy");
     try {
@@ -195,7 +205,7 @@ nb::object array_dtype(DataType type) {
       return nb::object(numpy.attr("dtype")("uint16")).release().ptr();
     }
   }();
-  return type == DataType::kBFloat16 ? nb::borrow(bfloat16) : from_data_type(type);
+  return nb::borrow(bfloat16);
 }
 
 nb::dlpack::dtype dlpack_type(DataType type) {
@@ -214,9 +224,15 @@ nb::dlpack::dtype dlpack_type(DataType type) {
 }
 }  // namespace
 
+void load_numpy() {
+  static_cast<void>(numpy());
+  for (int type = 0; type <= int(DataType::kBool); ++type) {
+    static_cast<void>(from_data_type(static_cast<DataType>(type)));
+  }
+}
+
 nb::object new_array(DataType type, const Shape& shape, void** data) {
-  static const nb::handle empty = numpy_function("empty");
-  nb::object array = empty(from_shape(shape), array_dtype(type));
+  nb::object array = numpy().empty(from_shape(shape), array_dtype(type));
   const bool as_bits = type == DataType::kBFloat16;
   const nb::object bits = as_bits ? nb::object(array.attr("view")("uint16")) : array;
   Py_buffer buffer;

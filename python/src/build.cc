@@ -138,9 +138,8 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   return calls.run([&] { return retime(plan, options); });
 }
 
-#define LAYER_KEYWORDS                                                                            \
-  "metadata: dict[str, str] = {}, weight_scales: str = 'max', layer_precision: dict[str, str] = " \
-  "{}, "                                                                                          \
+#define LAYER_KEYWORDS                                                 \
+  "weight_scales: str = 'max', layer_precision: dict[str, str] = {}, " \
   "layer_scheme: dict[str, str] = {}, disabled_passes: collections.abc.Sequence[str] = (), "
 #define SAMPLE_KEYWORDS                                                                      \
   "recipes: collections.abc.Sequence[str] = (), "                                            \
@@ -207,7 +206,7 @@ void bind_build(nb::module_& m) {
                 "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = "
                 "(), " LAYER_KEYWORDS
                 "tactics: str = 'timed', timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS
-                    SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
+                "metadata: dict[str, str] = {}, " SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
         "A plan, which an Engine runs.\n\n"
         "int8: False is a float engine. scheme: 'static-symmetric', 'static-affine' (both need "
         "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "
@@ -216,6 +215,7 @@ void bind_build(nb::module_& m) {
         "layer_precision, layer_scheme: by layer name ('int8', 'float32'; a scheme).\n"
         "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
         "the first that fits: byte-identical plans.\n"
+        "metadata: strings that travel with the plan (Plan.metadata).\n"
         "recipes: see recipe_names(). samples: batches as calibrate() takes them, repeatable; "
         "without a table they are calibrated on (method, percentile, …), and recipes measure on "
         "them.\n"

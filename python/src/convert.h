@@ -79,6 +79,8 @@ std::optional<Tensor> to_optional_tensor(nb::handle object, std::optional<DataTy
 /// A NumPy array that owns the tensor's memory. bfloat16: of ml_dtypes' type where that is
 /// installed, else the bits as uint16.
 nb::object to_array(Tensor tensor);
+/// Imports NumPy now: __del__ methods may run engines when Python shuts down, too late to import.
+void load_numpy();
 /// A fresh NumPy array and its memory. REQUIRES: a static shape.
 nb::object new_array(DataType type, const Shape& shape, void** data);
 

@@ -99,11 +99,14 @@ void bind_engine(nb::module_& m) {
           "Inputs in the order of adding, then outputs in the order of marking.")
       .def_prop_ro("profile_count", [](const LoadedEngine& e) { return e.engine.profile_count(); })
       .def("min_shape", shape_getter(&Engine::min_shape), nb::arg("input"), nb::arg("profile") = 0,
-           nb::sig("def min_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"))
+           nb::sig("def min_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"),
+           "The least shape of an input under a profile.")
       .def("opt_shape", shape_getter(&Engine::opt_shape), nb::arg("input"), nb::arg("profile") = 0,
-           nb::sig("def opt_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"))
+           nb::sig("def opt_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"),
+           "What tactics are tuned for: the usual shape of an input under a profile.")
       .def("max_shape", shape_getter(&Engine::max_shape), nb::arg("input"), nb::arg("profile") = 0,
-           nb::sig("def max_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"))
+           nb::sig("def max_shape(self, input: str, profile: int = 0) -> tuple[int, ...]"),
+           "The largest shape of an input under a profile.")
       .def(
           "tactics", [](const LoadedEngine& e, int profile) { return e.engine.tactics(profile); },
           nb::arg("profile") = 0, "The kernel that each step of Plan.layers() really runs here.")

@@ -1,4 +1,6 @@
 // octile::Error as Python exceptions: one class a code, each also the built-in one that fits.
+#include <nanobind/stl/string.h>
+
 #include <array>
 #include <string>
 
@@ -36,7 +38,7 @@ PyObject* new_class(nb::module_& m, const char* name, const char* doc, nb::handl
                     const char* code) {
   nb::dict members;
   members["code"] = code;
-  const std::string full = std::string("octile.") + name;
+  const std::string full = nb::cast<std::string>(nb::object(m.attr("__name__"))) + "." + name;
   PyObject* type = PyErr_NewExceptionWithDoc(full.c_str(), doc, bases.ptr(), members.ptr());
   if (type == nullptr) nb::raise_python_error();
   m.attr(name) = nb::handle(type);

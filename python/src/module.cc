@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "convert.h"
 #include "octile/types.h"
 
 NB_MODULE(_native, m) {
@@ -11,6 +12,7 @@ NB_MODULE(_native, m) {
   nanobind::set_leak_warnings(false);
   m.doc() = "The C++ library as Python sees it; use it through the package octile.";
   m.attr("__version__") = std::string(octile::version()).c_str();
+  python::load_numpy();
   python::bind_errors(m);
   python::bind_device_memory(m);
   python::bind_ops(m);

@@ -46,7 +46,8 @@ void bind_movement_forms(nb::class_<Network>& cls) {
             return NetTensor{
                 net, net->transpose(id_in(net, x), to_ints(permutation, "permutation"), name)};
           },
-          nb::arg("x"), nb::arg("permutation"), nb::arg("name") = "")
+          nb::arg("x"), nb::arg("permutation"), nb::arg("name") = "",
+          "Axis i of the result is axis permutation[i] of x.")
       .def(
           "concatenation",
           [](const Net& net, const std::vector<NetTensor>& xs, int64_t axis,
@@ -55,7 +56,8 @@ void bind_movement_forms(nb::class_<Network>& cls) {
             for (const NetTensor& x : xs) ids.push_back(id_in(net, x));
             return NetTensor{net, net->concatenation(ids, axis, name)};
           },
-          nb::arg("xs"), nb::arg("axis") = 1, nb::arg("name") = "")
+          nb::arg("xs"), nb::arg("axis") = 1, nb::arg("name") = "",
+          "The tensors joined along `axis`; their other extents must be equal.")
       .def(
           "slice",
           [](const Net& net, const NetTensor& x, const Ints& start, const Ints& size,

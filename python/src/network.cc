@@ -197,7 +197,7 @@ void bind_building(nb::class_<Network>& cls) {
       .def(
           "unmark_output",
           [](const Net& net, const NetTensor& tensor) { net->unmark_output(id_in(net, tensor)); },
-          nb::arg("tensor"))
+          nb::arg("tensor"), "The tensor is no output any more; the others keep their order.")
       .def(
           "remove", [](const Net& net, const NetLayer& layer) { net->remove(id_in(net, layer)); },
           nb::arg("layer"), "Removes a layer none of whose outputs is used.")

@@ -57,6 +57,11 @@ struct Field<std::vector<T>> {
 
 // --- repr: what Python would read again ---
 
+// "global" is a keyword of Python's.
+constexpr const char* python_name(const char* field) {
+  return std::string_view(field) == "global" ? "global_" : field;
+}
+
 template <typename T>
 std::string class_name() {
   const std::string full = nb::type_name(nb::type<T>()).c_str();
@@ -97,7 +102,8 @@ std::string repr(const T& value) {
   bool first = true;
   const auto one = [&](const auto& field) {
     if (value.*field.second == defaults.*field.second) return;
-    text += fmt::format("{}{}={}", first ? "" : ", ", field.first, repr_field(value.*field.second));
+    text += fmt::format("{}{}={}", first ? "" : ", ", python_name(field.first),
+                        repr_field(value.*field.second));
     first = false;
   };
   std::apply([&](const auto&... field) { (one(field), ...); }, T::fields());
@@ -117,7 +123,7 @@ using FieldType = typename MemberType<
 template <typename T, size_t I>
 void def_property(nb::class_<T>& cls) {
   using V = FieldType<T, I>;
-  const char* name = std::get<I>(T::fields()).first;
+  const char* name = python_name(std::get<I>(T::fields()).first);
   if constexpr (HasFields<V>) {  // a reference, so that op.window.stride = … changes the op
     cls.def_prop_rw(
         name, [](T& self) -> V& { return self.*std::get<I>(T::fields()).second; },
@@ -149,7 +155,7 @@ requires(sizeof...(I) > 0) void def_fields(nb::class_<T>& cls, std::index_sequen
         (set(std::get<I>(T::fields()), values), ...);
         new (self) T(std::move(made));
       },
-      (nb::arg(std::get<I>(T::fields()).first).sig(texts[I].c_str()) =
+      (nb::arg(python_name(std::get<I>(T::fields()).first)).sig(texts[I].c_str()) =
            Field<FieldType<T, I>>::to(defaults.*std::get<I>(T::fields()).second))...);
   (def_property<T, I>(cls), ...);
 }

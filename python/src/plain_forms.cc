@@ -104,7 +104,7 @@ void bind_pointwise(nb::class_<Network>& cls) {
           [](const Net& net, const NetTensor& x, const std::string& name) {
             return NetTensor{net, net->identity(id_in(net, x), name)};
           },
-          nb::arg("x"), nb::arg("name") = "");
+          nb::arg("x"), nb::arg("name") = "", "x itself, as a tensor of its own.");
 }
 
 void bind_reductions(nb::class_<Network>& cls) {

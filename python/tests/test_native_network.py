@@ -268,6 +268,8 @@ def test_attributes_of_ops():
     assert ops.Cast("int8").type == np.int8 and ops.Cast(np.dtype("int64")).type == np.int64
     rnn = ops.Recurrent("gru", activations=[ops.Activation("tanh", 1, 2)])
     assert rnn.activations[0].alpha == 1 and eval(repr(rnn), vars(ops)) == rnn
+    pooling = ops.Pooling("average", global_=True)
+    assert pooling.global_ and eval(repr(pooling), vars(ops)) == pooling
     with pytest.raises(octile.InvalidArgument, match="leaky_relu"):
         ops.Activation("leaky")
     with pytest.raises(TypeError):

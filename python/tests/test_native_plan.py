@@ -1,6 +1,8 @@
 """Plan and Engine, lifetime of objects, errors as exceptions."""
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,6 +45,16 @@ def test_plans_and_engines(net, tmp_path):
         octile.Engine(5)
 
 
+def test_metadata_travels_with_the_plan(net, tmp_path):
+    given = {"classes": "cat,dog", "größe": "8"}
+    net.build(metadata=given).save(tmp_path / "net.plan")
+    plan = octile.Plan.load(tmp_path / "net.plan")
+    assert plan.metadata == octile.retime(plan, tactics="first").metadata == given
+    assert net.build().metadata == {}
+    with pytest.raises(TypeError, match="metadata must be a dict of strings"):
+        net.build(metadata={"n": 5})
+
+
 def test_objects_die_in_any_order(net):
     context = octile.Engine(net.build()).create_context()
     gc.collect()
@@ -72,3 +84,23 @@ def test_errors_are_python_exceptions():
     for dtype, shape in ((3, (1,)), ("float32", "12"), ("float32", (1.5,)), ("float32", 3)):
         with pytest.raises(TypeError):
             octile.Network().add_input("x", dtype, shape)
+
+
+def test_exit_with_live_objects_is_quiet():
+    program = """
+import numpy, octile
+network = octile.Network()
+network.mark_output(network.activation(network.add_input("x", "float32", (1, 4)), "relu"), "y")
+engine = octile.Engine(octile.build(network, log=print, tactics="first"), log=print)
+context = engine.create_context()
+context.set_profiler(lambda *_: context)
+class Last:
+    x = numpy.ones((1, 4), "float32")
+    context = context
+    def __del__(self):
+        assert self.context.run(self.x)["y"].tolist() == [[1, 1, 1, 1]]
+        print("ran")
+last = Last()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.endswith("ran\n")
