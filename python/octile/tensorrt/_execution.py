@@ -183,8 +183,11 @@ class Execution:
     def _early_failure(self) -> str:
         """What an assertion says that is false under the shapes and shape inputs set."""
         early = [c for c in self._engine._facts.conditions if c["early"]]
-        if not early or not self._probe():
-            return ""
+        try:
+            if not early or not self._probe():
+                return ""
+        except octile.Error as error:
+            return str(error)
         return what_failed(early, self._probed[2])
 
     def _check_assertions(self) -> None:
