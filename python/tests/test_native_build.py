@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 import pytest
+from native_networks import ConvNet, failing
 
 import octile
-from native_networks import ConvNet, failing
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

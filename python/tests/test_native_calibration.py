@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 import pytest
+from native_networks import ConvNet, failing
 
 import octile
-from native_networks import ConvNet, failing
 
 
 @pytest.fixture(scope="module")

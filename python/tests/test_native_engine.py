@@ -6,9 +6,9 @@ import weakref
 
 import numpy as np
 import pytest
+from native_networks import ConvNet
 
 import octile
-from native_networks import ConvNet
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +207,12 @@ def test_a_cycle_through_the_profiler_is_collected(net):
     class Watch:
         pass
 
-    watch, context = Watch(), net.context()
-    context.set_profiler(lambda *_: (watch, context))
-    ref = weakref.ref(watch)
-    del watch, context
+    def tie():
+        watch, context = Watch(), net.context()
+        context.set_profiler(lambda *_: (watch, context))
+        return weakref.ref(watch)
+
+    ref = tie()
     gc.collect()
     assert ref() is None
 

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from native_networks import ConvNet
 
 import octile
-from native_networks import ConvNet
 
 
 @pytest.fixture(scope="module")
