@@ -63,7 +63,7 @@ def test_matrix_multiply_broadcasts_and_is_edited():
     layer = net.network.add_matrix_multiply(net.input(a), NONE, net.input(b), NONE)
     assert fails(layer.get_output(0))
     edit(layer)
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     np.testing.assert_allclose(y, a @ b.swapaxes(2, 3), rtol=1e-4, atol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_matrix_multiply_with_a_dynamic_batch():
         net.input(a, shape=(-1, -1, 4)), NONE, net.constant(b), NONE
     )
     assert layer.get_output(0).shape == (-1, -1, 5)
-    np.testing.assert_allclose(net.run(layer.get_output(0)), a @ b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(net.execute(layer.get_output(0)), a @ b, rtol=1e-4, atol=1e-5)
     net = Net()
     layer = net.network.add_matrix_multiply(
         net.input(a, shape=(-1, -1, 4)), NONE, net.input(normal(3, 4)), VECTOR
@@ -111,7 +111,7 @@ def test_fully_connected():
     net = Net()
     layer = net.network.add_fully_connected(net.input(x), 1, np.zeros(1, np.float32))
     layer.num_output_channels, layer.kernel, layer.bias = 6, w, b
-    np.testing.assert_allclose(net.run(layer.get_output(0)), y, rtol=1e-5)
+    np.testing.assert_allclose(net.execute(layer.get_output(0)), y, rtol=1e-5)
     layer.kernel = w[:3]
     assert fails(layer.get_output(0)) and "180" in net.logger.errors[0]
 
@@ -126,7 +126,7 @@ def test_constant(dtype):
     tensor = layer.get_output(0)
     assert tensor.shape == (2, 3) and tensor.dtype == trt.Weights(value).dtype
     np.testing.assert_array_equal(layer.weights, value.reshape(-1))
-    np.testing.assert_array_equal(net.run(tensor), value)
+    np.testing.assert_array_equal(net.execute(tensor), value)
 
 
 def test_constant_scalars_halves_and_errors():

@@ -84,7 +84,7 @@ def test_group_normalization(version, batch):
         1 << 2 | 1 << 3,
     )
     layer.num_groups = 3
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     wanted = normalized(x.reshape(2, 3, 2, 4, 5), (2, 3, 4), 1e-5).reshape(x.shape)
     scale, bias = (np.repeat(v, 6 // count, axis=1) for v in (scale, bias))
     np.testing.assert_allclose(y, wanted * scale + bias, rtol=1e-4, atol=1e-5)
@@ -131,4 +131,6 @@ def test_group_normalization_against_torch():
     wanted = torch.nn.functional.group_norm(
         torch.from_numpy(x), 2, torch.from_numpy(s), torch.from_numpy(b)
     )
-    np.testing.assert_allclose(net.run(layer.get_output(0)), wanted.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        net.execute(layer.get_output(0)), wanted.numpy(), rtol=1e-4, atol=1e-5
+    )

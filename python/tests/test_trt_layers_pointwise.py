@@ -296,17 +296,19 @@ def test_cast_to_half_rounds():
         half = net.network.add_cast(net.input(x), to).get_output(0)
         back = net.network.add_cast(half, trt.float32).get_output(0)
         assert half.dtype == to and back.dtype == trt.float32
-        np.testing.assert_array_equal(net.run(back), wanted)
+        np.testing.assert_array_equal(net.execute(back), wanted)
 
 
 def test_cast_to_int8_by_the_dynamic_range():
     x = np.array([-300, -290, 0, 10, 20, 290, 400], np.float32)
     net = Net()
     layer = net.network.add_cast(net.input(x), trt.int8)
-    np.testing.assert_array_equal(net.run(layer.get_output(0)), [-128, -128, 0, 10, 20, 127, 127])
+    np.testing.assert_array_equal(
+        net.execute(layer.get_output(0)), [-128, -128, 0, 10, 20, 127, 127]
+    )
     layer.get_output(0).dynamic_range = (-300, 300)
     wanted = np.clip(np.rint(x / np.float32(300 / 127)), -128, 127)
-    np.testing.assert_array_equal(net.run(layer.get_output(0)), wanted)
+    np.testing.assert_array_equal(net.execute(layer.get_output(0)), wanted)
 
 
 def test_cast_is_edited_and_refuses():

@@ -10,6 +10,7 @@ import octile
 import octile.tensorrt as trt
 
 RNG = np.random.default_rng(10)
+INT8 = trt.BuilderFlag.INT8
 
 
 def normal(*shape):
@@ -28,7 +29,9 @@ def test_quantize_and_dequantize():
     q.axis = dq.axis = 0
     assert q.get_output(0).dtype == trt.int8 and dq.get_output(0).dtype == trt.float32
     assert q.to_type == trt.int8 and dq.to_type == trt.float32
-    np.testing.assert_array_equal(net.run(dq.get_output(0)), quantized(x, 0.5) * np.float32(0.25))
+    np.testing.assert_array_equal(
+        net.execute(dq.get_output(0), flags=[INT8]), quantized(x, 0.5) * np.float32(0.25)
+    )
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -45,7 +48,7 @@ def test_scales_along_an_axis(axis):
     dq = net.network.add_dequantize(q.get_output(0), net.constant(scale))
     dq.axis = axis
     wide = np.moveaxis(scale.reshape(-1, 1, 1), 0, axis)
-    y = net.run(dq.get_output(0))
+    y = net.execute(dq.get_output(0), flags=[INT8])
     np.testing.assert_allclose(y, quantized(x, wide) * wide, rtol=1e-6)
 
 
@@ -95,7 +98,7 @@ def test_explicit_int8_convolution():
     assert [layer.precision for layer in plan.layers() if layer.step == "Conv"] == [
         "int8 -> float32"
     ]
-    np.testing.assert_array_equal(net.run(conv.get_output(0), int8=True)[0, 0], wanted)
+    np.testing.assert_array_equal(net.execute(conv.get_output(0), flags=[INT8])[0, 0], wanted)
 
 
 def test_dequantize_to_half():

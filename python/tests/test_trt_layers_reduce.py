@@ -133,7 +133,7 @@ def test_topk_with_k_as_a_tensor(constant, k):
     count = int(k.reshape(-1)[0])
     assert layer.get_output(0).shape == (3, count if constant else -1, 5)
     assert constant or net.network.get_input(1).is_shape_tensor
-    values, indices = net.run(layer.get_output(0), layer.get_output(1))
+    values, indices = net.execute(layer.get_output(0), layer.get_output(1))
     wanted, order = best(x, count, 1, True)
     np.testing.assert_array_equal(values, wanted)
     np.testing.assert_array_equal(indices, order)

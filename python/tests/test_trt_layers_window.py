@@ -105,7 +105,7 @@ def test_convolution_is_edited_after_adding():
     net = Net()
     layer = net.network.add_convolution_nd(net.input(x), 1, (1, 1), np.zeros(1, np.float32))
     edit(layer)
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     wanted = convolved(
         x, w, b, (1,) * 3, (1,) * 3, (1, 0, 2), (1, 0, 2), Mode.EXPLICIT_ROUND_DOWN, 2
     )
@@ -130,7 +130,7 @@ def test_convolution_with_a_kernel_from_a_tensor():
     net = Net()
     layer = net.network.add_convolution_nd(net.input(x), 3, (3, 3), trt.Weights(), trt.Weights(b))
     layer.set_input(1, net.constant(w))
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     wanted = convolved(x, w, b, (1, 1), (1, 1), (0, 0), (0, 0), Mode.EXPLICIT_ROUND_DOWN)
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)
     layer.kernel = w
@@ -154,7 +154,7 @@ def test_half_weights_and_dynamic_batch():
     net = Net()
     layer = net.network.add_convolution_nd(net.input(x, shape=(-1, 2, 6, 6)), 4, (3, 3), w)
     assert layer.get_output(0).shape == (-1, 4, 4, 4)
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     wanted = convolved(
         x, w.astype(np.float32), 0, (1, 1), (1, 1), (0, 0), (0, 0), Mode.EXPLICIT_ROUND_DOWN
     )
@@ -220,7 +220,7 @@ def test_deconvolution(groups):
     net = Net()
     layer = net.network.add_deconvolution_nd(net.input(x), 6, (3, 2), w, b)
     edit(layer)
-    y = net.run(layer.get_output(0))
+    y = net.execute(layer.get_output(0))
     wanted = deconvolved(x, w, b, (2, 3), (1, 2), (1, 0), (0, 2), groups)
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)
 
@@ -254,4 +254,4 @@ def test_convolution_against_torch():
     layer = net.network.add_convolution_nd(net.input(x), 6, (3, 3), w, b)
     conv(layer)
     wanted = f.conv2d(tx, tw, tb, stride=2, padding=1, groups=2).numpy()
-    np.testing.assert_allclose(net.run(layer.get_output(0)), wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(net.execute(layer.get_output(0)), wanted, rtol=1e-4, atol=1e-4)

@@ -1,8 +1,7 @@
-"""For tests of octile.tensorrt's layers: a network with a logger that remembers, built and run."""
+"""For tests of octile.tensorrt's layers: a network with a logger that remembers, built and run
+through the public API as programs do it."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -24,30 +23,46 @@ class Remembers(trt.ILogger):
     def errors(self):
         return [text for severity, text in self.lines if severity <= trt.ILogger.ERROR]
 
+    @property
+    def warnings(self):
+        return [text for severity, text in self.lines if severity == trt.ILogger.WARNING]
+
+
+class Room(trt.IOutputAllocator):
+    """Memory for one output, whatever its shape becomes."""
+
+    def __init__(self):
+        trt.IOutputAllocator.__init__(self)
+        self.memory, self.shape = np.empty(64, np.uint8), ()
+
+    def reallocate_output(self, name, memory, size, alignment):
+        if size > self.memory.nbytes:
+            self.memory = np.empty(size, np.uint8)
+        return self.memory.ctypes.data
+
+    def notify_shape(self, name, shape):
+        self.shape = tuple(shape)
+
+    def array(self, dtype):
+        count = int(np.prod(self.shape)) * dtype.itemsize
+        return self.memory[:count].view(dtype).reshape(self.shape).copy()
+
 
 class Net:
-    """A network under test: `inputs()` declares arrays' inputs, `run()` builds and runs."""
+    """A network under test: `input()` declares an array's input, `execute()` runs it."""
 
     def __init__(self):
         self.logger = Remembers()
-        builder = SimpleNamespace(_logger=self.logger, _recorder=None)
-        self.network = trt.INetworkDefinition(builder, 0)
+        self.builder = trt.Builder(self.logger)
+        self.network = self.builder.create_network(0)
         self.arrays = {}
 
     def input(self, array, name=None, shape=None):
         """A network input for `array`; `shape` where it is declared otherwise (−1)."""
         name = name or f"in{len(self.arrays)}"
         self.arrays[name] = np.array(array, order="C")
-        types = {
-            "float32": trt.float32,
-            "float16": trt.float16,
-            "int8": trt.int8,
-            "int32": trt.int32,
-            "int64": trt.int64,
-            "bool": trt.bool,
-            "uint8": trt.uint8,
-        }
-        return self.network.add_input(name, types[array.dtype.name], shape or array.shape)
+        dtype = trt.bool if array.dtype == bool else getattr(trt, array.dtype.name)
+        return self.network.add_input(name, dtype, shape or array.shape)
 
     def constant(self, array):
         """A constant's tensor."""
@@ -61,8 +76,55 @@ class Net:
                 self.network.mark_output(tensor)
         return self.network._emission.complete()
 
-    def run(self, *tensors, **options):
+    def build(self, *tensors, flags=()):
+        """The engine with these outputs."""
+        for tensor in tensors:
+            if not tensor.is_network_output:
+                self.network.mark_output(tensor)
+        config = self.builder.create_builder_config()
+        config.builder_optimization_level = 0  # no timing
+        for flag in flags:
+            config.set_flag(flag)
+        profile = self.builder.create_optimization_profile()
+        for index in range(self.network.num_inputs):
+            tensor = self.network.get_input(index)
+            shape = self.arrays[tensor.name].shape
+            if -1 in tuple(tensor.shape):
+                profile.set_shape(tensor.name, shape, shape, shape)
+            elif tensor.is_shape_tensor:
+                value = [int(v) for v in self.arrays[tensor.name].reshape(-1)]
+                profile.set_shape_input(tensor.name, value, value, value)
+        config.add_optimization_profile(profile)
+        plan = self.builder.build_serialized_network(self.network, config)
+        assert plan is not None, self.logger.errors
+        return trt.Runtime(self.logger).deserialize_cuda_engine(plan)
+
+    def execute(self, *tensors, flags=()):
         """The values of `tensors`; a single array for a single tensor."""
+        engine = self.build(*tensors, flags=flags)
+        context = engine.create_execution_context()
+        rooms = {}
+        for index in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(index)
+            if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
+                context.set_input_shape(name, self.arrays[name].shape)
+                context.set_tensor_address(name, self.arrays[name].ctypes.data)
+            else:
+                rooms[name] = Room()
+                context.set_output_allocator(name, rooms[name])
+        assert context.execute_async_v3(0), self.logger.errors
+        values = []
+        for tensor in tensors:
+            dtype = engine.get_tensor_dtype(tensor.name)
+            if dtype == trt.bfloat16:  # NumPy has none
+                bits = rooms[tensor.name].array(np.dtype(np.uint16)).astype(np.uint32) << 16
+                values.append(bits.view(np.float32))
+            else:
+                values.append(rooms[tensor.name].array(np.dtype(trt.nptype(dtype))))
+        return values[0] if len(values) == 1 else values
+
+    def run(self, *tensors, **options):
+        """As execute(), by the native builder and engine with its options; floats stay float32."""
         native = self.complete(*tensors)
         profiles = options.pop("profiles", None)
         if profiles is None and any(-1 in t.shape for t in native.inputs):
@@ -96,7 +158,7 @@ def one(add, *arrays, edit=None, constants=()):
         edit(layer)
     outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
     shapes = [tuple(t.shape) for t in outputs]
-    values = net.run(*outputs)
+    values = net.execute(*outputs)
     for value, shape in zip([values] if len(outputs) == 1 else values, shapes):
         assert value.shape == shape
     assert net.logger.errors == []
