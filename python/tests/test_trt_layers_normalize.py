@@ -64,7 +64,7 @@ def test_normalization(version, axes):
     )
     np.testing.assert_allclose(y, normalized(x, axes, 0.01) * scale + bias, rtol=1e-4, atol=1e-5)
     assert layer.is_v2 == (version == "add_normalization_v2")
-    assert isinstance(layer, trt.INormalizationLayer)
+    assert type(layer) is trt.INormalizationLayer
     word = "NormalizationV2" if layer.is_v2 else "Normalization"
     assert layer.name == f"(Unnamed Layer* 0) [{word}]"
 

@@ -99,3 +99,15 @@ def test_half_and_bfloat16_are_shown_and_computed_in_float32():
     constant = net.network.add_constant((2,), weights).get_output(0)
     assert constant.dtype == trt.bfloat16
     np.testing.assert_array_equal(net.execute(constant), [1, 3])
+
+
+def test_a_layer_of_the_network_becomes_its_own_class():
+    """Programs turn what network[i] gives into the layer's class by assigning __class__."""
+    net = Net()
+    net.network.add_convolution_nd(net.input(normal(1, 1, 4, 4)), 1, (2, 2), normal(4))
+    layer = net.network[0]
+    assert type(layer) is trt.ILayer and layer.type == trt.LayerType.CONVOLUTION
+    layer.__class__ = trt.IConvolutionLayer
+    layer.padding_nd = (1, 1)
+    assert net.network.get_layer(0).get_output(0).shape == (1, 1, 5, 5)
+    assert repr(trt.IConvolutionLayer) == "<class 'octile.tensorrt.IConvolutionLayer'>"

@@ -36,3 +36,5 @@ class INetworkDefinition(
 
     The add_* functions return the layer; None, after a line in the log, where an argument is bad.
     """
+
+    __module__ = "octile.tensorrt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -154,12 +154,15 @@ class INormalizationLayer(ILayer):
         return net.cast(x, "float32", name=f"{name}.{what}_widened")
 
 
-@layer_type("NormalizationV2", LayerType.NORMALIZATION)
 class _NormalizationV2(INormalizationLayer):
-    _is_v2 = True
+    """Makes an INormalizationLayer that add_normalization_v2() adds."""
 
+    _word = "NormalizationV2"
 
-_NormalizationV2.__name__ = _NormalizationV2.__qualname__ = "INormalizationLayer"
+    def __init__(self, network: Any, inputs: Sequence[ITensor]):
+        super().__init__(network, inputs)
+        self.__class__ = self._class = INormalizationLayer
+        self._is_v2 = True
 
 
 class AddNormalize:

@@ -50,6 +50,8 @@ class attribute:
 class ITensor:
     """A tensor of a network: a network input, or an output of a layer."""
 
+    __module__ = "octile.tensorrt"
+
     def __init__(self, network: "NetworkBase", producer: Optional["ILayer"], index: int, name: str):
         self._network, self._producer, self._index, self._name = network, producer, index, name
         self._dtype: Optional[DataType] = None  # asked for; None: what the layer makes
@@ -200,6 +202,7 @@ class ITensor:
 class ILayer:
     """A layer of a network. `type` is its LayerType; subclasses may hide it, as TensorRT's do."""
 
+    __module__ = "octile.tensorrt"
     _word = ""  # in the default name "(Unnamed Layer* 3) [word]"
     _layer_type: LayerType
     _outputs_count = 1
@@ -366,6 +369,7 @@ def layer_type(word: str, kind: LayerType, outputs: int = 1, shape_inputs: Itera
 
     def decorate(cls: type) -> type:
         cls._word, cls._layer_type, cls._outputs_count = word, kind, outputs
+        cls.__module__ = ILayer.__module__
         cls._shape_inputs = tuple(shape_inputs)
         return cls
 
