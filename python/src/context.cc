@@ -74,7 +74,8 @@ void Context::bind_input(const std::string& name, nb::handle memory) {
   const Use use(*this);
   Slot& s = slot(name, true);
   if (PyLong_Check(memory.ptr())) {
-    context_.bind_input(name, reinterpret_cast<const void*>(nb::cast<uintptr_t>(memory)));
+    s.address = nb::cast<uintptr_t>(memory);
+    context_.bind_input(name, reinterpret_cast<const void*>(s.address));
     s.memory = nb::none();
     s.capacity = 0;
   } else {
@@ -96,7 +97,8 @@ void Context::bind_output(const std::string& name, nb::handle memory) {
   const Use use(*this);
   Slot& s = slot(name, false);
   if (PyLong_Check(memory.ptr())) {
-    context_.bind_output(name, reinterpret_cast<void*>(nb::cast<uintptr_t>(memory)));
+    s.address = nb::cast<uintptr_t>(memory);
+    context_.bind_output(name, reinterpret_cast<void*>(s.address));
     s.memory = nb::none();
     s.capacity = 0;
   } else {
@@ -178,6 +180,18 @@ void Context::check_capacity(const Slot& s) {
         s.binding->name, shape.to_string(), needed, s.capacity);
 }
 
+std::vector<DeviceMemory::Use> Context::addressed() {
+  std::vector<DeviceMemory::Use> held;
+  for (const Slot& s : slots_) {
+    if (!s.bound || s.capacity != 0) continue;
+    const Binding& b = *s.binding;
+    const size_t bytes = TensorView{b.type, context_.shape(b.name), nullptr}.bytes();
+    held.push_back(DeviceMemory::get().use(
+        s.address, bytes, (b.is_input ? "input '" : "output '") + b.name + "'", !b.is_input));
+  }
+  return held;
+}
+
 nb::dict Context::results() {
   nb::dict outputs;
   for (size_t i = input_count_; i < slots_.size(); ++i) {
@@ -200,7 +214,11 @@ nb::object Context::run(nb::handle inputs) {
   if (fresh) feed_all(inputs);
   for (size_t i = input_count_; i < slots_.size(); ++i) provide_output(slots_[i], fresh);
   for (const Slot& s : slots_) check_capacity(s);
-  calls_.run([&] { context_.run(); });
+  const std::vector<DeviceMemory::Use> held = addressed();
+  calls_.run([&] {
+    for (const DeviceMemory::Use& memory : held) memory.touch();
+    context_.run();
+  });
   return fresh ? nb::object(results()) : nb::none();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "convert.h"
+#include "device_memory.h"
 #include "engine.h"
 
 namespace octile::python {
@@ -33,10 +34,11 @@ class Context {
  private:
   struct Slot {
     const Binding* binding = nullptr;
-    nb::object memory;    // bound by the caller: an array, or None for an address
-    nb::object scratch;   // the array of the last run() with inputs
-    size_t capacity = 0;  // bytes of `memory`; 0: an address, whose size nobody knows
-    bool bound = false;   // by the caller
+    nb::object memory;      // bound by the caller: an array, or None for an address
+    nb::object scratch;     // the array of the last run() with inputs
+    size_t capacity = 0;    // bytes of `memory`; 0: an address
+    uintptr_t address = 0;  // bound by the caller instead of an array
+    bool bound = false;     // by the caller
   };
   class Use;  // one thread at a time
 
@@ -45,6 +47,8 @@ class Context {
   void feed_all(nb::handle inputs);
   void provide_output(Slot& slot, bool fresh);
   void check_capacity(const Slot& slot);
+  /// Checks and holds what was bound by address, for one run.
+  std::vector<DeviceMemory::Use> addressed();
   nb::dict results();
 
   std::shared_ptr<LoadedEngine> engine_;

@@ -66,6 +66,21 @@ def test_addresses(net, context):
         context.bind_input("x", 0)
 
 
+def test_addresses_are_checked_before_a_run(net, context):
+    x, y = net.samples(1)[0], np.zeros((2, 4, 4, 4), np.float32)
+    context.set_input_shape("x", x.shape)
+    context.bind_output("y", y.ctypes.data)
+    context.bind_input("x", 4096)  # nothing is mapped there
+    with pytest.raises(octile.InvalidArgument, match="input 'x'"):
+        context.run()
+    device = octile.host_memory.alloc(x.nbytes // 2)
+    context.bind_input("x", device)
+    with pytest.raises(octile.InvalidArgument, match="input 'x'"):
+        context.run()
+    octile.host_memory.free(device)
+
+
+
 def test_bound_arrays_are_kept_alive(net, context):
     x = net.samples(1)[0]
     context.bind_input("x", x.copy())
