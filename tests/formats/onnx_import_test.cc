@@ -220,6 +220,22 @@ TEST(OnnxErrors, ANewerOperatorSetIsAWarning) {
   EXPECT_TRUE(contains(warnings, "99"));
 }
 
+/// Also of a node that is computed at import.
+TEST(OnnxErrors, AnUnknownAttributeIsAWarning) {
+  Model m;
+  m.input("x", {1}).output("y").floats("one", {1}, {1});
+  m.node("Neg", {"one"}, {"minus"}).named("folded").set("speed", 1);
+  m.node("Add", {"x", "minus"}, {"y"}).named("added").set("colour", 2);
+  std::string warnings;
+  OnnxOptions options;
+  options.log = [&](LogLevel, std::string_view text) { warnings += text; };
+  EXPECT_EQ(list<float>(m.run({Tensor::floats({1}, {3})}, options)[0]), Floats{2});
+  for (const char* part :
+       {"'folded' (Neg): attribute 'speed'", "'added' (Add): attribute 'colour'"}) {
+    EXPECT_TRUE(contains(warnings, part));
+  }
+}
+
 TEST(OnnxErrors, BrokenGraphs) {
   Model missing;
   missing.input("x", {1}).output("y");
