@@ -66,6 +66,18 @@ TEST(OnnxQuantized, ConvolutionWithPerChannelWeightsAndBias) {
   }
 }
 
+TEST(OnnxQuantized, ConvolutionRefusesScalesOfUnknownExtent) {
+  QuantizedModel model;
+  model.input("x", {1, 1, 2, 2}, kU8).input("s", {-1}).int32s("w", {1, 1, 1, 1}, {1}, kI8);
+  model.output("y");
+  model.node(
+      "QLinearConv",
+      {"x", "s", model.zero(0), "w", model.scale(1.0f), "w", model.scale(1.0f), model.zero(0)},
+      {"y"});
+  const std::string text = message_of([&] { model.import(); }, ErrorCode::kInvalidFile);
+  EXPECT_TRUE(contains(text, "scales of input and output")) << text;
+}
+
 TEST(OnnxQuantized, UnsignedWeightsWithAZeroPointPerChannel) {
   Model model;
   model.int32s("w", {2, 2}, {0, 10, 200, 255}, kU8).floats("s", {2}, {0.5f, 2.0f});

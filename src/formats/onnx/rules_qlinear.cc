@@ -55,8 +55,11 @@ TensorId dynamically_quantized(Node& node) {
 void import_qlinear_conv(Node& node) {
   node.require(node.integer("channels_last", 0) == 0, "Octile takes images as (N, C, …) only");
   Convolution op = read_convolution(node, 3);
-  node.require(node.shape(1).volume() == 1 && node.shape(6).volume() == 1,
-               "scales of input and output must be one number each");
+  for (const int scale : {1, 6}) {
+    const Shape shape = node.shape(scale);
+    node.require(shape.is_static() && shape.volume() == 1,
+                 "scales of input and output must be one number each");
+  }
   std::vector<TensorId> inputs{dequantized(node, 0, {1, 2}, "dequantize"),
                                dequantized(node, 3, {4, 5, 0}, "weights.dequantize")};
   if (node.has(8)) inputs.push_back(dequantized_bias(node, 8, 1, 4));
