@@ -491,8 +491,7 @@ def quantized(bench):
 
 def test_networks_with_quantize_layers_need_no_calibrator():
     bench = quantized(Bench())
-    assert bench.bytes() is None
-    assert "but int8 is not configured in the builder" in bench.error()
+    assert bench.bytes() is not None, bench.logger.errors  # nor a flag
     bench.config.set_flag(trt.BuilderFlag.INT8)
     assert bench.bytes() is not None, bench.logger.errors
     bench.config.int8_calibrator = calibrator = Entropy2(samples(2))

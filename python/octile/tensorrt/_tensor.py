@@ -52,7 +52,7 @@ class ITensor:
 
     __module__ = "octile.tensorrt"
 
-    def __init__(self, network: "NetworkBase", producer: Optional["ILayer"], index: int, name: str):
+    def __init__(self, network: Any, producer: Optional["ILayer"], index: int, name: str):
         self._network, self._producer, self._index, self._name = network, producer, index, name
         self._dtype: Optional[DataType] = None  # asked for; None: what the layer makes
         self._input_shape: Optional[tuple] = None  # of network inputs
@@ -208,7 +208,7 @@ class ILayer:
     _outputs_count = 1
     _shape_inputs: tuple = ()  # inputs whose values give extents
 
-    def __init__(self, network: "NetworkBase", inputs: Sequence[Optional[ITensor]]):
+    def __init__(self, network: Any, inputs: Sequence[Optional[ITensor]]):
         self._network = network
         self._class = type(self)
         self._inputs = list(inputs)
