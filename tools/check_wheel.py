@@ -27,7 +27,7 @@ x = net.activation(net.convolution(x, w, padding=1), "relu")
 net.mark_output(x, "y")
 net = octile.import_onnx(octile.export_onnx_bytes(net))
 data = np.random.default_rng(1).normal(size=(2, 8, 3, 8, 8)).astype(np.float32)
-table = octile.calibrate(net, data)
+table = octile.calibrate(net, list(data), method="minmax")
 profile = [{"x": ((1, 3, 8, 8), (8, 3, 8, 8), (8, 3, 8, 8))}]
 runs = [octile.Engine(octile.build(net, t, int8=t is not None, profiles=profile))
         .create_context().run(data[0])["y"] for t in (None, table)]
@@ -64,7 +64,8 @@ def foreign(paths, environment):
 
 def main():
     environment = Path(sys.argv[1]).resolve()
-    before = set(python(MAPPED).split())  # the interpreter's own
+    # What Python's own modules bring along is not ours.
+    before = set(python("import bz2, ctypes, hashlib, lzma, numpy, ssl\n" + MAPPED).split())
     mapped = {Path(p) for p in set(python(TINY + MAPPED).split()) - before}
     program = environment / "bin" / "octile"
     binary = Path(find_spec("octile").origin).parent / "bin" / "octile"
