@@ -5,6 +5,7 @@ from 0, original order) with their labels, as IDX files whose bytes do not depen
 
 --data holds train*-images-idx3-ubyte.gz and train*-labels-idx1-ubyte.gz.
 """
+
 import argparse
 import gzip
 from pathlib import Path
@@ -16,7 +17,7 @@ def cut(path, header, item):
     data = gzip.decompress(path.read_bytes())
     if int.from_bytes(data[4:8], "big") < FIRST + COUNT:
         raise SystemExit(f"{path}: fewer than {FIRST + COUNT} items")
-    body = data[header + FIRST * item:header + (FIRST + COUNT) * item]
+    body = data[header + FIRST * item : header + (FIRST + COUNT) * item]
     return data[:4] + COUNT.to_bytes(4, "big") + data[8:header] + body
 
 

@@ -9,6 +9,7 @@ connected 1024, ReLU, fully connected 10. Its input is the raw picture, 0 to 255
 train*-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte. Needs PyTorch and NumPy;
 with the defaults 15 epochs take about two minutes on a GPU and an hour on two CPU cores.
 """
+
 import argparse
 import gzip
 import os
@@ -86,8 +87,8 @@ def accuracy(torch, model, images, labels):
     right = 0
     with torch.no_grad():
         for i in range(0, len(images), 1000):
-            scores = model(images[i:i + 1000].float().unsqueeze(1))
-            right += int((scores.argmax(1) == labels[i:i + 1000]).sum())
+            scores = model(images[i : i + 1000].float().unsqueeze(1))
+            right += int((scores.argmax(1) == labels[i : i + 1000]).sum())
     return right / len(images)
 
 
@@ -96,26 +97,34 @@ def train(args):
 
     torch.manual_seed(args.seed)
     (train_images, train_labels), (test_images, test_labels) = [
-        (torch.from_numpy(images.copy()).to(args.device),
-         torch.from_numpy(labels.astype(np.int64)).to(args.device))
-        for images, labels in load(args.data)]
+        (
+            torch.from_numpy(images.copy()).to(args.device),
+            torch.from_numpy(labels.astype(np.int64)).to(args.device),
+        )
+        for images, labels in load(args.data)
+    ]
     model = make_network(torch).to(args.device)
     with torch.no_grad():  # raw pixels come in: start as if they were 0 to 1
         model.conv1.weight /= 255.0
     optimizer = torch.optim.AdamW(
-        [{"params": [model.conv1.weight], "lr": args.rate / 64},
-         {"params": [p for n, p in model.named_parameters() if n != "conv1.weight"]}],
-        lr=args.rate, weight_decay=1e-2)
+        [
+            {"params": [model.conv1.weight], "lr": args.rate / 64},
+            {"params": [p for n, p in model.named_parameters() if n != "conv1.weight"]},
+        ],
+        lr=args.rate,
+        weight_decay=1e-2,
+    )
     batch = 128
     steps = args.epochs * (len(train_images) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=[args.rate / 64, args.rate], total_steps=steps, pct_start=0.2)
+        optimizer, max_lr=[args.rate / 64, args.rate], total_steps=steps, pct_start=0.2
+    )
     for epoch in range(args.epochs):
         start, total = time.time(), 0.0
         model.train()
         order = torch.randperm(len(train_images), device=args.device)
         for i in range(0, len(order) - batch + 1, batch):
-            pick = order[i:i + batch]
+            pick = order[i : i + batch]
             x = shifted(torch, train_images[pick].float().unsqueeze(1), args.shift)
             loss = torch.nn.functional.cross_entropy(model(x), train_labels[pick])
             optimizer.zero_grad()
@@ -123,9 +132,12 @@ def train(args):
             optimizer.step()
             schedule.step()
             total += loss.detach()
-        print(f"epoch {epoch + 1}/{args.epochs}: loss {float(total) / (len(order) // batch):.4f}, "
-              f"test top-1 {100 * accuracy(torch, model, test_images, test_labels):.2f} %, "
-              f"{time.time() - start:.1f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}/{args.epochs}: loss {float(total) / (len(order) // batch):.4f}, "
+            f"test top-1 {100 * accuracy(torch, model, test_images, test_labels):.2f} %, "
+            f"{time.time() - start:.1f} s",
+            flush=True,
+        )
     return {name: p.detach().cpu().numpy() for name, p in model.named_parameters()}
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from fashion import Calibrator, accuracy, images
-from network_api import define
 
 import octile
 import octile.tensorrt as trt

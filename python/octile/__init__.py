@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping as _MutableMapping
 
-from . import _wait_policy, ops  # the policy comes before the native module
+from . import _wait_policy, ops  # noqa: F401  (the policy comes before the native module)
 from ._calibrator import Calibrator
 from ._native import (
     BatchSource,
