@@ -281,6 +281,17 @@ def test_static_networks():
     assert calibrator.calls.count("batch") == 4
 
 
+def test_a_network_for_batches_of_one_uses_every_sample():
+    batches = samples(2, batch=4)
+    found = []
+    for batch in (1, -1):
+        bench = network(Bench(), batch=batch)
+        bench.config.int8_calibrator = calibrator = MinMax(batches)
+        assert bench.bytes() is not None, bench.logger.errors
+        found.append(scales(calibrator.written)["x"])
+    assert found[0] == found[1] == pytest.approx(np.max(batches) / 127, rel=1e-6)
+
+
 def test_host_pointers_and_several_inputs():
     class Host(trt.IInt8EntropyCalibrator2):
         def __init__(self):

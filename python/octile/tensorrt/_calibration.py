@@ -161,7 +161,10 @@ class Calibration:
         arrays = {}
         for name, address in zip(names, addresses):
             dtype, shape = self._inputs[name]
-            extents = tuple(size if extent < 0 else extent for extent in shape)
+            extents = tuple(shape)
+            # A network for batches of one calibrates on every sample of the calibrator's batch.
+            if extents[:1] == (-1,) or (extents[:1] == (1,) and len(extents) > 1):
+                extents = (size, *extents[1:])
             what = f"get_batch(): input '{name}' of shape {extents}"
             arrays[name] = array_at(address, dtype, extents, what)
         return arrays
