@@ -111,3 +111,48 @@ def test_a_layer_of_the_network_becomes_its_own_class():
     layer.padding_nd = (1, 1)
     assert net.network.get_layer(0).get_output(0).shape == (1, 1, 5, 5)
     assert repr(trt.IConvolutionLayer) == "<class 'octile.tensorrt.IConvolutionLayer'>"
+
+
+def test_formats_of_inputs_and_outputs_must_hold_the_linear_one():
+    x, chw4 = normal(2, 3), 1 << int(trt.TensorFormat.CHW4)
+    net = Net()
+    inner = net.network.add_identity(net.input(x)).get_output(0)
+    every = inner.allowed_formats
+    inner.allowed_formats = chw4  # the builder decides what is inside
+    assert inner.allowed_formats == every
+    assert "not marked as input or output" in net.logger.warnings[0]
+    tensor = net.network.add_identity(inner).get_output(0)
+    net.network.mark_output(tensor)
+    tensor.allowed_formats = chw4
+    assert tensor.allowed_formats == chw4
+    with pytest.raises(trt.UnsupportedError, match="allowed_formats of '.Unnamed Layer. 1."):
+        net.execute(tensor)
+    tensor.allowed_formats = chw4 | 1 << int(trt.TensorFormat.LINEAR)
+    np.testing.assert_array_equal(net.execute(tensor), x)
+
+
+def test_weighted_layers_run_in_int8_by_dynamic_ranges():
+    """Convolution, FullyConnected and a product with a constant, its bias added by ElementWise."""
+    net = Net()
+    network, none = net.network, trt.MatrixOperation.NONE
+    x = net.input(RNG.uniform(-1, 1, (2, 4, 8, 8)).astype(np.float32))
+    conv = network.add_convolution_nd(x, 8, (3, 3), normal(8, 4, 3, 3), normal(8))
+    full = network.add_fully_connected(conv.get_output(0), 16, normal(16, 288), normal(16))
+    flat = network.add_shuffle(full.get_output(0))
+    flat.reshape_dims = (-1, 16)
+    product = network.add_matrix_multiply(
+        flat.get_output(0), none, net.constant(normal(16, 5)), none
+    )
+    total = network.add_elementwise(
+        product.get_output(0), net.constant(normal(1, 5)), trt.ElementWiseOperation.SUM
+    )
+    exact = net.execute(total.get_output(0))
+    x.dynamic_range = (-1, 1)
+    for layer, most in ((conv, 20), (full, 300), (flat, 300), (product, 800), (total, 800)):
+        layer.get_output(0).dynamic_range = (-most, most)
+    plan = octile.build(net.complete(total.get_output(0)), int8=True, tactics="first")
+    weighted = [layer for layer in plan.layers() if layer.weight_bytes > 0]
+    assert [layer.precision.split()[0] for layer in weighted] == ["int8"] * 3
+    near = net.execute(total.get_output(0), flags=[trt.BuilderFlag.INT8])
+    error = np.linalg.norm(near - exact) / np.linalg.norm(exact)
+    assert 0 < error < 0.05
