@@ -59,6 +59,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
             if io.is_input
         }
         self._late_shapes: dict = {}
+        self._found_shapes: dict = {}  # of the last run's outputs whose extents data decided
         self._probed: Optional[tuple] = None
 
     def _find(self, name: Any, function: str) -> Optional[Io]:
@@ -120,6 +121,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         if problem:
             return self._fail(place, problem, False)
         with self._lock:
+            self._found_shapes = {}
             if self._shapes[name] == extents:
                 return True
             try:
@@ -152,11 +154,15 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         )
 
     def get_tensor_shape(self, name: str) -> Dims:
-        """Extents under the shapes set so far; −1 where they are not known before running."""
+        """Extents under the shapes set so far; −1 where they are not known before running.
+
+        Where data decides: those of the last run, until an input's shape is set anew.
+        """
         io = self._find(name, "getTensorShape")
         return Dims.invalid() if io is None else self._shape_of(io)
 
-    def _shape_of(self, io: Io) -> Dims:
+    def _shape_of(self, io: Io, found: Optional[dict] = None) -> Dims:
+        """`found`: shapes of outputs that data decides, the last run's by default."""
         if io.is_input:
             return Dims(self._shapes[io.name] or io.shape)
         if any(shape is None for shape in self._shapes.values()):
@@ -164,7 +170,8 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         with self._lock:
             try:
                 if io.late:
-                    return Dims(self._late_shape(io))
+                    known = self._found_shapes if found is None else found
+                    return Dims(known.get(io.name) or self._late_shape(io))
                 if io.from_values:
                     return Dims(self._probe().get(io.name, io.shape))
                 return Dims(self._native().shape(io.name))
@@ -173,7 +180,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
                 return Dims.invalid()
 
     def _late_shape(self, io: Io) -> tuple:
-        """The shape as it is known before running: −1 where data decides, after running too."""
+        """The shape as it is known before running: −1 where data decides."""
         if io.name not in self._late_shapes:
             self._late_shapes[io.name] = self._native().shape(io.name)
         return self._late_shapes[io.name]
@@ -254,7 +261,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         io = self._find(name, "getMaxOutputSize")
         if io is None:
             return -1
-        shape = self._shape_of(io)
+        shape = self._shape_of(io, {})  # the next run may find more than the last one
         if io.name in self._engine._facts.most:
             shape = (self._engine._facts.most[io.name],)  # under the profiles' greatest shapes
         if io.is_input or -1 in tuple(shape):

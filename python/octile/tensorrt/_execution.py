@@ -56,6 +56,7 @@ class Execution:
 
     def _run(self, place: str, addresses: dict, allocators: dict, stream: int) -> bool:
         with self._lock:
+            self._found_shapes = {}
             try:
                 for io in self._engine._io:
                     self._check_set(io, addresses, allocators)
@@ -158,21 +159,22 @@ class Execution:
         ]
 
     def _probe(self) -> dict:
-        """Output shapes that follow from shape inputs, by a run on zeros in place of data."""
+        """Output shapes that follow from shape inputs, by a run on zeros in place of data.
+
+        Its own arrays do not stand in NumPy's memory: programs of 8.x give addresses of arrays
+        that are gone, whose memory NumPy would hand out again.
+        """
         shape_inputs = [io for io in self._engine._io if io.is_input and io.gives_shapes]
         if not all(self._has_values(io) for io in shape_inputs):
             return {}
-        inputs = {}
-        for binding in self._engine._native.bindings:
-            if binding.is_input:
-                inputs[binding.name] = np.zeros(self._shapes[binding.name], binding.dtype)
-        for io in shape_inputs:
-            inputs[io.name] = self._values_of(io)
-        key = (
-            tuple(self._shapes.items()),
-            tuple(inputs[io.name].tobytes() for io in shape_inputs),
-        )
+        values = {io.name: self._values_of(io) for io in shape_inputs}
+        key = (tuple(self._shapes.items()), tuple(v.tobytes() for v in values.values()))
         if self._probed is None or self._probed[0] != key:
+            inputs = {}
+            for binding in self._engine._native.bindings:
+                if binding.is_input:
+                    zeros = _zeros(self._shapes[binding.name], np.dtype(binding.dtype))
+                    inputs[binding.name] = values.get(binding.name, zeros)
             outputs = self._engine._native.create_context(self._profile).run(list(inputs.values()))
             shapes = {name: array.shape for name, array in outputs.items()}
             names = [condition["tensor"] for condition in self._engine._facts.conditions]
@@ -206,6 +208,8 @@ class Execution:
             if allocators.get(io.name) is not None:
                 address = self._allocate(io, array.shape, allocators, stream)
             write_at(address, array, f"output '{io.name}' of shape {array.shape}")
+            if io.late:
+                self._found_shapes[io.name] = array.shape
 
     def _allocate(self, io: Io, shape: tuple, allocators: dict, stream: int) -> int:
         """The address that an output allocator gives. Raises ApiError when it gives none."""
@@ -272,6 +276,13 @@ class Execution:
             from octile import cudart
 
             cudart.cudaEventRecord(self._event, stream)
+
+
+def _zeros(shape: tuple, dtype: np.dtype) -> np.ndarray:
+    count = dtype.itemsize
+    for extent in shape:
+        count *= extent
+    return np.frombuffer(bytes(count), dtype).reshape(shape)
 
 
 _NOTHING = np.zeros(64, np.uint8)  # where outputs without elements are bound

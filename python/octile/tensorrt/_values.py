@@ -70,9 +70,8 @@ def check_address(
 def stored_at(address: int, dtype: DataType, shape: Sequence[int], what: str) -> np.ndarray:
     """A copy of the tensor at `address` as it is stored."""
     count = check_address(address, dtype, shape, what)
-    array = np.empty(tuple(shape), storage_type(dtype))
-    ctypes.memmove(array.ctypes.data, address, count)
-    return array
+    data = bytearray(ctypes.string_at(address, count)) if count else bytearray()
+    return np.frombuffer(data, storage_type(dtype)).reshape(tuple(shape))
 
 
 def array_at(address: int, dtype: DataType, shape: Sequence[int], what: str) -> np.ndarray:
