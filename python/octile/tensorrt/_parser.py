@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 from typing import Any, Optional, Sequence
 
-import numpy as np
-
 import octile
 
 from ._adopt import adopt
 from ._enums import ErrorCode, OnnxParserFlag, Severity
-from ._types import report, unsupported
+from ._network import NetworkBase
+from ._types import ILogger, Managed, emit, severity_of, unsupported
 
 __all__ = ["OnnxParser", "ParserError", "SubGraphCollection"]
 
 
 class ParserError:
     """Why a node could not be parsed."""
+
+    __module__ = "octile.tensorrt"
 
     def __init__(self, code: Any, desc: str, node: int, name: str = "", operator: str = ""):
         self._code, self._desc = code, desc
@@ -72,11 +73,20 @@ class ParserError:
 class SubGraphCollection(list):
     """(node indices, supported) pairs, as supports_model gives them."""
 
+    __module__ = "octile.tensorrt"
 
-class OnnxParser:
+
+class OnnxParser(Managed):
     """Parses ONNX models into `network`."""
 
+    __module__ = "octile.tensorrt"
+
     def __init__(self, network: Any, logger: Any):
+        if not isinstance(network, NetworkBase) or not isinstance(logger, ILogger):
+            raise TypeError(
+                "OnnxParser() takes an INetworkDefinition and an ILogger, not "
+                f"{type(network).__name__} and {type(logger).__name__}"
+            )
         self._network, self.logger = network, logger
         self._flags = 1 << int(OnnxParserFlag.NATIVE_INSTANCENORM)
         self._errors: list = []
@@ -86,6 +96,7 @@ class OnnxParser:
         self._model: Optional[bytes] = None
         self._path = ""
         self._initializers: dict = {}
+        self._taken: Optional[bytes] = None  # the model that supports_model() put into the network
 
     # --- parsing ---
     def parse(self, model: Any, path: str = "") -> bool:
@@ -113,7 +124,10 @@ class OnnxParser:
 
     def load_initializer(self, name: str, data: int, size: int) -> bool:
         """The bytes of an initializer of the kept model, from host memory."""
-        self._initializers[name] = octile._native.host_memory.read(int(data), int(size))
+        try:
+            self._initializers[name] = octile.host_memory.read(int(data), int(size), name)
+        except octile.Error as error:
+            return self._fail(ErrorCode.INVALID_VALUE, str(error))
         return True
 
     def parse_model_proto(self) -> bool:
@@ -123,6 +137,9 @@ class OnnxParser:
         return self._parse(self._model, self._path)
 
     def _parse(self, data: bytes, path: str) -> bool:
+        taken, self._taken = self._taken, None
+        if data == taken and self._network.num_layers:
+            return True
         self._errors.clear()
         try:
             nodes = octile.onnx_nodes(data)
@@ -136,7 +153,7 @@ class OnnxParser:
                 data,
                 log=self._log,
                 origin=path or "model",
-                folder=os.path.dirname(os.path.abspath(path)) if path else "",
+                folder=folder_of(path),
                 initializers=self._initializers,
             )
             self._layers = adopt(self._network, native)
@@ -160,7 +177,7 @@ class OnnxParser:
                 continue
             operator = ".".join(filter(None, (node["domain"], node["op_type"])))
             self._fail(
-                ErrorCode.UNSUPPORTED_NODE,
+                ErrorCode.INVALID_NODE,
                 f"Octile lacks the operator {operator}; replace it in the model, or cut the model "
                 "before it",
                 index,
@@ -173,16 +190,11 @@ class OnnxParser:
         error = ParserError(code, desc, node, name, operator)
         self._errors.append(error)
         message = str(error) if node >= 0 else f"{code.name}: {desc}"
-        self.logger.log(Severity.ERROR, f"ModelImporter: {message}")
+        emit(self.logger, Severity.ERROR, f"ModelImporter: {message}")
         return False
 
     def _log(self, level: str, message: str) -> None:
-        severity = {
-            "debug": Severity.VERBOSE,
-            "info": Severity.INFO,
-            "warning": Severity.WARNING,
-        }.get(level, Severity.ERROR)
-        self.logger.log(severity, f"ModelImporter: {message}")
+        emit(self.logger, severity_of(level), f"ModelImporter: {message}")
 
     # --- asking ---
     @property
@@ -199,14 +211,22 @@ class OnnxParser:
         return op_name in octile.supported_onnx_operators()
 
     def supports_model(self, model: Any, path: str = "") -> tuple:
-        """(whether the whole model is supported, [(node indices, supported) …])."""
+        """(whether the whole model is supported, [(node indices, supported) …]); see below."""
         supported = self.supports_model_v2(model, path)
         return supported, self._subgraphs
 
     def supports_model_v2(self, model: Any, path: str = "") -> bool:
+        """Whether the whole model is supported. If so an empty network has it then, as if parsed.
+
+        A parse() of the same model after it adds nothing.
+        """
+        data = bytes(model)
+        if not self._network.num_layers:
+            self._taken = data if self._parse(data, path or "") else None
+            return self._taken is not None
         self._errors.clear()
         try:
-            nodes = octile.onnx_nodes(bytes(model))
+            nodes = octile.onnx_nodes(data)
         except octile.Error as error:
             return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
         self._subgraphs = subgraphs(nodes)
@@ -241,7 +261,7 @@ class OnnxParser:
 
     def set_flag(self, flag: OnnxParserFlag) -> None:
         if flag != OnnxParserFlag.NATIVE_INSTANCENORM:
-            raise unsupported(f"OnnxParserFlag.{flag.name}", "Octile has neither DLA nor plugins")
+            unsupported(f"OnnxParserFlag.{flag.name}", "Octile has neither DLA nor plugins")
         self._flags |= 1 << int(flag)
 
     def clear_flag(self, flag: OnnxParserFlag) -> None:
@@ -253,6 +273,14 @@ class OnnxParser:
     def set_builder_config(self, config: Any) -> bool:
         self._config = config
         return True
+
+
+def folder_of(path: str) -> str:
+    """Where external data of the model at `path` (its file or, as programs have it, folder) lies."""
+    if not path:
+        return ""
+    path = os.path.abspath(path)
+    return path if os.path.isdir(path) else os.path.dirname(path)
 
 
 def subgraphs(nodes: Sequence[dict]) -> SubGraphCollection:
