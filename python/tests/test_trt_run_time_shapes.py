@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from trt_engine import Bench, run
+from trt_network import Net
 
 import octile.tensorrt as trt
+
+RNG = np.random.default_rng(7)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape, dtype=np.float32)
+
 
 LESS, SUB = trt.ElementWiseOperation.LESS, trt.ElementWiseOperation.SUB
 
@@ -171,3 +179,38 @@ def test_the_most_that_data_can_give():
     assert context.get_tensor_shape("places") == (-1, 2)
     assert context.get_max_output_size("places") == 3584  # 8 · 2 · 200, in steps of 512
     assert context.get_max_output_size("kept") == 512
+
+
+@pytest.mark.parametrize("low, high", [((1, 1, 1), (4, 8, 5)), ((2, 4, 5), (9, 9, 9))])
+def test_a_profile_may_hold_shapes_that_the_network_refuses(low, high):
+    net, x, w = Net(), normal(3, 4, 5), normal(1, 5, 6)
+    op = trt.MatrixOperation.NONE
+    other = net.input(x, shape=(-1, -1, -1))
+    a = net.network.add_elementwise(
+        net.input(x, shape=(-1, -1, -1)), other, trt.ElementWiseOperation.SUM
+    ).get_output(0)
+    net.network.mark_output(
+        net.network.add_matrix_multiply(a, op, net.constant(w), op).get_output(0)
+    )
+    config = net.builder.create_builder_config()
+    profile = net.builder.create_optimization_profile()
+    for name in net.arrays:
+        profile.set_shape(name, low, x.shape, high)
+    config.add_optimization_profile(profile)
+    plan = net.builder.build_serialized_network(net.network, config)
+    engine = trt.Runtime(net.logger).deserialize_cuda_engine(plan)
+    context = engine.create_execution_context()
+    outer = (2, 4, 5) if low[0] == 2 else (1, 1, 5)
+    first, second = normal(*outer), normal(*outer)
+    y = np.empty((*outer[:2], 6), np.float32)
+    for index, array in enumerate((first, second, y)):
+        name = engine.get_tensor_name(index)
+        context.set_tensor_address(name, array.ctypes.data)
+        if index < 2:
+            assert context.set_input_shape(name, array.shape)
+    assert context.execute_async_v3(0), net.logger.errors
+    np.testing.assert_allclose(y, (first + second) @ w, rtol=1e-5, atol=1e-5)
+    assert net.logger.errors == []
+    wrong = (1, 1, 1) if low[0] == 1 else (9, 9, 9)
+    assert not context.set_input_shape(engine.get_tensor_name(0), wrong)
+    assert "in0" in net.logger.errors[-1]

@@ -53,6 +53,12 @@ _sys.modules[f"{__name__}.tensorrt"] = tensorrt
 
 __all__ = sorted(name for name in globals() if name[0] != "_" and name != "annotations")
 
+
+def _itemsize(trt_type: DataType) -> _Any:
+    """Bytes of an element, as DataType.itemsize; scripts reach for it though its name is private."""
+    return trt_type.itemsize
+
+
 # What TensorRT's module has besides, and what to do instead.
 _OLD_PARSER = "export the model to ONNX and read it with OnnxParser"
 _ABSENT = {

@@ -7,6 +7,7 @@ from typing import Any
 import octile
 
 from ._assertions import mark_conditions
+from ._corners import within
 from ._facts import KEY, facts_of_network
 from ._native_values import ApiError
 from ._profile import check_bounds, greatest
@@ -19,7 +20,9 @@ from ._types import (
     LayerType,
     NetworkDefinitionCreationFlag,
     Severity,
+    TensorFormat,
     severity_of,
+    unsupported,
 )
 
 __all__: list = []
@@ -36,8 +39,10 @@ class Build(Ranges):
         """The whole build."""
         with self._progress:
             self._check_flags()
+            self._check_formats()
             profiles = self._profiles()
             native = self._native()
+            profiles = [within(self._network, p, i) for i, p in enumerate(profiles)]
             self._progress.step()
             explicit = self._has_quantize_layers()
             int8 = self._int8(explicit)
@@ -88,6 +93,14 @@ class Build(Ranges):
             self._builder._log(
                 Severity.WARNING, f"{names}: the CPU computes in float32 and INT8; ignored."
             )
+
+    def _check_formats(self) -> None:
+        for tensor in (*self._network._inputs, *self._network._outputs):
+            if not tensor._formats & 1 << int(TensorFormat.LINEAR):
+                unsupported(
+                    f"ITensor.allowed_formats of '{tensor.name}' without TensorFormat.LINEAR",
+                    "bindings are row-major",
+                )
 
     def _profiles(self) -> list:
         """What octile.build takes: for every profile the bounds of the dynamic inputs."""

@@ -6,7 +6,8 @@ it (`invalidate`); what is asked next writes them anew.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
@@ -48,6 +49,15 @@ class Emission:
         self._told: set = set()
         self._names: set = set()
         self.provisional: set = set()  # loops of which only the shapes are right, without bounds
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within, the network's layers are written here: loops write their bodies themselves."""
+        kept, self._network._emission = self._network._emission, self
+        try:
+            yield
+        finally:
+            self._network._emission = kept
 
     def bound(self, shapes: dict, values: dict) -> None:
         """The profiles' greatest shapes and values of inputs: they bound loops."""

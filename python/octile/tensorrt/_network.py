@@ -38,6 +38,7 @@ class NetworkBase:
         self._outputs: list = []
         self._debug: dict = {}  # id(tensor) → tensor
         self._recorder = None
+        self._refittable: set = set()  # names of weights
         self._numbered = 0
         self._keep: list = []
         self._emission = Emission(self)
@@ -241,3 +242,17 @@ class NetworkBase:
         self._weight_names = getattr(self, "_weight_names", [])
         self._weight_names.append((name, weights))
         return True
+
+    # Plans keep what every weight was, so that BuilderFlag.REFIT makes all of them refittable.
+    def mark_weights_refittable(self, name: str) -> bool:
+        """Kept: shown by are_weights_marked_refittable()."""
+        self._refittable.add(name)
+        return True
+
+    def unmark_weights_refittable(self, name: str) -> bool:
+        """The weights are of fixed values again."""
+        self._refittable.discard(name)
+        return True
+
+    def are_weights_marked_refittable(self, name: str) -> bool:
+        return name in self._refittable

@@ -186,7 +186,9 @@ class OnnxParser(Managed):
             )
         return not self._errors
 
-    def _fail(self, code: Any, desc: str, node: int = -1, name: str = "", operator: str = "") -> bool:
+    def _fail(
+        self, code: Any, desc: str, node: int = -1, name: str = "", operator: str = ""
+    ) -> bool:
         error = ParserError(code, desc, node, name, operator)
         self._errors.append(error)
         message = str(error) if node >= 0 else f"{code.name}: {desc}"

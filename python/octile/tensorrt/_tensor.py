@@ -12,9 +12,9 @@ import numpy as np
 
 import octile
 
-from ._enums import DataType, LayerType, TensorFormat, TensorLocation
+from ._enums import DataType, LayerType, TensorLocation
 from ._native_values import LOW, ApiError, dims
-from ._types import Dims, unsupported
+from ._types import Dims
 
 __all__ = ["ITensor", "ILayer"]
 
@@ -176,12 +176,14 @@ class ITensor:
 
     @allowed_formats.setter
     def allowed_formats(self, formats: int) -> None:
-        formats = int(formats)
-        if not formats & 1 << int(TensorFormat.LINEAR):
-            unsupported(
-                "ITensor.allowed_formats without TensorFormat.LINEAR", "bindings are row-major"
+        """A mask of 1 << TensorFormat; of inputs and outputs: a build needs LINEAR in it."""
+        if not self.is_network_input and not self.is_network_output:
+            self._network._warning(
+                "Tensor Formats are determined at build time for tensors not marked as input or "
+                "output."
             )
-        self._formats = formats
+            return
+        self._formats = int(formats)
 
     @property
     def broadcast_across_batch(self) -> bool:
