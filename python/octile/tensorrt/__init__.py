@@ -54,8 +54,8 @@ _sys.modules[f"{__name__}.tensorrt"] = tensorrt
 __all__ = sorted(name for name in globals() if name[0] != "_" and name != "annotations")
 
 
-def _itemsize(trt_type: DataType) -> _Any:
-    """Bytes of an element, as DataType.itemsize; scripts reach for it though its name is private."""
+def _itemsize(trt_type: _Any) -> _Any:
+    """Bytes of an element, as DataType.itemsize; a private name that scripts reach for."""
     return trt_type.itemsize
 
 
