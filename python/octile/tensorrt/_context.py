@@ -156,7 +156,8 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
     def get_tensor_shape(self, name: str) -> Dims:
         """Extents under the shapes set so far; −1 where they are not known before running.
 
-        Where data decides: those of the last run, until an input's shape is set anew.
+        Where data decides: those of the last run, until an input's shape is set anew; with an
+        output allocator, which is told the shape, they stay −1, by which programs know it.
         """
         io = self._find(name, "getTensorShape")
         return Dims.invalid() if io is None else self._shape_of(io)

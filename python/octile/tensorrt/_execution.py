@@ -208,7 +208,7 @@ class Execution:
             if allocators.get(io.name) is not None:
                 address = self._allocate(io, array.shape, allocators, stream)
             write_at(address, array, f"output '{io.name}' of shape {array.shape}")
-            if io.late:
+            if io.late and allocators.get(io.name) is None:
                 self._found_shapes[io.name] = array.shape
 
     def _allocate(self, io: Io, shape: tuple, allocators: dict, stream: int) -> int:
