@@ -40,3 +40,22 @@ def test_weights_are_marked_refittable_by_name():
     assert network.are_weights_marked_refittable("w")
     assert network.unmark_weights_refittable("w")
     assert not network.are_weights_marked_refittable("w")
+
+
+def test_shape_values_for_an_input_that_gives_no_shape_are_told():
+    net, x = Net(), np.array([1, 2, 3], np.int32)
+    tensor = net.network.add_identity(net.input(x, "x")).get_output(0)
+    net.network.mark_output(tensor)
+    config = net.builder.create_builder_config()
+    profile = net.builder.create_optimization_profile()
+    profile.set_shape_input("x", [1, 1, 1], [1, 2, 3], [4, 4, 4])
+    config.add_optimization_profile(profile)
+    assert net.builder.build_serialized_network(net.network, config) is not None
+    assert net.logger.warnings == ["x: shape values set for non-shape input in profile 0."]
+
+
+def test_networks_have_tensorrt_s_name():
+    network = Net().network
+    assert network.name == "Unnamed Network 0"
+    network.name = "mine"
+    assert network.name == "mine"

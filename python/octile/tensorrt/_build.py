@@ -111,14 +111,13 @@ class Build(Ranges):
                 f"defined. ('{dynamic[0].name}' has shape {tuple(dynamic[0]._input_shape)})",
                 ErrorCodeTRT.INVALID_CONFIG,
             )
+        self._check_static()
         if not dynamic:
-            self._check_static()
             return []
         return [self._profile(index, dynamic) for index in range(len(self._config._profiles))]
 
     def _profile(self, index: int, dynamic: list) -> dict:
         profile = self._config._profiles[index]
-        self._check_static()
         bounds = {}
         for tensor in dynamic:
             shapes = profile._shapes.get(tensor.name)
@@ -136,6 +135,10 @@ class Build(Ranges):
             for tensor in self._network._inputs:
                 if tensor.name in profile._shapes:
                     check_bounds(tensor, profile._shapes[tensor.name], index)
+                if tensor.name in profile._values and not tensor.is_shape_tensor:
+                    self._network._warning(
+                        f"{tensor.name}: shape values set for non-shape input in profile {index}."
+                    )
 
     # --- the native network ---
     def _native(self) -> "octile.Network":

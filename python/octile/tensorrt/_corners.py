@@ -29,8 +29,8 @@ def within(network: Any, profile: dict, index: int) -> dict:
     refusal = _refusal(network, opt)
     if refusal is not None:
         raise ApiError(f"profile {index}, opt: {refusal}", ErrorCodeTRT.INVALID_CONFIG)
-    low, high = _held(network, low, opt), _held(network, high, opt)
-    return {name: (low[name], opt[name], high[name]) for name in profile}
+    held = [_held(network, corner, opt, kind) for corner, kind in ((low, "MIN"), (high, "MAX"))]
+    return {name: (held[0][name], opt[name], held[1][name]) for name in profile}
 
 
 def _refusal(network: Any, shapes: dict) -> Optional[str]:
@@ -46,10 +46,12 @@ def _refusal(network: Any, shapes: dict) -> Optional[str]:
     return None
 
 
-def _held(network: Any, corner: dict, opt: dict) -> dict:
-    """`corner` with as few extents as possible taken from `opt`."""
-    if _refusal(network, corner) is None:
+def _held(network: Any, corner: dict, opt: dict, kind: str) -> dict:
+    """`corner` with as few extents as possible taken from `opt`, told once."""
+    refusal = _refusal(network, corner)
+    if refusal is None:
         return corner
+    network._warning(f"Profile k{kind} values are not self-consistent. {refusal}")
     places = [(n, i) for n in opt for i in range(len(opt[n])) if corner[n][i] != opt[n][i]]
     for place in places:  # mostly one extent is fixed
         held = _mixed(corner, opt, {place})

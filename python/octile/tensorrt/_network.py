@@ -32,7 +32,7 @@ class NetworkBase:
     def __init__(self, builder: Any, flags: int):
         self._builder = builder
         self._flags = int(flags)
-        self._name = ""
+        self._name = "Unnamed Network 0"  # TensorRT's
         self._layers: list = []
         self._inputs: list = []
         self._outputs: list = []
