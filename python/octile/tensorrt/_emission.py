@@ -237,6 +237,9 @@ class Emission:
         network = self._network
         if not network._outputs:
             raise ApiError("Network must have at least one output", ErrorCodeTRT.INVALID_CONFIG)
+        places = [id(layer.__dict__) for layer in network._layers]
+        if [id(layer.__dict__) for layer in self._stack] != places[: len(self._stack)]:
+            self.reset()  # the engine must not depend on which shapes were asked for before
         for tensor in network._inputs:
             self.tensor(tensor)
         for layer in network._layers:

@@ -81,6 +81,8 @@ class OnnxParser(Managed):
 
     __module__ = "octile.tensorrt"
 
+    logger: Any = None
+
     def __init__(self, network: Any, logger: Any):
         if not isinstance(network, NetworkBase) or not isinstance(logger, ILogger):
             raise TypeError(
@@ -164,9 +166,8 @@ class OnnxParser(Managed):
                 else ErrorCode.INVALID_GRAPH
             )
             return self._fail(code, str(error), *node_of(str(error), nodes))
-        for index in range(self._network.num_outputs):
-            tensor = self._network.get_output(index)
-            if tensor.dtype.name == "INT64":
+        for tensor in native.outputs:
+            if str(tensor.dtype) == "int64":
                 self._log("warning", f"Make sure output {tensor.name} has Int64 binding.")
         return True
 
