@@ -59,3 +59,20 @@ def test_networks_have_tensorrt_s_name():
     assert network.name == "Unnamed Network 0"
     network.name = "mine"
     assert network.name == "mine"
+
+
+def test_layers_of_strongly_typed_networks_take_no_requests():
+    net, x = Net(), np.array([[1, 2.5, -3]], np.float32)
+    net.network = net.builder.create_network(
+        1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    )
+    layer = net.network.add_identity(net.input(x))
+    layer.set_output_type(0, trt.float16)
+    layer.precision = trt.int8
+    for function, text in zip(("setOutputType", "setPrecision"), net.logger.errors):
+        assert f"ILayer::{function}: Error Code 3" in text
+        assert "cannot be called for a strongly typed network" in text
+    assert len(net.logger.errors) == 2
+    assert not layer.output_type_is_set(0) and not layer.precision_is_set
+    assert layer.get_output(0).dtype == trt.float32
+    np.testing.assert_array_equal(net.execute(layer.get_output(0)), x)

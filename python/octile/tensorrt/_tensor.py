@@ -12,7 +12,7 @@ import numpy as np
 
 import octile
 
-from ._enums import DataType, LayerType, TensorLocation
+from ._enums import DataType, LayerType, NetworkDefinitionCreationFlag, TensorLocation
 from ._native_values import LOW, ApiError, dims
 from ._types import Dims
 
@@ -309,6 +309,19 @@ class ILayer:
             self._inputs.append(None)
         self._inputs[index] = tensor
 
+    def _decides_types(self, function: str) -> bool:
+        """Whether the network is strongly typed: it takes no requests then, which is told."""
+        strongly = self._network.get_flag(NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        if strongly:
+            self._network._error(
+                f"ILayer::{function}",
+                ApiError(
+                    "Parameter check failed, condition: !mNetwork->usingStronglyTyped(). "
+                    f"INetworkLayer::{function} cannot be called for a strongly typed network."
+                ),
+            )
+        return strongly
+
     def _most_inputs(self) -> int:
         return max(len(self._inputs), 1)
 
@@ -322,7 +335,8 @@ class ILayer:
     def precision(self, dtype: DataType) -> None:
         if not isinstance(dtype, DataType):
             raise TypeError("ILayer.precision must be a DataType")
-        self._precision = dtype
+        if not self._decides_types("setPrecision"):
+            self._precision = dtype
 
     @property
     def precision_is_set(self) -> bool:
@@ -335,6 +349,8 @@ class ILayer:
         """Another type for an output: an implicit Cast behind the layer."""
         if not isinstance(dtype, DataType):
             raise TypeError("set_output_type(): dtype must be a DataType")
+        if self._decides_types("setOutputType"):
+            return
         if not 0 <= index < len(self._outputs):
             self._network._error(
                 f"{self._where()}::setOutputType",
