@@ -212,7 +212,7 @@ class Adopter:
             self._network._numbered = numbered
             return None
         made.__dict__.update(adoption.state)
-        for attribute, name, value in folded.values():
+        for attribute, _, value in folded.values():
             made.__dict__[getattr(adoption.cls, attribute)._key] = Weights(value)
         made._weight_names = {attribute: name for attribute, name, _ in folded.values()}
         if isinstance(layer.op, ops.Constant):
@@ -223,7 +223,7 @@ class Adopter:
         return made
 
     def _inputs(self, layer: "octile.Layer") -> tuple:
-        """The tensors, and the constants that become attributes: place → (attribute, name, value)."""
+        """Tensors, and constants that become attributes: place → (attribute, name, value)."""
         inputs, folded = [], {}
         for place, tensor in enumerate(layer.inputs):
             attribute = folds(layer, place)

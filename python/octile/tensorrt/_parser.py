@@ -1,8 +1,7 @@
 """`OnnxParser`: an ONNX model becomes the layers of an INetworkDefinition.
 
-The native importer does the work; `adopt` takes its layers over one by one, so that a program can
-look at them, edit them and mark outputs as it does after TensorRT's parser. Layers that are the same
-in both become TensorRT's classes (`_adopt.py`), others stand as plain ILayer objects.
+The native importer does the work; `adopt` takes its layers over one by one (`_adopt.py`), so that a
+program can look at them, edit them and mark outputs as it does after TensorRT's parser.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class OnnxParser(Managed):
                 "OnnxParser() takes an INetworkDefinition and an ILogger, not "
                 f"{type(network).__name__} and {type(logger).__name__}"
             )
-        self._network, self.logger = network, logger
+        self._network, self._logger = network, logger
         self._flags = 1 << int(OnnxParserFlag.NATIVE_INSTANCENORM)
         self._errors: list = []
         self._subgraphs = SubGraphCollection()
@@ -99,6 +98,11 @@ class OnnxParser(Managed):
         self._path = ""
         self._initializers: dict = {}
         self._taken: Optional[bytes] = None  # the model that supports_model() put into the network
+
+    @property
+    def logger(self) -> Any:
+        """The logger that was given."""
+        return self._logger
 
     # --- parsing ---
     def parse(self, model: Any, path: str = "") -> bool:
@@ -193,11 +197,11 @@ class OnnxParser(Managed):
         error = ParserError(code, desc, node, name, operator)
         self._errors.append(error)
         message = str(error) if node >= 0 else f"{code.name}: {desc}"
-        emit(self.logger, Severity.ERROR, f"ModelImporter: {message}")
+        emit(self._logger, Severity.ERROR, f"ModelImporter: {message}")
         return False
 
     def _log(self, level: str, message: str) -> None:
-        emit(self.logger, severity_of(level), f"ModelImporter: {message}")
+        emit(self._logger, severity_of(level), f"ModelImporter: {message}")
 
     # --- asking ---
     @property
@@ -279,7 +283,7 @@ class OnnxParser(Managed):
 
 
 def folder_of(path: str) -> str:
-    """Where external data of the model at `path` (its file or, as programs have it, folder) lies."""
+    """Where external data of the model lies; `path` is its file, or the folder itself."""
     if not path:
         return ""
     path = os.path.abspath(path)
