@@ -5,6 +5,7 @@ import pkgutil
 import re
 
 import pytest
+from trt_engine import Bench
 
 import octile
 import octile.tensorrt as trt
@@ -313,3 +314,29 @@ def test_python_plugins_say_so():
     plugin = importlib.import_module("octile.tensorrt.plugin")
     with pytest.raises(trt.UnsupportedError, match="tensorrt.plugin.register"):
         _ = plugin.register
+
+
+def test_attributes_that_a_class_lacks_are_refused():
+    """Settings of TensorRT 5 to 7, and misspelt ones, must not be ignored."""
+    bench = Bench()
+    x = bench.network.add_input("x", trt.float32, (1, 3))
+    layer = bench.network.add_activation(x, trt.ActivationType.RELU)
+    bench.network.mark_output(layer.get_output(0))
+    engine = bench.engine()
+    context = engine.create_execution_context()
+    runtime = trt.Runtime(bench.logger)
+    profile = bench.builder.create_optimization_profile()
+    loop, branch = bench.network.add_loop(), bench.network.add_if_conditional()
+    for thing in (bench.builder, bench.config, bench.network, x, layer, engine, context, runtime):
+        with pytest.raises(AttributeError, match="has no attribute 'int8_mode'"):
+            thing.int8_mode = True
+    for thing in (profile, loop, branch, engine.create_engine_inspector()):
+        with pytest.raises(AttributeError, match="has no attribute 'other'"):
+            thing.other = 1
+    loop.name, context.name, layer.alpha = "loop", "context", 2.0
+    assert (loop.name, context.name, layer.alpha) == ("loop", "context", 2.0)
+
+    class Mine(trt.Builder):
+        pass
+
+    Mine(bench.logger).mine = 1  # classes that programs derive are free

@@ -13,6 +13,13 @@ __all__: list = []
 class ContextKept:
     """The part of IExecutionContext that takes callbacks and settings."""
 
+    name = ""
+    enqueue_emits_profile = True
+    debug_sync = False
+    nvtx_verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
+    persistent_cache_limit = 0
+    temporary_allocator: Any = None
+
     def _keep_defaults(self) -> None:
         self._profiler: Any = None
         self._times: list = []  # (layer, milliseconds) of the last run
@@ -20,12 +27,6 @@ class ContextKept:
         self._watched: set = set()  # debug tensors that are shown
         self._event = 0
         self._device_memory = 0
-        self.name = ""
-        self.enqueue_emits_profile = True
-        self.debug_sync = False
-        self.nvtx_verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
-        self.persistent_cache_limit = 0
-        self.temporary_allocator: Any = None
 
     # --- profiling ---
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ._functions import Sealed
 from ._types import ExecutionContextAllocationStrategy, SerializationFlag
 
 __all__ = ["IRuntimeConfig", "ISerializationConfig"]
 
 
-class IRuntimeConfig:
+class IRuntimeConfig(Sealed):
     """How a context shall be made; see ICudaEngine.create_runtime_config."""
 
     __module__ = "octile.tensorrt"
@@ -28,7 +29,7 @@ class IRuntimeConfig:
         return self._strategy
 
 
-class ISerializationConfig:
+class ISerializationConfig(Sealed):
     """What ICudaEngine.serialize_with_config leaves out; plans have no lean runtime in them."""
 
     __module__ = "octile.tensorrt"

@@ -14,7 +14,24 @@ def common_exit(this: Any, exc_type: Any, exc_value: Any, traceback: Any) -> Non
     """Nothing: an object goes when its last reference goes, as all of Python's."""
 
 
-class Managed:
+class Sealed:
+    """Refuses to be given attributes that its class lacks, as TensorRT's classes in C++ do.
+
+    Else a misspelt setting, or one of older versions (`builder.int8_mode = True`), would be
+    ignored. Classes that programs derive are free.
+    """
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cls = type(self)
+        if name[:1] != "_" and cls.__module__.startswith("octile.") and not hasattr(cls, name):
+            kind = f"{cls.__module__}.{cls.__name__}"
+            raise AttributeError(f"'{kind}' object has no attribute '{name}'")
+        object.__setattr__(self, name, value)
+
+
+class Managed(Sealed):
     """Lets an object stand in a `with` statement, as programs for TensorRT 8 write it."""
 
     __slots__ = ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ._functions import Sealed
 from ._told import Told
 from ._types import LayerInformationFormat, ProfilingVerbosity
 
 __all__ = ["EngineInspector"]
 
 
-class EngineInspector(Told):
+class EngineInspector(Told, Sealed):
     """Made by ICudaEngine.create_engine_inspector.
 
     What it tells depends on the verbosity that the engine was built with: names of layers, or

@@ -11,6 +11,7 @@ import numpy as np
 
 from octile import ops
 
+from ._functions import Sealed
 from ._layer_tools import add, boolean, integer, member, tensor
 from ._maker import Maker
 from ._native_values import ApiError
@@ -83,14 +84,15 @@ class IAttentionOutputLayer(ILayer):
         return maker.add(ops.Select(), mask, scores, lowest, what="masked")
 
 
-class IAttention:
+class IAttention(Sealed):
     """An attention: softmax(query · keyᵀ, masked) · value. query (B, H, S, D), the others
     (B, H or fewer, S', D). Scaling is up to the caller."""
 
+    name = metadata = ""
+    num_ranks = 1
+
     def __init__(self, network: Any, tensors: list):
         self._network = network
-        self.name, self.metadata = "", ""
-        self.num_ranks = 1
         for inputs in (tensors[:1], tensors[1:]):
             layer = IAttentionInputLayer(network, inputs)
             network._layers.append(layer)

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from octile import ops
 
+from ._functions import Sealed
 from ._known import is_number, known
 from ._layer_tools import add, tensor, text
 from ._layers_attention import AddAttention
@@ -102,12 +103,13 @@ class IIfConditionalOutputLayer(IIfConditionalBoundaryLayer):
         return [maker.add(ops.Select(), condition, yes, no)]
 
 
-class IIfConditional:
+class IIfConditional(Sealed):
     """An If conditional: made by INetworkDefinition.add_if_conditional()."""
+
+    name = ""
 
     def __init__(self, network: Any):
         self._network = network
-        self.name = ""
         self._condition: Optional[IConditionLayer] = None
         self._outputs: list = []
 

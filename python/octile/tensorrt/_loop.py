@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from octile import ops
 
+from ._functions import Sealed
 from ._known import constant_list
 from ._layer_tools import boolean, initialize, integer, member, tensor
 from ._loop_run import LoopRun, most_of
@@ -128,12 +129,13 @@ class ILoopOutputLayer(ILoopBoundaryLayer):
         return [maker.add(flip, x, maker.constant([-1]), maker.constant([-(2**31)]))]
 
 
-class ILoop:
+class ILoop(Sealed):
     """A loop: made by INetworkDefinition.add_loop(), filled by its add_* methods."""
+
+    name = ""
 
     def __init__(self, network: Any):
         self._network = network
-        self.name = ""
         self._iterators: list = []
         self._recurrences: list = []
         self._outputs: list = []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from ._functions import Sealed
 from ._native_values import ApiError
 from ._types import Dims, ErrorCodeTRT, as_dims
 
 __all__ = ["IOptimizationProfile"]
 
 
-class IOptimizationProfile:
+class IOptimizationProfile(Sealed):
     """Bounds of the dynamic inputs of a network: tactics are tuned for opt, memory is for max.
 
     Make one with `Builder.create_optimization_profile` and hand it to

@@ -13,6 +13,7 @@ import numpy as np
 import octile
 
 from ._enums import DataType, LayerType, NetworkDefinitionCreationFlag, TensorLocation
+from ._functions import Sealed
 from ._native_values import LOW, ApiError, dims
 from ._types import Dims
 
@@ -47,7 +48,7 @@ class attribute:
         instance._changed()
 
 
-class ITensor:
+class ITensor(Sealed):
     """A tensor of a network: a network input, or an output of a layer."""
 
     __module__ = "octile.tensorrt"
@@ -201,7 +202,7 @@ class ITensor:
         return self._dimension_names.get(int(index))
 
 
-class ILayer:
+class ILayer(Sealed):
     """A layer of a network. `type` is its LayerType; subclasses may hide it, as TensorRT's do."""
 
     __module__ = "octile.tensorrt"

@@ -11,6 +11,7 @@ import os
 import tempfile
 from typing import Any, Dict
 
+from ._functions import Sealed
 from ._types import IHostMemory
 
 __all__ = ["ITimingCache", "TimingCacheKey", "TimingCacheValue"]
@@ -55,7 +56,7 @@ class TimingCacheValue:
         self.tacticHash, self.timingMSec = int(tactic_hash), float(timing_msec)
 
 
-class ITimingCache:
+class ITimingCache(Sealed):
     """Made by `IBuilderConfig.create_timing_cache`; filled by the builds it is set for."""
 
     __module__ = "octile.tensorrt"
