@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from trt_network import Net
 
 import octile
@@ -76,3 +77,12 @@ def test_layers_of_strongly_typed_networks_take_no_requests():
     assert not layer.output_type_is_set(0) and not layer.precision_is_set
     assert layer.get_output(0).dtype == trt.float32
     np.testing.assert_array_equal(net.execute(layer.get_output(0)), x)
+
+
+def test_layers_are_of_one_rank():
+    net = Net()
+    layer = net.network.add_identity(net.input(np.zeros((1, 2), np.float32)))
+    layer.num_ranks = 1
+    with pytest.raises(trt.UnsupportedError, match="ILayer.num_ranks"):
+        layer.num_ranks = 2
+    assert layer.num_ranks == 1

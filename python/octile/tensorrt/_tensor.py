@@ -15,7 +15,7 @@ import octile
 from ._enums import DataType, LayerType, NetworkDefinitionCreationFlag, TensorLocation
 from ._functions import Sealed
 from ._native_values import LOW, ApiError, dims
-from ._types import Dims
+from ._types import Dims, unsupported
 
 __all__ = ["ITensor", "ILayer"]
 
@@ -279,6 +279,16 @@ class ILayer(Sealed):
     @metadata.setter
     def metadata(self, metadata: str) -> None:
         self._metadata = str(metadata)
+
+    @property
+    def num_ranks(self) -> int:
+        """1: one device computes the layer."""
+        return 1
+
+    @num_ranks.setter
+    def num_ranks(self, count: int) -> None:
+        if count != 1:
+            unsupported("ILayer.num_ranks other than 1", "a network runs on one device")
 
     @property
     def num_inputs(self) -> int:
