@@ -129,6 +129,11 @@ def test_formats_of_inputs_and_outputs_must_hold_the_linear_one():
         net.execute(tensor)
     tensor.allowed_formats = chw4 | 1 << int(trt.TensorFormat.LINEAR)
     np.testing.assert_array_equal(net.execute(tensor), x)
+    net.network.mark_output(inner)  # what was asked before, as programs of 8.x do
+    assert inner.allowed_formats == chw4
+    assert net.network.num_outputs == 2
+    with pytest.raises(trt.UnsupportedError, match="allowed_formats of '.Unnamed Layer. 0."):
+        net.builder.build_serialized_network(net.network, net.builder.create_builder_config())
 
 
 def test_weighted_layers_run_in_int8_by_dynamic_ranges():

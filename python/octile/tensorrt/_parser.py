@@ -80,8 +80,6 @@ class OnnxParser(Managed):
 
     __module__ = "octile.tensorrt"
 
-    logger: Any = None
-
     def __init__(self, network: Any, logger: Any):
         if not isinstance(network, NetworkBase) or not isinstance(logger, ILogger):
             raise TypeError(

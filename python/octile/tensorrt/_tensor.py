@@ -48,6 +48,9 @@ class attribute:
         instance._changed()
 
 
+_EVERY_FORMAT = 0x7FFFFFFF
+
+
 class ITensor(Sealed):
     """A tensor of a network: a network input, or an output of a layer."""
 
@@ -60,7 +63,7 @@ class ITensor(Sealed):
         self._range: Optional[tuple] = None
         self._dimension_names: dict = {}
         self._location = TensorLocation.DEVICE
-        self._formats = 0x7FFFFFFF
+        self._formats = _EVERY_FORMAT
         self._broadcast = False
 
     # --- what it is ---
@@ -173,17 +176,17 @@ class ITensor(Sealed):
 
     @property
     def allowed_formats(self) -> int:
-        return self._formats
+        """A mask of 1 << TensorFormat; of inputs and outputs: a build needs LINEAR in it."""
+        outer = self.is_network_input or self.is_network_output
+        return self._formats if outer else _EVERY_FORMAT
 
     @allowed_formats.setter
     def allowed_formats(self, formats: int) -> None:
-        """A mask of 1 << TensorFormat; of inputs and outputs: a build needs LINEAR in it."""
         if not self.is_network_input and not self.is_network_output:
             self._network._warning(
                 "Tensor Formats are determined at build time for tensors not marked as input or "
                 "output."
             )
-            return
         self._formats = int(formats)
 
     @property
