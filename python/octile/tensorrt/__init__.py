@@ -39,8 +39,10 @@ from ._layers_suppression import *
 from ._layers_window import *
 from ._loop import *
 from ._network import *
+from ._onnx_refit import *
 from ._parser import *
 from ._profile import *
+from ._refit import *
 from ._runtime import *
 from ._timing import *
 from ._types import *

@@ -13,6 +13,8 @@ from ._native_values import ApiError
 from ._profile import check_bounds, greatest
 from ._progress import Progress
 from ._ranges import Ranges
+from ._refit_data import KEY as REFIT_KEY
+from ._refit_data import refit_data
 from ._timing import TimingFile
 from ._types import (
     BuilderFlag,
@@ -49,17 +51,24 @@ class Build(Ranges):
             table = self._ranges(native, explicit) if int8 else None
             self._progress.step()
             facts = facts_of_network(self._network, native, self._config)
+            options = {
+                "int8": int8,
+                "scheme": "static-symmetric",
+                "profiles": profiles,
+                "tactics": "timed" if self._config.builder_optimization_level else "first",
+            }
+            metadata = {KEY: facts.to_json()}
+            refit = refit_data(self._network, native, table, self._config, options)
+            if refit is not None:
+                metadata[REFIT_KEY] = refit.to_json()
             with TimingFile(self._config.get_timing_cache()) as timing_cache:
                 plan = octile.build(
                     native,
                     table,
-                    int8=int8,
-                    scheme="static-symmetric",
-                    profiles=profiles,
-                    tactics="timed" if self._config.builder_optimization_level else "first",
                     timing_cache=timing_cache,
                     threads=self._builder._threads,
-                    metadata={KEY: facts.to_json()},
+                    metadata=metadata,
+                    **options,
                     **self._callbacks(),
                 )
             self._progress.step()

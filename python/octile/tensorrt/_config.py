@@ -20,6 +20,7 @@ from ._types import (
     MemoryPoolType,
     PreviewFeature,
     QuantizationFlag,
+    Severity,
     unsupported,
 )
 from ._values import bytes_of
@@ -27,6 +28,7 @@ from ._values import bytes_of
 __all__ = ["IBuilderConfig"]
 
 _GIB = 1 << 30
+REFITS = (BuilderFlag.REFIT, BuilderFlag.REFIT_IDENTICAL, BuilderFlag.REFIT_INDIVIDUAL)
 
 
 def _total_memory() -> int:
@@ -79,8 +81,23 @@ class IBuilderConfig(Told, ConfigKept, Managed):
         self._flags = flags
 
     def set_flag(self, flag: BuilderFlag) -> None:
-        """Sets a flag. UnsupportedError for FP8, INT4, FP4 and STRIP_PLAN."""
+        """Sets a flag. UnsupportedError for FP8, INT4 and FP4."""
         check_flag(flag)
+        others = [known for known in REFITS if known != flag and self.get_flag(known)]
+        if flag in REFITS and others:
+            self._log(
+                Severity.WARNING,
+                "Unset previous flag because kREFIT, kREFIT_INDIVIDUAL and kREFIT_IDENTICAL are "
+                "mutually exclusive.",
+            )
+            for known in others:
+                self.clear_flag(known)
+        if flag == BuilderFlag.STRIP_PLAN:
+            self._log(
+                Severity.WARNING,
+                "BuilderFlag.STRIP_PLAN: plans of Octile keep their weights; the engine is "
+                "refittable.",
+            )
         self._flags |= 1 << int(flag)
 
     def clear_flag(self, flag: BuilderFlag) -> None:

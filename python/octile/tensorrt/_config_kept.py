@@ -23,7 +23,6 @@ REFUSED = {
     BuilderFlag.FP8: "Octile quantizes to INT8",
     BuilderFlag.INT4: "Octile quantizes to INT8",
     BuilderFlag.FP4: "Octile quantizes to INT8",
-    BuilderFlag.STRIP_PLAN: "plans hold their weights",
 }
 
 

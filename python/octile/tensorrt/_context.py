@@ -37,6 +37,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         self._engine, self._runtime_config = engine, config
         self._logger, self._recorder = engine._logger, engine._recorder
         self._lock = threading.RLock()
+        self._made_by: Any = None  # the native engine of
         self._natives: dict = {}  # profile → native context, made when it is first used
         self._profile = 0
         self._addresses: dict = {}
@@ -47,9 +48,15 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         self._native()
 
     def _native(self) -> "octile.ExecutionContext":
-        """The native context of the active profile."""
+        """The native context of the active profile; a new one where the engine was refitted."""
+        if self._made_by is not self._engine._native:
+            self._made_by, self._natives = self._engine._native, {}
         if self._profile not in self._natives:
-            self._natives[self._profile] = self._engine._native.create_context(self._profile)
+            made = self._made_by.create_context(self._profile)
+            for name, shape in self._shapes.items():
+                if shape is not None:
+                    made.set_input_shape(name, shape)
+            self._natives[self._profile] = made
         return self._natives[self._profile]
 
     def _forget_shapes(self) -> None:

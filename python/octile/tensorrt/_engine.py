@@ -49,7 +49,9 @@ def load_engine(plan: Any, told: Any, place: str, threads: int = 0) -> Optional[
 
     try:
         native = octile.Engine(plan, threads=threads, log=log)
-        return ICudaEngine(native, facts_of_engine(native), told._logger, told._recorder)
+        engine = ICudaEngine(native, facts_of_engine(native), told._logger, told._recorder)
+        engine._threads = threads
+        return engine
     except octile.Error as error:
         return told._fail(place, error)
     except ValueError as error:
@@ -67,6 +69,7 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
         self._io = facts.io
         self._by_name = {io.name: io for io in facts.io}
         self._budget = 0
+        self._threads = 0  # all cores
         types = {binding.name: str(binding.dtype) for binding in native.bindings}
         for io in facts.io + facts.debug:
             io.converts = types[io.name] != storage_type(io.dtype).name or io.dtype == DataType.BF16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._refit_data import KEY as REFIT_KEY
 from ._types import (
     BuilderFlag,
     EngineCapability,
@@ -28,15 +29,8 @@ class EngineAbout:
 
     @property
     def refittable(self) -> bool:
-        """Whether it was built with BuilderFlag.REFIT."""
-        return any(
-            self._built_with(flag)
-            for flag in (
-                BuilderFlag.REFIT,
-                BuilderFlag.REFIT_IDENTICAL,
-                BuilderFlag.REFIT_INDIVIDUAL,
-            )
-        )
+        """Whether it was built with BuilderFlag.REFIT, REFIT_IDENTICAL or REFIT_INDIVIDUAL."""
+        return REFIT_KEY in dict(self._native.plan.metadata)
 
     def _built_with(self, flag: BuilderFlag) -> bool:
         return bool(self._facts.config.get("flags", 0) >> int(flag) & 1)

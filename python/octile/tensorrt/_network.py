@@ -20,13 +20,14 @@ from ._native_values import (  # noqa: F401  (for the layers' modules)
 )
 from ._tensor import ILayer, ITensor, attribute, layer_type, output_name  # noqa: F401
 from ._types import report, unsupported
+from ._weight_names import WeightNames
 
 __all__ = ["ITensor", "ILayer"]
 
 _MAX_DIMS = 8
 
 
-class NetworkBase:
+class NetworkBase(WeightNames):
     """What INetworkDefinition is made of, without its add_* methods."""
 
     def __init__(self, builder: Any, flags: int):
@@ -236,23 +237,3 @@ class NetworkBase:
 
     def unmark_unfused_tensors_as_debug_tensors(self) -> bool:
         return False
-
-    def set_weights_name(self, weights: Any, name: str) -> bool:
-        """Names weights for the Refitter."""
-        self._weight_names = getattr(self, "_weight_names", [])
-        self._weight_names.append((name, weights))
-        return True
-
-    # Plans keep what every weight was, so that BuilderFlag.REFIT makes all of them refittable.
-    def mark_weights_refittable(self, name: str) -> bool:
-        """Kept: shown by are_weights_marked_refittable()."""
-        self._refittable.add(name)
-        return True
-
-    def unmark_weights_refittable(self, name: str) -> bool:
-        """The weights are of fixed values again."""
-        self._refittable.discard(name)
-        return True
-
-    def are_weights_marked_refittable(self, name: str) -> bool:
-        return name in self._refittable
