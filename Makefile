@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel test test-all conformance fuzz asan tsan \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan \
   lint format reproduce bench-calibration accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -58,6 +58,15 @@ wheel: deps ## A manylinux wheel with everything in it: build/wheels; checked in
 	@tools/python_venv.sh
 	@$(MAKE) --no-print-directory build/release/build.ninja
 	@tools/make_wheel.sh $(SHARED_BUILD)
+
+# SEED names the text that holds the program, DATA a folder with MNIST's IDX files.
+seed-program: ## Run the TensorRT program that Octile began with: build/demo/seed.json (SEED=text)
+	@tools/install_dependencies.sh demo python seed
+	@tools/python_venv.sh
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS) --target octile_python
+	@SEED="$(SEED)" DATA="$(DATA)" PYTHONPATH=build/release/python \
+	  build/python-venv/bin/python3 tools/seed_program.py || [ $$? -eq 77 ]
 
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
