@@ -65,7 +65,7 @@ seed-program: ## Run the TensorRT program that Octile began with: build/demo/see
 	@tools/python_venv.sh
 	@$(MAKE) --no-print-directory build/release/build.ninja
 	@cmake --build build/release -j $(JOBS) --target octile_python
-	@SEED="$(SEED)" DATA="$(DATA)" PYTHONPATH=build/release/python \
+	@SEED="$(SEED)" DATA="$(DATA)" PYTHONPATH=$(CURDIR)/build/release/python \
 	  build/python-venv/bin/python3 tools/seed_program.py || [ $$? -eq 77 ]
 
 test: build ## Build and run the fast tests and the repository's own checks
