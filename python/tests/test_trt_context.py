@@ -70,6 +70,30 @@ def test_shapes_that_contradict_each_other():
     assert context.infer_shapes() == []
 
 
+def test_extents_of_one_name_are_equal():
+    bench = Bench()
+    for name, rank in (("a", 2), ("b", 3)):
+        x = bench.network.add_input(name, trt.float32, (-1,) * rank)
+        x.set_dimension_name(0, "batch")
+        x.set_dimension_name(1, f"{name} alone")
+        assert x.get_dimension_name(0) == "batch"
+        bench.network.mark_output(bench.network.add_identity(x).get_output(0))
+    bench.profile(a=([1, 1], [2, 2], [8, 8]), b=([1, 1, 1], [2, 2, 2], [8, 8, 8]))
+    context = bench.engine().create_execution_context()
+    arrays = [np.ones(shape, np.float32) for shape in ((4, 2), (4, 3, 2), (4, 2), (4, 3, 2))]
+    addresses = [array.ctypes.data for array in arrays]
+    context.set_input_shape("a", (4, 2))
+    context.set_input_shape("b", (4, 3, 2))
+    assert context.infer_shapes() == []
+    assert context.execute_v2(addresses), bench.logger.errors
+    context.set_input_shape("b", (3, 3, 2))
+    with pytest.raises(RuntimeError):
+        context.infer_shapes()
+    told = "dimension 'batch' has several extents: 4 ('a', axis 0), 3 ('b', axis 0)"
+    assert told in bench.error()
+    assert not context.execute_v2(addresses) and told in bench.error()
+
+
 def test_both_generations_of_calls_give_the_same():
     engine = doubled((-1, 4)).engine()
     context = engine.create_execution_context()

@@ -219,7 +219,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
                     except octile.Error as error:
                         self._fail("IExecutionContext::inferShapes", error)
                         raise RuntimeError("infer_shapes error code: -1") from None
-            failure = self._early_failure()
+            failure = self._unequal_labels() or self._early_failure()
             if failure:
                 code = ErrorCodeTRT.FAILED_EXECUTION
                 self._fail("IExecutionContext::inferShapes", failure, code=code)

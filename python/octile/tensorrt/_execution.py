@@ -60,6 +60,9 @@ class Execution:
             try:
                 for io in self._engine._io:
                     self._check_set(io, addresses, allocators)
+                unequal = self._unequal_labels()
+                if unequal:
+                    raise ApiError(unequal)
                 self._bind_inputs(addresses)
                 outputs = self._bind_outputs(addresses, allocators, stream)
                 self._run_native()
@@ -95,6 +98,17 @@ class Execution:
                 "setOutputTensorAddress, setTensorAddress or setOutputAllocator before "
                 "enqueue/execute."
             )
+
+    def _unequal_labels(self) -> str:
+        """Which extents of one name (ITensor.set_dimension_name) differ; empty for none."""
+        for label, places in self._engine._facts.labels:
+            found = {self._shapes[name][axis] for name, axis in places}
+            if len(found) > 1:
+                shown = ", ".join(
+                    f"{self._shapes[name][axis]} ('{name}', axis {axis})" for name, axis in places
+                )
+                return f"dimension '{label}' has several extents: {shown}"
+        return ""
 
     def _is_empty(self, io: Io) -> bool:
         """Whether the tensor has no elements, so that it needs no memory."""

@@ -48,6 +48,7 @@ class Facts:
         self.layers: list = []  # names of the network's layers
         self.conditions: list = []  # of assertions (_assertions.py)
         self.most: dict = {}  # output whose extents depend on data → its most elements, if known
+        self.labels: list = []  # (name, [[input, axis] …]): axes whose extents are equal
         self.aliases: dict = {}  # outputs that are to stand where an input stands
         self.config: dict = {}
 
@@ -108,6 +109,7 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
         facts.io.append(
             Io(tensor.name, True, tensor.dtype, tensor._input_shape, gives_shapes=gives)
         )
+    facts.labels = _labels(network._inputs)
     for tensor in network._outputs:
         shape = native.find_tensor(tensor.name).shape
         is_late = tensor.name in late
@@ -143,6 +145,16 @@ _GIVE_EXTENTS: dict = {  # native ops and their inputs whose values the extents 
     ops.Unique: (0,),
     ops.NonMaxSuppression: (0, 1),
 }
+
+
+def _labels(inputs: list) -> list:
+    """The names that ITensor.set_dimension_name() gave to several axes, and where they are."""
+    places: dict = {}
+    for tensor in inputs:
+        for axis, name in sorted(tensor._dimension_names.items()):
+            if name and 0 <= axis < len(tensor._input_shape):
+                places.setdefault(name, []).append([tensor.name, axis])
+    return [[name, axes] for name, axes in places.items() if len(axes) > 1]
 
 
 def _data_dependence(native: "octile.Network", shape_inputs: set) -> tuple:
