@@ -199,6 +199,9 @@ def test_a_profile_may_hold_shapes_that_the_network_refuses(low, high):
     config.add_optimization_profile(profile)
     plan = net.builder.build_serialized_network(net.network, config)
     engine = trt.Runtime(net.logger).deserialize_cuda_engine(plan)
+    last = -1 if low[0] == 1 else 5  # an extent of 1 is broadcast
+    shapes = [tuple(engine.get_tensor_shape(engine.get_tensor_name(i))) for i in range(3)]
+    assert shapes == [(-1, -1, 5), (-1, -1, last), (-1, -1, 6)]
     context = engine.create_execution_context()
     outer = (2, 4, 5) if low[0] == 2 else (1, 1, 5)
     first, second = normal(*outer), normal(*outer)
@@ -215,3 +218,23 @@ def test_a_profile_may_hold_shapes_that_the_network_refuses(low, high):
     wrong = (1, 1, 1) if low[0] == 1 else (9, 9, 9)
     assert not context.set_input_shape(engine.get_tensor_name(0), wrong)
     assert "in0" in net.logger.errors[-1]
+
+
+def test_an_engine_knows_extents_that_all_profiles_fix():
+    net, x = Net(), normal(1, 3, 4)
+    shape = net.input(np.array([2, 3, 2], np.int32), "shape")
+    layer = net.network.add_shuffle(net.input(x, "x"))
+    layer.set_input(1, shape)
+    output = layer.get_output(0)
+    output.name = "y"
+    net.network.mark_output(output)
+    config = net.builder.create_builder_config()
+    for low, first in (([2, 1, 1], 2), ([1, 1, 1], -1)):
+        profile = net.builder.create_optimization_profile()
+        profile.set_shape_input("shape", low, [2, 3, 2], [2, 3, 2])
+        config.add_optimization_profile(profile)
+        plan = net.builder.build_serialized_network(net.network, config)
+        engine = trt.Runtime(net.logger).deserialize_cuda_engine(plan)
+        assert tuple(engine.get_tensor_shape("y")) == (first, -1, -1)
+    assert tuple(output.shape) == (-1, -1, -1)
+    np.testing.assert_array_equal(net.execute(output), x.reshape(2, 3, 2))

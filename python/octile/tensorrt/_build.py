@@ -7,7 +7,7 @@ from typing import Any
 import octile
 
 from ._assertions import mark_conditions
-from ._corners import within
+from ._corners import shown_shapes, within
 from ._facts import KEY, facts_of_network
 from ._native_values import ApiError
 from ._profile import check_bounds, greatest
@@ -51,6 +51,9 @@ class Build(Ranges):
             table = self._ranges(native, explicit) if int8 else None
             self._progress.step()
             facts = facts_of_network(self._network, native, self._config)
+            shapes = shown_shapes(self._network, self._config._profiles, profiles)
+            for io in facts.io:
+                io.shape = shapes.get(io.name, io.shape)
             options = {
                 "int8": int8,
                 "scheme": "static-symmetric",

@@ -31,9 +31,9 @@ def int8_scale(tensor: ITensor) -> float:
 class Emission:
     """The native network of a TensorRT network, as far as it was written."""
 
-    def __init__(self, network: Any, shapes: Optional[dict] = None):
-        """shapes: those of inputs, by name, where they are others than the network's."""
-        self._network, self._shapes = network, shapes or {}
+    def __init__(self, network: Any, shapes: Optional[dict] = None, values: Optional[dict] = None):
+        """By names of inputs: shapes that are others than the network's, known values or None."""
+        self._network, self._shapes, self._values = network, shapes or {}, values or {}
         self.bounds: Optional[tuple] = None  # greatest shapes and values of inputs, by name
         self.reset()
 
@@ -132,6 +132,19 @@ class Emission:
                 scale, name = int8_scale(known), f"{known.name}.dequantized"
                 native, dtype = self.net.dequantize(native, scale, name=name), DataType.FLOAT
             self._tensors[known], self._dtypes[known] = native, dtype
+        for known in self._network._inputs:
+            if known.name in self._values:
+                self._tensors[known] = self._with_values(self._tensors[known])
+
+    def _with_values(self, native: "octile.Tensor") -> "octile.Tensor":
+        """A list of integers, those elements of it constant whose values are known."""
+        parts = [
+            self.net.slice(native, [index], [1])
+            if value is None
+            else self.net.constant(np.array([value], native.dtype))
+            for index, value in enumerate(self._values[native.name])
+        ]
+        return self.net.concatenation(parts, axis=0)
 
     def _emit_with_producers(self, layer: ILayer) -> None:
         """Depth first without recursion: networks are deeper than Python's stack."""
