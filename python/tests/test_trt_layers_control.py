@@ -484,8 +484,29 @@ def test_attention():
     assert attention.num_inputs == 4
     np.testing.assert_allclose(net.run(y), attend(q, k, v, causal & mask), rtol=1e-4, atol=1e-5)
     attention.norm_op = trt.AttentionNormalizationOp.NONE
-    with pytest.raises(trt.UnsupportedError, match="normalization_quantize_scale"):
-        attention.normalization_quantize_scale = inputs[0]
+    with pytest.raises(trt.UnsupportedError, match="normalization_quantize_to_type"):
+        attention.normalization_quantize_to_type = trt.fp8
+
+
+def test_attention_quantizes_its_weights():
+    rng = np.random.default_rng(12)
+    q, k, v = (rng.normal(size=(1, 2, 3, 8)).astype(np.float32) for _ in range(3))
+    net, scale = Net(), np.float32(1 / 100)
+    inputs = [net.input(a) for a in (q, k, v)]
+    attention = net.network.add_attention(*inputs, trt.AttentionNormalizationOp.SOFTMAX, False)
+    assert attention.normalization_quantize_scale is None
+    assert attention.normalization_quantize_to_type == trt.float32
+    tensor = net.constant(np.array([scale]))
+    attention.normalization_quantize_scale = tensor
+    assert attention.normalization_quantize_scale is tensor and attention.num_inputs == 5
+    assert refused(net, attention.get_output(0), "normalization_quantize_to_type")
+    attention.normalization_quantize_to_type = trt.int8
+    assert attention.normalization_quantize_to_type == trt.int8
+    weights = attend(q, k, np.eye(3, dtype=np.float32)[None, None].repeat(2, axis=1))
+    expected = np.clip(np.rint(weights / scale), -128, 127) * scale @ v
+    found = net.execute(attention.get_output(0))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(found - attend(q, k, v)).max() > 1e-4  # the steps show
 
 
 def test_attention_of_grouped_heads():

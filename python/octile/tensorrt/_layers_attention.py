@@ -12,7 +12,7 @@ import numpy as np
 from octile import ops
 
 from ._functions import Sealed
-from ._layer_tools import add, boolean, integer, member, tensor
+from ._layer_tools import add, boolean, constant_of, integer, member, tensor
 from ._maker import Maker
 from ._native_values import ApiError
 from ._tensor import ILayer, ITensor, attribute, layer_type
@@ -29,8 +29,10 @@ class IAttentionInputLayer(ILayer):
 
 @layer_type("AttentionOutput", LayerType.ATTENTION_OUTPUT)
 class IAttentionOutputLayer(ILayer):
-    """What an attention gives; inputs: query, key, value, and the mask or None."""
+    """What an attention gives; inputs: query, key, value, the mask or None, and the scale by which
+    the softmax's output is quantized or None."""
 
+    quantizes = attribute(boolean, False)
     norm_op = attribute(member(AttentionNormalizationOp), AttentionNormalizationOp.SOFTMAX)
     causal = attribute(boolean, False)
 
@@ -46,7 +48,19 @@ class IAttentionOutputLayer(ILayer):
             scores = self._masked(maker, scores, inputs[3])
         if self.norm_op == AttentionNormalizationOp.SOFTMAX:
             scores = maker.add(ops.Softmax(axes=[3]), scores, what="weights")
+        if inputs[4] is not None:
+            scores = self._quantized(maker, scores, constant_of(inputs[4], "the scale"))
         return [maker.add(ops.MatrixMultiply(), scores, value)]
+
+    def _quantized(self, maker: Maker, x: Any, scale: np.ndarray) -> Any:
+        if not self.quantizes:
+            raise ApiError("with normalization_quantize_scale goes normalization_quantize_to_type")
+        if scale.size != 1:
+            raise ApiError(f"normalization_quantize_scale must be one number, not {scale.size}")
+        scales = [float(scale.reshape(-1)[0])]
+        op = ops.Quantize(type="int8", scale=scales, axis=-1, lo=-128, hi=127)
+        levels = maker.add(op, x, what="levels")
+        return maker.add(ops.Dequantize(scale=scales, axis=-1), levels, what="quantized")
 
     @staticmethod
     def _shared(maker: Maker, query: Any, x: Any) -> Any:
@@ -96,7 +110,7 @@ class IAttention(Sealed):
         for inputs in (tensors[:1], tensors[1:]):
             layer = IAttentionInputLayer(network, inputs)
             network._layers.append(layer)
-        self._layer = IAttentionOutputLayer(network, [*tensors, None])
+        self._layer = IAttentionOutputLayer(network, [*tensors, None, None])
         network._layers.append(self._layer)
         self._decomposable = False
 
@@ -136,26 +150,31 @@ class IAttention(Sealed):
         self._layer.set_input(3, value)
 
     @property
-    def normalization_quantize_scale(self) -> None:
-        return None
+    def normalization_quantize_scale(self) -> Optional[ITensor]:
+        """One constant number, by which the softmax's output is quantized; None: it is not."""
+        return self._layer._inputs[4]
 
     @normalization_quantize_scale.setter
-    def normalization_quantize_scale(self, tensor: Any) -> None:
-        unsupported("IAttention.normalization_quantize_scale", "the softmax is computed in float32")
+    def normalization_quantize_scale(self, scale: ITensor) -> None:
+        self._layer.set_input(4, scale)
 
     @property
     def normalization_quantize_to_type(self) -> DataType:
-        return DataType.FLOAT
+        """INT8; FLOAT when it was not set."""
+        return DataType.INT8 if self._layer.quantizes else DataType.FLOAT
 
     @normalization_quantize_to_type.setter
-    def normalization_quantize_to_type(self, dtype: Any) -> None:
-        unsupported(
-            "IAttention.normalization_quantize_to_type", "the softmax is computed in float32"
-        )
+    def normalization_quantize_to_type(self, dtype: DataType) -> None:
+        if member(DataType)(dtype) != DataType.INT8:
+            unsupported(
+                f"IAttention.normalization_quantize_to_type = {dtype}", "Octile quantizes to INT8"
+            )
+        self._layer.quantizes = True
 
     @property
     def num_inputs(self) -> int:
-        return 3 if self.mask is None else 4
+        given = [index for index, t in enumerate(self._layer._inputs) if t is not None]
+        return given[-1] + 1
 
     @property
     def num_outputs(self) -> int:
@@ -165,7 +184,7 @@ class IAttention(Sealed):
         return self._layer.get_input(index)
 
     def set_input(self, index: int, input: ITensor) -> bool:
-        if not 0 <= index < 4:
+        if not 0 <= index < 5:
             error = ApiError(f"an attention has no input {index}")
             return self._network._error("IAttention::setInput", error, False)
         self._layer.set_input(index, input)
