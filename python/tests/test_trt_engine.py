@@ -303,9 +303,41 @@ def test_inspectors_tell_details_of_engines_built_for_it():
     assert inspector.execution_context is context
     line = inspector.get_layer_information(0, trt.LayerInformationFormat.ONELINE)
     assert "Dimensions: [2,4]" in line
+    assert "Inputs: [ { Name: x, Location: Host, Dimensions: [2,4], Format/Datatype: Row" in line
     silent = inspected(trt.ProfilingVerbosity.NONE)
     assert silent.get_layer_information(0) == ""
     assert json.loads(silent.get_engine_information(trt.LayerInformationFormat.JSON)) == {
         "Layers": [],
         "Bindings": ["x", "y"],
     }
+
+
+def test_inspectors_tell_what_steps_read():
+    bench = Bench()
+    x = bench.network.add_input("x", trt.float32, (-1, 2, 4, 4))
+    kernel = np.ones((2, 2, 1, 1), np.float32)
+    y = bench.network.add_convolution_nd(x, 2, (1, 1), kernel).get_output(0)
+    y = bench.network.add_activation(y, trt.ActivationType.RELU).get_output(0)
+    y.name = "relu"
+    best = bench.network.add_topk(y, trt.TopKOperation.MAX, 1, 2)
+    z = bench.network.add_elementwise(y, x, trt.ElementWiseOperation.SUM).get_output(0)
+    for tensor, name in ((best.get_output(1), "best"), (z, "z")):
+        tensor.name = name
+        bench.network.mark_output(tensor)
+    bench.profile(x=[(n, 2, 4, 4) for n in (1, 2, 3)])
+    bench.config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    inspector = bench.engine().create_engine_inspector()
+    told = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
+    told = json.loads(told)["Layers"]
+    layers = {layer["Outputs"][0]["Name"]: layer for layer in reversed(told)}
+    assert [t["Name"] for t in layers["relu"]["Inputs"]] == ["x"]  # a ReLU inside the convolution
+    assert [t["Name"] for t in layers["z"]["Inputs"]] == ["relu", "x"]
+    assert layers["z"]["Inputs"][1]["Dimensions"] == [-1, 2, 4, 4]
+    assert layers["z"]["Inputs"][1]["Format/Datatype"] == "Row major linear FP32"
+    context = inspector._engine.create_execution_context()
+    context.set_input_shape("x", (3, 2, 4, 4))
+    inspector.execution_context = context
+    told = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
+    layers = {layer["Outputs"][0]["Name"]: layer for layer in reversed(told)}
+    assert layers["z"]["Inputs"][1]["Dimensions"] == [3, 2, 4, 4]
+    assert layers["z"]["Outputs"][0]["Dimensions"] == [3, 2, 4, 4]

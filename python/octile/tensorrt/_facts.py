@@ -17,7 +17,7 @@ from ._assertions import conditions_of
 from ._bounds import most_elements
 from ._native_values import from_native_dtype
 from ._profile import greatest
-from ._types import DataType, LayerType
+from ._types import DataType, LayerType, ProfilingVerbosity
 
 __all__: list = []
 
@@ -50,6 +50,7 @@ class Facts:
         self.most: dict = {}  # output whose extents depend on data → its most elements, if known
         self.labels: list = []  # (name, [[input, axis] …]): axes whose extents are equal
         self.aliases: dict = {}  # outputs that are to stand where an input stands
+        self.graph: dict = {}  # tensor → [dtype, tensors that its layer reads]; for inspectors
         self.config: dict = {}
 
     def to_json(self) -> str:
@@ -119,6 +120,8 @@ def facts_of_network(network: Any, native: "octile.Network", config: Any) -> Fac
         shape = native.find_tensor(tensor.name).shape
         io = Io(tensor.name, False, tensor.dtype, shape, late=True)
         (facts.debug if tensor.name not in outputs else []).append(io)
+    if config.profiling_verbosity == ProfilingVerbosity.DETAILED:
+        facts.graph = _graph(native)
     facts.config = {
         "debug": [tensor.name for tensor in network._debug.values()],
         "verbosity": int(config.profiling_verbosity),
@@ -145,6 +148,15 @@ _GIVE_EXTENTS: dict = {  # native ops and their inputs whose values the extents 
     ops.Unique: (0,),
     ops.NonMaxSuppression: (0, 1),
 }
+
+
+def _graph(native: "octile.Network") -> dict:
+    graph = {tensor.name: [str(tensor.dtype), []] for tensor in native.inputs}
+    for layer in native.layers:
+        if not isinstance(layer.op, ops.Constant):
+            read = [tensor.name for tensor in layer.inputs if tensor.value is None]
+            graph.update({tensor.name: [str(tensor.dtype), read] for tensor in layer.outputs})
+    return graph
 
 
 def _labels(inputs: list) -> list:

@@ -28,7 +28,7 @@ class EngineInspector(Told, Sealed):
 
     @property
     def execution_context(self) -> Any:
-        """A context whose active profile the kernels are told for; None: profile 0."""
+        """A context whose active profile and shapes are told; None: profile 0."""
         return self._context
 
     @execution_context.setter
@@ -69,23 +69,81 @@ class EngineInspector(Told, Sealed):
             return [info.name for info in infos]
         profile = 0 if self._context is None else self._context.active_optimization_profile
         tactics = self._engine._native.tactics(profile)
-        return [_facts(info, tactic) for info, tactic in zip(infos, tactics)]
+        steps = _Steps(self._engine, self._context)
+        return [steps.facts(info, tactic) for info, tactic in zip(infos, tactics)]
 
 
-def _facts(info: Any, tactic: str) -> dict:
-    output = {"Name": info.output, "Location": "Host", "Dimensions": list(info.shape)}
-    if info.scale:
-        output["Scale"] = info.scale
-    facts = {
-        "Name": info.name,
-        "LayerType": info.step,
-        "Outputs": [output],
-        "Precision": info.precision,
-        "TacticName": tactic,
-        "WeightBytes": info.weight_bytes,
-        "StreamId": 0,
-    }
-    return {**facts, "Note": info.note} if info.note else facts
+_FORMATS = {
+    "float32": "Row major linear FP32",
+    "float16": "Row major linear FP16 format",
+    "int8": "Row major Int8 format",
+    "uint8": "Row major linear UInt8 format",
+    "int32": "Row major linear Int32",
+    "int64": "Row major linear Int64 format",
+    "bool": "Row major linear BOOL",
+}
+
+
+class _Steps:
+    """Describes steps in their order: what each reads follows from what was written before it."""
+
+    def __init__(self, engine: Any, context: Any):
+        self._graph, self._context = engine._facts.graph, context
+        # name → (extents, format) of what was written so far
+        self._written = {
+            io.name: self._tensor(io.name, io.shape, self._dtype(io.name))
+            for io in engine._io
+            if io.is_input
+        }
+
+    def facts(self, info: Any, tactic: str) -> dict:
+        dtype = info.precision.split(" -> ")[-1]
+        if dtype == "float32":  # or any other type that is not quantized
+            dtype = self._dtype(info.output)
+        output = self._tensor(info.output, info.shape, dtype)
+        if info.scale:
+            output["Scale"] = info.scale
+        facts = {
+            "Name": info.name,
+            "LayerType": info.step,
+            "Inputs": [self._written[name] for name in self._read(info.output)],
+            "Outputs": [output],
+            "Precision": info.precision,
+            "TacticName": tactic,
+            "WeightBytes": info.weight_bytes,
+            "StreamId": 0,
+            "Metadata": "",
+        }
+        self._written[info.output] = output
+        return {**facts, "Note": info.note} if info.note else facts
+
+    def _read(self, output: str) -> list:
+        """The nearest tensors before `output` that are there; fused layers lie between."""
+        if output in self._written:  # the same tensor in another type or layout
+            return [output]
+        found: dict = {}
+        pending, seen = list(reversed(self._graph.get(output, ["", []])[1])), set()
+        while pending:
+            name = pending.pop()
+            if name in self._written:
+                found[name] = True
+            elif name not in seen:
+                seen.add(name)
+                pending.extend(reversed(self._graph.get(name, ["", []])[1]))
+        return list(found)
+
+    def _dtype(self, name: str) -> str:
+        return self._graph.get(name, ["float32"])[0]
+
+    def _tensor(self, name: str, shape: Any, dtype: str) -> dict:
+        shown = self._context is not None and name in self._context.engine._by_name
+        extents = self._context.get_tensor_shape(name) if shown else shape
+        return {
+            "Name": name,
+            "Location": "Host",
+            "Dimensions": list(extents),
+            "Format/Datatype": _FORMATS.get(dtype, dtype),
+        }
 
 
 def _text(layer: Any, format: LayerInformationFormat) -> str:
