@@ -473,6 +473,9 @@ def test_attention():
     net = Net()
     inputs = [net.input(a, shape=(2, 4, -1, 8)) for a in (q, k, v)]
     attention = net.network.add_attention(*inputs, trt.AttentionNormalizationOp.SOFTMAX, False)
+    for layer in net.network:
+        layer.__class__ = trt.IAttentionBoundaryLayer
+        assert layer.attention is attention
     y = attention.get_output(0)
     assert y.name == "(Unnamed Layer* 2) [AttentionOutput]_output"
     assert (attention.num_inputs, attention.num_outputs, attention.mask) == (3, 1, None)

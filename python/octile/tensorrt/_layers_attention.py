@@ -19,8 +19,20 @@ from ._tensor import ILayer, ITensor, attribute, layer_type
 from ._types import AttentionNormalizationOp, DataType, KVCacheMode, LayerType, unsupported
 
 
+class IAttentionBoundaryLayer(ILayer):
+    """A layer at which an attention begins or ends."""
+
+    __module__ = "octile.tensorrt"
+    _attention: Any = None
+
+    @property
+    def attention(self) -> Any:
+        """The IAttention."""
+        return self._attention
+
+
 @layer_type("AttentionInput", LayerType.ATTENTION_INPUT, outputs=0)
-class IAttentionInputLayer(ILayer):
+class IAttentionInputLayer(IAttentionBoundaryLayer):
     """Where an attention begins."""
 
     def _emit(self, net: Any, inputs: list, name: str) -> list:
@@ -28,7 +40,7 @@ class IAttentionInputLayer(ILayer):
 
 
 @layer_type("AttentionOutput", LayerType.ATTENTION_OUTPUT)
-class IAttentionOutputLayer(ILayer):
+class IAttentionOutputLayer(IAttentionBoundaryLayer):
     """What an attention gives; inputs: query, key, value, the mask or None, and the scale by which
     the softmax's output is quantized or None."""
 
@@ -109,8 +121,10 @@ class IAttention(Sealed):
         self._network = network
         for inputs in (tensors[:1], tensors[1:]):
             layer = IAttentionInputLayer(network, inputs)
+            layer._attention = self
             network._layers.append(layer)
         self._layer = IAttentionOutputLayer(network, [*tensors, None, None])
+        self._layer._attention = self
         network._layers.append(self._layer)
         self._decomposable = False
 
@@ -316,6 +330,7 @@ class AddAttention:
 
 __all__ = [
     "IAttention",
+    "IAttentionBoundaryLayer",
     "IAttentionInputLayer",
     "IAttentionOutputLayer",
     "IKVCacheUpdateLayer",
