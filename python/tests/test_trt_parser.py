@@ -151,6 +151,163 @@ def test_models_run_as_they_do_natively(name):
     assert steps[0] == steps[1]
 
 
+def by_attributes(network):
+    """Makes all layers write themselves by their attributes, as after an edit."""
+    for layer in network._layers:
+        if "_origin" in layer.__dict__:
+            layer._origin.count = -1
+    return network._emission.complete()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_attributes_of_models_say_all(name):
+    file = DATA / f"{name}.onnx"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    bench, native = parsed(file), octile.import_onnx(file)
+    for layer in bench.network:
+        layer.__class__ = getattr(trt, layer._class.__name__, trt.ILayer)
+        values = {key: getattr(layer, key) for key in dir(layer) if key[0] != "_"}
+        assert values["num_outputs"] == 1
+    x = native.inputs[0]
+    shape = tuple(2 if extent < 0 else extent for extent in x.shape)
+    options = {"tactics": "first", "int8": "qdq" in name}
+    if -1 in x.shape:
+        options["profiles"] = [{x.name: (shape, shape, shape)}]
+    array = rng.random(shape, np.float32)
+    plans = [octile.build(n, **options) for n in (native, by_attributes(bench.network))]
+    first, second = (octile.Engine(plan).create_context().run(array) for plan in plans)
+    for key, value in first.items():
+        np.testing.assert_array_equal(second[key], value)
+
+
+def shuffled(**attributes):
+    return ops.Shuffle(first=[0, 2, 1, 3], second=[1, 0, 2], has_reshape=True, **attributes)
+
+
+IMAGE = rng.standard_normal((2, 4, 6, 6)).astype(np.float32)
+INDEX = np.array([[2, 0], [1, 3]])
+OPS = {  # name → (op, inputs, class); arrays but the first are constants
+    "deconvolution": (
+        ops.Deconvolution(
+            window=ops.Window(kernel=[3, 3], stride=[2, 2], pad_before=[1, 1], pad_after=[1, 1]),
+            groups=2,
+            output_padding=[1, 0],
+        ),
+        [IMAGE, rng.standard_normal((4, 3, 3, 3)), rng.standard_normal(6)],
+        "IDeconvolutionLayer",
+    ),
+    "same": (
+        ops.Convolution(window=ops.Window(kernel=[3, 2], stride=[2, 2], mode="same_lower")),
+        [IMAGE, rng.standard_normal((3, 4, 3, 2))],
+        "IConvolutionLayer",
+    ),
+    "ceil": (
+        ops.Pooling(window=ops.Window(kernel=[3, 3], stride=[2, 2], mode="ceil")),
+        [IMAGE],
+        "IPoolingLayer",
+    ),
+    "counted": (
+        ops.Pooling(
+            kind="average",
+            window=ops.Window(kernel=[3, 3], pad_before=[1, 1], pad_after=[1, 1]),
+            count_padding=True,
+        ),
+        [IMAGE],
+        "IPoolingLayer",
+    ),
+    "global": (ops.Pooling(global_=True), [IMAGE], "IReduceLayer"),
+    "selu": (
+        ops.Activation(kind="selu", alpha=1.67, beta=1.05),
+        [IMAGE],
+        "IActivationLayer",
+    ),
+    "ranks": (ops.Elementwise(kind="sub"), [IMAGE, np.ones((4, 1, 1))], "IElementWiseLayer"),
+    "power": (ops.Elementwise(kind="pow"), [np.abs(IMAGE), np.array(2.0)], "IElementWiseLayer"),
+    "floor": (ops.Unary(kind="floor"), [IMAGE], "IUnaryLayer"),
+    "isnan": (ops.Unary(kind="is_nan"), [IMAGE], "IUnaryLayer"),
+    "reduce": (ops.Reduce(kind="mean", axes=[1, 3], keep_dims=True), [IMAGE], "IReduceLayer"),
+    "total": (ops.Reduce(kind="sum"), [IMAGE], "IReduceLayer"),
+    "product": (
+        ops.MatrixMultiply(transpose_b=True),
+        [IMAGE[0, 0], rng.standard_normal((5, 6)), rng.standard_normal(5)],
+        "IMatrixMultiplyLayer",
+    ),
+    "batches": (ops.MatrixMultiply(), [IMAGE, np.ones((6, 2))], "IMatrixMultiplyLayer"),
+    "vector": (ops.MatrixMultiply(), [IMAGE[0, 0], np.arange(6.0)], "IMatrixMultiplyLayer"),
+    "broadcast vector": (ops.MatrixMultiply(), [IMAGE, np.arange(6.0)], "NativeLayer"),
+    "vectors": (ops.MatrixMultiply(), [IMAGE[0, 0, 0], np.arange(6.0)], "IMatrixMultiplyLayer"),
+    "shuffle": (shuffled(dims=[0, 24, -1]), [IMAGE], "IShuffleLayer"),
+    "concatenation": (ops.Concatenation(axis=3), [IMAGE, IMAGE], "IConcatenationLayer"),
+    "slice": (
+        ops.Slice(axes=[3, 1], start=[-1, 1], size=[3, 2], stride=[-2, 1]),
+        [IMAGE],
+        "ISliceLayer",
+    ),
+    "reflect": (
+        ops.Padding(kind="reflect", before=[0, 0, 1, 2], after=[0, 0, 2, 0]),
+        [IMAGE],
+        "ISliceLayer",
+    ),
+    "zeros": (ops.Padding(before=[0, 1, -1, 2], after=[0, 0, 2, -3]), [IMAGE], "ISliceLayer"),
+    "softmax": (ops.Softmax(axes=[2]), [IMAGE], "ISoftMaxLayer"),
+    "gather": (ops.Gather(axis=2), [IMAGE, INDEX], "IGatherLayer"),
+    "scatter": (
+        ops.ScatterElements(axis=1),
+        [IMAGE[0, 0], INDEX, np.ones((2, 2))],
+        "IScatterLayer",
+    ),
+    "select": (ops.Select(), [IMAGE > 0, IMAGE, np.zeros(6)], "ISelectLayer"),
+    "linear": (
+        ops.Resize(kind="linear", coordinates="align_corners", sizes=[2, 4, 9, 3]),
+        [IMAGE],
+        "IResizeLayer",
+    ),
+    "nearest": (
+        ops.Resize(rounding="round_prefer_ceil", scales=[1, 1, 1.5, 2.5]),
+        [IMAGE],
+        "IResizeLayer",
+    ),
+    "cubic": (
+        ops.Resize(kind="cubic", cubic_coefficient=-0.5, exclude_outside=True, scales=[1, 1, 2, 3]),
+        [IMAGE],
+        "IResizeLayer",
+    ),
+    "grid": (
+        ops.GridSample(padding="border", align_corners=True),
+        [IMAGE, rng.uniform(-1.5, 1.5, (2, 3, 3, 2))],
+        "IGridSampleLayer",
+    ),
+    "cast": (ops.Cast(type="int32"), [IMAGE], "ICastLayer"),
+    "quantize": (ops.Quantize(scale=[0.1, 0.2, 0.3, 0.4], axis=1), [IMAGE], "IQuantizeLayer"),
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_attributes_of_operators_say_all(name):
+    op, arrays, cls = OPS[name]
+    net, arrays = (
+        octile.Network(),
+        [a.astype(np.float32) if a.dtype == float else a for a in arrays],
+    )
+    inputs = [net.add_input("x", arrays[0].dtype, arrays[0].shape)]
+    inputs += [net.constant(array, name=f"c{i}") for i, array in enumerate(arrays[1:])]
+    y = net.add(op, inputs, name="it").output(0)
+    if y.dtype == np.int8:
+        y = net.add(ops.Dequantize(scale=op.scale, axis=1), [y], name="back").output(0)
+    net.mark_output(y)
+    model = octile.export_onnx_bytes(net)
+    bench, native = parsed(model), octile.import_onnx(model)
+    assert find(bench.network, "it")._class.__name__ == cls
+    edited = by_attributes(bench.network)
+    results = []
+    for network in (net, native, edited):
+        plan = octile.build(network, tactics="first")
+        results.append(octile.Engine(plan).create_context().run(arrays[0])[y.name])
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_allclose(results[2], results[0], rtol=1e-5, atol=1e-6)
+
+
 def test_layers_are_tensorrts_own():
     bench = parsed(octile.export_onnx_bytes(small()))
     net = bench.network

@@ -64,7 +64,11 @@ class Adoption:
         """Writes the layer as TensorRT's class does, after an edit."""
         if cls in (IElementWiseLayer, ISelectLayer):
             return cls._emit(layer, net, _equal_ranks(net, inputs, name), name)
-        if cls is not IMatrixMultiplyLayer or len(inputs) < 3:
+        if cls is not IMatrixMultiplyLayer:
+            return cls._emit(layer, net, inputs, name)
+        if MatrixOperation.VECTOR not in (layer.op0, layer.op1):
+            inputs = [*_equal_ranks(net, inputs[:2], name), *inputs[2:]]
+        if len(inputs) < 3:
             return cls._emit(layer, net, inputs, name)
         product = cls._emit(layer, net, inputs[:2], f"{name}.product")[0]
         bias = _equal_ranks(net, [product, inputs[2]], name)[1]
@@ -73,13 +77,16 @@ class Adoption:
 
 def _equal_ranks(net: Any, inputs: list, name: str) -> list:
     """ONNX puts 1s in front of the shorter shape, TensorRT wants equal ranks."""
-    rank = max(len(x.shape) for x in inputs)
-    return [
-        x
-        if len(x.shape) == rank
-        else net.reshape(x, [1] * (rank - len(x.shape)) + list(x.shape), name=f"{name}.rank{i}")
-        for i, x in enumerate(inputs)
-    ]
+    rank, made = max(len(x.shape) for x in inputs), []
+    for index, x in enumerate(inputs):
+        shape, part = (1,) * (rank - len(x.shape)) + tuple(x.shape), f"{name}.rank{index}"
+        if len(x.shape) == rank:
+            made.append(x)
+        elif x.value is not None:  # stays a constant: INT8 weights have to be
+            made.append(net.constant(x.value.reshape(shape), name=part))
+        else:
+            made.append(net.reshape(x, shape, name=part))  # at most one is unknown
+    return made
 
 
 _makers: Dict[type, Callable] = {}
@@ -290,6 +297,10 @@ def _matrix_multiply(op: Any, layer: "octile.Layer") -> Optional[Adoption]:
     for tensor, transposed in zip(layer.inputs, (op.transpose_a, op.transpose_b)):
         name = "VECTOR" if len(tensor.shape) == 1 else "TRANSPOSE" if transposed else "NONE"
         kinds.append(MatrixOperation.__members__[name])
+    vectors = [kind == MatrixOperation.VECTOR for kind in kinds]
+    leading = [len(t.shape) - (1 if v else 2) for t, v in zip(layer.inputs, vectors)]
+    if any(vectors) and leading[0] != leading[1]:
+        return None
     return Adoption(IMatrixMultiplyLayer, op0=kinds[0], op1=kinds[1])
 
 
