@@ -1,7 +1,7 @@
 """Layers of a native network as layers of an INetworkDefinition. Start reading at `adopt`.
 
-What means the same in both becomes TensorRT's class with its attributes (`_adopt_layers.py`), so
-that a program can read and edit what it knows; everything else becomes a `NativeLayer`. As long as
+What means the same in both becomes TensorRT's class with its attributes (`_adoption.py`), so that
+a program can read and edit what it knows; everything else becomes a `NativeLayer`. As long as
 a layer is not edited the native op itself is written, so that the engine is the model's own.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 import octile
 from octile import ops
 
-from ._adopt_layers import Adoption, adoption_of, folds
+from . import _adopt_layers, _adopt_tensors  # noqa: F401  (they register)
+from ._adoption import Adoption, adoption_of, folds
 from ._enums import LayerType
 from ._layer_tools import initialize
 from ._native_values import ApiError, from_native_dtype
