@@ -192,6 +192,20 @@ def test_runtime_takes_any_bytes_and_readers():
         assert engine.num_io_tensors == 2
 
 
+def test_everything_that_stands_in_a_with_statement_of_8_does():
+    with trt.Logger(trt.Logger.ERROR) as logger, trt.Builder(logger) as builder:
+        with builder.create_network(1) as network, trt.OnnxParser(network, logger) as parser:
+            assert parser.num_errors == 0
+            x = network.add_input("x", trt.float32, (2,))
+            network.mark_output(network.add_identity(x).get_output(0))
+            with builder.create_builder_config() as config:
+                with builder.build_serialized_network(network, config) as data:
+                    plan = bytes(data)
+        with trt.Runtime(logger) as runtime, runtime.deserialize_cuda_engine(plan) as engine:
+            with engine.create_execution_context() as context:
+                assert tuple(context.get_tensor_shape("x")) == (2,)
+
+
 def test_runtime_tells_why_bytes_are_no_engine():
     logger = Remembers()
     runtime = trt.Runtime(logger)

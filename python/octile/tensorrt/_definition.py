@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._functions import Sealed
+from ._functions import Managed
 from ._layers_control import AddControl
 from ._layers_indexing import AddIndexing
 from ._layers_linear import AddLinear
@@ -32,7 +32,7 @@ class INetworkDefinition(
     AddSample,
     AddControl,
     NetworkBase,
-    Sealed,
+    Managed,
 ):
     """A network: inputs, layers in the order of adding, outputs. Made by Builder.create_network().
 

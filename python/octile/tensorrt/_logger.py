@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ._enums import APILanguage, ErrorCodeTRT, Severity
+from ._functions import common_enter, common_exit
 
 
 def abstract(method: Any) -> Any:
@@ -60,6 +61,8 @@ class ILogger:
     INFO = Severity.INFO
     VERBOSE = Severity.VERBOSE
     min_severity = Severity.VERBOSE  # for loggers that compare with it without having set it
+    __enter__ = common_enter
+    __exit__ = common_exit
 
     @abstract
     def log(self, severity: Severity, msg: str) -> None:
