@@ -12,6 +12,7 @@ from trt_engine import Bench, run
 import octile
 import octile.tensorrt as trt
 from octile import ops
+from octile.tensorrt._onnx_values import declared
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 MODELS = {
@@ -530,6 +531,40 @@ def test_a_taken_input_name_leaves_the_network_as_it_was():
     assert not parser.parse(octile.export_onnx_bytes(small()))
     assert "image" in bench.error() and bench.network.num_layers == 0
     assert bench.network.num_inputs == 1
+
+
+def test_half_inputs_and_outputs_are_half():
+    net = octile.Network()
+    x = net.add_input("x", "float16", (-1, 3))
+    y = net.unary(net.cast(x, "float32", name="up"), ops.UnaryKind.SQRT, name="root")
+    net.mark_output(net.cast(y, "float16", name="down"))
+    net.mark_output(y)
+    bench = parsed(octile.export_onnx_bytes(net))
+    bench.profile(x=((1, 3), (1, 3), (2, 3)))
+    engine = bench.engine()
+    names = [engine.get_tensor_name(i) for i in range(3)]
+    assert [engine.get_tensor_dtype(n) for n in names] == [trt.float16, trt.float16, trt.float32]
+    outputs = run(engine.create_execution_context(), x=np.array([[1, 2, 4]], np.float16))
+    root = np.sqrt(np.array([[1, 2, 4]], np.float32))
+    np.testing.assert_array_equal(outputs[names[1]], root.astype(np.float16))
+    np.testing.assert_allclose(outputs[names[2]], root, rtol=1e-6)
+
+
+def test_extents_have_the_models_names():
+    net = octile.Network()
+    x = net.add_input("x", "float32", (-1, 3))
+    net.mark_output(net.unary(x, ops.UnaryKind.SQRT, name="root"))
+    model = octile.export_onnx_bytes(net)
+    name = next(iter(declared(model)["x"].names))
+    assert name and declared(model)["x"].dtype is None
+    model = model.replace(
+        b"\x12" + bytes([len(name)]) + name.encode(),
+        b"\x12" + bytes([len(name)]) + b"B" * len(name),
+    )
+    tensor = parsed(model).network.get_input(0)
+    assert tensor.get_dimension_name(0) == "B" * len(name)
+    assert tensor.get_dimension_name(1) is None
+    assert declared(b"no model") == {}
 
 
 def test_int64_outputs_are_told():

@@ -169,8 +169,8 @@ def _adopted_class(cls: type) -> type:
 class Adopter:
     """One adoption: the tensors and layers made so far."""
 
-    def __init__(self, network: Any, native: "octile.Network"):
-        self._network, self._native = network, native
+    def __init__(self, network: Any, native: "octile.Network", declared: dict):
+        self._network, self._native, self._declared = network, native, declared
         self._tensors: Dict[str, ITensor] = {}
         self.layers: Dict[str, ILayer] = {}  # by the native layer's name
         self._folded = _only_folded(native)
@@ -181,12 +181,24 @@ class Adopter:
             made._dtype, made._input_shape = from_native_dtype(tensor.dtype), tuple(tensor.shape)
             self._network._inputs.append(made)
             self._tensors[tensor.name] = made
+            self._declare(made)
         for layer in self._native.layers:
             if layer.outputs[0].name not in self._folded:
                 self._add(layer)
         self._network._emission.reset()
         for tensor in self._native.outputs:
             self._network._outputs.append(self._tensors[tensor.name])
+            self._declare(self._tensors[tensor.name])
+
+    def _declare(self, tensor: ITensor) -> None:
+        """Types that the native network computes in float32, and names of extents."""
+        known = self._declared.get(tensor.name)
+        if known is None:
+            return
+        if known.dtype is not None:
+            tensor._dtype = known.dtype
+        if tensor._producer is None:
+            tensor._dimension_names = {i: name for i, name in enumerate(known.names) if name}
 
     def _add(self, layer: "octile.Layer") -> None:
         made = self._as_tensorrt(layer)
@@ -260,17 +272,20 @@ def _only_folded(native: "octile.Network") -> set:
     return folded - kept
 
 
-def adopt(network: Any, native: "octile.Network") -> Dict[str, ILayer]:
+def adopt(
+    network: Any, native: "octile.Network", declared: Optional[dict] = None
+) -> Dict[str, ILayer]:
     """Adds inputs, layers and outputs of `native` to `network`; returns the layers by name.
 
-    All or nothing. Raises octile.Error where a name is taken.
+    `declared`: what the model says of inputs and outputs besides (`_onnx_values.py`). All or
+    nothing. Raises octile.Error where a name is taken.
     """
     known = {tensor.name for tensor in network._inputs}
     for tensor in native.inputs:
         if tensor.name in known:
             raise octile.InvalidArgument(f"the network has an input '{tensor.name}' already")
     counts = [len(kept) for kept in (network._inputs, network._layers, network._outputs)]
-    adopter = Adopter(network, native)
+    adopter = Adopter(network, native, declared or {})
     try:
         adopter.run()
     except octile.Error:

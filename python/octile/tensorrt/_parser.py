@@ -14,6 +14,7 @@ import octile
 from ._adopt import adopt
 from ._enums import ErrorCode, OnnxParserFlag, Severity
 from ._network import NetworkBase
+from ._onnx_values import declared
 from ._types import ILogger, Managed, emit, severity_of, unsupported
 
 __all__ = ["OnnxParser", "ParserError", "SubGraphCollection"]
@@ -160,7 +161,7 @@ class OnnxParser(Managed):
                 folder=folder_of(path),
                 initializers=self._initializers,
             )
-            self._layers = adopt(self._network, native)
+            self._layers = adopt(self._network, native, declared(data))
         except octile.Error as error:
             code = (
                 ErrorCode.UNSUPPORTED_NODE
