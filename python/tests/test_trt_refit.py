@@ -403,3 +403,23 @@ def test_calibrated_ranges_stay(image):
     assert refitter.set_named_weights("k", values(1)["k"]) and refitter.refit_cuda_engine()
     assert (run(context, x=image)["y"] != before).any()
     assert {n: refitter.get_dynamic_range(n) for n in ranges} == ranges
+
+
+def test_large_weights_fit_into_plans():
+    bench = Bench()
+    x = bench.network.add_input("x", trt.float32, (1, 2048))
+    weights = np.zeros((2048, 2200), np.float32)  # 17 MiB
+    none = trt.MatrixOperation.NONE
+    matrix = bench.network.add_constant(weights.shape, weights)
+    matrix.name = "matrix"
+    y = bench.network.add_matrix_multiply(x, none, matrix.get_output(0), none).get_output(0)
+    bench.network.mark_output(y)
+    bench.config.set_flag(trt.BuilderFlag.REFIT)
+    bench.config.builder_optimization_level = 0
+    engine = bench.engine()
+    refitter = trt.Refitter(engine, bench.logger)
+    weights[:, 7] = 1
+    assert refitter.set_weights("matrix", trt.WeightsRole.CONSTANT, weights)
+    assert refitter.refit_cuda_engine()
+    outputs = run(engine.create_execution_context(), x=np.ones((1, 2048), np.float32))
+    assert outputs[y.name][0, 7] == 2048 and outputs[y.name].sum() == 2048

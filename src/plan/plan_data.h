@@ -67,7 +67,7 @@ struct PlanProfile {
 /// Free strings of whoever built the plan.
 using Metadata = std::map<std::string, std::string>;
 inline constexpr size_t kMostMetadataEntries = 4096, kMostMetadataKeyBytes = 1024,
-                        kMostMetadataBytes = size_t{16} << 20;
+                        kMostMetadataBytes = size_t{1} << 30;
 /// Throws `code` unless all of it is within these bounds and no key is empty. `place` comes first
 /// in the message.
 void check_metadata(const Metadata& metadata, ErrorCode code, const std::string& place);

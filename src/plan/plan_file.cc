@@ -230,11 +230,11 @@ PlanProfile read_profile(const fbs::Profile& p, const std::string& origin) {
 }
 
 /// Checked entry by entry: many of them may point at one string, so that a small file means more
-/// than memory holds.
-Metadata read_metadata(const fbs::Plan& flat, const std::string& origin) {
+/// than memory holds. No more than the header's own bytes are taken.
+Metadata read_metadata(const fbs::Plan& flat, size_t header_bytes, const std::string& origin) {
   Metadata metadata;
   if (flat.metadata() == nullptr) return metadata;
-  size_t left = kMostMetadataBytes;
+  size_t left = header_bytes;
   for (const fbs::Entry* entry : *flat.metadata()) {
     const size_t key = entry->key() != nullptr ? entry->key()->size() : 0,
                  value = entry->value() != nullptr ? entry->value()->size() : 0;
@@ -300,7 +300,7 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
   plan->name = text_of(flat.name());
   plan->built_on = text_of(flat.built_on());
   plan->preprocess = text_of(flat.preprocess());
-  plan->metadata = read_metadata(flat, origin);
+  plan->metadata = read_metadata(flat, header.size(), origin);
   each(flat.tensors(), [&](const fbs::Tensor& t) {
     plan->tensors.push_back({text_of(t.name()), type_of(t.type(), origin),
                              enum_of<Layout>(t.layout(), 2, origin), shape_of(t.shape(), origin),
