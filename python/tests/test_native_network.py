@@ -299,3 +299,18 @@ def test_onnx_node():
     with pytest.raises(TypeError, match="attribute 'axis'"):
         network.onnx_node("Softmax", [x], {"axis": object()})
     assert str(network) == before
+
+
+@pytest.mark.parametrize("start, end, step", [(0, -2, 2), (5, 1, -2), (-1, 0, -1), (1, -1, 1)])
+def test_onnx_slices_of_an_unknown_extent(start, end, step):
+    network = octile.Network()
+    x = network.add_input("x", "float32", (-1, 3))
+    lists = [np.array([value]) for value in (start, end, 0, step)]
+    (y,) = network.onnx_node("Slice", [x, *lists])
+    network.mark_output(y)
+    plan = octile.build(network, profiles=[{"x": ((1, 3), (4, 3), (9, 3))}], tactics="first")
+    context = octile.Engine(plan).create_context()
+    for rows in (1, 2, 7, 9):
+        array = np.random.default_rng(rows).random((rows, 3), np.float32)
+        (result,) = context.run([array]).values()
+        np.testing.assert_array_equal(result, array[start:end:step])

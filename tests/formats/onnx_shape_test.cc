@@ -124,6 +124,14 @@ TEST(OnnxSlice, ToTheEndOfAnUnknownAxis) {
   EXPECT_EQ(list<float>(m.run({six()})[0]), (Floats{4, 5, 6}));
 }
 
+TEST(OnnxSlice, FromTheEndOfAnUnknownAxis) {
+  Model m;
+  m.input("x", {-1}).output("y").int64s("starts", {0}).int64s("ends", {-2}).int64s("axes", {0});
+  m.int64s("steps", {2}).node("Slice", {"x", "starts", "ends", "axes", "steps"}, {"y"});
+  EXPECT_EQ(list<float>(m.run({Tensor::floats({7}, {1, 2, 3, 4, 5, 6, 7})})[0]), (Floats{1, 3, 5}));
+  EXPECT_EQ(m.run({Tensor::floats({2}, {1, 2})})[0].shape(), (Shape{0}));
+}
+
 TEST(OnnxConcat, JoinsWithConstants) {
   Model m;
   m.input("x", {2, 3}).output("y").floats("c", {2, 1}, {7, 8});

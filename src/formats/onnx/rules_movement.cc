@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "formats/onnx/quantized.h"
 #include "formats/onnx/rules.h"
@@ -30,32 +31,32 @@ struct AxisRange {
   int64_t start, size, stride;
 };
 
+/// On an axis of unknown extent; none where the size depends on it otherwise than "to the end".
+std::optional<AxisRange> open_range(int64_t start, int64_t end, int64_t step) {
+  const bool to_end = end >= INT32_MAX, same_side = (start < 0) == (end < 0);
+  const bool fits = start > INT32_MIN && start < INT32_MAX && end > INT32_MIN;
+  if (step > 0 && fits && to_end) return AxisRange{start, -1, step};
+  if (step > 0 && fits && same_side && end >= start) {
+    return AxisRange{start, (end - start + step - 1) / step, step};
+  }
+  return std::nullopt;
+}
+
 AxisRange axis_range(Node& node, int64_t start, int64_t end, int64_t step, int64_t extent) {
   node.require(step != 0, "a step is 0");
   step = std::clamp<int64_t>(step, -INT32_MAX, INT32_MAX);
-  if (extent != kDynamic) {
-    const auto clamped = [&](int64_t v, int64_t low, int64_t high) {
-      return std::clamp(v < 0 ? v + extent : v, low, high);
-    };
-    if (step > 0) {
-      const int64_t from = clamped(start, 0, extent), to = clamped(end, 0, extent);
-      return {from, to > from ? (to - from + step - 1) / step : 0, step};
-    }
-    const int64_t from = clamped(start, -1, extent - 1);
-    const int64_t to = end < -extent ? -1 : clamped(end, -1, extent - 1);
-    const int64_t size = from > to ? (from - to - step - 1) / -step : 0;
-    return {std::max<int64_t>(from, 0), size, step};
+  if (extent == kDynamic) return open_range(start, end, step).value();
+  const auto clamped = [&](int64_t v, int64_t low, int64_t high) {
+    return std::clamp(v < 0 ? v + extent : v, low, high);
+  };
+  if (step > 0) {
+    const int64_t from = clamped(start, 0, extent), to = clamped(end, 0, extent);
+    return {from, to > from ? (to - from + step - 1) / step : 0, step};
   }
-  const bool to_end = end >= INT32_MAX, same_side = (start < 0) == (end < 0);
-  const bool fits = start > INT32_MIN && start < INT32_MAX && end > INT32_MIN;
-  if (step > 0 && fits && to_end) return {start, -1, step};
-  if (step > 0 && fits && same_side && end >= start) {
-    return {start, (end - start + step - 1) / step, step};
-  }
-  node.unsupported(
-      "it slices an axis of unknown extent from {} to {} by {}; give the model's "
-      "inputs fixed shapes",
-      start, end, step);
+  const int64_t from = clamped(start, -1, extent - 1);
+  const int64_t to = end < -extent ? -1 : clamped(end, -1, extent - 1);
+  const int64_t size = from > to ? (from - to - step - 1) / -step : 0;
+  return {std::max<int64_t>(from, 0), size, step};
 }
 
 /// starts, ends, axes and steps: attributes before opset 10, inputs since.
@@ -127,7 +128,8 @@ void import_split(Node& node) {
                start, extent);
 }
 
-/// Bounds, or the extent that they are held against, are known only as the network runs.
+/// Bounds, or the extent that they are held against, are known only as the network runs; or Slice
+/// cannot say them of an unknown extent ("to the last but two").
 static bool slices_at_run_time(Node& node) {
   if (node.opset() >= 10) {
     for (const int i : {1, 2}) {
@@ -135,10 +137,14 @@ static bool slices_at_run_time(Node& node) {
     }
   }
   const Shape x = node.shape(0);
-  if (x.is_static() || !node.at_run_time(0)) return false;
-  const std::vector<int64_t> axes = slice_lists(node).axes;
-  return std::any_of(axes.begin(), axes.end(),
-                     [&](int64_t axis) { return x[node.axis(axis, x.rank())] == kDynamic; });
+  if (x.is_static()) return false;
+  const SliceLists lists = slice_lists(node);
+  for (size_t i = 0; i < lists.axes.size(); ++i) {
+    if (x[node.axis(lists.axes[i], x.rank())] != kDynamic) continue;
+    const int64_t step = std::clamp<int64_t>(lists.step[i], -INT32_MAX, INT32_MAX);
+    if (node.at_run_time(0) || !open_range(lists.start[i], lists.end[i], step)) return true;
+  }
+  return false;
 }
 
 static void slice_at_run_time(Node& node) {
