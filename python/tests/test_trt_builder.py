@@ -481,3 +481,10 @@ def test_builders_share_nothing():
     config = builders[0].create_builder_config()
     assert builders[0].build_serialized_network(builders[0].create_network(), config) is None
     assert loggers[0].errors and not loggers[1].errors
+
+
+def test_an_input_is_no_output():
+    bench = Bench()
+    bench.network.mark_output(bench.network.add_input("x", trt.float32, (2,)))
+    assert bench.bytes() is None
+    assert "Tensor x cannot be both input and output" in bench.error()

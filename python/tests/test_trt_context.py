@@ -564,3 +564,12 @@ def test_what_cannot_change_results_is_kept():
     assert context.set_input_consumed_event(0) and context.get_input_consumed_event() == 0
     with pytest.raises(trt.UnsupportedError):
         context.unfused_tensors_debug_state = True
+
+
+def test_numbers_that_are_no_addresses_raise():
+    context = doubled((2, 4)).engine().create_execution_context()
+    for number in (-1, 1 << 64, "a"):
+        with pytest.raises(TypeError, match="is no address"):
+            context.set_tensor_address("x", number)
+        with pytest.raises(TypeError, match="is no address"):
+            context.execute_v2([number, 0])

@@ -230,6 +230,14 @@ def test_runtime_tells_why_bytes_are_no_engine():
             runtime.deserialize_cuda_engine(given)
 
 
+def test_error_recorders_must_be_error_recorders():
+    bench = doubled((2, 4))
+    for told in (bench.builder, bench.network, bench.engine()):
+        with pytest.raises(TypeError, match="IErrorRecorder, not int"):
+            told.error_recorder = 3
+        told.error_recorder = None
+
+
 def test_error_recorders_take_the_log_s_place():
     class Recorder(trt.IErrorRecorder):
         def __init__(self):

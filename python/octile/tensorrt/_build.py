@@ -41,6 +41,7 @@ class Build(Ranges):
         """The whole build."""
         with self._progress:
             self._check_flags()
+            self._check_ends()
             self._check_formats()
             profiles = self._profiles()
             native = self._native()
@@ -105,6 +106,15 @@ class Build(Ranges):
             self._builder._log(
                 Severity.WARNING, f"{names}: the CPU computes in float32 and INT8; ignored."
             )
+
+    def _check_ends(self) -> None:
+        for tensor in self._network._outputs:
+            if tensor.is_network_input:
+                raise ApiError(
+                    f"Tensor {tensor.name} cannot be both input and output: mark the output of an "
+                    "identity layer",
+                    ErrorCodeTRT.INVALID_CONFIG,
+                )
 
     def _check_formats(self) -> None:
         for tensor in (*self._network._inputs, *self._network._outputs):

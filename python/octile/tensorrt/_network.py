@@ -19,6 +19,7 @@ from ._native_values import (  # noqa: F401  (for the layers' modules)
     weights_array,
 )
 from ._tensor import ILayer, ITensor, attribute, layer_type, output_name  # noqa: F401
+from ._told import checked_recorder
 from ._types import report, unsupported
 from ._weight_names import WeightNames
 
@@ -145,7 +146,7 @@ class NetworkBase(WeightNames):
 
     @error_recorder.setter
     def error_recorder(self, recorder: Any) -> None:
-        self._recorder = recorder
+        self._recorder = checked_recorder(recorder)
 
     def __len__(self) -> int:
         return len(self._layers)

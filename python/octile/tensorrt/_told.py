@@ -7,7 +7,7 @@ from typing import Any
 import octile
 
 from ._native_values import ApiError
-from ._types import ErrorCodeTRT, Severity, UnsupportedError, emit, error
+from ._types import ErrorCodeTRT, IErrorRecorder, Severity, UnsupportedError, emit, error
 
 __all__: list = []
 
@@ -18,6 +18,13 @@ _CODES = {
     "unsupported": ErrorCodeTRT.UNSUPPORTED_STATE,
     "internal": ErrorCodeTRT.INTERNAL_ERROR,
 }
+
+
+def checked_recorder(recorder: Any) -> Any:
+    """`recorder`, which must be an IErrorRecorder or None; TypeError else."""
+    if recorder is not None and not isinstance(recorder, IErrorRecorder):
+        raise TypeError(f"error_recorder takes an IErrorRecorder, not {type(recorder).__name__}")
+    return recorder
 
 
 class Told:
@@ -38,7 +45,7 @@ class Told:
 
     @error_recorder.setter
     def error_recorder(self, recorder: Any) -> None:
-        self._recorder = recorder
+        self._recorder = checked_recorder(recorder)
 
     def _log(self, severity: Severity, message: str) -> None:
         emit(self._logger, severity, message)

@@ -91,6 +91,9 @@ def as_address(value: Optional[Any], what: str) -> int:
     if value is None:
         return 0
     try:
-        return int(value)
+        address = int(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{what}: {type(value).__name__} {value!r} is no address") from None
+        address = -1
+    if not 0 <= address < 1 << 64:
+        raise TypeError(f"{what}: {type(value).__name__} {value!r} is no address")
+    return address
