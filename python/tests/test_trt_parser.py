@@ -474,6 +474,7 @@ def test_errors_name_the_node():
     assert "Sunk" in bench.error() and bench.network.num_layers == 0
     assert parser.num_subgraphs == 1 and not parser.is_subgraph_supported(0)
     assert parser.supports_model(model) == (False, [([0], False)])
+    assert parser.get_error(parser.num_errors) is None and parser.get_error(-1) is None
     parser.clear_errors()
     assert parser.num_errors == 0
     assert parser.parse(b"nothing of the kind") is False

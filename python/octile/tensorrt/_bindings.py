@@ -65,6 +65,7 @@ class EngineBindings:
         return True
 
     def get_binding_name(self, index: int) -> Optional[str]:
+        """The name of a binding; with " [profile k]" for profiles after the first. None outside."""
         found = self._binding(index, "getBindingName")
         return None if found is None else self._binding_name(index)
 
@@ -76,46 +77,57 @@ class EngineBindings:
         return index
 
     def binding_is_input(self, binding: Any) -> bool:
+        """Whether the binding of this number or name is an input."""
         found = self._binding(binding, "bindingIsInput")
         return found is not None and found[1].is_input
 
     def get_binding_shape(self, binding: Any) -> Dims:
+        """Extents of a binding, −1 where dynamic."""
         found = self._binding(binding, "getBindingDimensions")
         return Dims.invalid() if found is None else Dims(found[1].shape)
 
     def get_binding_dtype(self, binding: Any) -> DataType:
+        """The DataType of a binding."""
         found = self._binding(binding, "getBindingDataType")
         return DataType.FLOAT if found is None else found[1].dtype
 
     def get_location(self, binding: Any) -> TensorLocation:
+        """Where the data of a binding lies."""
         found = self._binding(binding, "getLocation")
         host = found is not None and found[1].gives_shapes
         return TensorLocation.HOST if host else TensorLocation.DEVICE
 
     def is_shape_binding(self, binding: int) -> bool:
+        """Whether the values of a binding decide shapes."""
         found = self._binding(binding, "isShapeBinding")
         return found is not None and found[1].gives_shapes
 
     def is_execution_binding(self, binding: int) -> bool:
+        """Whether a binding's data is computed with."""
         return self._binding(binding, "isExecutionBinding") is not None
 
     def get_binding_format(self, index: int) -> TensorFormat:
+        """The TensorFormat of a binding: LINEAR."""
         self._binding(index, "getBindingFormat")
         return TensorFormat.LINEAR
 
     def get_binding_format_desc(self, index: int) -> str:
+        """The format of a binding in words."""
         binding = self._binding(index, "getBindingFormatDesc")
         return "" if binding is None else self.get_tensor_format_desc(binding[1].name)
 
     def get_binding_bytes_per_component(self, index: int) -> int:
+        """−1: bindings are not vectorized."""
         self._binding(index, "getBindingBytesPerComponent")
         return -1
 
     def get_binding_components_per_element(self, index: int) -> int:
+        """−1: bindings are not vectorized."""
         self._binding(index, "getBindingComponentsPerElement")
         return -1
 
     def get_binding_vectorized_dim(self, index: int) -> int:
+        """−1: bindings are not vectorized."""
         self._binding(index, "getBindingVectorizedDim")
         return -1
 

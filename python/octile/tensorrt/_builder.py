@@ -62,9 +62,11 @@ class Builder(Told, Managed):
         return INetworkDefinition(self, flags)
 
     def create_builder_config(self) -> IBuilderConfig:
+        """A configuration with TensorRT's defaults."""
         return IBuilderConfig(self)
 
     def create_optimization_profile(self) -> IOptimizationProfile:
+        """An empty profile; a configuration takes it by add_optimization_profile()."""
         return IOptimizationProfile()
 
     # --- building ---
@@ -159,10 +161,12 @@ class Builder(Told, Managed):
 
     @property
     def num_DLA_cores(self) -> int:
+        """0: there is no DLA."""
         return 0
 
     @property
     def max_DLA_batch_size(self) -> int:
+        """0: there is no DLA."""
         return 0
 
     @property

@@ -101,9 +101,11 @@ class IBuilderConfig(Told, ConfigKept, Managed):
         self._flags |= 1 << int(flag)
 
     def clear_flag(self, flag: BuilderFlag) -> None:
+        """Takes a flag back."""
         self._flags &= ~(1 << int(a(flag, BuilderFlag)))
 
     def get_flag(self, flag: BuilderFlag) -> bool:
+        """Whether a flag is set."""
         return bool(self._flags >> int(a(flag, BuilderFlag)) & 1)
 
     # --- INT8 ---
@@ -127,6 +129,7 @@ class IBuilderConfig(Told, ConfigKept, Managed):
         return True
 
     def get_calibration_profile(self) -> Optional[IOptimizationProfile]:
+        """The profile that was set for calibration; None: the first is taken."""
         return self._calibration_profile
 
     @property
@@ -139,12 +142,15 @@ class IBuilderConfig(Told, ConfigKept, Managed):
         self._quantization = int(flags)
 
     def set_quantization_flag(self, flag: QuantizationFlag) -> None:
+        """Sets a QuantizationFlag."""
         self._quantization |= 1 << int(a(flag, QuantizationFlag))
 
     def clear_quantization_flag(self, flag: QuantizationFlag) -> None:
+        """Takes a QuantizationFlag back."""
         self._quantization &= ~(1 << int(a(flag, QuantizationFlag)))
 
     def get_quantization_flag(self, flag: QuantizationFlag) -> bool:
+        """Whether a QuantizationFlag is set."""
         return bool(self._quantization >> int(a(flag, QuantizationFlag)) & 1)
 
     # --- profiles ---
@@ -155,6 +161,7 @@ class IBuilderConfig(Told, ConfigKept, Managed):
 
     @property
     def num_optimization_profiles(self) -> int:
+        """How many profiles were added."""
         return len(self._profiles)
 
     # --- timing ---
@@ -175,6 +182,7 @@ class IBuilderConfig(Told, ConfigKept, Managed):
         return True
 
     def get_timing_cache(self) -> Optional[ITimingCache]:
+        """The cache that was set; None without."""
         return self._cache
 
     @property
@@ -192,12 +200,14 @@ class IBuilderConfig(Told, ConfigKept, Managed):
 
     # --- memory: kept, since no limit can change results ---
     def set_memory_pool_limit(self, pool: MemoryPoolType, pool_size: int) -> None:
+        """Keeps a limit in bytes; it has no effect on a CPU."""
         pool_size = int(pool_size)
         if pool_size < 0:
             raise TypeError("set_memory_pool_limit(): pool_size must not be negative")
         self._pools[a(pool, MemoryPoolType)] = pool_size
 
     def get_memory_pool_limit(self, pool: MemoryPoolType) -> int:
+        """The limit that was set, in bytes."""
         defaults = {
             MemoryPoolType.WORKSPACE: _total_memory(),
             MemoryPoolType.DLA_MANAGED_SRAM: 0,

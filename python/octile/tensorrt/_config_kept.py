@@ -80,15 +80,19 @@ class ConfigKept:
         self._kept.setdefault("device types", {})[id(layer.__dict__)] = layer
 
     def get_device_type(self, layer: Any) -> DeviceType:
+        """The device of a layer: GPU, by TensorRT's name."""
         return DeviceType.GPU
 
     def is_device_type_set(self, layer: Any) -> bool:
+        """Whether a layer was given a device."""
         return id(layer.__dict__) in self._kept.get("device types", {})
 
     def reset_device_type(self, layer: Any) -> None:
+        """Takes a layer's device back."""
         self._kept.get("device types", {}).pop(id(layer.__dict__), None)
 
     def can_run_on_DLA(self, layer: Any) -> bool:
+        """False: there is no DLA."""
         return False
 
     default_device_type = kept(
@@ -101,6 +105,7 @@ class ConfigKept:
 
     # --- preview features, tactic sources ---
     def set_preview_feature(self, feature: PreviewFeature, enable: bool) -> None:
+        """Keeps whether a feature is on; it has no effect."""
         feature = a(feature, PreviewFeature)
         if feature == PreviewFeature.PROFILE_SHARING_0806:
             self._log(
@@ -112,6 +117,7 @@ class ConfigKept:
         self._previews[feature] = bool(enable)
 
     def get_preview_feature(self, feature: PreviewFeature) -> bool:
+        """Whether a feature was switched on."""
         return self._previews.get(a(feature, PreviewFeature), False)
 
     def set_tactic_sources(self, tactic_sources: int) -> bool:
@@ -120,6 +126,7 @@ class ConfigKept:
         return True
 
     def get_tactic_sources(self) -> int:
+        """The mask that was set; TensorRT's own until then."""
         return self._kept.get("tactic sources", 24)
 
     # --- kept ---

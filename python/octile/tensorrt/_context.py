@@ -83,6 +83,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
 
     @property
     def engine(self) -> Any:
+        """The engine that the context runs."""
         return self._engine
 
     def get_runtime_config(self) -> Any:
@@ -92,6 +93,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
     # --- profiles ---
     @property
     def active_optimization_profile(self) -> int:
+        """The number of the profile in use."""
         return self._profile
 
     @active_optimization_profile.setter
@@ -228,10 +230,12 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
 
     @property
     def all_binding_shapes_specified(self) -> bool:
+        """Whether every dynamic input has a shape."""
         return all(shape is not None for shape in self._shapes.values())
 
     @property
     def all_shape_inputs_specified(self) -> bool:
+        """Whether every input whose values decide shapes has values."""
         return all(self._has_values(io) for io in self._engine._io if io.gives_shapes)
 
     # --- inputs whose values give shapes ---
@@ -290,6 +294,7 @@ class IExecutionContext(Told, Execution, ContextBindings, ContextKept, Managed):
         return True
 
     def get_output_allocator(self, name: str) -> Any:
+        """The allocator of an output; None without."""
         self._find(name, "getOutputAllocator")
         return self._allocators.get(name)
 

@@ -36,7 +36,7 @@ class ContextBindings:
         return io is not None and self.set_input_shape(io.name, shape)
 
     def get_binding_shape(self, binding: Any) -> Dims:
-        """Under the shapes set so far; the engine's for bindings of a profile that is not active."""
+        """Under the shapes set so far; the engine's for a profile that is not active."""
         found = self._engine._binding(binding, "getBindingDimensions")
         if found is None:
             return Dims.invalid()
@@ -45,6 +45,7 @@ class ContextBindings:
         return self._shape_of(io) if active else Dims(io.shape)
 
     def get_strides(self, binding: Any) -> Dims:
+        """Elements between neighbours along each axis of a binding."""
         io = self._bound(binding, "getStrides")
         return Dims.invalid() if io is None else self.get_tensor_strides(io.name)
 

@@ -52,10 +52,12 @@ class ContextKept:
 
     # --- debug tensors ---
     def set_debug_listener(self, listener: Any) -> bool:
+        """Takes an IDebugListener, which is told debug tensors; None for nobody."""
         self._listener = listener
         return True
 
     def get_debug_listener(self) -> Any:
+        """The listener that was set; None without."""
         return self._listener
 
     def set_tensor_debug_state(self, name: str, flag: bool) -> bool:
@@ -68,14 +70,17 @@ class ContextKept:
         return True
 
     def set_all_tensors_debug_state(self, flag: bool) -> bool:
+        """Switches all debug tensors on or off."""
         self._watched = set(self._engine._facts.config.get("debug", ())) if flag else set()
         return True
 
     def get_debug_state(self, name: str) -> bool:
+        """Whether the listener is told this tensor."""
         return name in self._watched
 
     @property
     def unfused_tensors_debug_state(self) -> bool:
+        """False: tensors are marked for debugging one by one."""
         return False
 
     @unfused_tensors_debug_state.setter
@@ -109,6 +114,7 @@ class ContextKept:
         return True
 
     def get_input_consumed_event(self) -> int:
+        """The event that was set; 0 without."""
         return self._event
 
     def set_communicator(self, communicator: Any) -> bool:

@@ -89,6 +89,7 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
     # --- tensors ---
     @property
     def num_io_tensors(self) -> int:
+        """How many inputs and outputs there are: inputs first, in the order of adding."""
         return len(self._io)
 
     def get_tensor_name(self, index: int) -> Optional[str]:
@@ -101,6 +102,7 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
         return self._io[index].name
 
     def get_tensor_mode(self, name: str) -> TensorIOMode:
+        """INPUT or OUTPUT; NONE, and a line in the log, for other names."""
         io = self._find(name, "getTensorIOMode")
         if io is None:
             return TensorIOMode.NONE
@@ -123,10 +125,12 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
         return TensorLocation.HOST if host else TensorLocation.DEVICE
 
     def is_shape_inference_io(self, name: str) -> bool:
+        """Whether the tensor's values decide shapes."""
         io = self._find(name, "isShapeInferenceIO")
         return io is not None and io.gives_shapes
 
     def is_debug_tensor(self, name: str) -> bool:
+        """Whether the tensor was marked for debugging."""
         return name in self._facts.config.get("debug", ())
 
     def get_aliased_input_tensor(self, name: str) -> Optional[str]:
@@ -136,28 +140,34 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
 
     # --- formats: all are row-major, which TensorRT describes with −1 ---
     def get_tensor_format(self, name: str, profile_index: int = 0) -> TensorFormat:
+        """The TensorFormat: LINEAR."""
         self._find(name, "getTensorFormat")
         return TensorFormat.LINEAR
 
     def get_tensor_format_desc(self, name: str, profile_index: int = 0) -> str:
+        """The format in words."""
         io = self._find(name, "getTensorFormatDesc")
         return "" if io is None else f"Row major linear {_WORDS[io.dtype]} format (kLINEAR)"
 
     def get_tensor_bytes_per_component(self, name: str, profile_index: int = 0) -> int:
+        """−1: tensors are not vectorized."""
         self._find(name, "getTensorBytesPerComponent")
         return -1
 
     def get_tensor_components_per_element(self, name: str, profile_index: int = 0) -> int:
+        """−1: tensors are not vectorized."""
         self._find(name, "getTensorComponentsPerElement")
         return -1
 
     def get_tensor_vectorized_dim(self, name: str, profile_index: int = 0) -> int:
+        """−1: tensors are not vectorized."""
         self._find(name, "getTensorVectorizedDim")
         return -1
 
     # --- profiles ---
     @property
     def num_optimization_profiles(self) -> int:
+        """How many profiles the engine has; at least 1."""
         return max(self._native.profile_count, 1)
 
     def _valid_profile(self, profile_index: int, function: str) -> bool:
@@ -217,18 +227,22 @@ class ICudaEngine(Told, EngineBindings, EngineAbout, Managed):
         return self.create_execution_context()
 
     def create_runtime_config(self) -> IRuntimeConfig:
+        """Settings for create_execution_context()."""
         return IRuntimeConfig()
 
     def create_engine_inspector(self) -> Any:
+        """An inspector, which tells of layers in text or JSON."""
         from . import EngineInspector
 
         return EngineInspector(self)
 
     # --- bytes ---
     def serialize(self) -> IHostMemory:
+        """The plan's bytes as an IHostMemory."""
         return IHostMemory(self._native.plan.serialize())
 
     def create_serialization_config(self) -> ISerializationConfig:
+        """Settings for serialize_with_config()."""
         return ISerializationConfig()
 
     def serialize_with_config(self, config: ISerializationConfig) -> IHostMemory:

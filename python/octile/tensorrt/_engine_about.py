@@ -37,18 +37,22 @@ class EngineAbout:
 
     @property
     def profiling_verbosity(self) -> ProfilingVerbosity:
+        """The verbosity that the engine was built with."""
         return ProfilingVerbosity(self._facts.config.get("verbosity", 0))
 
     @property
     def hardware_compatibility_level(self) -> HardwareCompatibilityLevel:
+        """The level that the engine was built with."""
         return HardwareCompatibilityLevel(self._facts.config.get("hardware", 0))
 
     @property
     def engine_capability(self) -> EngineCapability:
+        """STANDARD."""
         return EngineCapability(self._facts.config.get("capability", 0))
 
     @property
     def tactic_sources(self) -> int:
+        """The mask that the engine was built with."""
         return self._facts.config.get("tactic_sources", 0)
 
     @property
@@ -58,6 +62,7 @@ class EngineAbout:
 
     @property
     def has_implicit_batch_dimension(self) -> bool:
+        """False."""
         return False
 
     def get_engine_stat(self, stat: EngineStat = EngineStat.TOTAL_WEIGHTS_SIZE) -> int:
@@ -77,6 +82,7 @@ class EngineAbout:
     device_memory_size = device_memory_size_v2
 
     def get_device_memory_size_for_profile_v2(self, profile_index: int) -> int:
+        """Bytes of memory that a context needs for a profile."""
         if not self._valid_profile(profile_index, "getDeviceMemorySizeForProfileV2"):
             return 0
         return self._native.arena_bytes(profile_index)
@@ -97,6 +103,7 @@ class EngineAbout:
 
     @property
     def streamable_weights_size(self) -> int:
+        """Bytes of weights that could be streamed."""
         return self.get_engine_stat() if self._built_with(BuilderFlag.WEIGHT_STREAMING) else 0
 
     @property
@@ -113,12 +120,15 @@ class EngineAbout:
 
     @property
     def minimum_weight_streaming_budget(self) -> int:
+        """0: weights stay in memory."""
         self._streams("getMinimumWeightStreamingBudget")
         return 0
 
     def get_weight_streaming_automatic_budget(self) -> int:
+        """The bytes of all of them: weights stay in memory."""
         return self.streamable_weights_size
 
     @property
     def weight_streaming_scratch_memory_size(self) -> int:
+        """0: weights stay in memory."""
         return 0

@@ -26,6 +26,7 @@ class IRuntimeConfig(Sealed):
         self._strategy = strategy
 
     def get_execution_context_allocation_strategy(self) -> ExecutionContextAllocationStrategy:
+        """The strategy that was set."""
         return self._strategy
 
 
@@ -50,12 +51,15 @@ class ISerializationConfig(Sealed):
         self._flags = flags
 
     def set_flag(self, flag: SerializationFlag) -> bool:
+        """Sets a SerializationFlag."""
         self._flags |= 1 << int(flag)
         return True
 
     def clear_flag(self, flag: SerializationFlag) -> bool:
+        """Takes a SerializationFlag back."""
         self._flags &= ~(1 << int(flag))
         return True
 
     def get_flag(self, flag: SerializationFlag) -> bool:
+        """Whether a SerializationFlag is set."""
         return bool(self._flags >> int(flag) & 1)

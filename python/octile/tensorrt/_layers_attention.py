@@ -130,6 +130,7 @@ class IAttention(Sealed):
 
     @property
     def norm_op(self) -> AttentionNormalizationOp:
+        """What makes weights of scores."""
         return self._layer.norm_op
 
     @norm_op.setter
@@ -187,17 +188,21 @@ class IAttention(Sealed):
 
     @property
     def num_inputs(self) -> int:
+        """How many inputs the attention has."""
         given = [index for index, t in enumerate(self._layer._inputs) if t is not None]
         return given[-1] + 1
 
     @property
     def num_outputs(self) -> int:
+        """1."""
         return 1
 
     def get_input(self, index: int) -> Optional[ITensor]:
+        """The tensor of an input; None outside."""
         return self._layer.get_input(index)
 
     def set_input(self, index: int, input: ITensor) -> bool:
+        """Replaces an input."""
         if not 0 <= index < 5:
             error = ApiError(f"an attention has no input {index}")
             return self._network._error("IAttention::setInput", error, False)
@@ -205,6 +210,7 @@ class IAttention(Sealed):
         return True
 
     def get_output(self, index: int) -> Optional[ITensor]:
+        """The attention's output."""
         return self._layer.get_output(index)
 
 

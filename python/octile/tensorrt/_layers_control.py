@@ -53,6 +53,7 @@ class IIfConditionalBoundaryLayer(ILayer):
 
     @property
     def conditional(self) -> "IIfConditional":
+        """The IIfConditional to which the layer belongs."""
         return self._conditional
 
 
@@ -167,18 +168,23 @@ class AddControl(AddAttention, AddRecurrent):
         return ILoop(self)
 
     def add_plugin(self, *arguments: Any, **named: Any) -> None:
+        """Raises UnsupportedError: Octile has no plugins."""
         unsupported("INetworkDefinition.add_plugin", _PLUGIN)
 
     def add_plugin_ext(self, *arguments: Any, **named: Any) -> None:
+        """Raises UnsupportedError: Octile has no plugins."""
         unsupported("INetworkDefinition.add_plugin_ext", _PLUGIN)
 
     def add_plugin_v2(self, *arguments: Any, **named: Any) -> None:
+        """Raises UnsupportedError: Octile has no plugins."""
         unsupported("INetworkDefinition.add_plugin_v2", _PLUGIN)
 
     def add_plugin_v3(self, *arguments: Any, **named: Any) -> None:
+        """Raises UnsupportedError: Octile has no plugins."""
         unsupported("INetworkDefinition.add_plugin_v3", _PLUGIN)
 
     def add_dist_collective(self, *arguments: Any, **named: Any) -> None:
+        """Raises UnsupportedError: Octile runs on one device."""
         unsupported("INetworkDefinition.add_dist_collective", "an engine runs on one device")
 
     def add_moe(self, *arguments: Any, **named: Any) -> None:

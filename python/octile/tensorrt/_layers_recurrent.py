@@ -59,6 +59,7 @@ class IRNNv2Layer(ILayer):
 
     @property
     def op(self) -> RNNOperation:
+        """The kind of cell."""
         return self.__dict__.get("_op", RNNOperation.RELU)
 
     @op.setter
@@ -79,6 +80,7 @@ class IRNNv2Layer(ILayer):
         return self._set("weights", layer_index, gate, is_w, weights)
 
     def get_weights_for_gate(self, layer_index: int, gate: RNNGateType, is_w: bool) -> np.ndarray:
+        """The weights of a gate, as they were set."""
         return self._get("weights", layer_index, gate, is_w)
 
     def set_bias_for_gate(self, layer_index: int, gate: RNNGateType, is_w: bool, bias: Any) -> bool:
@@ -86,6 +88,7 @@ class IRNNv2Layer(ILayer):
         return self._set("bias", layer_index, gate, is_w, bias)
 
     def get_bias_for_gate(self, layer_index: int, gate: RNNGateType, is_w: bool) -> np.ndarray:
+        """The bias of a gate, as it was set."""
         return self._get("bias", layer_index, gate, is_w)
 
     def _set(self, what: str, index: int, gate: Any, is_w: bool, values: Any) -> bool:

@@ -177,6 +177,7 @@ class IFillLayer(ILayer):
 
     @property
     def alpha(self) -> Any:
+        """LINSPACE: the first number."""
         return self.__dict__.get("_alpha", 0.0)
 
     @alpha.setter
@@ -185,6 +186,7 @@ class IFillLayer(ILayer):
 
     @property
     def beta(self) -> Any:
+        """LINSPACE: the step."""
         return self.__dict__.get("_beta", 1.0)
 
     @beta.setter

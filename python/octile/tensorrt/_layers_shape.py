@@ -51,6 +51,7 @@ class IShuffleLayer(ILayer):
 
     @property
     def first_transpose(self) -> Permutation:
+        """The permutation before reshaping."""
         return self._permutations().get("first", Permutation(range(8)))
 
     @first_transpose.setter
@@ -60,6 +61,7 @@ class IShuffleLayer(ILayer):
 
     @property
     def second_transpose(self) -> Permutation:
+        """The permutation after reshaping."""
         return self._permutations().get("second", Permutation(range(8)))
 
     @second_transpose.setter
@@ -69,6 +71,7 @@ class IShuffleLayer(ILayer):
 
     @property
     def reshape_dims(self) -> Dims:
+        """The extents between the transposes; 0 keeps one, −1 infers one."""
         found = self.__dict__.get("_reshape_dims")
         return Dims.invalid() if found is None else found
 

@@ -25,6 +25,7 @@ class ILoopBoundaryLayer(ILayer):
 
     @property
     def loop(self) -> "ILoop":
+        """The ILoop to which the layer belongs."""
         return self._loop
 
     def _changed(self) -> None:

@@ -102,6 +102,7 @@ class NetworkBase(WeightNames):
     # --- public ---
     @property
     def name(self) -> str:
+        """The network's name, which its engine takes."""
         return self._name
 
     @name.setter
@@ -110,33 +111,41 @@ class NetworkBase(WeightNames):
 
     @property
     def num_layers(self) -> int:
+        """How many layers were added."""
         return len(self._layers)
 
     @property
     def num_inputs(self) -> int:
+        """How many inputs were added."""
         return len(self._inputs)
 
     @property
     def num_outputs(self) -> int:
+        """How many tensors are marked as outputs."""
         return len(self._outputs)
 
     @property
     def flags(self) -> int:
+        """The mask that create_network() was given."""
         return self._flags
 
     def get_flag(self, flag: Any) -> bool:
+        """Whether create_network() was given this NetworkDefinitionCreationFlag."""
         return bool(self._flags >> int(flag) & 1)
 
     @property
     def has_implicit_batch_dimension(self) -> bool:
+        """False."""
         return False
 
     @property
     def has_explicit_precision(self) -> bool:
+        """False, as in TensorRT 8."""
         return False
 
     @property
     def builder(self) -> Any:
+        """The builder that made the network."""
         return self._builder
 
     @property
@@ -160,12 +169,15 @@ class NetworkBase(WeightNames):
         return iter([layer._view() for layer in self._layers])
 
     def get_layer(self, index: int) -> Optional[ILayer]:
+        """A layer by its number; None outside."""
         return self._layers[index]._view() if 0 <= index < len(self._layers) else None
 
     def get_input(self, index: int) -> Optional[ITensor]:
+        """An input by its number; None outside."""
         return self._inputs[index] if 0 <= index < len(self._inputs) else None
 
     def get_output(self, index: int) -> Optional[ITensor]:
+        """An output by its number; None outside."""
         return self._outputs[index] if 0 <= index < len(self._outputs) else None
 
     def add_input(self, name: str, dtype: DataType, shape: Sequence[int]) -> Optional[ITensor]:
@@ -185,6 +197,7 @@ class NetworkBase(WeightNames):
         return tensor
 
     def mark_output(self, tensor: ITensor) -> None:
+        """Makes the tensor an output of the engine; they stand in the order of marking."""
         if not isinstance(tensor, ITensor):
             raise TypeError("mark_output(): incompatible function arguments")
         if tensor.is_network_output:
@@ -195,6 +208,7 @@ class NetworkBase(WeightNames):
         self._outputs.append(tensor)
 
     def unmark_output(self, tensor: ITensor) -> None:
+        """Takes mark_output() back."""
         if not tensor.is_network_output:
             self._error(
                 "INetworkDefinition::unmarkOutput", ApiError(f"'{tensor.name}' is no output")
@@ -203,10 +217,12 @@ class NetworkBase(WeightNames):
         self._outputs = [known for known in self._outputs if known is not tensor]
 
     def mark_output_for_shapes(self, tensor: ITensor) -> bool:
+        """mark_output(), True if it is an output then."""
         self.mark_output(tensor)
         return True
 
     def unmark_output_for_shapes(self, tensor: ITensor) -> bool:
+        """unmark_output(), True if it is no output then."""
         self.unmark_output(tensor)
         return True
 
@@ -224,17 +240,22 @@ class NetworkBase(WeightNames):
             self._emission.reset()
 
     def mark_debug(self, tensor: ITensor) -> bool:
+        """Lets contexts tell the tensor's values to an IDebugListener."""
         self._debug[id(tensor)] = tensor
         return True
 
     def unmark_debug(self, tensor: ITensor) -> bool:
+        """Takes mark_debug() back; False if it was not marked."""
         return self._debug.pop(id(tensor), None) is not None
 
     def is_debug_tensor(self, tensor: ITensor) -> bool:
+        """Whether the tensor is marked for debugging."""
         return id(tensor) in self._debug
 
     def mark_unfused_tensors_as_debug_tensors(self) -> bool:
+        """Raises UnsupportedError: tensors are marked one by one."""
         unsupported("INetworkDefinition.mark_unfused_tensors_as_debug_tensors", "use mark_debug")
 
     def unmark_unfused_tensors_as_debug_tensors(self) -> bool:
+        """Raises UnsupportedError: tensors are marked one by one."""
         return False

@@ -70,12 +70,15 @@ class OnnxParserRefitter(Managed):
 
     @property
     def num_errors(self) -> int:
+        """How many errors the last call found."""
         return len(self._errors)
 
-    def get_error(self, index: int) -> ParserError:
-        return self._errors[index]
+    def get_error(self, index: int) -> Optional[ParserError]:
+        """A ParserError by its number; None outside."""
+        return self._errors[index] if 0 <= index < len(self._errors) else None
 
     def clear_errors(self) -> None:
+        """Forgets the errors."""
         self._errors.clear()
 
     def _refit(self, model: bytes, path: str, initializers: Optional[dict] = None) -> bool:

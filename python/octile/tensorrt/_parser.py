@@ -42,9 +42,11 @@ class ParserError:
         return "import.cc"
 
     def line(self) -> int:
+        """The line of the importer's source; 0, as Octile does not tell it."""
         return 0
 
     def func(self) -> str:
+        """The function of the importer."""
         return "import_onnx"
 
     def node(self) -> int:
@@ -52,15 +54,19 @@ class ParserError:
         return self._node
 
     def node_name(self) -> str:
+        """The name of the ONNX node."""
         return self._name
 
     def node_operator(self) -> str:
+        """The operator of the ONNX node."""
         return self._operator
 
     def local_function_stack(self) -> list:
+        """Names of the model's functions around the node."""
         return []
 
     def local_function_stack_size(self) -> int:
+        """How many functions stand around the node."""
         return 0
 
     def __str__(self) -> str:
@@ -205,15 +211,19 @@ class OnnxParser(Managed):
     # --- asking ---
     @property
     def num_errors(self) -> int:
+        """How many errors the last call found."""
         return len(self._errors)
 
-    def get_error(self, index: int) -> ParserError:
-        return self._errors[index]
+    def get_error(self, index: int) -> Optional[ParserError]:
+        """A ParserError by its number; None outside."""
+        return self._errors[index] if 0 <= index < len(self._errors) else None
 
     def clear_errors(self) -> None:
+        """Forgets the errors."""
         self._errors.clear()
 
     def supports_operator(self, op_name: str) -> bool:
+        """Whether Octile imports this operator."""
         return op_name in octile.supported_onnx_operators()
 
     def supports_model(self, model: Any, path: str = "") -> tuple:
@@ -240,12 +250,15 @@ class OnnxParser(Managed):
 
     @property
     def num_subgraphs(self) -> int:
+        """How many parts supports_model() found."""
         return len(self._subgraphs)
 
     def is_subgraph_supported(self, index: int) -> bool:
+        """Whether a part that supports_model() found can be imported."""
         return self._subgraphs[index][1]
 
     def get_subgraph_nodes(self, index: int) -> list:
+        """Numbers of the nodes of a part."""
         return self._subgraphs[index][0]
 
     def get_layer_output_tensor(self, name: str, i: int) -> Optional[Any]:
@@ -254,11 +267,13 @@ class OnnxParser(Managed):
         return None if layer is None else layer.get_output(i)
 
     def get_used_vc_plugin_libraries(self) -> list:
+        """An empty list: there are no plugins."""
         return []
 
     # --- flags ---
     @property
     def flags(self) -> int:
+        """A mask of OnnxParserFlag."""
         return self._flags
 
     @flags.setter
@@ -266,17 +281,21 @@ class OnnxParser(Managed):
         self._flags = int(flags)
 
     def set_flag(self, flag: OnnxParserFlag) -> None:
+        """Sets an OnnxParserFlag."""
         if flag != OnnxParserFlag.NATIVE_INSTANCENORM:
             unsupported(f"OnnxParserFlag.{flag.name}", "Octile has neither DLA nor plugins")
         self._flags |= 1 << int(flag)
 
     def clear_flag(self, flag: OnnxParserFlag) -> None:
+        """Takes an OnnxParserFlag back."""
         self._flags &= ~(1 << int(flag))
 
     def get_flag(self, flag: OnnxParserFlag) -> bool:
+        """Whether an OnnxParserFlag is set."""
         return bool(self._flags >> int(flag) & 1)
 
     def set_builder_config(self, config: Any) -> bool:
+        """Takes the configuration of the build; nothing hangs on it."""
         self._config = config
         return True
 

@@ -126,6 +126,7 @@ class Runtime(Told, Managed):
     # --- devices ---
     @property
     def num_DLA_cores(self) -> int:
+        """0: there is no DLA."""
         return 0
 
     @property

@@ -31,6 +31,7 @@ class attribute:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name, self._key = name, "_a_" + name
+        self.__doc__ = self.__doc__ or f"TensorRT's `{name}`; {self._default} until set."
 
     def __get__(self, instance: Any, owner: Optional[type] = None) -> Any:
         if instance is None:
@@ -116,10 +117,12 @@ class ITensor(Sealed):
 
     @property
     def is_network_input(self) -> bool:
+        """Whether add_input() made the tensor."""
         return self._producer is None
 
     @property
     def is_network_output(self) -> bool:
+        """Whether the tensor is marked as an output."""
         return any(tensor is self for tensor in self._network._outputs)
 
     @property
@@ -129,6 +132,7 @@ class ITensor(Sealed):
 
     @property
     def is_execution_tensor(self) -> bool:
+        """Whether the tensor's data is computed with."""
         return True
 
     # --- INT8 ---
@@ -144,6 +148,7 @@ class ITensor(Sealed):
         return True
 
     def reset_dynamic_range(self) -> None:
+        """Takes the range back."""
         self._range = None
         self._range_changed()
 
@@ -163,11 +168,13 @@ class ITensor(Sealed):
         self.set_dynamic_range(*value)
 
     def get_dynamic_range(self) -> Optional[tuple]:
+        """(min, max) as it was set; None without."""
         return self._range
 
     # --- what cannot change results on the CPU: kept and given back ---
     @property
     def location(self) -> TensorLocation:
+        """Where the tensor lies; kept, without effect."""
         return self._location
 
     @location.setter
@@ -191,6 +198,7 @@ class ITensor(Sealed):
 
     @property
     def broadcast_across_batch(self) -> bool:
+        """Kept, without effect: batches are explicit."""
         return self._broadcast
 
     @broadcast_across_batch.setter
@@ -202,6 +210,7 @@ class ITensor(Sealed):
         self._dimension_names[int(index)] = name
 
     def get_dimension_name(self, index: int) -> Optional[str]:
+        """The name of an axis; None without."""
         return self._dimension_names.get(int(index))
 
 
@@ -262,10 +271,12 @@ class ILayer(Sealed):
     # --- asking ---
     @property
     def type(self) -> LayerType:
+        """The LayerType."""
         return self._class._layer_type
 
     @property
     def name(self) -> str:
+        """The layer's name; "(Unnamed Layer* 3) [Softmax]" and the like until set."""
         return self._name
 
     @name.setter
@@ -277,6 +288,7 @@ class ILayer(Sealed):
 
     @property
     def metadata(self) -> str:
+        """A text; kept and given back."""
         return self._metadata
 
     @metadata.setter
@@ -295,16 +307,20 @@ class ILayer(Sealed):
 
     @property
     def num_inputs(self) -> int:
+        """How many inputs the layer has."""
         return len(self._inputs)
 
     @property
     def num_outputs(self) -> int:
+        """How many outputs the layer has."""
         return len(self._outputs)
 
     def get_input(self, index: int) -> Optional[ITensor]:
+        """The tensor of an input; None outside."""
         return self._inputs[index] if 0 <= index < len(self._inputs) else None
 
     def get_output(self, index: int) -> Optional[ITensor]:
+        """An output by its number; None outside."""
         return self._outputs[index] if 0 <= index < len(self._outputs) else None
 
     def set_input(self, index: int, tensor: ITensor) -> None:
@@ -354,9 +370,11 @@ class ILayer(Sealed):
 
     @property
     def precision_is_set(self) -> bool:
+        """Whether `precision` was set."""
         return self._precision is not None
 
     def reset_precision(self) -> None:
+        """Takes `precision` back."""
         self._precision = None
 
     def set_output_type(self, index: int, dtype: DataType) -> None:
@@ -375,12 +393,15 @@ class ILayer(Sealed):
         self._changed()
 
     def get_output_type(self, index: int) -> DataType:
+        """The DataType of an output."""
         return self._outputs[index].dtype if 0 <= index < len(self._outputs) else DataType.FLOAT
 
     def output_type_is_set(self, index: int) -> bool:
+        """Whether set_output_type() was called for an output."""
         return index in self._output_types
 
     def reset_output_type(self, index: int) -> None:
+        """Takes set_output_type() back."""
         self._output_types.pop(index, None)
         self._changed()
 

@@ -57,8 +57,10 @@ class WeightNames:
         return True
 
     def unmark_weights_refittable(self, name: str) -> bool:
+        """Takes mark_weights_refittable() back."""
         self._refittable.discard(name)
         return True
 
     def are_weights_marked_refittable(self, name: str) -> bool:
+        """Whether weights of this name are marked."""
         return name in self._refittable
