@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "device_memory.h"
+#include "gil.h"
 
 namespace nb = nanobind;
 
@@ -19,7 +20,7 @@ DeviceMemory& memory() { return DeviceMemory::get(); }
 void copy(uintptr_t dst, uintptr_t src, size_t bytes, const std::string& what) {
   const auto to = memory().use(dst, bytes, what + ": dst", true);
   const auto from = memory().use(src, bytes, what + ": src", false);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   to.touch();
   from.touch();
   if (bytes != 0) std::memmove(to.data(), from.data(), bytes);
@@ -34,7 +35,7 @@ void copy_rows(uintptr_t dst, size_t dst_pitch, uintptr_t src, size_t src_pitch,
                size_t height, const std::string& what) {
   const auto to = memory().use(dst, extent(dst_pitch, width, height), what + ": dst", true);
   const auto from = memory().use(src, extent(src_pitch, width, height), what + ": src", false);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   to.touch();
   from.touch();
   if (width == 0) return;
@@ -45,7 +46,7 @@ void copy_rows(uintptr_t dst, size_t dst_pitch, uintptr_t src, size_t src_pitch,
 
 void set(uintptr_t address, int value, size_t bytes, const std::string& what) {
   const auto to = memory().use(address, bytes, what, true);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   to.touch();
   if (bytes != 0) std::memset(to.data(), value, bytes);
 }
@@ -58,7 +59,7 @@ nb::bytes read(uintptr_t address, size_t bytes, const std::string& what) {
 
 void check_bytes(uintptr_t address, size_t bytes, const std::string& what, bool write) {
   const auto use = memory().use(address, bytes, what, write);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   use.touch();
 }
 

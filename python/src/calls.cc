@@ -28,7 +28,7 @@ const char* level_name(LogLevel level) {
 // Functions are copied and destroyed by the library without the GIL.
 std::shared_ptr<nb::object> shared(nb::object object) {
   return {new nb::object(std::move(object)), [](nb::object* p) {
-            const nb::gil_scoped_acquire gil;
+            const AcquiredGil gil;
             delete p;
           }};
 }

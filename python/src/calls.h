@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "gil.h"
 #include "octile/calibration.h"
 
 namespace octile::python {
@@ -24,10 +25,10 @@ class Calls {
   /// Runs f() with the GIL held. After a first exception further callbacks stop at once.
   template <typename F>
   auto python(F&& f) {
-    const nb::gil_scoped_acquire gil;
+    const AcquiredGil gil;
     if (error_) throw Stopped{};
     try {
-      return f();
+      return or_sleep(f);
     } catch (const Stopped&) {  // of a call inside this one
       throw;
     } catch (...) {
@@ -40,7 +41,7 @@ class Calls {
   template <typename F>
   auto run(F&& f) {
     try {
-      const nb::gil_scoped_release released;
+      const ReleasedGil released;
       return f();
     } catch (...) {
       if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
