@@ -44,7 +44,8 @@ struct OnnxNodeInfo {
   bool supported = false;
 };
 /// The nodes of a model, in the file's order, without importing it. Throws kInvalidFile.
-std::vector<OnnxNodeInfo> onnx_nodes(std::string_view bytes, const std::string& origin = "model");
+std::vector<OnnxNodeInfo> list_onnx_nodes(std::string_view bytes,
+                                          const std::string& origin = "model");
 
 /// Writes the network as an ONNX model (operator set 17, a newer one where a layer needs it): the
 /// names of inputs, outputs, tensors and layers stay; Quantize and Dequantize layers become

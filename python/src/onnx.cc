@@ -60,7 +60,7 @@ void bind_onnx(nb::module_& m) {
       [](nb::handle model, const std::string& origin) {
         const std::string bytes = to_bytes(model, "model");
         nb::list nodes;
-        for (const auto& node : Calls().run([&] { return onnx_nodes(bytes, origin); })) {
+        for (const auto& node : Calls().run([&] { return list_onnx_nodes(bytes, origin); })) {
           nb::dict row;
           row["name"] = node.name;
           row["op_type"] = node.op_type;

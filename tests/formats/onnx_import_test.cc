@@ -74,7 +74,7 @@ TEST(OnnxInitializer, BytesGivenByTheCaller) {
 TEST(OnnxNodes, AreListedWithoutImport) {
   Model m = add_model({2});
   m.node("Nonsense", {"y"}, {"z"}).named("odd").domain("my.own");
-  const std::vector<OnnxNodeInfo> nodes = onnx_nodes(m.bytes());
+  const std::vector<OnnxNodeInfo> nodes = list_onnx_nodes(m.bytes());
   ASSERT_EQ(nodes.size(), 2u);
   EXPECT_EQ(nodes[0].name + nodes[0].op_type + nodes[0].domain, "addAdd");
   EXPECT_EQ(nodes[0].inputs, (std::vector<std::string>{"x", "c"}));
@@ -82,7 +82,7 @@ TEST(OnnxNodes, AreListedWithoutImport) {
   EXPECT_TRUE(nodes[0].supported);
   EXPECT_EQ(nodes[1].name + nodes[1].op_type + nodes[1].domain, "oddNonsensemy.own");
   EXPECT_FALSE(nodes[1].supported);
-  EXPECT_THROW(onnx_nodes("garbage"), Error);
+  EXPECT_THROW(list_onnx_nodes("garbage"), Error);
 }
 
 TEST(OnnxInitializer, IntegersAndBools) {

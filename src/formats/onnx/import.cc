@@ -232,7 +232,7 @@ Network import_onnx_bytes(std::string_view bytes, const OnnxOptions& options,
   return Importer(model, options, origin, options.folder).import_model();
 }
 
-std::vector<OnnxNodeInfo> onnx_nodes(std::string_view bytes, const std::string& origin) {
+std::vector<OnnxNodeInfo> list_onnx_nodes(std::string_view bytes, const std::string& origin) {
   const onnx::ModelProto model = parse(bytes, origin);
   std::unordered_set<std::string> functions;
   for (const onnx::FunctionProto& function : model.functions()) {
