@@ -56,7 +56,7 @@ ProgressFunction Calls::progress(nb::object callback) {
 }
 
 LogCallback Calls::log(nb::object callback) {
-  if (callback.is_none()) return {};
+  if (callback.is_none()) callback = nb::module_::import_("octile._log").attr("tell");
   return [this, f = shared(std::move(callback))](LogLevel level, std::string_view message) {
     python([&] { (*f)(level_name(level), text(message)); });
   };

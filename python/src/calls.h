@@ -52,7 +52,8 @@ class Calls {
   /// Progress to progress(phase, done, total); True: to a line on stderr. Without a callback (None)
   /// it still lets Ctrl-C end the call, now and then.
   ProgressFunction progress(nb::object callback);
-  /// Messages to log(level, message), levels "debug", "info", "warning", "error"; None: dropped.
+  /// Messages to log(level, message), levels "debug", "info", "warning", "error"; None: to the
+  /// logger "octile" of Python's logging.
   LogCallback log(nb::object callback);
 
  private:

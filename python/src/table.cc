@@ -68,10 +68,12 @@ nb::object view(const char* kind, nb::handle table) {
 void bind_mapping(nb::class_<Table>& cls) {
   cls.def(nb::init<>())
       .def("__len__", [](const Table& t) { return t.entries.size(); })
-      .def("__contains__",
-           [](const Table& t, nb::handle name) {
-             return PyUnicode_Check(name.ptr()) && t.find(nb::cast<std::string>(name)) != nullptr;
-           })
+      .def(
+          "__contains__",
+          [](const Table& t, nb::handle name) {
+            return PyUnicode_Check(name.ptr()) && t.find(nb::cast<std::string>(name)) != nullptr;
+          },
+          nb::arg("name").none())
       .def("__getitem__",
            [](const Table& t, const std::string& name) {
              const Entry* entry = t.find(name);

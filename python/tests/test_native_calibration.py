@@ -189,3 +189,18 @@ def test_histograms_and_thresholds(net, table):
     entry = octile.threshold(everything)
     assert entry == octile.threshold(histogram)
     assert entry.range == table["x"].range and entry.threshold == table["x"].threshold
+
+
+def test_what_no_callback_takes_goes_to_the_logger_of_the_standard_library(net, caplog):
+    samples = net.samples()
+    samples[0][:] = np.nan
+    told = []
+    octile.calibrate(net.network, samples, log=lambda level, message: told.append(level))
+    assert "warning" in told and caplog.records == []
+    octile.calibrate(net.network, samples)
+    assert any(r.name == "octile" and "hold NaN" in r.getMessage() for r in caplog.records)
+
+
+def test_names_of_other_types_are_not_in_a_table():
+    table = octile.CalibrationTable()
+    assert None not in table and 3 not in table and b"x" not in table
