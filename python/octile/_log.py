@@ -14,5 +14,5 @@ _LEVELS = {
 
 
 def tell(level: str, message: str) -> None:
-    """One message; Python prints warnings and errors to stderr unless the program says otherwise."""
+    """One message. Python prints warnings and errors to stderr unless told otherwise."""
     _logger.log(_LEVELS[level], "%s", message)

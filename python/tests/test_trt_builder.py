@@ -488,3 +488,12 @@ def test_an_input_is_no_output():
     bench.network.mark_output(bench.network.add_input("x", trt.float32, (2,)))
     assert bench.bytes() is None
     assert "Tensor x cannot be both input and output" in bench.error()
+
+
+def test_a_mask_that_is_none_of_flags_raises():
+    config = Bench().config
+    config.flags = 1 << int(trt.BuilderFlag.STRICT_TYPES) | 1
+    for flags in (-1, 1 << 60):
+        with pytest.raises(TypeError, match="no mask of BuilderFlag"):
+            config.flags = flags
+    assert config.get_flag(trt.BuilderFlag.STRICT_TYPES) and config.flags & 1

@@ -75,6 +75,8 @@ class IBuilderConfig(Told, ConfigKept, Managed):
     @flags.setter
     def flags(self, flags: int) -> None:
         flags = int(flags)
+        if not 0 <= flags < 1 << 32:
+            raise TypeError(f"IBuilderConfig.flags: {flags:#x} is no mask of BuilderFlag")
         for flag in REFUSED:
             if flags >> int(flag) & 1:
                 check_flag(flag)
