@@ -80,7 +80,6 @@ def test_addresses_are_checked_before_a_run(net, context):
     octile.host_memory.free(device)
 
 
-
 def test_bound_arrays_are_kept_alive(net, context):
     x = net.samples(1)[0]
     context.bind_input("x", x.copy())
