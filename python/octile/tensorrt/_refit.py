@@ -182,7 +182,8 @@ class Refitter(Told, Managed):
         metadata = {key: text for key, text in native.plan.metadata.items() if key != KEY}
         try:
             plan = self._data.plan(values, metadata, threads=self._threads, log=self._told_by_build)
-            self._engine._native = octile.Engine(plan, threads=self._engine._threads)
+            threads, told = self._engine._threads, self._told_by_build
+            self._engine._native = octile.Engine(plan, threads=threads, log=told)
         except octile.Error as error:
             return self._fail(place, error, False)
         except ValueError as error:
