@@ -38,8 +38,7 @@ inline std::vector<std::string> texts_of(nb::handle object, const char* name) {
 }
 
 inline std::map<std::string, std::string> names_of(nb::handle object, const char* name) {
-  return value_of<std::map<std::string, std::string>>(object, name,
-                                                      "a dict of strings");
+  return value_of<std::map<std::string, std::string>>(object, name, "a dict of strings");
 }
 
 /// A copy of the keywords, to take from.
