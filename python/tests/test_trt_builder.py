@@ -497,3 +497,11 @@ def test_a_mask_that_is_none_of_flags_raises():
         with pytest.raises(TypeError, match="no mask of BuilderFlag"):
             config.flags = flags
     assert config.get_flag(trt.BuilderFlag.STRICT_TYPES) and config.flags & 1
+
+
+def test_functions_are_not_overwritten():
+    bench = Bench()
+    for told, name in ((bench.config, "set_flag"), (bench.network, "mark_output")):
+        with pytest.raises(AttributeError, match=f"'{name}' is read-only"):
+            setattr(told, name, trt.BuilderFlag.INT8)
+    assert not bench.config.get_flag(trt.BuilderFlag.INT8)

@@ -25,9 +25,12 @@ class Sealed:
 
     def __setattr__(self, name: str, value: Any) -> None:
         cls = type(self)
-        if name[:1] != "_" and cls.__module__.startswith("octile.") and not hasattr(cls, name):
+        if name[:1] != "_" and cls.__module__.startswith("octile."):
             kind = f"{cls.__module__}.{cls.__name__}"
-            raise AttributeError(f"'{kind}' object has no attribute '{name}'")
+            if not hasattr(cls, name):
+                raise AttributeError(f"'{kind}' object has no attribute '{name}'")
+            if callable(getattr(cls, name)):  # `config.set_flag = …`: a call was meant
+                raise AttributeError(f"'{kind}' object attribute '{name}' is read-only")
         object.__setattr__(self, name, value)
 
 
