@@ -38,7 +38,8 @@ onnx::ModelProto parse(std::string_view bytes, const std::string& origin) {
 /// Puts bytes that the caller gives in the place of initializers' own.
 void give_initializers(onnx::ModelProto& model, const std::map<std::string, std::string>& given,
                        const std::string& origin) {
-  for (const auto& [name, bytes] : given) {
+  for (const auto& entry : given) {
+    const std::string& name = entry.first;
     auto& list = *model.mutable_graph()->mutable_initializer();
     const auto found =
         std::find_if(list.begin(), list.end(), [&](const auto& t) { return t.name() == name; });
@@ -48,7 +49,7 @@ void give_initializers(onnx::ModelProto& model, const std::map<std::string, std:
     tensor.set_name(name);
     tensor.set_data_type(found->data_type());
     *tensor.mutable_dims() = found->dims();
-    tensor.set_raw_data(bytes);
+    tensor.set_raw_data(entry.second);
     *found = std::move(tensor);
   }
 }
