@@ -38,6 +38,7 @@ from ._layers_shape import *
 from ._layers_suppression import *
 from ._layers_window import *
 from ._loop import *
+from ._model_reader import *
 from ._network import *
 from ._onnx_refit import *
 from ._parser import *

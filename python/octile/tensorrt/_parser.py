@@ -12,68 +12,13 @@ from typing import Any, Optional, Sequence
 import octile
 
 from ._adopt import adopt
-from ._enums import ErrorCode, OnnxParserFlag, Severity
+from ._enums import ErrorCode, OnnxParserFlag
+from ._model_reader import ModelReader
 from ._network import NetworkBase
 from ._onnx_values import declared
-from ._types import ILogger, Managed, emit, severity_of, unsupported
+from ._types import ILogger, unsupported
 
-__all__ = ["OnnxParser", "ParserError", "SubGraphCollection"]
-
-
-class ParserError:
-    """Why a node could not be parsed."""
-
-    __module__ = "octile.tensorrt"
-
-    def __init__(self, code: Any, desc: str, node: int, name: str = "", operator: str = ""):
-        self._code, self._desc = code, desc
-        self._node, self._name, self._operator = node, name, operator
-
-    def code(self) -> Any:
-        """An ErrorCode of the parser."""
-        return self._code
-
-    def desc(self) -> str:
-        """The message."""
-        return self._desc
-
-    def file(self) -> str:
-        """Source file of the importer: Octile's messages name the place in the model instead."""
-        return "import.cc"
-
-    def line(self) -> int:
-        """The line of the importer's source; 0, as Octile does not tell it."""
-        return 0
-
-    def func(self) -> str:
-        """The function of the importer."""
-        return "import_onnx"
-
-    def node(self) -> int:
-        """Index of the node in the model's graph; −1 where the error is of no one node."""
-        return self._node
-
-    def node_name(self) -> str:
-        """The name of the ONNX node."""
-        return self._name
-
-    def node_operator(self) -> str:
-        """The operator of the ONNX node."""
-        return self._operator
-
-    def local_function_stack(self) -> list:
-        """Names of the model's functions around the node."""
-        return []
-
-    def local_function_stack_size(self) -> int:
-        """How many functions stand around the node."""
-        return 0
-
-    def __str__(self) -> str:
-        place = f"In node {self._node} with name: {self._name} and operator: {self._operator}"
-        return f"{place} ({self.func()}): {self._code.name}: {self._desc}"
-
-    __repr__ = __str__
+__all__ = ["OnnxParser", "SubGraphCollection"]
 
 
 class SubGraphCollection(list):
@@ -82,10 +27,11 @@ class SubGraphCollection(list):
     __module__ = "octile.tensorrt"
 
 
-class OnnxParser(Managed):
+class OnnxParser(ModelReader):
     """Parses ONNX models into `network`."""
 
     __module__ = "octile.tensorrt"
+    _title = "ModelImporter"
 
     def __init__(self, network: Any, logger: Any):
         if not isinstance(network, NetworkBase) or not isinstance(logger, ILogger):
@@ -93,15 +39,12 @@ class OnnxParser(Managed):
                 "OnnxParser() takes an INetworkDefinition and an ILogger, not "
                 f"{type(network).__name__} and {type(logger).__name__}"
             )
-        self._network, self._logger = network, logger
+        super().__init__(logger)
+        self._network = network
         self._flags = 1 << int(OnnxParserFlag.NATIVE_INSTANCENORM)
-        self._errors: list = []
         self._subgraphs = SubGraphCollection()
         self._layers: dict = {}  # node name → its layers
         self._config = None
-        self._model: Optional[bytes] = None
-        self._path = ""
-        self._initializers: dict = {}
         self._taken: Optional[bytes] = None  # the model that supports_model() put into the network
 
     @property
@@ -117,56 +60,26 @@ class OnnxParser(Managed):
     def parse_from_file(self, model: str) -> bool:
         """Parses a file; its external data is read from beside it."""
         path = os.fspath(model)
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except OSError as error:
-            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
-        return self._parse(data, path)
+        data = self._bytes_of(path)
+        return data is not None and self._parse(data, path)
 
     def parse_with_weight_descriptors(self, model: Any) -> bool:
         """As parse()."""
         return self.parse(model)
 
-    def load_model_proto(self, model: Any, path: str = "") -> bool:
-        """Keeps a model for parse_model_proto(), so that initializers can be given in between."""
-        self._model, self._path, self._initializers = bytes(model), path or "", {}
-        return True
-
-    def load_initializer(self, name: str, data: int, size: int) -> bool:
-        """The bytes of an initializer of the kept model, from host memory."""
-        try:
-            self._initializers[name] = octile.host_memory.read(int(data), int(size), name)
-        except octile.Error as error:
-            return self._fail(ErrorCode.INVALID_VALUE, str(error))
-        return True
-
     def parse_model_proto(self) -> bool:
         """Parses the kept model."""
-        if self._model is None:
-            return self._fail(ErrorCode.INVALID_GRAPH, "load_model_proto was not called")
-        return self._parse(self._model, self._path)
+        return self._has_model() and self._parse(self._model, self._path)
 
     def _parse(self, data: bytes, path: str) -> bool:
         taken, self._taken = self._taken, None
         if data == taken and self._network.num_layers:
             return True
-        self._errors.clear()
-        try:
-            nodes = octile.onnx_nodes(data)
-        except octile.Error as error:
-            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
-        self._subgraphs = subgraphs(nodes)
-        if not self._told_unsupported(nodes):
+        nodes = self._supported_nodes(data)
+        if nodes is None:
             return False
         try:
-            native = octile.import_onnx(
-                data,
-                log=self._log,
-                origin=path or "model",
-                folder=folder_of(path),
-                initializers=self._initializers,
-            )
+            native = self._import(data, path, self._initializers)
             self._layers = adopt(self._network, native, declared(data))
         except octile.Error as error:
             code = (
@@ -180,8 +93,15 @@ class OnnxParser(Managed):
                 self._log("warning", f"Make sure output {tensor.name} has Int64 binding.")
         return True
 
-    def _told_unsupported(self, nodes: Sequence[dict]) -> bool:
-        """Tells every node whose operator Octile lacks; True when there is none."""
+    def _supported_nodes(self, data: bytes) -> Optional[list]:
+        """The model's nodes; None, and an error for each that Octile lacks the operator of."""
+        self._errors.clear()
+        try:
+            nodes = octile.onnx_nodes(data)
+        except octile.Error as error:
+            self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
+            return None
+        self._subgraphs = subgraphs(nodes)
         for index, node in enumerate(nodes):
             if node["supported"]:
                 continue
@@ -194,34 +114,9 @@ class OnnxParser(Managed):
                 node["name"],
                 node["op_type"],
             )
-        return not self._errors
-
-    def _fail(
-        self, code: Any, desc: str, node: int = -1, name: str = "", operator: str = ""
-    ) -> bool:
-        error = ParserError(code, desc, node, name, operator)
-        self._errors.append(error)
-        message = str(error) if node >= 0 else f"{code.name}: {desc}"
-        emit(self._logger, Severity.ERROR, f"ModelImporter: {message}")
-        return False
-
-    def _log(self, level: str, message: str) -> None:
-        emit(self._logger, severity_of(level), f"ModelImporter: {message}")
+        return None if self._errors else nodes
 
     # --- asking ---
-    @property
-    def num_errors(self) -> int:
-        """How many errors the last call found."""
-        return len(self._errors)
-
-    def get_error(self, index: int) -> Optional[ParserError]:
-        """A ParserError by its number; None outside."""
-        return self._errors[index] if 0 <= index < len(self._errors) else None
-
-    def clear_errors(self) -> None:
-        """Forgets the errors."""
-        self._errors.clear()
-
     def supports_operator(self, op_name: str) -> bool:
         """Whether Octile imports this operator."""
         return op_name in octile.supported_onnx_operators()
@@ -240,13 +135,7 @@ class OnnxParser(Managed):
         if not self._network.num_layers:
             self._taken = data if self._parse(data, path or "") else None
             return self._taken is not None
-        self._errors.clear()
-        try:
-            nodes = octile.onnx_nodes(data)
-        except octile.Error as error:
-            return self._fail(ErrorCode.MODEL_DESERIALIZE_FAILED, str(error))
-        self._subgraphs = subgraphs(nodes)
-        return self._told_unsupported(nodes)
+        return self._supported_nodes(data) is not None
 
     @property
     def num_subgraphs(self) -> int:
@@ -298,14 +187,6 @@ class OnnxParser(Managed):
         """Takes the configuration of the build; nothing hangs on it."""
         self._config = config
         return True
-
-
-def folder_of(path: str) -> str:
-    """Where external data of the model lies; `path` is its file, or the folder itself."""
-    if not path:
-        return ""
-    path = os.path.abspath(path)
-    return path if os.path.isdir(path) else os.path.dirname(path)
 
 
 def subgraphs(nodes: Sequence[dict]) -> SubGraphCollection:
