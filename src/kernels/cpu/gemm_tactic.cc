@@ -9,10 +9,14 @@ namespace {
 
 bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
+constexpr int64_t kManyRows = 1 << 20;
+constexpr int kTall = 0, kWide = 1;  // of kGemmAvx512Vnni
+
 class GemmTactic : public Tactic {
  public:
-  GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels)
-      : name_(name), isa_(isa), kernels_(kernels) {}
+  /// `kernel` ≥ 0: always that one of the list, where the rule would take the widest.
+  GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels, int kernel = -1)
+      : name_(name), isa_(isa), kernels_(kernels), kernel_(kernel) {}
   std::string_view name() const override { return name_; }
   Isa isa() const override { return isa_; }
 
@@ -27,9 +31,13 @@ class GemmTactic : public Tactic {
     if (step->groups > 1 && (in % 4 != 0 || out < 4)) {
       return "groups of " + std::to_string(in) + " channels are too narrow";
     }
+    const GemmCut cut = gemm_cut(*step);
     constexpr int64_t kLargestImage = int64_t{1} << 31;
     if (!step->rows && x.shape.volume() / std::max<int64_t>(1, x.shape[0]) >= kLargestImage) {
       return "an image of 2 GiB or more";
+    }
+    if (kernel_ >= 0 && kernels_.choose(kManyRows, cut.segments * cut.bytes, out) != kWide) {
+      return "another row does the same";
     }
     if (isa_ == Isa::kAvx512Vnni && !avx512_code_refusal().empty()) return avx512_code_refusal();
     if (isa_ == Isa::kAvx2) {
@@ -54,6 +62,9 @@ class GemmTactic : public Tactic {
 
  private:
   const GemmKernel& kernel_for(const StepView& view) const {
+    return kernel_ >= 0 ? kernels_.list[kernel_] : best_for(view);
+  }
+  const GemmKernel& best_for(const StepView& view) const {
     const ConvStep& step = *view.as<ConvStep>();
     const GemmCut cut = gemm_cut(step);
     const int64_t rows = view.outputs[0].shape.volume() / std::max<int64_t>(1, step.out_channels);
@@ -64,12 +75,19 @@ class GemmTactic : public Tactic {
   std::string_view name_;
   Isa isa_;
   const GemmKernels& kernels_;
+  int kernel_;
 };
 
 }  // namespace
 
 const Tactic& gemm_avx512vnni_tactic() {
   static const GemmTactic tactic("int8.gemm.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni);
+  return tactic;
+}
+/// More rows, fewer columns: timing decides where weights and activations compete for the caches.
+const Tactic& gemm_tall_avx512vnni_tactic() {
+  static const GemmTactic tactic("int8.gemm.tall.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni,
+                                 kTall);
   return tactic;
 }
 const Tactic& gemm_avxvnni_tactic() {

@@ -6,6 +6,7 @@
 namespace octile {
 
 const Tactic& gemm_avx512vnni_tactic();
+const Tactic& gemm_tall_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
 
