@@ -8,8 +8,5 @@ namespace octile {
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
-const Tactic& depthwise_avx512vnni_tactic();
-const Tactic& depthwise_avxvnni_tactic();
-const Tactic& depthwise_avx2_tactic();
 
 }  // namespace octile
