@@ -37,7 +37,7 @@ class Generator : public Xbyak::CodeGenerator, public GemmCode {
         vectors_((tile_shape.n + 15) / 16),
         sets_(tile_shape.rows * vectors_ >= 10  ? 1
               : tile_shape.rows * vectors_ >= 5 ? 2
-                                           : 4) {
+                                                : 4) {
     generate();
     ready();
     if (!setProtectModeRE(false)) throw Xbyak::Error(Xbyak::ERR_CANT_PROTECT);
