@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan \
-  lint format reproduce bench-calibration accuracy check-install install uninstall clean
+  lint format reproduce bench-calibration bench-layers accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -117,6 +117,11 @@ bench-calibration: build build/bench-venv/bin/python3 ## Histograms and threshol
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
 	@build/bench-venv/bin/python3 benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
+
+bench-layers: build ## Single layers: tactics beside oneDNN, held to the CPU's peaks: build/bench/layers.json
+	@mkdir -p build/bench && cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
+	@cmake --build build/release -j $(JOBS) --target octile_bench_layers
+	@build/release/benchmarks/layers/octile_bench_layers --threads $(JOBS) --json build/bench/layers.json
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@tools/install_dependencies.sh bench

@@ -26,7 +26,7 @@ constexpr size_t kMostCode = 96 << 10;
 constexpr int kUnroll = 4;             // groups of k a round
 constexpr int64_t kUnrolled = 16;      // as many in all are written out
 constexpr int64_t kLevel1 = 24 << 10;  // weights of a tile beyond it are fetched ahead
-constexpr int kAhead = 1024;           // bytes
+constexpr int kAhead = 2048;           // bytes
 
 class Generator : public Xbyak::CodeGenerator, public GemmCode {
  public:
@@ -325,6 +325,16 @@ constexpr GemmKernel kList[] = {{14, 32, {kReads, kFlips, kReads}},
                                 {6, 64, {kReads, kFlips, kReads}},
                                 {28, 16, {kReads, kFlips, kReads}}};
 
+/// Wide tiles load the fewest bytes a product. Where a tile's weights come from level 2 again and
+/// again, more rows a tile matter more.
+int choose(int64_t rows, int64_t k, int64_t n) {
+  constexpr int64_t kLargeTile = 128 << 10;
+  if (rows <= kList[1].mr) return 1;
+  if (n <= 16) return 2;
+  const int64_t rest = n % 64;
+  return n <= 32 || (rest > 0 && rest <= 32) || k * 64 > kLargeTile ? 0 : 1;
+}
+
 std::string try_code() {
   try {
     struct Probe : Xbyak::CodeGenerator {
@@ -350,6 +360,6 @@ const std::string& avx512_code_refusal() {
   return refusal;
 }
 
-const GemmKernels kGemmAvx512Vnni{kList, 3};
+const GemmKernels kGemmAvx512Vnni{kList, 3, choose};
 
 }  // namespace octile

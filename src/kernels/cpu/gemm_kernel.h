@@ -80,10 +80,12 @@ struct GemmKernel {
   const GemmVariant& of(GemmInput input) const { return variants[static_cast<int>(input)]; }
 };
 
-/// Kernels of one instruction set, widest first.
+/// Kernels of one instruction set, widest first. `choose` tells the best for products of rows × k
+/// with k × n; null: the one that wastes the fewest columns.
 struct GemmKernels {
   const GemmKernel* list;
   int count;
+  int (*choose)(int64_t rows, int64_t k, int64_t n) = nullptr;
 };
 
 extern const GemmKernels kGemmAvxVnni, kGemmAvx2;

@@ -63,7 +63,10 @@ class GemmTactic : public Tactic {
  private:
   const GemmKernel& kernel_for(const StepView& view) const {
     const ConvStep& step = *view.as<ConvStep>();
-    return best_gemm_kernel(kernels_, step.out_channels / step.groups);
+    const GemmCut cut = gemm_cut(step);
+    const int64_t rows = view.outputs[0].shape.volume() / std::max<int64_t>(1, step.out_channels);
+    return best_gemm_kernel(kernels_, rows, cut.segments * cut.bytes,
+                            step.out_channels / step.groups);
   }
 
   std::string_view name_;

@@ -41,7 +41,8 @@ GemmInput gemm_input(const PlanTensor& x) {
   return positive ? GemmInput::kSevenBit : GemmInput::kSigned;
 }
 
-const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n) {
+const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t rows, int64_t k, int64_t n) {
+  if (kernels.choose != nullptr) return kernels.list[kernels.choose(rows, k, n)];
   const GemmKernel* best = &kernels.list[0];
   for (int i = 1; i < kernels.count; ++i) {
     if (round_up(n, kernels.list[i].nr) < round_up(n, best->nr)) best = &kernels.list[i];

@@ -36,7 +36,7 @@ class GemmWeights : public PackedWeights {
   void chain_tile(int64_t tile);
 };
 
-/// The kernel of a list that wastes the fewest columns on `n`, wider ones first.
-const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n);
+/// The kernel of a list for products of `rows` × k with k × n.
+const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t rows, int64_t k, int64_t n);
 
 }  // namespace octile
