@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace octile {
 
 CaseBuilder::CaseBuilder(std::string name, uint32_t seed) : random_(seed) {
@@ -30,6 +32,10 @@ int32_t CaseBuilder::input(DataType type, Layout layout, const Shape& shape, flo
   case_.plan.inputs.push_back(index);
   case_.inputs.emplace_back(type, shape);
   return index;
+}
+
+void CaseBuilder::set_minimum(int32_t index, int32_t q_min) {
+  case_.plan.tensors[static_cast<size_t>(index)].q_min = q_min;
 }
 
 int32_t CaseBuilder::output(DataType type, Layout layout, const Shape& shape, float scale,
@@ -78,6 +84,12 @@ std::vector<int8_t> CaseBuilder::weights(int64_t count, Fill fill) {
     int64_t value = fill == Fill::kLow ? -127 : 127;
     if (fill == Fill::kUniform) value = integer(-127, 127);
     if (fill == Fill::kEnds) value = integer(0, 1) == 0 ? -127 : 127;
+    if (fill == Fill::kBell) {
+      value =
+          std::clamp<int64_t>(integer(-50, 50) + integer(-50, 50) + integer(-50, 50), -127, 127);
+    }
+    if (fill == Fill::kPositive) value = one_of<int64_t>({0, 5, 16, 32, 43, 64, 65, 127});
+    if (fill == Fill::kNegative) value = -one_of<int64_t>({0, 5, 16, 32, 43, 64, 65, 127});
     q = static_cast<int8_t>(value);
   }
   return w;

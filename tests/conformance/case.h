@@ -20,8 +20,10 @@ inline constexpr bool kThreadSanitizer = true;
 inline constexpr bool kThreadSanitizer = false;
 #endif
 
-/// How integers are drawn: over the whole range, only its two ends, all at one end.
-enum class Fill { kUniform, kEnds, kLow, kHigh };
+/// How integers are drawn: over the whole range, only its two ends, all at one end. Weights also as
+/// trained ones lie, most of them small, or of one sign and of sizes whose sums come close to where
+/// int16 ends.
+enum class Fill { kUniform, kEnds, kLow, kHigh, kBell, kPositive, kNegative };
 
 struct Case {
   std::string name;
@@ -41,6 +43,8 @@ class CaseBuilder {
                 int32_t zero_point = 0);
   int32_t output(DataType type, Layout layout, const Shape& shape, float scale = 0.0f,
                  int32_t zero_point = 0);
+  /// Says of tensor `index` that its values are never below `q_min`.
+  void set_minimum(int32_t index, int32_t q_min);
   /// The data of input `index`, to be filled.
   Tensor& data(size_t index) { return case_.inputs[index]; }
   template <typename T>

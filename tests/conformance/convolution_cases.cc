@@ -77,8 +77,10 @@ Case convolution(const Extents& e, const Arithmetic& a, uint32_t seed, bool huge
   step.residual = a.residual;
   step.dynamic = a.dynamic;
   add_parameters(b, e, a, huge_bias, step);
-  b.input(a.x, layout, x, a.dynamic ? 0.0f : 0.02f, a.x_zero);
-  b.fill_integers(0, a.x_fill, a.x == kU8 ? 0 : -128, a.x == kU8 ? 255 : 127);
+  const int32_t input = b.input(a.x, layout, x, a.dynamic ? 0.0f : 0.02f, a.x_zero);
+  if (a.seven_bits) b.set_minimum(input, 0);
+  const bool positive = a.x == kU8 || a.seven_bits;
+  b.fill_integers(0, a.x_fill, positive ? 0 : -128, a.x == kU8 ? 255 : 127);
   if (a.residual) {
     b.input(a.r, layout, y, 0.05f, a.r_zero);
     b.fill_integers(1, Fill::kUniform, a.r == kU8 ? 0 : -128, a.r == kU8 ? 255 : 127);
@@ -99,7 +101,7 @@ void add_extreme(std::vector<Case>& cases) {
   }
   for (const Extents& e : kExtents) {
     for (const Arithmetic& a : kArithmetics) {
-      if (!a.dynamic && a.w_fill == Fill::kUniform && !a.relu) {
+      if (!a.dynamic && a.w_fill == Fill::kUniform && !a.relu && !a.seven_bits) {
         cases.push_back(convolution(e, a, 92, true));
       }
     }
@@ -142,7 +144,7 @@ void add_blocked(std::vector<Case>& cases) {
     for (const Arithmetic& a : kArithmetics) {
       const std::string_view name = a.name;
       const bool others = name == "s8_residual" || name == "u8_dynamic" || name == "s8_float";
-      if (name == "u8" || (others && !kThreadSanitizer)) {
+      if (name == "u8" || name == "u7_bell" || (others && !kThreadSanitizer)) {
         cases.push_back(convolution(e, a, seed++));
       }
     }

@@ -26,6 +26,7 @@ struct Arithmetic {
   int32_t r_zero = 0;
   Fill x_fill = Fill::kUniform, w_fill = Fill::kUniform;
   bool relu = false;
+  bool seven_bits = false;  // x is known to be in [0, 127]
 };
 
 inline constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
@@ -67,6 +68,20 @@ inline const Arithmetic kArithmetics[] = {
      .x_fill = Fill::kEnds,
      .w_fill = Fill::kEnds},
     {.name = "s8_ends", .x_fill = Fill::kEnds, .w_fill = Fill::kEnds},
+    // What saturates in int16 where sums are not proved to fit it.
+    {.name = "s8_bell", .x_fill = Fill::kEnds, .w_fill = Fill::kBell},
+    {.name = "s8_positive", .x_fill = Fill::kLow, .w_fill = Fill::kPositive},
+    {.name = "u8_bell", .x = kU8, .y = kS8, .x_fill = Fill::kEnds, .w_fill = Fill::kBell},
+    {.name = "u8_positive", .x = kU8, .y = kS8, .x_fill = Fill::kHigh, .w_fill = Fill::kPositive},
+    {.name = "u8_negative", .x = kU8, .y = kU8, .x_fill = Fill::kHigh, .w_fill = Fill::kNegative},
+    {.name = "u7", .seven_bits = true},
+    {.name = "u7_relu_residual", .residual = true, .relu = true, .seven_bits = true},
+    {.name = "u7_float", .y = kF32, .w_fill = Fill::kBell, .seven_bits = true},
+    {.name = "u7_high", .x_fill = Fill::kHigh, .w_fill = Fill::kHigh, .seven_bits = true},
+    {.name = "u7_ends", .x_fill = Fill::kEnds, .w_fill = Fill::kEnds, .seven_bits = true},
+    {.name = "u7_bell", .x_fill = Fill::kEnds, .w_fill = Fill::kBell, .seven_bits = true},
+    {.name = "u7_positive", .x_fill = Fill::kHigh, .w_fill = Fill::kPositive, .seven_bits = true},
+    {.name = "u7_negative", .x_fill = Fill::kHigh, .w_fill = Fill::kNegative, .seven_bits = true},
 };
 
 inline const Extents kExtents[] = {

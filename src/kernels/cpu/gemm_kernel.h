@@ -6,6 +6,9 @@
 // lie at the same offsets from every row's first byte: images with borders are copied once, borders
 // and all. Weights are packed as [segment][group of 4 values of k][nr][4].
 //
+// Chained kernels (AVX2) add the groups of each column tile in an order of its own, gemm_chains.h:
+// weights and `steps` lie in that order.
+//
 //   x ─┬─ row_offset[0] ─ segment_offset[0 … segments) ─ groups × 4 bytes
 //      ├─ row_offset[1] ─ …                                            and again at x + tile_step
 #pragma once
@@ -18,6 +21,10 @@ namespace octile {
 enum class GemmInput { kUnsigned, kSigned, kSevenBit };
 inline constexpr int kGemmInputs = 3;
 
+/// Kinds of chains, in the order in which they are run: four, two or one group of bytes as they
+/// are; two groups or one with the sign of x moved to the weight.
+inline constexpr int kGemmChains = 5;
+
 /// What all calls of one routine have in common.
 struct GemmShape {
   int rows;                   // of a tile, 1 … mr
@@ -26,6 +33,7 @@ struct GemmShape {
   int64_t segments;
   const int64_t* segment_offset;  // [segments], bytes
   int64_t groups;                 // of 4 bytes in a segment
+  int64_t plane;                  // GemmVariant::planes: bytes from each plane to the next
   int n;                          // columns, 1 … nr
   bool floats;                    // outputs: float32, else bytes
   int64_t out_stride;             // bytes from row to row, and from tile to tile rows × as many
@@ -46,6 +54,8 @@ struct GemmCall {
   const uint8_t* x;
   int64_t tiles;
   const int8_t* weights;    // of these columns
+  const int32_t* steps;     // chained kernels: where each group lies behind a row's first byte
+  const int32_t* chains;    // likewise: [kGemmChains] how many there are of each kind
   const int32_t* bias;      // nr values: where the sums start
   const float* scale;       // nr multipliers
   const float* addend;      // n values, or null
@@ -60,6 +70,8 @@ struct GemmVariant {
   bool flip;  // the driver hands over x + 128 (for signed bytes) or x − 128 (for unsigned ones)
   int32_t shift;  // what the kernel reads is x + shift: the driver takes shift · Σw off the bias
   const GemmFunction *bytes, *floats;  // [mr]: for tiles of 1 … mr rows; null when generated
+  bool chained = false;
+  bool planes = false;  // x + shift, then x + shift − 128, then the magnitude of that
 };
 
 struct GemmKernel {

@@ -28,8 +28,9 @@ int64_t samples_of(const PlanTensor& x) { return x.shape.rank() > 0 ? x.shape[0]
 
 /// One image of one row where output pixels and what they read are contiguous: a matrix's rows
 /// always, images unless they would be copied and are many.
-Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, bool flips, int threads) {
-  const GemmSource source(step, g, flips);
+Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, const GemmVariant& variant,
+                int threads) {
+  const GemmSource source(step, g, variant);
   if (!source.contiguous || source.h != g.h || source.w != g.w) return g;
   const int64_t samples = samples_of(x);
   if (step.rows && step.dynamic && samples > 0 && g.n > samples) {
@@ -47,10 +48,10 @@ Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, bool flip
   return g;
 }
 
-Geometry geometry(const StepView& view, bool flips, int threads) {
+Geometry geometry(const StepView& view, const GemmVariant& variant, int threads) {
   const ConvStep& step = *view.as<ConvStep>();
   return merged(step, geometry_of(step, view.inputs[0].shape, view.outputs[0].shape),
-                view.inputs[0], flips, threads);
+                view.inputs[0], variant, threads);
 }
 
 /// Bytes of the tables of dynamic steps.
@@ -71,34 +72,35 @@ Tables tables_of(const ConvStep& step, const PlanTensor& x, int nr) {
 size_t GemmPrepared::workspace_bytes(const StepView& view, const GemmKernel& kernel,
                                      const Device& device) {
   const ConvStep& step = *view.as<ConvStep>();
-  const bool flips = kernel.of(gemm_input(view.inputs[0])).flip;
-  const Geometry g = geometry(view, flips, device.threads);
-  const GemmSource source(step, g, flips);
+  const GemmVariant& variant = kernel.of(gemm_input(view.inputs[0]));
+  const Geometry g = geometry(view, variant, device.threads);
+  const GemmSource source(step, g, variant);
   const Tables tables = tables_of(step, view.inputs[0], kernel.nr);
   size_t copies = 0;
   if (source.copies) {  // smaller images may fill what larger ones left
     const int64_t images = g.n * source.image();
     const int64_t some = std::max(source.image(), kCopyBytes * device.threads);
-    copies = aligned(size_t(std::min(images, some)) + 64);
+    copies = aligned(size_t(std::min(images, some)) + 64) * (variant.planes ? 3 : 1);
   }
   return copies + tables.bias + tables.scale;
 }
 
 GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, const Device& device)
     : step_(*view.as<ConvStep>()),
-      g_(geometry(view, weights.variant.flip, device.threads)),
+      g_(geometry(view, weights.variant, device.threads)),
       x_(view.inputs[0]),
       y_(view.outputs[0]),
       weights_(weights),
       threads_(device.threads),
       bytes_(is_byte_type(y_.type)),
-      source_(step_, g_, weights.variant.flip),
+      source_(step_, g_, weights.variant),
       samples_(samples_of(x_)),
       tiles_(weights.tiles_per_group * step_.groups) {
   if (step_.residual) residual_ = view.inputs[1];
   for (int64_t s = 0; s < source_.cut.segments; ++s) {
     segment_offset_.push_back(source_.segment_offset(s));
   }
+  plan_steps();
   if (step_.dynamic) sample_zero_.resize(size_t(samples_));
   images_at_once_ =
       source_.copies
@@ -107,6 +109,13 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
           : g_.n;
   plan_lines();
   split(images_at_once_ * lines_an_image_);
+}
+
+void GemmPrepared::plan_steps() {
+  const int64_t groups = source_.cut.bytes / 4;
+  for (const int32_t group : weights_.order) {
+    steps_.push_back(int32_t(segment_offset_[size_t(group / groups)] + group % groups * 4));
+  }
 }
 
 /// Lines of an image: all of one length but the last, which takes what is left over.
@@ -186,6 +195,7 @@ GemmShape GemmPrepared::make_shape(int rows, int n) const {
           .segments = source_.cut.segments,
           .segment_offset = segment_offset_.data(),
           .groups = source_.cut.bytes / 4,
+          .plane = source_.plane_bytes(images_at_once_),
           .n = n,
           .floats = !bytes_,
           .out_stride = step_.out_channels * (bytes_ ? 1 : 4),
@@ -263,12 +273,13 @@ void GemmPrepared::copy_images(const Buffers& buffers, int64_t first_image, int6
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.c;
   const int64_t line = source_.w * source_.cut.pixel;
   const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, line));
+  const int64_t plane = source_.plane_bytes(images_at_once_);
   parallel_for(images * source_.h, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = first_image + i / source_.h;
       const uint8_t zero =
           step_.dynamic && g_.n == samples_ ? sample_zero_[size_t(image)] : uint8_t(x_.zero_point);
-      source_.copy_line(x, i, zero, copies_);
+      source_.copy_line(x, i, zero, copies_, plane);
     }
   });
 }
@@ -287,6 +298,10 @@ void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t
   const size_t last = in_group == weights_.tiles_per_group - 1 ? 1 : 0;
   GemmCall call{};
   call.weights = weights_.packed.data() + tile * weights_.tile_bytes;
+  if (weights_.variant.chained) {
+    call.steps = steps_.data() + tile * (weights_.tile_bytes / (4 * weights_.kernel.nr));
+    call.chains = weights_.chains.data() + tile * kGemmChains;
+  }
   call.bias = weights_.bias.data() + packed;
   call.scale = weights_.multiplier.data() + packed;
   if (step_.dynamic) call.addend = weights_.addend.data() + packed;

@@ -47,6 +47,7 @@ class GemmPrepared : public Prepared {
   void split(int64_t lines);
   Share share_of(int64_t part, int64_t lines) const;
   void fill_samples(const Buffers& buffers);
+  void plan_steps();
   void copy_images(const Buffers& buffers, int64_t first_image, int64_t images) const;
   void run_tile(const Buffers& buffers, int64_t first_image, int64_t tile, int64_t first_line,
                 int64_t last_line) const;
@@ -60,6 +61,7 @@ class GemmPrepared : public Prepared {
   const bool bytes_;
   const GemmSource source_;
   std::vector<int64_t> segment_offset_;
+  std::vector<int32_t> steps_;  // chained kernels: [tile][group], GemmCall::steps
   int64_t samples_ = 1, tiles_ = 0;
   int64_t images_at_once_ = 1, lines_an_image_ = 1, rows_a_line_ = 1, block_lines_ = 1;
   Line line_, last_line_;

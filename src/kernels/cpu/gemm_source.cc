@@ -27,12 +27,12 @@ GemmCut gemm_cut(const ConvStep& step) {
   return rows.segments * rows.bytes <= taps.segments * taps.bytes ? rows : taps;
 }
 
-GemmSource::GemmSource(const ConvStep& step, const Geometry& g, bool flips)
-    : cut(gemm_cut(step)), g_(g), flips_(flips) {
+GemmSource::GemmSource(const ConvStep& step, const Geometry& g, const GemmVariant& variant)
+    : cut(gemm_cut(step)), g_(g), flips_(variant.flip), planes_(variant.planes) {
   taps_ = !step.rows && cut.segments == g.kernel_h * g.kernel_w && cut.segments > g.kernel_h;
   h = std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
   w = std::max(g.pad_left + g.w, (g.out_w - 1) * g.stride_w + (g.kernel_w - 1) * g.dilation_w + 1);
-  copies = flips || h != g.h || w != g.w || cut.pixel != g.c || cut.bytes != cut.run;
+  copies = flips_ || planes_ || h != g.h || w != g.w || cut.pixel != g.c || cut.bytes != cut.run;
   contiguous = h == g.out_h && w == g.out_w;  // no borders and single steps
 }
 
@@ -42,11 +42,23 @@ int64_t GemmSource::segment_offset(int64_t segment) const {
   return (kh * g_.dilation_h * w + kw * g_.dilation_w) * cut.pixel;
 }
 
-void GemmSource::copy_line(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to) const {
+void GemmSource::copy_line(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to,
+                           int64_t plane) const {
+  const int64_t bytes = w * cut.pixel;
+  to += line * bytes;
+  copy_one_plane(x, line, zero, to);
+  if (!planes_) return;
+  uint8_t *value = to + plane, *magnitude = value + plane;
+  for (int64_t i = 0; i < bytes; ++i) {
+    value[i] = to[i] ^ 0x80;
+    magnitude[i] = uint8_t(to[i] < 128 ? 128 - to[i] : to[i] - 128);
+  }
+}
+
+void GemmSource::copy_one_plane(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to) const {
   const uint8_t flip = flips_ ? 0x80 : 0;
   const int border = zero ^ flip;
   const int64_t image_index = line / h, row = line % h - g_.pad_top;
-  to += line * w * cut.pixel;
   if (row < 0 || row >= g_.h) {
     std::memset(to, border, size_t(w * cut.pixel));
     return;

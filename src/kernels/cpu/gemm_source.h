@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "kernels/cpu/gemm_kernel.h"
 #include "plan/geometry.h"
 
 namespace octile {
@@ -22,17 +23,21 @@ bool gemm_reads(const ConvStep& step);
 
 class GemmSource {
  public:
-  GemmSource(const ConvStep& step, const Geometry& geometry, bool flips);
+  GemmSource(const ConvStep& step, const Geometry& geometry, const GemmVariant& variant);
 
   const GemmCut cut;
   bool copies;           // borders, flipped bytes, or channels filled up
   bool contiguous;       // output pixels read bytes that lie `cut.pixel` apart, over images too
   int64_t h = 1, w = 1;  // extents that are read, borders included
   int64_t image() const { return h * w * cut.pixel; }
-  /// Bytes of copies of `images` images; kernels may read a few too many.
-  size_t copy_bytes(int64_t images) const { return copies ? size_t(images * image()) + 64 : 0; }
+  /// Bytes of one plane of copies of `images` images; kernels may read a few too many.
+  int64_t plane_bytes(int64_t images) const { return (images * image() + 127) / 64 * 64; }
+  size_t copy_bytes(int64_t images) const {
+    return copies ? size_t(plane_bytes(images)) * (planes_ ? 3 : 1) : 0;
+  }
   /// Copies line `line` (of n · h) of images at `x` to `to`, with `zero` around it. Flips both.
-  void copy_line(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to) const;
+  /// `plane` bytes further lie the planes of GemmVariant::planes.
+  void copy_line(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to, int64_t plane) const;
   int64_t segment_offset(int64_t segment) const;
   /// Of output pixel (oh, ow), in its image.
   int64_t row_offset(int64_t oh, int64_t ow) const {
@@ -40,8 +45,10 @@ class GemmSource {
   }
 
  private:
+  void copy_one_plane(const uint8_t* x, int64_t line, uint8_t zero, uint8_t* to) const;
+
   Geometry g_;
-  bool flips_, taps_;  // a segment is a tap
+  bool flips_, planes_, taps_;  // a segment is a tap
 };
 
 }  // namespace octile

@@ -12,6 +12,13 @@ bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == Dat
 constexpr int64_t kManyRows = 1 << 20;
 constexpr int kTall = 0, kWide = 1;  // of kGemmAvx512Vnni
 
+/// Bytes from a window's first byte to its last in an image with borders, or more.
+int64_t reach(const ConvStep& step, const StepView& view) {
+  const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
+  const int64_t w = g.w + g.pad_left + g.out_w * g.stride_w + g.kernel_w * g.dilation_w;
+  return (g.kernel_h * g.dilation_h * w + g.kernel_w * g.dilation_w) * (g.c + 4);
+}
+
 class GemmTactic : public Tactic {
  public:
   /// `kernel` ≥ 0: always that one of the list, where the rule would take the widest.
@@ -41,6 +48,7 @@ class GemmTactic : public Tactic {
     }
     if (isa_ == Isa::kAvx512Vnni && !avx512_code_refusal().empty()) return avx512_code_refusal();
     if (isa_ == Isa::kAvx2) {
+      if (!step->rows && reach(*step, view) >= kLargestImage) return "a window of 2 GiB or more";
       const auto w = view.blob(step->weights).bytes;
       const bool lowest =
           std::any_of(w.begin(), w.end(), [](std::byte b) { return b == std::byte{0x80}; });

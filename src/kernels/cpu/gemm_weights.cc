@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/gemm_chains.h"
+
 namespace octile {
 namespace {
 
@@ -35,7 +37,8 @@ double largest_value(const StepView& view, int64_t k) {
 
 GemmInput gemm_input(const PlanTensor& x) {
   if (x.type == DataType::kUInt8) return GemmInput::kUnsigned;
-  return x.q_min >= 0 ? GemmInput::kSevenBit : GemmInput::kSigned;
+  const bool positive = x.q_min >= 0 && x.zero_point >= 0;  // borders hold the zero point
+  return positive ? GemmInput::kSevenBit : GemmInput::kSigned;
 }
 
 const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t rows, int64_t k, int64_t n) {
@@ -89,6 +92,30 @@ GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
       start = static_cast<uint32_t>(view.blob(step.bias).as<int32_t>()[m]);
     }
     bias[at] = static_cast<int32_t>(start - shifted);
+  }
+  if (variant.chained) {
+    for (int64_t tile = 0; tile < tiles_per_group * step.groups; ++tile) chain_tile(tile);
+  }
+}
+
+void GemmWeights::chain_tile(int64_t tile) {
+  const int nr = kernel.nr, group_bytes = 4 * nr;
+  int8_t* w = packed.data() + tile * tile_bytes;
+  const bool seven_bits = !variant.planes;
+  const GemmChains found = chain_groups(w, tile_bytes / group_bytes, nr, seven_bits);
+  order.insert(order.end(), found.order.begin(), found.order.end());
+  chains.insert(chains.end(), found.count, found.count + kGemmChains);
+  const std::vector<int8_t> before(w, w + tile_bytes);
+  for (const int32_t group : found.order) {
+    w = std::copy_n(before.data() + int64_t{group} * group_bytes, group_bytes, w);
+  }
+  // Groups with their sign moved read activations that are smaller by 128.
+  for (size_t i = size_t(found.first_signed); i < found.order.size(); ++i) {
+    const int8_t* group = before.data() + int64_t{found.order[i]} * group_bytes;
+    for (int j = 0; j < group_bytes; ++j) {
+      int32_t& start = bias[size_t(tile * nr + j / 4)];
+      start = int32_t(uint32_t(start) + uint32_t(128 * group[j]));  // wraps, as sums may
+    }
   }
 }
 

@@ -27,8 +27,13 @@ class GemmWeights : public PackedWeights {
   std::vector<int32_t> bias;        // [group][tile][nr]; shift taken off
   std::vector<int32_t> weight_sum;  // the same order: Σ w_q
   std::vector<float> multiplier;    // the same order
+  std::vector<int32_t> order;       // chained kernels: [group][tile] its groups of k in their order
+  std::vector<int32_t> chains;      // chained kernels: [group][tile][kGemmChains]
   std::vector<float> addend;        // dynamic steps: the float bias, the same order
   bool may_leave_int32 = false;     // scaled sums (residual included) beyond ±2^31 are possible
+
+ private:
+  void chain_tile(int64_t tile);
 };
 
 /// The kernel of a list for products of `rows` × k with k × n.
