@@ -72,6 +72,7 @@ class GemmTactic : public Tactic {
 
 }  // namespace
 
+#if defined(__x86_64__)
 const Tactic& gemm_avx512vnni_tactic() {
   static const GemmTactic tactic("int8.gemm.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni);
   return tactic;
@@ -98,5 +99,6 @@ const Tactic& depthwise_avx2_tactic() {
   static const GemmTactic tactic("int8.depthwise.avx2", Isa::kAvx2, kDepthwiseAvx2);
   return tactic;
 }
+#endif
 
 }  // namespace octile
