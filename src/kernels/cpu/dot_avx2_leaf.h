@@ -4,7 +4,8 @@
 // vpmaddubsw adds two u8 × s8 products in int16. It is exact
 //   · for activations in [0, 127] and |w| ≤ 127:  2 · 127 · 127 = 32,258 ≤ 32,767
 //   · for |x| ≤ 128 with the sign moved to the weight: 2 · 128 · 127 = 32,512 ≤ 32,767
-// Unsigned activations become x − 128 first (shift −128). The driver refuses weights of −128.
+// The driver hands unsigned activations over as x − 128 (shift −128). The driver refuses weights of
+// −128.
 #pragma once
 
 #include <immintrin.h>
@@ -28,16 +29,13 @@ struct SevenBit {
   }
 };
 
-template <bool kFlip>
+template <int32_t kAdded>
 struct Signed {
-  static constexpr int32_t kShift = kFlip ? -128 : 0;
+  static constexpr int32_t kShift = kAdded;
   struct Operand {
     __m256i value, magnitude;
   };
-  static Operand prepare(__m256i x) {
-    if (kFlip) x = _mm256_xor_si256(x, _mm256_set1_epi8(static_cast<char>(0x80)));
-    return {x, _mm256_abs_epi8(x)};
-  }
+  static Operand prepare(__m256i x) { return {x, _mm256_abs_epi8(x)}; }
   static __m256i add(__m256i sum, const Operand& a, __m256i w) {
     return add_pairs(sum, _mm256_maddubs_epi16(a.magnitude, _mm256_sign_epi8(w, a.value)));
   }

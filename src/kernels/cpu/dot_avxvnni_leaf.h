@@ -1,5 +1,5 @@
 // Four products a lane with vpdpbusd on 256-bit registers (AVX-VNNI): u8 × s8, no saturation.
-// Signed activations are flipped to x + 128 on the way (shift 128). Leaf files alone include this.
+// The driver hands signed activations over as x + 128 (shift 128). Leaf files alone include this.
 #pragma once
 
 #include <immintrin.h>
@@ -9,13 +9,12 @@
 namespace octile {
 namespace {
 
-template <bool kFlip>
+/// Bytes are read as unsigned; what they are more than the activations is kAdded.
+template <int32_t kAdded>
 struct Vnni {
-  static constexpr int32_t kShift = kFlip ? 128 : 0;
+  static constexpr int32_t kShift = kAdded;
   using Operand = __m256i;
-  static Operand prepare(__m256i x) {
-    return kFlip ? _mm256_xor_si256(x, _mm256_set1_epi8(static_cast<char>(0x80))) : x;
-  }
+  static Operand prepare(__m256i x) { return x; }
   static __m256i add(__m256i sum, Operand a, __m256i w) {
     return _mm256_dpbusd_avx_epi32(sum, a, w);
   }

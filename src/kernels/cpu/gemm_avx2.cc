@@ -9,8 +9,8 @@ template <int kRows, int kVectors>
 constexpr GemmKernel kernel() {
   return {kRows,
           8 * kVectors,
-          {variant<Signed<true>, kRows, kVectors>(), variant<Signed<false>, kRows, kVectors>(),
-           variant<SevenBit, kRows, kVectors>()}};
+          {variant<Signed<-128>, kVectors>(true), variant<Signed<0>, kVectors>(false),
+           variant<SevenBit, kVectors>(false)}};
 }
 
 constexpr GemmKernel kList[] = {kernel<4, 2>(), kernel<6, 1>()};

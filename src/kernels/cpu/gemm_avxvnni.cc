@@ -5,18 +5,18 @@
 namespace octile {
 namespace {
 
-template <int kRows, int kVectors>
+template <int kVectors>
 constexpr GemmKernel kernel() {
-  return {kRows,
+  return {6,
           8 * kVectors,
-          {variant<Vnni<false>, kRows, kVectors>(), variant<Vnni<true>, kRows, kVectors>(),
-           variant<Vnni<false>, kRows, kVectors>()}};
+          {variant<Vnni<0>, kVectors>(false), variant<Vnni<128>, kVectors>(true),
+           variant<Vnni<0>, kVectors>(false)}};
 }
 
-constexpr GemmKernel kList[] = {kernel<4, 3>(), kernel<6, 2>(), kernel<8, 1>()};
+constexpr GemmKernel kList[] = {kernel<2>(), kernel<1>()};
 
 }  // namespace
 
-const GemmKernels kGemmAvxVnni{kList, 3};
+const GemmKernels kGemmAvxVnni{kList, 2};
 
 }  // namespace octile

@@ -1,14 +1,13 @@
 // The contract between the INT8 convolution driver and its micro-kernels. A leaf file includes
 // this and intrinsics, nothing else.
 //
-// One call makes a tile of up to mr rows × nr columns. A row is an output pixel (or a matrix row):
-// it is read through one pointer a segment, a segment being one tap of the window (or the whole
-// row). Weights are packed as [segment][group of 4 values of k][nr][4].
+// One call makes `tiles` tiles of rows × n outputs, one below the other. A row is an output pixel
+// (or a matrix row). Its k bytes are read in segments (a kernel row, a tap, the whole row), which
+// lie at the same offsets from every row's first byte: images with borders are copied once, borders
+// and all. Weights are packed as [segment][group of 4 values of k][nr][4].
 //
-// Depthwise kernels share the contract. A column is a channel and reads its own bytes alone, four
-// taps in one step: segments come in fours (taps beyond the window meet zero weights), weights are
-// [four taps][v = 0…3][nr/16][4 channels][4 taps], channel = 16·lane + 4·v + j: the order in which
-// interleaving four taps' bytes leaves them in 128-bit lanes.
+//   x ─┬─ row_offset[0] ─ segment_offset[0 … segments) ─ groups × 4 bytes
+//      ├─ row_offset[1] ─ …                                            and again at x + tile_step
 #pragma once
 
 #include <cstdint>
@@ -19,40 +18,53 @@ namespace octile {
 enum class GemmInput { kUnsigned, kSigned, kSevenBit };
 inline constexpr int kGemmInputs = 3;
 
-struct GemmTile {
-  const uint8_t* const* rows;  // [segments][mr]; rows beyond m repeat a valid one
-  int64_t row_offset;          // added to every row pointer (the group's first channel)
-  int64_t segments, groups;    // groups of 4 bytes in a segment
-  const int8_t* weights;       // of this column tile
-  const int32_t* const* bias;  // [mr] → nr values each: where the sums start
-  const float* const* scale;   // [mr] → nr multipliers each
-  const float* addend;         // nr values added after the multiply (dynamic steps), or null
-  int64_t m, n;                // valid rows and columns
-  uint8_t* out;
-  int64_t out_stride;       // bytes from row to row
-  const uint8_t* residual;  // null: none
+/// What all calls of one routine have in common.
+struct GemmShape {
+  int rows;                   // of a tile, 1 … mr
+  const int64_t* row_offset;  // [rows], bytes from GemmCall::x
+  int64_t tile_step;          // bytes of x from tile to tile
+  int64_t segments;
+  const int64_t* segment_offset;  // [segments], bytes
+  int64_t groups;                 // of 4 bytes in a segment
+  int n;                          // columns, 1 … nr
+  bool floats;                    // outputs: float32, else bytes
+  int64_t out_stride;             // bytes from row to row, and from tile to tile rows × as many
+  int64_t table_stride;           // elements of bias and scale from row to row; 0: one for all rows
+  bool addend;                    // floats: values added after the multiply
+  bool residual, residual_signed;
   int64_t residual_stride;
-  bool residual_signed;
   int32_t residual_zero;
   float residual_multiplier;
-  float lo, hi;  // 8-bit outputs: lo − z and hi − z
-  int32_t zero;  // z of 8-bit outputs
+  float lo, hi;          // floats: the clamp; bytes: lo − z and hi − z
+  int32_t zero;          // z of bytes
+  bool output_signed;    // of bytes
+  int32_t q_lo, q_hi;    // bytes: lo and hi
+  bool may_leave_int32;  // v of docs/arithmetic.md may be beyond ±2^31, unless it is clamped first
 };
 
-using GemmFunction = void (*)(const GemmTile&);
+struct GemmCall {
+  const uint8_t* x;
+  int64_t tiles;
+  const int8_t* weights;    // of these columns
+  const int32_t* bias;      // nr values: where the sums start
+  const float* scale;       // nr multipliers
+  const float* addend;      // n values, or null
+  uint8_t* out;             // the first row's first column
+  const uint8_t* residual;  // likewise, or null
+};
 
-/// How one kernel treats one kind of input: `shift` is what it adds to every activation before
-/// multiplying (the driver takes shift · Σw off the bias).
+using GemmFunction = void (*)(const GemmShape&, const GemmCall&);
+
+/// How one kernel treats one kind of input.
 struct GemmVariant {
-  int32_t shift;
-  GemmFunction bytes, floats;          // by output type
-  GemmFunction one_bytes, one_floats;  // the same for a single row
+  bool flip;  // the driver hands over x + 128 (for signed bytes) or x − 128 (for unsigned ones)
+  int32_t shift;  // what the kernel reads is x + shift: the driver takes shift · Σw off the bias
+  const GemmFunction *bytes, *floats;  // [mr]: for tiles of 1 … mr rows; null when generated
 };
 
 struct GemmKernel {
   int mr, nr;
   GemmVariant variants[kGemmInputs];
-  bool depthwise = false;
   const GemmVariant& of(GemmInput input) const { return variants[static_cast<int>(input)]; }
 };
 
@@ -62,7 +74,6 @@ struct GemmKernels {
   int count;
 };
 
-extern const GemmKernels kGemmAvx512Vnni, kGemmAvxVnni, kGemmAvx2;
-extern const GemmKernels kDepthwiseAvx512Vnni, kDepthwiseAvxVnni, kDepthwiseAvx2;
+extern const GemmKernels kGemmAvxVnni, kGemmAvx2, kGemmNeonDot, kGemmNeon;
 
 }  // namespace octile

@@ -1,12 +1,11 @@
 // The driver of the micro-kernels: which rows, which columns, on which thread.
 //
-// A tile of mr output pixels is described by mr pointers a tap, so no image is ever copied (im2col)
-// unless its channels are no multiple of 4; then mr short rows are gathered to scratch. Column
-// tiles are cut into chunks whose weights fit half the level-2 cache.
+// Output pixels are made in lines: rows of the image, several where it is narrow, or any number of
+// pixels where nothing lies between them. A thread makes its column tiles one after the other, each
+// for a block of lines that the level-2 cache holds, so that a tile's weights stay in level 1.
 #include "kernels/cpu/gemm_prepared.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "arithmetic/quantize.h"
 #include "base/cpu.h"
@@ -16,106 +15,229 @@ namespace octile {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int kMaxRows = 16;   // ≥ every kernel's mr
-constexpr int64_t kSlack = 4;  // bytes that the last segment may read too many
+constexpr int64_t kCopyBytes = 1 << 20;     // of copied images at once, a thread
+constexpr int64_t kLineBytes = 1 << 16;     // of activations that a line of free length reads
+constexpr int64_t kWorthAThread = 1 << 20;  // multiply-adds
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
-struct Regions {
-  size_t pointers, gathered, thread;  // bytes a thread
-  size_t images;                      // all images with padded borders, or 0
-  size_t bias, scale, padding;        // bytes of the tables of dynamic steps
-};
-
-/// Extents of an image with its borders: what the kernel's windows cover.
-struct PaddedImage {
-  int64_t h, w, bytes;
-};
-
-PaddedImage padded_image(const Geometry& g) {
-  const int64_t h =
-      std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
-  const int64_t w = std::max(g.pad_left + g.w, (g.out_w - 1) * g.stride_w + g.kernel_w);
-  return {h, w, h * w * g.c};
-}
-
-Regions regions_of(const StepView& view, const GemmKernel& kernel) {
-  const ConvStep& step = *view.as<ConvStep>();
-  const GemmCut cut = gemm_cut(step, kernel);
-  Regions layout{};
-  layout.pointers = aligned(size_t(cut.segments * kernel.mr) * sizeof(void*));
-  layout.gathered =
-      cut.rows == GemmCut::Rows::kGathered ? aligned(size_t(cut.bytes * kernel.mr)) : 0;
-  layout.thread = layout.pointers + layout.gathered;
-  if (cut.rows == GemmCut::Rows::kPadded) {
-    const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
-    layout.images = aligned(size_t(g.n * padded_image(g).bytes + kSlack));
-  }
-  if (!step.dynamic) return layout;
-  const int64_t groups = gemm_column_groups(step, kernel), group_out = step.out_channels / groups;
-  const auto columns = size_t(groups * ((group_out + kernel.nr - 1) / kernel.nr) * kernel.nr);
-  const auto samples = size_t(view.inputs[0].shape[0]);
-  layout.bias = aligned(samples * columns * sizeof(int32_t));
-  layout.scale = aligned(samples * columns * sizeof(float));
-  layout.padding = aligned(samples * size_t(step.in_channels));
-  return layout;
-}
-
 bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+
+/// Samples with tables of their own, and the matrix rows or images of each.
+int64_t samples_of(const PlanTensor& x) { return x.shape.rank() > 0 ? x.shape[0] : 1; }
+
+/// One image of one row where output pixels and what they read are contiguous: a matrix's rows
+/// always, images unless they would be copied and are many.
+Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, bool flips, int threads) {
+  const GemmSource source(step, g, flips);
+  if (!source.contiguous || source.h != g.h || source.w != g.w) return g;
+  const int64_t samples = samples_of(x);
+  if (step.rows && step.dynamic && samples > 0 && g.n > samples) {
+    g.w = g.out_w = g.n / samples;
+    g.n = samples;
+    return g;
+  }
+  g.w = g.out_w = g.h * g.w;
+  g.h = g.out_h = 1;
+  const bool large = source.copies && g.n * g.w * source.cut.pixel > kCopyBytes * threads;
+  if (step.rows || (!step.dynamic && !large)) {
+    g.w = g.out_w = g.n * g.w;
+    g.n = 1;
+  }
+  return g;
+}
+
+Geometry geometry(const StepView& view, bool flips, int threads) {
+  const ConvStep& step = *view.as<ConvStep>();
+  return merged(step, geometry_of(step, view.inputs[0].shape, view.outputs[0].shape),
+                view.inputs[0], flips, threads);
+}
+
+/// Bytes of the tables of dynamic steps.
+struct Tables {
+  size_t bias = 0, scale = 0;
+};
+
+Tables tables_of(const ConvStep& step, const PlanTensor& x, int nr) {
+  if (!step.dynamic) return {};
+  const int64_t group_out = step.out_channels / step.groups;
+  const auto columns = size_t(step.groups * ((group_out + nr - 1) / nr) * nr);
+  const auto samples = size_t(samples_of(x));
+  return {aligned(samples * columns * sizeof(int32_t)), aligned(samples * columns * sizeof(float))};
+}
 
 }  // namespace
 
-struct GemmPrepared::Scratch {
-  const uint8_t** rows;  // [segments][mr]
-  uint8_t* gathered;     // [mr][cut.bytes]
-  int64_t filled = -1;   // first row of the tile that `rows` describes
-};
-
 size_t GemmPrepared::workspace_bytes(const StepView& view, const GemmKernel& kernel,
                                      const Device& device) {
-  const Regions l = regions_of(view, kernel);
-  return l.thread * size_t(device.threads) + l.images + l.bias + l.scale + l.padding;
+  const ConvStep& step = *view.as<ConvStep>();
+  const bool flips = kernel.of(gemm_input(view.inputs[0])).flip;
+  const Geometry g = geometry(view, flips, device.threads);
+  const GemmSource source(step, g, flips);
+  const Tables tables = tables_of(step, view.inputs[0], kernel.nr);
+  size_t copies = 0;
+  if (source.copies) {  // smaller images may fill what larger ones left
+    const int64_t images = g.n * source.image();
+    const int64_t some = std::max(source.image(), kCopyBytes * device.threads);
+    copies = aligned(size_t(std::min(images, some)) + 64);
+  }
+  return copies + tables.bias + tables.scale;
 }
 
 GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, const Device& device)
     : step_(*view.as<ConvStep>()),
-      g_(geometry_of(step_, view.inputs[0].shape, view.outputs[0].shape)),
+      g_(geometry(view, weights.variant.flip, device.threads)),
       x_(view.inputs[0]),
       y_(view.outputs[0]),
       weights_(weights),
-      threads_(device.threads) {
+      threads_(device.threads),
+      bytes_(is_byte_type(y_.type)),
+      source_(step_, g_, weights.variant.flip),
+      samples_(samples_of(x_)),
+      tiles_(weights.tiles_per_group * step_.groups) {
   if (step_.residual) residual_ = view.inputs[1];
-  pixels_ = g_.out_h * g_.out_w;
-  rows_ = g_.n * pixels_;
-  samples_ = x_.shape.rank() > 0 ? x_.shape[0] : 1;
-  rows_per_sample_ = std::max<int64_t>(1, samples_ > 0 ? rows_ / samples_ : 1);
-  tiles_ = weights.tiles_per_group * weights.column_groups;
-  row_tiles_ = (rows_ + weights.kernel.mr - 1) / weights.kernel.mr;
-  const auto half_l2 = int64_t(l2_bytes() / 2);
-  tiles_per_chunk_ =
-      std::clamp<int64_t>(half_l2 / std::max<int64_t>(1, weights.tile_bytes), 1, tiles_);
-  if (row_tiles_ < threads_) {  // few rows: threads share the columns instead
-    tiles_per_chunk_ = std::min(tiles_per_chunk_, std::max<int64_t>(1, tiles_ / (2 * threads_)));
+  for (int64_t s = 0; s < source_.cut.segments; ++s) {
+    segment_offset_.push_back(source_.segment_offset(s));
   }
-  chunks_ = (tiles_ + tiles_per_chunk_ - 1) / tiles_per_chunk_;
-  padding_.assign(size_t(step_.in_channels), static_cast<uint8_t>(x_.zero_point));
-  if (!step_.rows) fill_offsets();
+  if (step_.dynamic) sample_zero_.resize(size_t(samples_));
+  images_at_once_ =
+      source_.copies
+          ? std::clamp<int64_t>(kCopyBytes * threads_ / std::max<int64_t>(1, source_.image()), 1,
+                                std::max<int64_t>(1, g_.n))
+          : g_.n;
+  plan_lines();
+  split(images_at_once_ * lines_an_image_);
 }
 
-void GemmPrepared::fill_offsets() {
-  offsets_.resize(size_t(g_.kernel_h * g_.kernel_w * pixels_));
-  size_t at = 0;
-  for (int64_t kh = 0; kh < g_.kernel_h; ++kh) {
-    for (int64_t kw = 0; kw < g_.kernel_w; ++kw) {
-      for (int64_t p = 0; p < pixels_; ++p) {
-        const int64_t h = p / g_.out_w * g_.stride_h - g_.pad_top + kh * g_.dilation_h;
-        const int64_t w = p % g_.out_w * g_.stride_w - g_.pad_left + kw * g_.dilation_w;
-        const bool inside = h >= 0 && h < g_.h && w >= 0 && w < g_.w;
-        offsets_[at++] = inside ? int32_t((h * g_.w + w) * g_.c) : -1;
-      }
+/// Lines of an image: all of one length but the last, which takes what is left over.
+void GemmPrepared::plan_lines() {
+  const int64_t mr = weights_.kernel.mr, pixels = g_.out_h * g_.out_w;
+  const int64_t images = std::max<int64_t>(1, images_at_once_);
+  const auto lines_of = [&](int64_t all, int64_t tile) {  // all and tile in one unit
+    const int64_t tiles = std::max<int64_t>(1, all / tile);
+    const int64_t few = std::max<int64_t>(1, tiles * images / (4 * threads_));
+    return std::min(tiles, few);
+  };
+  if (g_.out_h == 1) {
+    const int64_t most = std::max<int64_t>(1, kLineBytes / (mr * source_.cut.pixel));
+    rows_a_line_ = mr * std::min(most, lines_of(pixels, mr));
+  } else if (g_.out_w > mr) {
+    rows_a_line_ = g_.out_w;
+  } else {
+    const int64_t rows = mr / g_.out_w;
+    rows_a_line_ = rows * g_.out_w * lines_of(g_.out_h, rows);
+  }
+  rows_a_line_ = std::min(rows_a_line_, pixels);
+  lines_an_image_ = std::max<int64_t>(1, pixels / std::max<int64_t>(1, rows_a_line_));
+  const bool whole = g_.out_h > 1 && g_.out_w <= mr;
+  line_ = make_line(rows_a_line_, whole ? g_.out_w : 1);
+  last_line_ = make_line(pixels - (lines_an_image_ - 1) * rows_a_line_, whole ? g_.out_w : 1);
+  const int64_t line_bytes = rows_a_line_ * (source_.cut.pixel * g_.stride_w + step_.out_channels);
+  block_lines_ = std::max<int64_t>(1, int64_t(l2_bytes() / 4) / std::max<int64_t>(1, line_bytes));
+}
+
+/// A line of `rows` output rows in tiles of as many `unit`s as fit, evenly.
+GemmPrepared::Line GemmPrepared::make_line(int64_t rows, int64_t unit) {
+  const int64_t mr = weights_.kernel.mr / unit, all = rows / unit;
+  const int64_t tiles = (all + mr - 1) / mr, least = all / std::max<int64_t>(1, tiles);
+  const int64_t larger = all - least * tiles;
+  Line line{rows, {}};
+  if (larger > 0) line.parts.push_back({0, larger, int((least + 1) * unit), 0});
+  if (tiles > larger) {
+    line.parts.push_back({larger * (least + 1) * unit, tiles - larger, int(least * unit), 0});
+  }
+  for (Part& part : line.parts) part.routine = make_routines(part.rows);
+  return line;
+}
+
+size_t GemmPrepared::make_routines(int rows) {
+  for (size_t i = 0; i < routines_.size(); i += 2) {
+    if (routines_[i]->shape.rows == rows) return i;
+  }
+  const int64_t nr = weights_.kernel.nr, group_out = step_.out_channels / step_.groups;
+  const int64_t rest = group_out - (weights_.tiles_per_group - 1) * nr;
+  routines_.push_back(make_routine(rows, std::min(nr, group_out)));
+  routines_.push_back(make_routine(rows, rest));
+  return routines_.size() - 2;
+}
+
+std::unique_ptr<GemmPrepared::Routine> GemmPrepared::make_routine(int rows, int64_t n) const {
+  auto routine = std::make_unique<Routine>();
+  for (int r = 0; r < rows; ++r) {
+    routine->row_offset.push_back(source_.row_offset(r / g_.out_w, r % g_.out_w));
+  }
+  routine->shape = make_shape(rows, int(n));
+  routine->shape.row_offset = routine->row_offset.data();
+  const GemmVariant& variant = weights_.variant;
+  if (variant.bytes != nullptr) {
+    routine->function = (bytes_ ? variant.bytes : variant.floats)[rows - 1];
+    return routine;
+  }
+#if defined(__x86_64__)
+  routine->code = make_avx512vnni_code(routine->shape, weights_.kernel.nr);
+  routine->function = routine->code->function();
+#endif
+  return routine;
+}
+
+GemmShape GemmPrepared::make_shape(int rows, int n) const {
+  const bool a_row_each = step_.dynamic && step_.rows && g_.n == 1;
+  return {.rows = rows,
+          .row_offset = nullptr,
+          .tile_step = source_.row_offset(rows / g_.out_w, rows % g_.out_w),
+          .segments = source_.cut.segments,
+          .segment_offset = segment_offset_.data(),
+          .groups = source_.cut.bytes / 4,
+          .n = n,
+          .floats = !bytes_,
+          .out_stride = step_.out_channels * (bytes_ ? 1 : 4),
+          .table_stride = a_row_each ? int64_t(weights_.columns()) : 0,
+          .addend = step_.dynamic,
+          .residual = step_.residual,
+          .residual_signed = residual_.type == DataType::kInt8,
+          .residual_stride = step_.out_channels,
+          .residual_zero = residual_.zero_point,
+          .residual_multiplier = step_.residual_multiplier,
+          .lo = bytes_ ? float(step_.clamp.q_lo - y_.zero_point) : step_.clamp.lo,
+          .hi = bytes_ ? float(step_.clamp.q_hi - y_.zero_point) : step_.clamp.hi,
+          .zero = y_.zero_point,
+          .output_signed = y_.type == DataType::kInt8,
+          .q_lo = step_.clamp.q_lo,
+          .q_hi = step_.clamp.q_hi,
+          .may_leave_int32 = weights_.may_leave_int32};
+}
+
+// --- threads ---
+
+/// Threads share lines, columns, or both: whatever gives the busiest one the least.
+void GemmPrepared::split(int64_t lines) {
+  const int64_t k = source_.cut.segments * source_.cut.bytes;
+  const int64_t work = images_at_once_ * g_.out_h * g_.out_w * k * step_.out_channels;
+  const auto parts = std::clamp<int64_t>(work / kWorthAThread, 1, threads_);
+  int64_t best = -1;
+  for (int64_t columns = 1; columns <= parts; ++columns) {
+    const int64_t rows = parts / columns;
+    int64_t most = 0;
+    for (int64_t p = 0; p < rows; ++p) {
+      const int64_t first = lines * p / rows, last = lines * (p + 1) / rows;
+      const int64_t lasts = last / lines_an_image_ - first / lines_an_image_;
+      most = std::max(most, (last - first - lasts) * line_.rows + lasts * last_line_.rows);
     }
+    most *= (tiles_ + columns - 1) / columns;
+    if (best >= 0 && most >= best) continue;
+    best = most;
+    row_parts_ = rows;
+    column_parts_ = columns;
   }
 }
+
+GemmPrepared::Share GemmPrepared::share_of(int64_t part, int64_t lines) const {
+  const int64_t row = part / column_parts_, column = part % column_parts_;
+  return {lines * row / row_parts_, lines * (row + 1) / row_parts_, tiles_ * column / column_parts_,
+          tiles_ * (column + 1) / column_parts_};
+}
+
+// --- a run ---
 
 /// Dynamic steps: each sample's start of the sums (−z·Σw) and multipliers s·s_w[c].
 void GemmPrepared::fill_samples(const Buffers& buffers) {
@@ -134,214 +256,87 @@ void GemmPrepared::fill_samples(const Buffers& buffers) {
         sample_bias_[s * columns + c] = static_cast<int32_t>(start);
         sample_scale_[s * columns + c] = product_scale(scales[s], weights_.multiplier[i]);
       }
-      std::memset(sample_padding_ + s * step_.in_channels, zero, size_t(step_.in_channels));
+      sample_zero_[size_t(s)] = static_cast<uint8_t>(zero);
     }
   });
 }
 
-const uint8_t* GemmPrepared::padding_row(const Buffers&, int64_t row) const {
-  return step_.dynamic ? sample_padding_ + sample_of(row) * step_.in_channels : padding_.data();
-}
-
-/// Copies one row's taps side by side; the bytes up to the next multiple of 4 meet zero weights.
-void GemmPrepared::gather_row(const Buffers& buffers, int64_t row, uint8_t* to) const {
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
-  if (step_.rows) {
-    std::memcpy(to, x + row * g_.c, size_t(g_.c));
-    return;
-  }
-  const uint8_t* image = x + row / pixels_ * g_.h * g_.w * g_.c;
-  const int32_t* offset = offsets_.data() + row % pixels_;
-  for (int64_t tap = 0; tap < g_.kernel_h * g_.kernel_w; ++tap, to += g_.c) {
-    const int32_t o = offset[tap * pixels_];
-    std::memcpy(to, o >= 0 ? image + o : padding_row(buffers, row), size_t(g_.c));
-  }
-}
-
-/// Copies every image into the workspace with borders of z_x, so that a kernel row of a window is
-/// one run of bytes wherever the window stands. Bytes are flipped on the way where the kernel would
-/// do it for each window that reads them.
-void GemmPrepared::pad_images(const Buffers& buffers) const {
-  const PaddedImage p = padded_image(g_);
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
-  const int64_t line = p.w * g_.c, left = g_.pad_left * g_.c, own = g_.w * g_.c;
-  const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, p.bytes));
-  const uint8_t flip = weights_.flips_copies ? 0x80 : 0;
-  parallel_for(g_.n, grain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t n = begin; n < end; ++n) {
-      uint8_t* to = images_ + n * p.bytes;
-      const int zero = padding_row(buffers, n * pixels_)[0] ^ flip;
-      std::memset(to, zero, size_t(g_.pad_top * line));
-      for (int64_t h = 0; h < g_.h; ++h) {
-        uint8_t* row = to + (g_.pad_top + h) * line;
-        const uint8_t* from = x + (n * g_.h + h) * own;
-        std::memset(row, zero, size_t(left));
-        for (int64_t i = 0; i < own; ++i) row[left + i] = from[i] ^ flip;
-        std::memset(row + left + own, zero, size_t(line - left - own));
-      }
-      const int64_t below = g_.pad_top + g_.h;
-      std::memset(to + below * line, zero, size_t((p.h - below) * line));
+void GemmPrepared::copy_images(const Buffers& buffers, int64_t first_image, int64_t images) const {
+  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.c;
+  const int64_t line = source_.w * source_.cut.pixel;
+  const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, line));
+  parallel_for(images * source_.h, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image = first_image + i / source_.h;
+      const uint8_t zero =
+          step_.dynamic && g_.n == samples_ ? sample_zero_[size_t(image)] : uint8_t(x_.zero_point);
+      source_.copy_line(x, i, zero, copies_);
     }
   });
 }
 
-/// Row pointers of one tile. Divisions cost more than a short tile's arithmetic: the first row is
-/// decoded, the others are counted up.
-void GemmPrepared::fill_rows(const Buffers& buffers, int64_t first_row, int64_t count,
-                             Scratch& scratch) const {
-  const int mr = weights_.kernel.mr;
-  const int64_t segments = weights_.cut.segments;
-  switch (weights_.cut.rows) {
-    case GemmCut::Rows::kGathered:
-      for (int64_t r = 0; r < count; ++r) {
-        scratch.rows[r] = scratch.gathered + r * weights_.cut.bytes;
-        gather_row(buffers, first_row + r, scratch.gathered + r * weights_.cut.bytes);
+/// Makes one column tile of lines [first_line, last_line), counted from `first_image` on.
+void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t tile,
+                            int64_t first_line, int64_t last_line) const {
+  const int64_t group_out = step_.out_channels / step_.groups;
+  const int64_t group = tile / weights_.tiles_per_group, in_group = tile % weights_.tiles_per_group;
+  const int64_t channel = group * group_out + in_group * weights_.kernel.nr;
+  const int64_t packed = tile * weights_.kernel.nr, pixels = g_.out_h * g_.out_w;
+  const auto* x = source_.copies ? copies_
+                                 : static_cast<const uint8_t*>(buffers.inputs[0]) +
+                                       first_image * source_.image();
+  x += group * (step_.in_channels / step_.groups);
+  const size_t last = in_group == weights_.tiles_per_group - 1 ? 1 : 0;
+  GemmCall call{};
+  call.weights = weights_.packed.data() + tile * weights_.tile_bytes;
+  call.bias = weights_.bias.data() + packed;
+  call.scale = weights_.multiplier.data() + packed;
+  if (step_.dynamic) call.addend = weights_.addend.data() + packed;
+  for (int64_t l = first_line; l < last_line; ++l) {
+    const int64_t image = l / lines_an_image_, in_image = l % lines_an_image_;
+    const Line& line = in_image == lines_an_image_ - 1 ? last_line_ : line_;
+    for (const Part& part : line.parts) {
+      const int64_t pixel = in_image * rows_a_line_ + part.first_row;
+      const int64_t row = (first_image + image) * pixels + pixel;
+      call.x = x + image * source_.image() + source_.row_offset(pixel / g_.out_w, pixel % g_.out_w);
+      call.tiles = part.tiles;
+      if (step_.dynamic) {
+        const int64_t sample = g_.n == samples_ ? first_image + image : row;
+        call.bias = sample_bias_ + sample * int64_t(weights_.columns()) + packed;
+        call.scale = sample_scale_ + sample * int64_t(weights_.columns()) + packed;
       }
-      break;
-    case GemmCut::Rows::kPadded: fill_padded_rows(first_row, count, scratch); break;
-    case GemmCut::Rows::kDirect:
-      if (step_.rows) {
-        const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_row * g_.c;
-        for (int64_t r = 0; r < count; ++r) scratch.rows[r] = x + r * g_.c;
-      } else {
-        fill_image_rows(buffers, first_row, count, scratch);
-      }
-  }
-  for (int64_t s = 0; s < segments && count < mr; ++s) {  // rows beyond the last repeat it
-    const uint8_t** row = scratch.rows + s * mr;
-    std::fill(row + count, row + mr, row[count - 1]);
-  }
-  scratch.filled = first_row;
-}
-
-void GemmPrepared::fill_padded_rows(int64_t first_row, int64_t count, Scratch& scratch) const {
-  const PaddedImage p = padded_image(g_);
-  const int mr = weights_.kernel.mr;
-  const int64_t line = p.w * g_.c;
-  int64_t image = first_row / pixels_, h = first_row % pixels_ / g_.out_w;
-  int64_t w = first_row % pixels_ % g_.out_w;
-  for (int64_t r = 0; r < count; ++r) {
-    const uint8_t* first =
-        images_ + image * p.bytes + h * g_.stride_h * line + w * g_.stride_w * g_.c;
-    for (int64_t kh = 0; kh < g_.kernel_h; ++kh) {
-      scratch.rows[kh * mr + r] = first + kh * g_.dilation_h * line;
+      const int64_t at = row * step_.out_channels + channel;
+      call.out = static_cast<uint8_t*>(buffers.outputs[0]) + at * (bytes_ ? 1 : 4);
+      if (step_.residual) call.residual = static_cast<const uint8_t*>(buffers.inputs[1]) + at;
+      const Routine& routine = *routines_[part.routine + last];
+      routine.function(routine.shape, call);
     }
-    if (++w < g_.out_w) continue;
-    w = 0;
-    if (++h < g_.out_h) continue;
-    h = 0;
-    ++image;
-  }
-}
-
-void GemmPrepared::fill_image_rows(const Buffers& buffers, int64_t first_row, int64_t count,
-                                   Scratch& scratch) const {
-  const int mr = weights_.kernel.mr;
-  const int64_t taps = g_.kernel_h * g_.kernel_w, image_bytes = g_.h * g_.w * g_.c;
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
-  for (int64_t done = 0; done < count;) {  // runs of rows in one image
-    const int64_t row = first_row + done, image = row / pixels_, pixel = row % pixels_;
-    const int64_t run = std::min(count - done, pixels_ - pixel);
-    const uint8_t* from = x + image * image_bytes;
-    const uint8_t* padding = padding_row(buffers, row);
-    const uint8_t** to = scratch.rows + done;
-    for (int64_t tap = 0; tap < taps; ++tap, to += mr) {
-      const int32_t* offset = offsets_.data() + tap * pixels_ + pixel;
-      for (int64_t r = 0; r < run; ++r) to[r] = offset[r] >= 0 ? from + offset[r] : padding;
-    }
-    // Depthwise segments come in fours: what they lack meets zero weights.
-    for (int64_t s = taps; s < weights_.cut.segments; ++s, to += mr) std::fill_n(to, run, padding);
-    done += run;
-  }
-}
-
-void GemmPrepared::run_tiles(const Buffers& buffers, int64_t first_row, int64_t count,
-                             int64_t first_tile, int64_t last_tile, const Scratch& scratch) const {
-  const GemmKernel& kernel = weights_.kernel;
-  const bool bytes = is_byte_type(y_.type);
-  const GemmVariant& v = weights_.variant;
-  const GemmFunction function =
-      count == 1 ? (bytes ? v.one_bytes : v.one_floats) : (bytes ? v.bytes : v.floats);
-  const int64_t group_out = step_.out_channels / weights_.column_groups;
-  const int64_t size = bytes ? 1 : 4;
-  const int32_t* bias[kMaxRows];
-  const float* scale[kMaxRows];
-  GemmTile t{};
-  t.rows = scratch.rows;
-  t.segments = weights_.cut.segments;
-  t.groups = weights_.cut.bytes / 4;
-  t.bias = bias;
-  t.scale = scale;
-  t.m = count;
-  t.out_stride = step_.out_channels * size;
-  t.residual_stride = step_.out_channels;
-  t.residual_signed = residual_.type == DataType::kInt8;
-  t.residual_zero = residual_.zero_point;
-  t.residual_multiplier = step_.residual_multiplier;
-  t.zero = y_.zero_point;
-  t.lo = bytes ? float(step_.clamp.q_lo - y_.zero_point) : step_.clamp.lo;
-  t.hi = bytes ? float(step_.clamp.q_hi - y_.zero_point) : step_.clamp.hi;
-  for (int64_t tile = first_tile; tile < last_tile; ++tile) {
-    const int64_t group = tile / weights_.tiles_per_group;
-    const int64_t column = tile % weights_.tiles_per_group * kernel.nr;
-    const int64_t packed_column = tile * kernel.nr, channel = group * group_out + column;
-    for (int r = 0; r < kernel.mr; ++r) {
-      const int64_t row = first_row + std::min<int64_t>(r, count - 1);
-      const int64_t base = step_.dynamic ? sample_of(row) * int64_t(weights_.columns()) : 0;
-      bias[r] = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + base + packed_column;
-      scale[r] =
-          (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + base + packed_column;
-    }
-    const bool gathered = weights_.cut.rows == GemmCut::Rows::kGathered;
-    t.row_offset = kernel.depthwise ? column
-                   : gathered       ? 0
-                                    : group * (step_.in_channels / step_.groups);
-    t.weights = weights_.packed.data() + tile * weights_.tile_bytes;
-    t.addend = step_.dynamic ? weights_.addend.data() + packed_column : nullptr;
-    t.n = std::min<int64_t>(kernel.nr, group_out - column);
-    t.out = static_cast<uint8_t*>(buffers.outputs[0]) +
-            (first_row * step_.out_channels + channel) * size;
-    if (step_.residual) {
-      t.residual =
-          static_cast<const uint8_t*>(buffers.inputs[1]) + first_row * step_.out_channels + channel;
-    }
-    function(t);
   }
 }
 
 void GemmPrepared::run(const Buffers& buffers) {
-  const GemmKernel& kernel = weights_.kernel;
   auto* workspace = static_cast<uint8_t*>(buffers.workspace);
-  const size_t pointers = aligned(size_t(weights_.cut.segments * kernel.mr) * sizeof(void*));
-  const bool gathers = weights_.cut.rows == GemmCut::Rows::kGathered;
-  const size_t gathered = gathers ? aligned(size_t(weights_.cut.bytes * kernel.mr)) : 0;
-  const bool pads = weights_.cut.rows == GemmCut::Rows::kPadded;
-  images_ = workspace + (pointers + gathered) * size_t(threads_);
-  if (step_.dynamic) {
-    uint8_t* tables =
-        images_ + (pads ? aligned(size_t(g_.n * padded_image(g_).bytes + kSlack)) : 0);
-    const size_t columns = weights_.columns();
-    sample_bias_ = reinterpret_cast<int32_t*>(tables);
-    tables += aligned(size_t(samples_) * columns * sizeof(int32_t));
-    sample_scale_ = reinterpret_cast<float*>(tables);
-    sample_padding_ = tables + aligned(size_t(samples_) * columns * sizeof(float));
-    fill_samples(buffers);
+  const Tables tables = tables_of(step_, x_, weights_.kernel.nr);
+  sample_bias_ = reinterpret_cast<int32_t*>(workspace);
+  sample_scale_ = reinterpret_cast<float*>(workspace + tables.bias);
+  copies_ = workspace + tables.bias + tables.scale;
+  if (step_.dynamic) fill_samples(buffers);
+  for (int64_t first = 0; first < g_.n; first += images_at_once_) {
+    const int64_t images = std::min(images_at_once_, g_.n - first);
+    if (source_.copies) copy_images(buffers, first, images);
+    const int64_t lines = images * lines_an_image_;
+    parallel_for(row_parts_ * column_parts_, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t part = begin; part < end; ++part) {
+        const Share share = share_of(part, lines);
+        for (int64_t l = share.first_line; l < share.last_line; l += block_lines_) {
+          const int64_t stop = std::min(share.last_line, l + block_lines_);
+          for (int64_t tile = share.first_tile; tile < share.last_tile; ++tile) {
+            run_tile(buffers, first, tile, l, stop);
+          }
+        }
+      }
+    });
   }
-  if (pads) pad_images(buffers);
-  // Chunks of columns outside, rows inside: a thread keeps its weights in the cache.
-  const int64_t work = kernel.mr * tiles_per_chunk_ * weights_.tile_bytes;
-  const int64_t grain = std::max<int64_t>(1, (1 << 19) / std::max<int64_t>(1, work));
-  parallel_for(chunks_ * row_tiles_, grain, [&](int64_t begin, int64_t end, int thread) {
-    uint8_t* mine = workspace + (pointers + gathered) * size_t(thread);
-    Scratch scratch{reinterpret_cast<const uint8_t**>(mine), mine + pointers, -1};
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t chunk = task / row_tiles_, first_row = task % row_tiles_ * kernel.mr;
-      const int64_t count = std::min<int64_t>(kernel.mr, rows_ - first_row);
-      if (scratch.filled != first_row) fill_rows(buffers, first_row, count, scratch);
-      run_tiles(buffers, first_row, count, chunk * tiles_per_chunk_,
-                std::min(tiles_, (chunk + 1) * tiles_per_chunk_), scratch);
-    }
-  });
 }
 
 }  // namespace octile

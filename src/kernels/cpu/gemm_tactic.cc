@@ -1,5 +1,4 @@
-// The rows int8.gemm.* (every weighted int8 step that is no depthwise convolution) and
-// int8.depthwise.*: one driver, two families of kernels.
+// The rows int8.gemm.*: every weighted int8 step that is no depthwise convolution.
 #include <algorithm>
 
 #include "kernels/cpu/gemm_prepared.h"
@@ -10,15 +9,10 @@ namespace {
 
 bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
-bool is_depthwise(const ConvStep& step) {
-  return !step.rows && step.groups > 1 && step.in_channels == step.groups &&
-         step.out_channels == step.groups;
-}
-
 class GemmTactic : public Tactic {
  public:
   GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels)
-      : name_(name), isa_(isa), kernels_(kernels), depthwise_(kernels.list[0].depthwise) {}
+      : name_(name), isa_(isa), kernels_(kernels) {}
   std::string_view name() const override { return name_; }
   Isa isa() const override { return isa_; }
 
@@ -30,14 +24,16 @@ class GemmTactic : public Tactic {
     const bool image = x.layout == Layout::kChannelsLast && y.layout == Layout::kChannelsLast;
     if (!step->rows && !image) return "images need channels last";
     const int64_t in = step->in_channels / step->groups, out = step->out_channels / step->groups;
-    if (depthwise_ && !is_depthwise(*step)) return "not depthwise";
-    if (!depthwise_ && step->groups > 1 && (in % 4 != 0 || out < 4)) {
+    if (step->groups > 1 && (in % 4 != 0 || out < 4)) {
       return "groups of " + std::to_string(in) + " channels are too narrow";
     }
     constexpr int64_t kLargestImage = int64_t{1} << 31;
     if (!step->rows && x.shape.volume() / std::max<int64_t>(1, x.shape[0]) >= kLargestImage) {
       return "an image of 2 GiB or more";
     }
+#if defined(__x86_64__)
+    if (isa_ == Isa::kAvx512Vnni && !avx512_code_refusal().empty()) return avx512_code_refusal();
+#endif
     if (isa_ == Isa::kAvx2) {
       const auto w = view.blob(step->weights).bytes;
       const bool lowest =
@@ -61,13 +57,12 @@ class GemmTactic : public Tactic {
  private:
   const GemmKernel& kernel_for(const StepView& view) const {
     const ConvStep& step = *view.as<ConvStep>();
-    return best_gemm_kernel(kernels_, depthwise_ ? step.groups : step.out_channels / step.groups);
+    return best_gemm_kernel(kernels_, step.out_channels / step.groups);
   }
 
   std::string_view name_;
   Isa isa_;
   const GemmKernels& kernels_;
-  bool depthwise_;
 };
 
 }  // namespace
@@ -85,18 +80,13 @@ const Tactic& gemm_avx2_tactic() {
   static const GemmTactic tactic("int8.gemm.avx2", Isa::kAvx2, kGemmAvx2);
   return tactic;
 }
-
-const Tactic& depthwise_avx512vnni_tactic() {
-  static const GemmTactic tactic("int8.depthwise.avx512vnni", Isa::kAvx512Vnni,
-                                 kDepthwiseAvx512Vnni);
+#elif defined(__aarch64__)
+const Tactic& gemm_neondot_tactic() {
+  static const GemmTactic tactic("int8.gemm.neondot", Isa::kNeonDot, kGemmNeonDot);
   return tactic;
 }
-const Tactic& depthwise_avxvnni_tactic() {
-  static const GemmTactic tactic("int8.depthwise.avxvnni", Isa::kAvxVnni, kDepthwiseAvxVnni);
-  return tactic;
-}
-const Tactic& depthwise_avx2_tactic() {
-  static const GemmTactic tactic("int8.depthwise.avx2", Isa::kAvx2, kDepthwiseAvx2);
+const Tactic& gemm_neon_tactic() {
+  static const GemmTactic tactic("int8.gemm.neon", Isa::kNeon, kGemmNeon);
   return tactic;
 }
 #endif

@@ -1,6 +1,9 @@
 // See gemm_weights.h.
 #include "kernels/cpu/gemm_weights.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace octile {
 namespace {
 
@@ -8,27 +11,27 @@ int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mult
 
 /// Where byte i of a column's k (taps, then channels) lies in its tile.
 int64_t packed_place(const GemmKernel& kernel, const GemmCut& cut, int64_t column, int64_t i) {
-  if (kernel.depthwise) {
-    const int64_t lane = column / 16, v = column % 16 / 4, lanes = kernel.nr / 16;
-    return ((i / 4 * 4 + v) * lanes + lane) * 16 + column % 4 * 4 + i % 4;
-  }
   const int64_t at = i / cut.run * cut.bytes + i % cut.run;
   return (at / 4 * kernel.nr + column) * 4 + at % 4;
 }
 
-}  // namespace
-
-GemmCut gemm_cut(const ConvStep& step, const GemmKernel& kernel) {
-  const int64_t channels = step.in_channels / step.groups;
-  const int64_t taps = step.window.kernel[0] * step.window.kernel[1];
-  if (kernel.depthwise) return {round_up(taps, 4), 1, 1, GemmCut::Rows::kDirect};
-  if (channels % 4 == 0) return {taps, channels, channels, GemmCut::Rows::kDirect};
-  if (!step.rows && step.groups == 1 && step.window.dilation[1] == 1) {
-    const int64_t run = step.window.kernel[1] * channels;
-    return {step.window.kernel[0], run, round_up(run, 4), GemmCut::Rows::kPadded};
+/// A bound on |v| of docs/arithmetic.md over all inputs: |w| sums times the largest activation.
+double largest_value(const StepView& view, int64_t k) {
+  const ConvStep& step = *view.as<ConvStep>();
+  if (step.dynamic) return 0.0;  // floats are never converted back
+  const auto* w = view.blob(step.weights).as<int8_t>();
+  const auto* bias = view.blob(step.bias).as<int32_t>();
+  const auto* multiplier = view.blob(step.multiplier).as<float>();
+  double largest = 0.0;
+  for (int64_t m = 0; m < step.out_channels; ++m) {
+    double sum = std::abs(double(bias[m]));
+    for (int64_t i = 0; i < k; ++i) sum += 255.0 * std::abs(double(w[m * k + i]));
+    largest = std::max(largest, sum * double(multiplier[m]));
   }
-  return {1, taps * channels, round_up(taps * channels, 4), GemmCut::Rows::kGathered};
+  return largest + (step.residual ? 511.0 * std::abs(double(step.residual_multiplier)) : 0.0);
 }
+
+}  // namespace
 
 GemmInput gemm_input(const PlanTensor& x) {
   if (x.type == DataType::kUInt8) return GemmInput::kUnsigned;
@@ -45,21 +48,16 @@ const GemmKernel& best_gemm_kernel(const GemmKernels& kernels, int64_t n) {
 
 GemmWeights::GemmWeights(const StepView& view, const GemmKernel& kernel_in)
     : kernel(kernel_in),
-      cut(gemm_cut(*view.as<ConvStep>(), kernel_in)),
-      flips_copies(cut.rows == GemmCut::Rows::kPadded &&
-                   gemm_input(view.inputs[0]) == GemmInput::kSigned &&
-                   kernel_in.of(GemmInput::kSigned).shift == 128),
-      variant(kernel_in.of(flips_copies ? GemmInput::kUnsigned : gemm_input(view.inputs[0]))),
-      column_groups(gemm_column_groups(*view.as<ConvStep>(), kernel_in)) {
-  if (flips_copies) variant.shift += 128;
+      variant(kernel.of(gemm_input(view.inputs[0]))),
+      cut(gemm_cut(*view.as<ConvStep>())) {
   const ConvStep& step = *view.as<ConvStep>();
-  const int64_t group_out = step.out_channels / column_groups;
-  const int64_t taps = step.window.kernel[0] * step.window.kernel[1];
+  const int64_t group_out = step.out_channels / step.groups;
+  const int64_t taps = step.rows ? 1 : step.window.kernel[0] * step.window.kernel[1];
   const int64_t k = taps * (step.in_channels / step.groups);  // of one output channel
-  const int64_t padded_k = cut.segments * cut.bytes;
   tiles_per_group = (group_out + kernel.nr - 1) / kernel.nr;
-  tile_bytes = padded_k * kernel.nr;
-  const auto tiles = static_cast<size_t>(tiles_per_group * column_groups);
+  tile_bytes = cut.segments * cut.bytes * kernel.nr;
+  may_leave_int32 = largest_value(view, k) > 2147480000.0;
+  const auto tiles = static_cast<size_t>(tiles_per_group * step.groups);
   packed.assign(tiles * static_cast<size_t>(tile_bytes), 0);
   const size_t padded = tiles * static_cast<size_t>(kernel.nr);
   bias.assign(padded, 0);

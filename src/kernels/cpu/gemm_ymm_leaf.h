@@ -17,22 +17,23 @@ inline int32_t load4(const uint8_t* p) {
   return value;
 }
 
-template <typename Dot, int kRows, int kVectors, int kStride, bool kFloats>
-void tile(const GemmTile& t) {
+template <typename Dot, int kRows, int kVectors, bool kFloats>
+void one_tile(const GemmShape& s, const GemmCall& t, const uint8_t* x, int64_t index) {
   __m256i acc[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      acc[r][v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.bias[r] + 8 * v));
+      const int32_t* bias = t.bias + (index * kRows + r) * s.table_stride + 8 * v;
+      acc[r][v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bias));
     }
   }
   const int8_t* b = t.weights;
-  for (int64_t s = 0; s < t.segments; ++s) {
+  for (int64_t segment = 0; segment < s.segments; ++segment) {
     const uint8_t* row[kRows];
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) row[r] = t.rows[s * kStride + r] + t.row_offset;
-    for (int64_t g = 0; g < t.groups; ++g) {
+    for (int r = 0; r < kRows; ++r) row[r] = x + s.row_offset[r] + s.segment_offset[segment];
+    for (int64_t g = 0; g < s.groups; ++g) {
       __m256i w[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
@@ -49,19 +50,30 @@ void tile(const GemmTile& t) {
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    if (r >= t.m) break;
+    const int64_t row = index * kRows + r;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      kFloats ? store_floats(t, r, v, acc[r][v]) : store_bytes(t, r, v, acc[r][v]);
+      kFloats ? store_floats(s, t, row, v, acc[r][v]) : store_bytes(s, t, row, v, acc[r][v]);
     }
   }
 }
 
-template <typename Dot, int kRows, int kVectors>
-constexpr GemmVariant variant() {
-  return {Dot::kShift, tile<Dot, kRows, kVectors, kRows, false>,
-          tile<Dot, kRows, kVectors, kRows, true>, tile<Dot, 1, kVectors, kRows, false>,
-          tile<Dot, 1, kVectors, kRows, true>};
+template <typename Dot, int kRows, int kVectors, bool kFloats>
+void tile(const GemmShape& s, const GemmCall& t) {
+  for (int64_t i = 0; i < t.tiles; ++i) {
+    one_tile<Dot, kRows, kVectors, kFloats>(s, t, t.x + i * s.tile_step, i);
+  }
+}
+
+template <typename Dot, int kVectors, bool kFloats>
+constexpr GemmFunction kTiles[] = {
+    tile<Dot, 1, kVectors, kFloats>, tile<Dot, 2, kVectors, kFloats>,
+    tile<Dot, 3, kVectors, kFloats>, tile<Dot, 4, kVectors, kFloats>,
+    tile<Dot, 5, kVectors, kFloats>, tile<Dot, 6, kVectors, kFloats>};
+
+template <typename Dot, int kVectors>
+constexpr GemmVariant variant(bool flip) {
+  return {flip, Dot::kShift, kTiles<Dot, kVectors, false>, kTiles<Dot, kVectors, true>};
 }
 
 }  // namespace

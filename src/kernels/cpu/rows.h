@@ -8,8 +8,7 @@ namespace octile {
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
-const Tactic& depthwise_avx512vnni_tactic();
-const Tactic& depthwise_avxvnni_tactic();
-const Tactic& depthwise_avx2_tactic();
+const Tactic& gemm_neondot_tactic();
+const Tactic& gemm_neon_tactic();
 
 }  // namespace octile

@@ -8,10 +8,13 @@ namespace octile {
 
 std::span<const Tactic* const> cpu_tactics() {
   static const std::vector<const Tactic*> table = [] {
-    std::vector<const Tactic*> rows;
 #if defined(__x86_64__)
-    rows = {&gemm_avx512vnni_tactic(),      &gemm_avxvnni_tactic(),      &gemm_avx2_tactic(),
-            &depthwise_avx512vnni_tactic(), &depthwise_avxvnni_tactic(), &depthwise_avx2_tactic()};
+    std::vector<const Tactic*> rows{&gemm_avx512vnni_tactic(), &gemm_avxvnni_tactic(),
+                                    &gemm_avx2_tactic()};
+#elif defined(__aarch64__)
+    std::vector<const Tactic*> rows{&gemm_neondot_tactic(), &gemm_neon_tactic()};
+#else
+    std::vector<const Tactic*> rows;
 #endif
     const auto misc = misc_tactics();
     rows.insert(rows.end(), misc.begin(), misc.end());
