@@ -1,5 +1,7 @@
-// The weighted tactics of this room, one function a row.
+// The weighted tactics of this room.
 #pragma once
+
+#include <span>
 
 #include "backend/backend.h"
 
@@ -8,8 +10,6 @@ namespace octile {
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
-const Tactic& depthwise_avx512vnni_tactic();
-const Tactic& depthwise_avxvnni_tactic();
-const Tactic& depthwise_avx2_tactic();
+std::span<const Tactic* const> depthwise_tactics();  // best first
 
 }  // namespace octile

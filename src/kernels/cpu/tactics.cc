@@ -8,11 +8,11 @@ namespace octile {
 
 std::span<const Tactic* const> cpu_tactics() {
   static const std::vector<const Tactic*> table = [] {
-    std::vector<const Tactic*> rows{&gemm_avx512vnni_tactic(),   &gemm_avxvnni_tactic(),
-                                    &gemm_avx2_tactic(),         &depthwise_avx512vnni_tactic(),
-                                    &depthwise_avxvnni_tactic(), &depthwise_avx2_tactic()};
-    const auto misc = misc_tactics();
-    rows.insert(rows.end(), misc.begin(), misc.end());
+    std::vector<const Tactic*> rows{&gemm_avx512vnni_tactic(), &gemm_avxvnni_tactic(),
+                                    &gemm_avx2_tactic()};
+    for (const auto more : {depthwise_tactics(), misc_tactics()}) {
+      rows.insert(rows.end(), more.begin(), more.end());
+    }
     return rows;
   }();
   return table;
