@@ -16,8 +16,9 @@ std::span<const Tactic* const> cpu_tactics() {
 #else
     std::vector<const Tactic*> rows;
 #endif
-    const auto misc = misc_tactics();
-    rows.insert(rows.end(), misc.begin(), misc.end());
+    for (const auto more : {depthwise_tactics(), misc_tactics()}) {
+      rows.insert(rows.end(), more.begin(), more.end());
+    }
     return rows;
   }();
   return table;
