@@ -32,7 +32,8 @@ void run_as(const uint8_t* a, const uint8_t* b, int64_t count, const EltwiseArgu
             uint8_t* y) {
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    vst1q_u8(y + i, sixteen<kAdd, kASigned, kBSigned>(vld1q_u8(a + i), vld1q_u8(b + i), g));
+    const uint8x16_t q = sixteen<kAdd, kASigned, kBSigned>(vld1q_u8(a + i), vld1q_u8(b + i), g);
+    vst1q_u8(y + i, q);
   }
   const int64_t rest = count - i;
   if (rest == 0) return;

@@ -35,8 +35,9 @@ void interleave(const float* x, int64_t channels, int64_t plane, int64_t count,
                 const QuantizeArguments& a, uint8_t* y) {
   int64_t p = 0;
   for (; channels == 3 && p + 16 <= count; p += 16) {
-    vst3q_u8(y + p * 3, {{quantize16(x + p, a), quantize16(x + plane + p, a),
-                          quantize16(x + 2 * plane + p, a)}});
+    const uint8x16x3_t pixels = {
+        {quantize16(x + p, a), quantize16(x + plane + p, a), quantize16(x + 2 * plane + p, a)}};
+    vst3q_u8(y + p * 3, pixels);
   }
   for (; p < count; p += 16) {
     const int64_t n = count - p < 16 ? count - p : 16;
