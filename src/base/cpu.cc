@@ -1,8 +1,10 @@
-// CPUID by the compiler's builtins, plus what the operating system says.
+// CPUID by the compiler's builtins (ARM: the kernel's list of capabilities), plus what the
+// operating system says.
 #include "base/cpu.h"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -10,10 +12,23 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace octile {
 namespace {
+
+constexpr Isa kCompiled[] = {
+#if defined(__x86_64__)
+    Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2,
+#elif defined(__aarch64__)
+    Isa::kNeonDot, Isa::kNeon,
+#endif
+    Isa::kPortable};
+
+bool is_arm(Isa isa) { return isa == Isa::kNeon || isa == Isa::kNeonDot; }
 
 #if defined(__x86_64__)
 // GCC 12's __builtin_cpu_supports knows no "avxvnni": CPUID leaf 7, subleaf 1, EAX bit 4.
@@ -43,11 +58,18 @@ std::string cpu_refusal(Isa isa) {
       }
       return "";
     }
+    case Isa::kNeon:
+    case Isa::kNeonDot: break;
   }
-  return "unknown";
-#else
-  return isa == Isa::kPortable ? "" : "this is no x86-64 CPU";
+#elif defined(__aarch64__)
+  const unsigned long has = getauxval(AT_HWCAP);
+  if (isa == Isa::kNeon) return (has & HWCAP_ASIMD) != 0 ? "" : "the CPU lacks NEON";
+  if (isa == Isa::kNeonDot) {
+    return (has & HWCAP_ASIMDDP) != 0 ? "" : "the CPU lacks NEON's dot products";
+  }
 #endif
+  if (isa == Isa::kPortable) return "";
+  return is_arm(isa) ? "this is no AArch64 CPU" : "this is no x86-64 CPU";
 }
 
 bool cpu_supports(Isa isa) { return cpu_refusal(isa).empty(); }
@@ -59,10 +81,7 @@ Isa default_isa() {
           "OCTILE_FORCE_ISA={}: {}; choose a weaker one", forced, cpu_refusal(isa));
     return isa;
   }
-  for (Isa isa : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2}) {
-    if (cpu_supports(isa)) return isa;
-  }
-  return Isa::kPortable;
+  return *std::find_if(std::begin(kCompiled), std::end(kCompiled), cpu_supports);
 }
 
 Isa resolve_isa(std::optional<Isa> isa) {
@@ -72,10 +91,16 @@ Isa resolve_isa(std::optional<Isa> isa) {
   return *isa;
 }
 
+std::span<const Isa> compiled_isas() { return kCompiled; }
+
+bool isa_includes(Isa level, Isa needed) {
+  return needed == Isa::kPortable || (is_arm(level) == is_arm(needed) && needed <= level);
+}
+
 std::vector<Isa> isas_upto(Isa isa) {
   std::vector<Isa> result;
-  for (Isa level : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPortable}) {
-    if (level <= isa && cpu_supports(level)) result.push_back(level);
+  for (Isa level : kCompiled) {
+    if (isa_includes(isa, level) && cpu_supports(level)) result.push_back(level);
   }
   return result;
 }

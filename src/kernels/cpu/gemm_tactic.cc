@@ -46,7 +46,9 @@ class GemmTactic : public Tactic {
     if (kernel_ >= 0 && kernels_.choose(kManyRows, cut.segments * cut.bytes, out) != kWide) {
       return "another row does the same";
     }
+#if defined(__x86_64__)
     if (isa_ == Isa::kAvx512Vnni && !avx512_code_refusal().empty()) return avx512_code_refusal();
+#endif
     if (isa_ == Isa::kAvx2) {
       if (!step->rows && reach(*step, view) >= kLargestImage) return "a window of 2 GiB or more";
       const auto w = view.blob(step->weights).bytes;
@@ -88,6 +90,7 @@ class GemmTactic : public Tactic {
 
 }  // namespace
 
+#if defined(__x86_64__)
 const Tactic& gemm_avx512vnni_tactic() {
   static const GemmTactic tactic("int8.gemm.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni);
   return tactic;
@@ -106,5 +109,15 @@ const Tactic& gemm_avx2_tactic() {
   static const GemmTactic tactic("int8.gemm.avx2", Isa::kAvx2, kGemmAvx2);
   return tactic;
 }
+#elif defined(__aarch64__)
+const Tactic& gemm_neondot_tactic() {
+  static const GemmTactic tactic("int8.gemm.neondot", Isa::kNeonDot, kGemmNeonDot);
+  return tactic;
+}
+const Tactic& gemm_neon_tactic() {
+  static const GemmTactic tactic("int8.gemm.neon", Isa::kNeon, kGemmNeon);
+  return tactic;
+}
+#endif
 
 }  // namespace octile
