@@ -113,8 +113,8 @@ std::string_view name_of(Precision precision);
 Precision precision_from_name(std::string_view name);
 
 /// The compiled-in instruction-set levels of the CPU backend, weakest first.
-enum class Isa : uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni };
-/// "portable", "avx2", "avxvnni", "avx512vnni".
+enum class Isa : uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni, kAmx };
+/// "portable", "avx2", "avxvnni", "avx512vnni", "amx".
 std::string_view name_of(Isa isa);
 Isa isa_from_name(std::string_view name);
 

@@ -47,7 +47,8 @@ constexpr Named<Precision> kPrecisions[] = {
 constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"},
                                 {Isa::kAvx2, "avx2"},
                                 {Isa::kAvxVnni, "avxvnni"},
-                                {Isa::kAvx512Vnni, "avx512vnni"}};
+                                {Isa::kAvx512Vnni, "avx512vnni"},
+                                {Isa::kAmx, "amx"}};
 
 }  // namespace
 

@@ -94,7 +94,7 @@ TEST_P(Conformance, EveryTacticEqualsPortable) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, Conformance,
                          testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni,
-                                         Isa::kAvx512Vnni),
+                                         Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& isa) { return std::string(name_of(isa.param)); });
 
 TEST(Tactics, NamesAreUniqueAndEndInTheirIsa) {
@@ -113,7 +113,7 @@ TEST(Tactics, RefuseSaysWhy) {
   for (const Case& c : all_cases()) {
     for (const Tactic* tactic : cpu_backend().tactics()) {
       if (tactic->isa() == Isa::kPortable || cpu_supports(tactic->isa())) continue;
-      EXPECT_NE(refusal(*tactic, c.view(), {Isa::kAvx512Vnni, 1}), "") << tactic->name();
+      EXPECT_NE(refusal(*tactic, c.view(), {Isa::kAmx, 1}), "") << tactic->name();
     }
   }
 }

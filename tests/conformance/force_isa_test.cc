@@ -63,7 +63,7 @@ TEST_P(ForceIsa, DecidesTheDeviceAndTheTactic) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, ForceIsa,
                          testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni,
-                                         Isa::kAvx512Vnni),
+                                         Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& isa) { return std::string(name_of(isa.param)); });
 
 TEST(ForcedIsaName, UnknownNamesAreRefused) {

@@ -124,7 +124,7 @@ TEST(Engine, PacksWeightsOnce) {
 }
 
 TEST(Engine, IsasThatTheMachineLacksAreRefused) {
-  for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+  for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
     if (cpu_supports(isa)) continue;
     const Plan plan = portable_plan(small_plan());
     const EngineOptions options{.isa = isa, .threads = 1, .log = {}};

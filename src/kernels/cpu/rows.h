@@ -5,6 +5,7 @@
 
 namespace octile {
 
+const Tactic& gemm_amx_tactic();
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();

@@ -8,9 +8,10 @@ namespace octile {
 
 std::span<const Tactic* const> cpu_tactics() {
   static const std::vector<const Tactic*> table = [] {
-    std::vector<const Tactic*> rows{&gemm_avx512vnni_tactic(),   &gemm_avxvnni_tactic(),
-                                    &gemm_avx2_tactic(),         &depthwise_avx512vnni_tactic(),
-                                    &depthwise_avxvnni_tactic(), &depthwise_avx2_tactic()};
+    std::vector<const Tactic*> rows{
+        &gemm_amx_tactic(),      &gemm_avx512vnni_tactic(),      &gemm_avxvnni_tactic(),
+        &gemm_avx2_tactic(),     &depthwise_avx512vnni_tactic(), &depthwise_avxvnni_tactic(),
+        &depthwise_avx2_tactic()};
     const auto misc = misc_tactics();
     rows.insert(rows.end(), misc.begin(), misc.end());
     return rows;
