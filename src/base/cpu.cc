@@ -2,6 +2,7 @@
 // operating system says.
 #include "base/cpu.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,7 +23,7 @@ namespace {
 
 constexpr Isa kCompiled[] = {
 #if defined(__x86_64__)
-    Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2,
+    Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2,
 #elif defined(__aarch64__)
     Isa::kNeonDot, Isa::kNeon,
 #endif
@@ -37,6 +38,32 @@ bool has_avx_vnni() {
   return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
          (a & (1u << 4)) != 0;
 }
+
+std::string avx512_vnni_refusal() {
+  for (const auto& [ok, name] : {std::pair{__builtin_cpu_supports("avx512f"), "AVX512F"},
+                                 std::pair{__builtin_cpu_supports("avx512bw"), "AVX512BW"},
+                                 std::pair{__builtin_cpu_supports("avx512vl"), "AVX512VL"},
+                                 std::pair{__builtin_cpu_supports("avx512dq"), "AVX512DQ"},
+                                 std::pair{__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI"}}) {
+    if (!ok) return fmt::format("the CPU lacks {}", name);
+  }
+  return "";
+}
+
+// CPUID leaf 7, subleaf 0, EDX bits 24 and 25. Tiles are 8 KiB of state that Linux keeps for
+// processes which asked alone: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+std::string ask_for_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (1u << 24)) == 0) {
+    return "the CPU lacks AMX_TILE";
+  }
+  if ((d & (1u << 25)) == 0) return "the CPU lacks AMX_INT8";
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) {
+    return "the operating system does not let this process use AMX tiles";
+  }
+  return "";
+}
 #endif
 
 }  // namespace
@@ -47,16 +74,11 @@ std::string cpu_refusal(Isa isa) {
     case Isa::kPortable: return "";
     case Isa::kAvx2: return __builtin_cpu_supports("avx2") ? "" : "the CPU lacks AVX2";
     case Isa::kAvxVnni: return has_avx_vnni() ? "" : "the CPU lacks AVX_VNNI";
-    case Isa::kAvx512Vnni: {
-      for (const auto& [ok, name] :
-           {std::pair{__builtin_cpu_supports("avx512f"), "AVX512F"},
-            std::pair{__builtin_cpu_supports("avx512bw"), "AVX512BW"},
-            std::pair{__builtin_cpu_supports("avx512vl"), "AVX512VL"},
-            std::pair{__builtin_cpu_supports("avx512dq"), "AVX512DQ"},
-            std::pair{__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI"}}) {
-        if (!ok) return fmt::format("the CPU lacks {}", name);
-      }
-      return "";
+    case Isa::kAvx512Vnni: return avx512_vnni_refusal();
+    case Isa::kAmx: {
+      static const std::string answer = ask_for_amx();  // asked once a process
+      const std::string below = avx512_vnni_refusal();
+      return answer.empty() ? below : answer;
     }
     case Isa::kNeon:
     case Isa::kNeonDot: break;

@@ -46,7 +46,8 @@ constexpr Named<Precision> kPrecisions[] = {
     {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kInt8, "int8"}};
 constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"}, {Isa::kAvx2, "avx2"},
                                 {Isa::kAvxVnni, "avxvnni"},   {Isa::kAvx512Vnni, "avx512vnni"},
-                                {Isa::kNeon, "neon"},         {Isa::kNeonDot, "neondot"}};
+                                {Isa::kAmx, "amx"},           {Isa::kNeon, "neon"},
+                                {Isa::kNeonDot, "neondot"}};
 
 }  // namespace
 

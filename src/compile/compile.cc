@@ -55,7 +55,9 @@ void warn_folded(const Network& original, const Network& network, const BuildOpt
                   list));
 }
 
-bool multiplies_unsigned(Isa isa) { return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni; }
+bool multiplies_unsigned(Isa isa) {
+  return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni || isa == Isa::kAmx;
+}
 
 }  // namespace
 

@@ -67,7 +67,7 @@ TEST_P(ForceIsa, DecidesTheDeviceAndTheTactic) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, ForceIsa,
                          testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni,
-                                         Isa::kAvx512Vnni, Isa::kNeon, Isa::kNeonDot),
+                                         Isa::kAvx512Vnni, Isa::kAmx, Isa::kNeon, Isa::kNeonDot),
                          [](const auto& isa) { return std::string(name_of(isa.param)); });
 
 TEST(ForcedIsaName, UnknownNamesAreRefused) {

@@ -124,7 +124,8 @@ TEST(Engine, PacksWeightsOnce) {
 }
 
 TEST(Engine, IsasThatTheMachineLacksAreRefused) {
-  for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeon, Isa::kNeonDot}) {
+  for (Isa isa :
+       {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx, Isa::kNeon, Isa::kNeonDot}) {
     if (cpu_supports(isa)) continue;
     const Plan plan = portable_plan(small_plan());
     const EngineOptions options{.isa = isa, .threads = 1, .log = {}};

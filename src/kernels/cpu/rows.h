@@ -7,6 +7,7 @@
 
 namespace octile {
 
+const Tactic& gemm_amx_tactic();
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_tall_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
