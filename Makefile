@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan \
-  lint format reproduce bench-calibration accuracy check-install install uninstall clean
+  lint format reproduce bench-calibration bench-cpu accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -117,6 +117,16 @@ bench-calibration: build build/bench-venv/bin/python3 ## Histograms and threshol
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
 	@build/bench-venv/bin/python3 benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
+
+# The environment of build/python-venv's Python: the module in build/release is compiled for it.
+build/bench-cpu-venv/installed: benchmarks/peers/requirements.txt
+	@echo "ONNX Runtime, OpenVINO, NNCF and ncnn go to build/bench-cpu-venv"
+	@build/python-venv/bin/python3 -m venv build/bench-cpu-venv
+	@build/bench-cpu-venv/bin/pip install -q -r benchmarks/peers/requirements.txt && touch $@
+
+bench-cpu: build ## Octile and its peers on this CPU, float and INT8, in turns: build/bench/cpu.json (ARGS=--quick)
+	@$(MAKE) --no-print-directory build/bench-cpu-venv/installed
+	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@tools/install_dependencies.sh bench
