@@ -107,7 +107,7 @@ class Subject:
             "float": self.folder / "float.onnx", "reference": self.folder / "reference.npy",
             "onnxruntime": self.folder / f"onnxruntime{self.form}.onnx",
             "openvino": self.folder / f"openvino{self.form}.xml",
-            "octile": self.folder / f"octile-{METHOD}.json"}
+            "ncnn": self.folder / "ncnn.param", "octile": self.folder / f"octile-{METHOD}.json"}
 
     def prepare(self, tool):
         target = self.files[tool]
@@ -115,7 +115,8 @@ class Subject:
             return
         say(f"{self.name}: {tool} prepares {target.name}")
         options = {"avx2": self.machine.isa == "avx2", "method": METHOD, "rows": models.rows(self.spec, 1),
-                   "transformer": self.spec.transformer, "threads": len(self.machine.cores)}
+                   "transformer": self.spec.transformer, "shape": self.spec.shape,
+                   "threads": len(self.machine.cores)}
         begin = time.monotonic()
         try:
             run_tool([HERE / "prepare.py", tool, self.folder, target, json.dumps(options)], self.machine.env,
@@ -132,7 +133,8 @@ class Subject:
         made += [("onnxruntime", "float", {"file": float_file}), ("onnxruntime", "int8", {"file": ort}),
                  ("openvino", "float", {"file": float_file, "hint": "f32"}),
                  ("openvino", "int8", {"file": nncf, "hint": "f32"}),
-                 ("openvino-qdq", "int8", {"file": ort, "hint": "f32"})]
+                 ("openvino-qdq", "int8", {"file": ort, "hint": "f32"}),
+                 ("ncnn", "float", {"file": str(self.files["ncnn"])})]
         if self.machine.bf16:
             made += [("openvino", "bf16", {"file": float_file, "hint": "bf16"}),
                      ("openvino-bf16", "int8", {"file": nncf, "hint": "bf16"})]
@@ -143,24 +145,26 @@ class Subject:
         if len(cores) < threads:
             raise Failed(f"{threads} threads want as many cores, here are {len(cores)}")
         spec = {"engine": engine, "precision": precision, "folder": str(self.folder), "threads": threads,
-                "rows": models.rows(self.spec, batch), "cores": cores, **own}
+                "rows": models.rows(self.spec, batch), "cores": cores, "gemm": self.spec.gemm,
+                **own}
         if engine == "octile":
             digest, isa = digest_of_octile(), self.machine.isa
             plan = f"octile-{precision}-b{batch}t{threads}-{isa}-{METHOD}-{digest}.plan"
             cache = ARGS.cache / f"timing-{isa}-{digest}.cache"
             spec |= {"file": str(self.folder / plan), "table": str(self.files["octile"]),
                      "timing_cache": str(cache)}
-        missing = precision != "float" and next(
-            (t for t in self.failures if t == engine or own.get("file") == str(self.files[t])), None)
-        if missing:
-            raise Failed(self.failures[missing])
+        wanted = [self.files["octile"]] if engine == "octile" and precision != "float" else []
+        wanted += [Path(own["file"])] if "file" in own else []
+        for tool, error in self.failures.items():
+            if self.files[tool] in wanted:
+                raise Failed(error)
         return spec
 
 
 class Bench:
     def __init__(self, machine, peak):
         self.machine, self.peak, self.rows, self.failures = machine, peak, [], []
-        self.build_s, self.layers = None, []
+        self.build, self.layers = None, []
 
     def fail(self, subject, batch, threads, engine, precision, error):
         text = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
@@ -204,11 +208,8 @@ class Bench:
     def row(self, subject, batch, threads, key, worker):
         middle, best = bars.summarize(worker.times)
         engine, precision = key
-        peak = self.peak.get("float" if precision == "float" else "int8") if self.peak else None
-        share = None
-        if peak and precision != "bf16":
-            share = subject.operations * batch / middle / 1e6 / (peak * threads)
-        held = engine != "onnxruntime" or not self.machine.forced
+        share = layers.share_of(self.peak, precision, subject.operations * batch / middle / 1e6, threads)
+        held = not self.machine.forced or engine.startswith(("octile", "openvino"))
         return {"model": subject.name, "batch": batch, "threads": threads, "engine": engine,
                 "precision": precision, "median_ms": middle, "best_ms": best, "sqnr": worker.sqnr,
                 "share_of_peak": share, "held_to_isa": held, "isa": worker.isa}
@@ -233,7 +234,8 @@ class Bench:
         for row in self.rows:
             sqnr = row["sqnr"] if row["model"] not in gemms and np.isfinite(row["sqnr"]) else None
             rows.append({**{k: v for k, v in row.items() if k != "sqnr"}, "sqnr_db": sqnr})
-        made = {"machine": self.machine.name, "isa": self.machine.isa, "date": DATE, "build_s": self.build_s,
+        made = {"machine": self.machine.name, "isa": self.machine.isa, "date": DATE,
+                "build_s": self.build and self.build["empty_cache"], "build": self.build,
                 "host": platform.platform(), "peak_gops": self.peak, "rows": rows, "failures": self.failures,
                 "layers": self.layers}
         ARGS.json.parent.mkdir(parents=True, exist_ok=True)
@@ -250,7 +252,7 @@ def prepared(names, machine):
     for name in names:
         say(f"{name}: model and samples")
         subject = Subject(name, machine)
-        for tool in ("reference", "octile", "onnxruntime", "openvino"):
+        for tool in ("reference", "octile", "onnxruntime", "openvino", "ncnn"):
             if tool == "reference" or not ARGS.engines or tool in ARGS.engines:
                 subject.prepare(tool)
         if "reference" not in subject.failures:
@@ -267,16 +269,20 @@ def main():
     subjects = prepared(ARGS.models or list(models.SPECS), machine)
     if ARGS.prepare:
         return
-    bench = Bench(machine, layers.peak(machine))
+    bench = Bench(machine, layers.peaks(ARGS.program, machine, ARGS.threads, say))
     for subject in subjects:
         for batch in ARGS.batches if not subject.spec.gemm else [1]:
             for threads in ARGS.threads:
                 bench.group(subject, batch, threads)
-    bench.layers = [] if ARGS.quick else layers.shares(machine, say)
-    if not ARGS.quick and str(ARGS.program) and "resnet50" in [s.name for s in subjects]:
-        bench.build_s = build_time.measure(ARGS.program, ARGS.cache, machine, say)
+    resnet50 = next((s for s in subjects if s.name == "resnet50"), None)
+    if not ARGS.quick:
+        bench.layers = layers.shares(ARGS.program, machine, say)
+        if resnet50 and ARGS.program.exists():
+            bench.build = build_time.measure(ARGS.program, resnet50.folder, machine, say)
     bench.save()
     print("\n" + "\n".join(bars.summary(bench.rows, machine.isa)))
+    if bench.build:
+        print(build_time.text_of(bench.build))
     print(f"\n{len(bench.rows)} rows in {ARGS.json}; {len(bench.failures)} failures")
 
 

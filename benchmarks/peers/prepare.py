@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -112,7 +113,24 @@ def reference(folder, target, options):
     os.replace(made, target)
 
 
-TOOLS = {"onnxruntime": onnxruntime, "openvino": openvino, "octile": octile, "reference": reference}
+def ncnn(folder, target, options):
+    """pnnx's float form, one sample. The tools that make INT8 (ncnn2table, ncnn2int8) are in no wheel."""
+    import importlib.util
+    binary = Path(importlib.util.find_spec("pnnx").origin).parent / "pnnx"
+    shape = [options["rows"], *options["shape"]]
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        scratch = Path(name)
+        for source in (binary, folder / "float.onnx"):
+            shutil.copy(source, scratch)
+        (scratch / "pnnx").chmod(0o755)  # unpacked wheels lose the bit
+        subprocess.run(["./pnnx", "float.onnx", f"inputshape={shape}f32".replace(" ", ""), "fp16=0"],
+                       cwd=scratch, check=True)
+        os.replace(scratch / "float.ncnn.bin", target.with_suffix(".bin"))
+        os.replace(scratch / "float.ncnn.param", target)
+
+
+TOOLS = {"onnxruntime": onnxruntime, "openvino": openvino, "octile": octile, "ncnn": ncnn,
+         "reference": reference}
 
 
 def main():

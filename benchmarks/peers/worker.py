@@ -110,7 +110,37 @@ class OpenVino:
         return self.request.get_output_tensor(0).data
 
 
-ENGINES = {"octile": Octile, "onnxruntime": OnnxRuntime, "openvino": OpenVino}
+class Ncnn:
+    """Knows no batches: one sample after the other."""
+
+    def __init__(self, spec):
+        import ncnn
+        self.ncnn, self.net = ncnn, ncnn.Net()
+        self.net.opt.num_threads = spec["threads"]
+        for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+            setattr(self.net.opt, f"use_{kind}", False)
+        if self.net.load_param(spec["file"]) or self.net.load_model(spec["file"].replace(".param", ".bin")):
+            raise RuntimeError("ncnn cannot load what pnnx wrote")
+        self.whole, self.samples, self.isa = spec["gemm"], [], ""
+        self.once = lambda: [self.infer(sample) for sample in self.samples]
+
+    def infer(self, sample):
+        extractor = self.net.create_extractor()
+        extractor.input("in0", sample)
+        code, out = extractor.extract("out0")
+        if code:
+            raise RuntimeError(f"ncnn's extract() returns {code}")
+        return out
+
+    def run(self, batch):
+        import numpy as np
+        parts = [batch] if self.whole else batch
+        self.samples = [self.ncnn.Mat(np.ascontiguousarray(part)).clone() for part in parts]
+        found = [np.array(self.infer(sample)) for sample in self.samples]
+        return found[0] if self.whole else np.stack(found)
+
+
+ENGINES = {"octile": Octile, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn}
 
 
 def timed(once):
