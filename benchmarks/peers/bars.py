@@ -61,18 +61,20 @@ def summarize(times):
 
 
 def why_no_bar(row, octile):
-    """'' if a peer's INT8 row is a bar for Octile's `octile` row."""
+    """'' if a peer's row is a bar for Octile's row of the same kind."""
     if not row["held_to_isa"]:
         return "not held to the ISA"
-    if row["sqnr"] is not None and octile["sqnr"] is not None and row["sqnr"] < octile["sqnr"] - SQNR_MARGIN:
+    if row["sqnr_db"] is not None and octile["sqnr_db"] is not None and row["sqnr_db"] < octile["sqnr_db"] - SQNR_MARGIN:
         return "inaccurate"
     return ""
 
 
 def best_peer(rows, octile):
-    """The quickest INT8 row, by its median, that is a bar for Octile's row; None without one."""
-    peers = [r for r in rows if r["engine"] != "octile" and is_int8(r) and not why_no_bar(r, octile)]
-    return min(peers, key=lambda r: r["median_ms"], default=None)
+    """The quickest INT8 row, by its median, that is a bar for Octile's row, and True; where there is none, the
+    quickest that was held to the ISA, and False."""
+    peers = [r for r in rows if r["engine"] != "octile" and is_int8(r) and r["held_to_isa"]]
+    correct = [r for r in peers if not why_no_bar(r, octile)]
+    return min(correct or peers, key=lambda r: r["median_ms"], default=None), bool(correct)
 
 
 def find(rows, engine, precision):
@@ -80,9 +82,10 @@ def find(rows, engine, precision):
 
 
 def verdict(rows, isa, precision="int8"):
-    """Of one model, batch and thread count: ratios of medians and bests to the best correct peer, and the bar."""
+    """Of one model, batch and thread count: ratios of medians and bests to the best correct peer, and the bar.
+    Without a correct peer the ratio is to the quickest, `correct` is False, and `met` asks the same of it."""
     octile = find(rows, "octile", precision)
-    peer = best_peer(rows, octile) if octile else None
+    peer, correct = best_peer(rows, octile) if octile else (None, False)
     if peer is None:
         return None
     bar = bar_of(isa, octile["model"], octile["batch"], octile["threads"])
@@ -90,16 +93,17 @@ def verdict(rows, isa, precision="int8"):
     share = OR_SHARE.get((isa, octile["model"]))
     by_share = bool(share and octile["share_of_peak"] and octile["share_of_peak"] >= share)
     return {"model": octile["model"], "batch": octile["batch"], "threads": octile["threads"],
-            "precision": precision, "peer": peer["engine"], "ratio": ratio,
+            "precision": precision, "peer": peer["engine"], "correct": correct, "ratio": ratio,
             "ratio_best": octile["best_ms"] / peer["best_ms"], "bar": bar,
             "met": None if bar is None else ratio <= bar or by_share}
 
 
 def text_of(v):
     if v is None:
-        return "no correct peer"
+        return "no peer to hold it against"
     told = {None: "no bar", True: f"bar {v['bar']}: met", False: f"bar {v['bar']}: MISSED"}[v["met"]]
-    return (f"octile {v['precision']} over {v['peer']} int8: {v['ratio']:.2f} "
+    peer = f"{v['peer']} int8" + ("" if v["correct"] else " (no peer is as accurate)")
+    return (f"octile {v['precision']} over {peer}: {v['ratio']:.2f} "
             f"(of the bests {v['ratio_best']:.2f}); {told}")
 
 
@@ -112,9 +116,9 @@ def line_of(row, rows, operations):
     ours = find(rows, "octile", "int8" if is_int8(row) else "float")
     ratio = f"{ours['median_ms'] / row['median_ms']:.2f}" if ours and ours is not row else ""
     share = f"{100 * row['share_of_peak']:.0f}%" if row["share_of_peak"] else "-"
-    sqnr = "-" if row["sqnr"] is None else f"{row['sqnr']:.1f}"
+    sqnr = "-" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f}"
     rate = operations * row["batch"] / row["median_ms"] / 1e6
-    note = why_no_bar(row, ours) if ours and is_int8(row) and row["engine"] != "octile" else ""
+    note = why_no_bar(row, ours) if ours and row["engine"] != "octile" else ""
     return (f"  {row['engine']:16} {row['precision']:12} {row['median_ms']:10.4f} {row['best_ms']:10.4f} "
             f"{rate:8.1f} {share:>6} {sqnr:>8} {ratio:>10}  {note}").rstrip()
 
@@ -167,6 +171,8 @@ def summary(rows, isa):
             for case in CASES:
                 v = verdict(made.get((model, *case), []), isa, precision)
                 cells.append("-" if v is None else f"{v['ratio']:.2f} / {v['bar'] or '-'}"
-                             + {True: "  ok", False: " !!", None: ""}[v["met"]])
+                             + {True: "  ok", False: "  !!", None: "    "}[v["met"]]
+                             + (" " if v["correct"] else "~"))
             lines.append(f"  {model:20}" + "".join(f"{cell:>22}" for cell in cells))
+    lines.append("  !! missed; ~ every peer is more than 3 dB less accurate: the ratio is to the quickest")
     return lines + over_float(rows, isa)

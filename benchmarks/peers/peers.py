@@ -9,6 +9,7 @@ README.md says how models are made, how each engine quantizes them, and what is 
 import argparse
 import datetime
 import hashlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -90,7 +91,17 @@ def digest_of_octile():
     return hashlib.sha256(Path(octile._native.__file__).read_bytes()).hexdigest()[:10]
 
 
-METHOD = "percentile"  # how Octile's histograms become ranges
+METHOD = "mse"  # how Octile's histograms become ranges
+
+
+def digest_of_tool(package):
+    """What a tool made belongs to its version and to how prepare.py asks."""
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        version = "missing"
+    made_of = version.encode() + (HERE / "prepare.py").read_bytes()
+    return hashlib.sha256(made_of).hexdigest()[:6]
 
 
 class Subject:
@@ -102,12 +113,12 @@ class Subject:
         made = json.loads((self.folder / "made.json").read_text())
         self.operations, self.source = made["operations"], made["source"]
         self.failures = {}
-        self.form = "-7bit" if machine.isa == "avx2" else ""
-        self.files = {
-            "float": self.folder / "float.onnx", "reference": self.folder / "reference.npy",
-            "onnxruntime": self.folder / f"onnxruntime{self.form}.onnx",
-            "openvino": self.folder / f"openvino{self.form}.xml",
-            "ncnn": self.folder / "ncnn.param", "octile": self.folder / f"octile-{METHOD}.json"}
+        form = "-7bit" if machine.isa == "avx2" else ""
+        names = {"float": "float.onnx", "reference": "reference.npy",
+                 "onnxruntime": f"onnxruntime{form}-{digest_of_tool('onnxruntime')}.onnx",
+                 "openvino": f"openvino{form}-{digest_of_tool('nncf')}.xml",
+                 "ncnn": f"ncnn-{digest_of_tool('pnnx')}.param", "octile": f"octile-{METHOD}.json"}
+        self.files = {tool: self.folder / name for tool, name in names.items()}
 
     def prepare(self, tool):
         target = self.files[tool]
@@ -161,6 +172,16 @@ class Subject:
         return spec
 
 
+def accuracy(subject, reference, outputs):
+    """SQNR in dB; None for a single product, which has to be no more than right."""
+    found = float(engines.sqnr([reference], [outputs]))
+    if not subject.spec.gemm:
+        return found
+    if not found > 20:
+        raise Failed(f"its outputs are wrong: SQNR {found:.1f} dB")
+    return None
+
+
 class Bench:
     def __init__(self, machine, peak):
         self.machine, self.peak, self.rows, self.failures = machine, peak, [], []
@@ -184,7 +205,7 @@ class Bench:
                 worker = Worker(spec, self.machine.env, log)
                 worker.ask(outputs=str(outputs))
                 found = np.load(outputs)
-                worker.sqnr = float(engines.sqnr([reference[:len(found)]], [found]))
+                worker.sqnr = accuracy(subject, reference[:len(found)], found)
                 worker.ask(seconds=min(0.2, ARGS.seconds))  # warm
                 workers[engine, precision] = worker
             except Failed as error:
@@ -211,7 +232,7 @@ class Bench:
         share = layers.share_of(self.peak, precision, subject.operations * batch / middle / 1e6, threads)
         held = not self.machine.forced or engine.startswith(("octile", "openvino"))
         return {"model": subject.name, "batch": batch, "threads": threads, "engine": engine,
-                "precision": precision, "median_ms": middle, "best_ms": best, "sqnr": worker.sqnr,
+                "precision": precision, "median_ms": middle, "best_ms": best, "sqnr_db": worker.sqnr,
                 "share_of_peak": share, "held_to_isa": held, "isa": worker.isa}
 
     def group(self, subject, batch, threads):
@@ -229,11 +250,7 @@ class Bench:
         self.save()
 
     def save(self):
-        gemms = {name for name, spec in models.SPECS.items() if spec.gemm}
-        rows = []
-        for row in self.rows:
-            sqnr = row["sqnr"] if row["model"] not in gemms and np.isfinite(row["sqnr"]) else None
-            rows.append({**{k: v for k, v in row.items() if k != "sqnr"}, "sqnr_db": sqnr})
+        rows = [{**row, "sqnr_db": None if row["sqnr_db"] == np.inf else row["sqnr_db"]} for row in self.rows]
         made = {"machine": self.machine.name, "isa": self.machine.isa, "date": DATE,
                 "build_s": self.build and self.build["empty_cache"], "build": self.build,
                 "host": platform.platform(), "peak_gops": self.peak, "rows": rows, "failures": self.failures,

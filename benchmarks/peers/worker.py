@@ -120,7 +120,7 @@ class Ncnn:
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(self.net.opt, f"use_{kind}", False)
         if self.net.load_param(spec["file"]) or self.net.load_model(spec["file"].replace(".param", ".bin")):
-            raise RuntimeError("ncnn cannot load what pnnx wrote")
+            raise RuntimeError("ncnn cannot load what pnnx wrote (its log names the layer)")
         self.whole, self.samples, self.isa = spec["gemm"], [], ""
         self.once = lambda: [self.infer(sample) for sample in self.samples]
 
