@@ -1,9 +1,10 @@
-"""The benchmark's networks as ONNX, written here with random weights: batch norm folded, batch symbolic.
+"""The benchmark's networks as ONNX, with random weights: batch norm folded, batch symbolic.
 
-They stand in where no trained model lies at hand. Weights are scaled as He et al. do (a convolution keeps its
-input's variance through its activation) and what a residual adds is damped, so that activations stay near
-one and INT8 has something real to lose.
+They stand in where no trained model lies at hand. Weights are scaled as He et al. do (a convolution
+keeps its input's variance through its activation) and what a residual adds is damped, so that
+activations stay near one and INT8 has something real to lose.
 """
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -34,11 +35,15 @@ class Graph:
         if self.given:  # PyTorch keeps fully connected weights (out, in), MatMul wants (in, out)
             weights = self.given.pop(0)
             return weights if weights.ndim != 2 else weights.T
-        return (self.rng.standard_normal(shape, np.float32) * np.float32(deviation)).astype(np.float32)
+        return (self.rng.standard_normal(shape, np.float32) * np.float32(deviation)).astype(
+            np.float32
+        )
 
     def act(self, x, kind):
         if kind == "relu6":
-            return self.node("Clip", [x, self.constant(np.float32(0)), self.constant(np.float32(6))])
+            return self.node(
+                "Clip", [x, self.constant(np.float32(0)), self.constant(np.float32(6))]
+            )
         if kind == "silu":
             return self.node("Mul", [x, self.node("Sigmoid", [x])])
         return self.node("Relu", [x]) if kind == "relu" else x
@@ -51,8 +56,15 @@ class Graph:
         weights = self.constant(self.normal((channels, into // groups, *kernel), deviation))
         bias = self.constant(self.normal(channels, 0.1))
         pads = pads or [kernel[0] // 2, kernel[1] // 2] * 2
-        y = self.node("Conv", [x, weights, bias], channels, kernel_shape=kernel, strides=[stride] * 2,
-                      group=groups, pads=pads)
+        y = self.node(
+            "Conv",
+            [x, weights, bias],
+            channels,
+            kernel_shape=kernel,
+            strides=[stride] * 2,
+            group=groups,
+            pads=pads,
+        )
         return self.act(y, act)
 
     def depthwise(self, x, kernel=3, stride=1, act="relu", pads=None):
@@ -62,7 +74,9 @@ class Graph:
     def dense(self, x, width, gain=1.0):
         """MatMul and Add with constant weights, on the last axis."""
         into = self.channels[x]
-        y = self.node("MatMul", [x, self.constant(self.normal((into, width), gain / np.sqrt(into)))], width)
+        y = self.node(
+            "MatMul", [x, self.constant(self.normal((into, width), gain / np.sqrt(into)))], width
+        )
         return self.node("Add", [y, self.constant(self.normal(width, 0.1))], width)
 
     def add(self, a, b):
@@ -79,8 +93,12 @@ class Graph:
 
     def classify(self, x, classes):
         x = self.node("Flatten", [self.node("GlobalAveragePool", [x])])
-        weights = self.constant(self.normal((classes, self.channels[x]), 1 / np.sqrt(self.channels[x])))
-        return self.node("Gemm", [x, weights, self.constant(self.normal(classes, 0.1))], classes, transB=1)
+        weights = self.constant(
+            self.normal((classes, self.channels[x]), 1 / np.sqrt(self.channels[x]))
+        )
+        return self.node(
+            "Gemm", [x, weights, self.constant(self.normal(classes, 0.1))], classes, transB=1
+        )
 
     def model(self, output, rank):
         dims = ["batch", *(f"d{i}" for i in range(1, rank))]
@@ -112,21 +130,43 @@ def inverted_residuals(name, stages, head):
             s = stride if block == 0 else 1
             y = g.conv(x, g.channels[x] * expansion, act="relu6") if expansion > 1 else x
             same = s == 1 and g.channels[x] == channels
-            y = g.conv(g.depthwise(y, kernel, s, "relu6"), channels, act=None, gain=0.7 if same else 1.4)
+            y = g.conv(
+                g.depthwise(y, kernel, s, "relu6"), channels, act=None, gain=0.7 if same else 1.4
+            )
             x = g.add(y, x) if same else y
     return g.model(g.classify(g.conv(x, head, act="relu6"), 1000), 2)
 
 
 def mobilenetv2():
-    return inverted_residuals("mobilenetv2", (
-        (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (3, 2, 6, 32, 3), (3, 2, 6, 64, 4), (3, 1, 6, 96, 3),
-        (3, 2, 6, 160, 3), (3, 1, 6, 320, 1)), 1280)
+    return inverted_residuals(
+        "mobilenetv2",
+        (
+            (3, 1, 1, 16, 1),
+            (3, 2, 6, 24, 2),
+            (3, 2, 6, 32, 3),
+            (3, 2, 6, 64, 4),
+            (3, 1, 6, 96, 3),
+            (3, 2, 6, 160, 3),
+            (3, 1, 6, 320, 1),
+        ),
+        1280,
+    )
 
 
 def efficientnet_lite0():
-    return inverted_residuals("efficientnet_lite0", (
-        (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3),
-        (5, 2, 6, 192, 4), (3, 1, 6, 320, 1)), 1280)
+    return inverted_residuals(
+        "efficientnet_lite0",
+        (
+            (3, 1, 1, 16, 1),
+            (3, 2, 6, 24, 2),
+            (5, 2, 6, 40, 2),
+            (3, 2, 6, 80, 3),
+            (5, 1, 6, 112, 3),
+            (5, 2, 6, 192, 4),
+            (3, 1, 6, 320, 1),
+        ),
+        1280,
+    )
 
 
 def resnet20():
@@ -137,7 +177,9 @@ def resnet20():
             s = stride if block == 0 else 1
             y = g.conv(g.conv(x, width, 3, s), width, 3, act=None, gain=0.7)
             if s == 2:  # the shortcut without weights: every second place, zeros for new channels
-                indices = [g.constant(np.array(v, np.int64)) for v in ([0, 0], [99, 99], [2, 3], [2, 2])]
+                indices = [
+                    g.constant(np.array(v, np.int64)) for v in ([0, 0], [99, 99], [2, 3], [2, 2])
+                ]
                 pads = g.constant(np.array([0, width // 4, 0, 0] * 2, np.int64))
                 x = g.node("Pad", [g.node("Slice", [x, *indices]), pads], width)
             x = g.act(g.add(y, x), "relu")
@@ -155,8 +197,14 @@ def kws():
 
 def mnist(weights=None):
     """The demo's CNN; `weights`: examples/mnist/para.npz."""
-    names = [f"{layer}.{part}" for layer in ("conv1", "conv2", "fc1", "fc2") for part in ("weight", "bias")]
-    g = Graph("mnist", (1, 28, 28), [weights[name] for name in names] if weights is not None else ())
+    names = [
+        f"{layer}.{part}"
+        for layer in ("conv1", "conv2", "fc1", "fc2")
+        for part in ("weight", "bias")
+    ]
+    g = Graph(
+        "mnist", (1, 28, 28), [weights[name] for name in names] if weights is not None else ()
+    )
     x = "input"
     for channels in (32, 64):
         x = g.pool(g.conv(x, channels, 5), "MaxPool", 2, 2)
@@ -186,23 +234,33 @@ class Yolox(Graph):
         def every(x, start, axis):
             index = [self.constant(np.array([v], np.int64)) for v in (start, 10**6, axis, 2)]
             return self.node("Slice", [x, *index])
+
         return self.concat(*(every(every("input", i, 2), j, 3) for j in (0, 1) for i in (0, 1)))
 
     def spp(self, x, channels):
         x = self.point(x, channels // 2)
-        return self.point(self.concat(x, *(self.pool(x, "MaxPool", k, 1, k // 2) for k in (5, 9, 13))),
-                          channels)
+        return self.point(
+            self.concat(x, *(self.pool(x, "MaxPool", k, 1, k // 2) for k in (5, 9, 13))), channels
+        )
 
     def up(self, x):
         scales = self.constant(np.array([1, 1, 2, 2], np.float32))
-        return self.node("Resize", [x, "", scales], mode="nearest", nearest_mode="floor",
-                         coordinate_transformation_mode="asymmetric")
+        return self.node(
+            "Resize",
+            [x, "", scales],
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
 
     def head(self, x):
         x = self.point(x, 64)
         classes, boxes = self.dw(self.dw(x, 64), 64), self.dw(self.dw(x, 64), 64)
         parts = [self.conv(boxes, 4, act=None)]
-        parts += [self.node("Sigmoid", [self.conv(y, n, act=None)]) for y, n in ((boxes, 1), (classes, 80))]
+        parts += [
+            self.node("Sigmoid", [self.conv(y, n, act=None)])
+            for y, n in ((boxes, 1), (classes, 80))
+        ]
         return self.reshape(self.concat(*parts), (0, 85, -1), 85)
 
 
@@ -228,9 +286,14 @@ def bert_block():
     hidden, heads = 768, 12
     g = Graph("bert_block", (128, hidden))
     g.channels["input"] = hidden
-    norm = lambda x: g.node("LayerNormalization", [x, g.constant(1 + g.normal(hidden, 0.1)),
-                                                   g.constant(g.normal(hidden, 0.1))], axis=-1,
-                            epsilon=1e-12)
+
+    def norm(x):
+        return g.node(
+            "LayerNormalization",
+            [x, g.constant(1 + g.normal(hidden, 0.1)), g.constant(g.normal(hidden, 0.1))],
+            axis=-1,
+            epsilon=1e-12,
+        )
 
     def head(x, perm):
         x = g.reshape(g.dense(x, hidden), (0, 0, heads, hidden // heads))

@@ -1,8 +1,9 @@
 """How long `octile build --int8` takes: ResNet-50 from ONNX, 100 calibration images, 2 threads.
 
-First with an empty timing cache, then with the full one; the float engine's forward passes over the same
-images, timed by `octile bench`, tell how much of it is inference.
+First with an empty timing cache, then with the full one; the float engine's forward passes over the
+same images, timed by `octile bench`, tell how much of it is inference.
 """
+
 import json
 import os
 import subprocess
@@ -10,9 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 import models
+import numpy as np
 
 IMAGES, THREADS = 100, 2
 
@@ -31,9 +31,16 @@ def measure(program, folder, machine, say):
     """Seconds: {"empty_cache", "full_cache", "float_passes", "beyond_float"}; None: it failed."""
     program = Path(program).resolve()
     cores = machine.cores[:THREADS]
-    run = lambda *args, **how: subprocess.run(
-        [program, "--threads", str(THREADS), *map(str, args)], check=True, env=machine.env,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores), **how)
+
+    def run(*args, **how):
+        return subprocess.run(
+            [program, "--threads", str(THREADS), *map(str, args)],
+            check=True,
+            env=machine.env,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            **how,
+        )
+
     model, data = folder / "float.onnx", images(folder)
     shape = "x".join(map(str, models.SPECS["resnet50"].shape))
     profile = f"input:1x{shape}/1x{shape}/1x{shape}"
@@ -41,14 +48,37 @@ def measure(program, folder, machine, say):
         with tempfile.TemporaryDirectory(dir=folder) as name:
             scratch, took = Path(name), {}
             for kind in ("empty_cache", "full_cache"):
-                say(f"octile build --int8: ResNet-50, {IMAGES} images, {len(cores)} threads, {kind.replace('_', ' ')}")
+                say(f"octile build --int8: ResNet-50, {IMAGES} images, {kind.replace('_', ' ')}")
                 begin = time.monotonic()
-                run("build", model, "--int8", "--calibrate", data, "--profile", profile, "--timing-cache",
-                    scratch / "timing.cache", "-o", scratch / "int8.plan", stdout=subprocess.DEVNULL)
+                run(
+                    "build",
+                    model,
+                    "--int8",
+                    "--calibrate",
+                    data,
+                    "--profile",
+                    profile,
+                    "--timing-cache",
+                    scratch / "timing.cache",
+                    "-o",
+                    scratch / "int8.plan",
+                    stdout=subprocess.DEVNULL,
+                )
                 took[kind] = time.monotonic() - begin
-            run("-q", "build", model, "--profile", profile, "--timing-cache", scratch / "timing.cache", "-o",
-                scratch / "float.plan")
-            done = run("-q", "bench", scratch / "float.plan", "--json", stdout=subprocess.PIPE, text=True)
+            run(
+                "-q",
+                "build",
+                model,
+                "--profile",
+                profile,
+                "--timing-cache",
+                scratch / "timing.cache",
+                "-o",
+                scratch / "float.plan",
+            )
+            done = run(
+                "-q", "bench", scratch / "float.plan", "--json", stdout=subprocess.PIPE, text=True
+            )
     except (OSError, subprocess.CalledProcessError) as error:
         say(f"the build's time is left out: {error}")
         return None
@@ -57,6 +87,8 @@ def measure(program, folder, machine, say):
 
 
 def text_of(took):
-    return (f"octile build --int8, ResNet-50, {IMAGES} images, {THREADS} threads: {took['empty_cache']:.1f} s with an "
-            f"empty timing cache (bar 60), {took['full_cache']:.1f} s with a full one: "
-            f"{took['beyond_float']:.1f} s beyond the float passes (bar 15)")
+    return (
+        f"octile build --int8, ResNet-50, {IMAGES} images, {THREADS} threads: "
+        f"{took['empty_cache']:.1f} s with an empty timing cache (bar 60), "
+        f"{took['full_cache']:.1f} s with a full one: {took['beyond_float']:.1f} s beyond the float passes (bar 15)"
+    )

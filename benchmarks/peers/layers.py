@@ -1,12 +1,17 @@
-"""The C++ layer benchmark (octile_bench_layers), where it was built: this CPU's register peaks, layers' shares."""
+"""The C++ layer benchmark (octile_bench_layers), where it was built: register peaks, layers."""
+
 import json
 import subprocess
 import tempfile
 from pathlib import Path
 
 # What the ISA's dot products are made of, in octile_bench_layers' words: INT8 and float.
-SEQUENCES = {"avx2": ("vpmaddubsw_ymm", "fp32_fma_ymm"), "avxvnni": ("vpdpbusd_ymm", "fp32_fma_ymm"),
-             "avx512vnni": ("vpdpbusd_zmm", "fp32_fma_zmm"), "amx": ("tdpbusd", "fp32_fma_zmm")}
+SEQUENCES = {
+    "avx2": ("vpmaddubsw_ymm", "fp32_fma_ymm"),
+    "avxvnni": ("vpdpbusd_ymm", "fp32_fma_ymm"),
+    "avx512vnni": ("vpdpbusd_zmm", "fp32_fma_zmm"),
+    "amx": ("tdpbusd", "fp32_fma_zmm"),
+}
 
 
 def program_of(octile):
@@ -19,8 +24,12 @@ def run(program, machine, *flags):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "layers.json"
         held = ["--isa", machine.isa] if machine.forced else []
-        subprocess.run([program, *flags, *held, "--json", file], check=True, env=machine.env,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [program, *flags, *held, "--json", file],
+            check=True,
+            env=machine.env,
+            stdout=subprocess.DEVNULL,
+        )
         return json.loads(file.read_text())
 
 
@@ -32,17 +41,26 @@ def peaks(octile, machine, threads, say):
         return None
     say("register peaks")
     try:
-        found = run(program, machine, "--quick", "--filter", "gemm-1024x1024x1024", "--threads",
-                    str(max(threads)))["peaks"]
+        found = run(
+            program,
+            machine,
+            "--quick",
+            "--filter",
+            "gemm-1024x1024x1024",
+            "--threads",
+            str(max(threads)),
+        )["peaks"]
     except (OSError, subprocess.CalledProcessError) as error:
         say(f"shares of the peak are left out: {error}")
         return None
-    int8, floats = ({int(n): v for n, v in found.get(name, {}).items()} for name in SEQUENCES[machine.isa])
+    int8, floats = (
+        {int(n): v for n, v in found.get(name, {}).items()} for name in SEQUENCES[machine.isa]
+    )
     return {"int8": int8, "float": floats}
 
 
 def shares(octile, machine, say):
-    """Every layer's quickest tactic with its share of its bound, one thread; [] without the program."""
+    """Layers: the quickest tactic with its share of its bound, oneDNN; [] without the program."""
     program = program_of(octile)
     if program is None:
         return []

@@ -1,9 +1,12 @@
-"""The benchmark's models: a float ONNX file with a symbolic batch, samples to calibrate on, samples held out.
+"""The benchmark's models: float ONNX with a symbolic batch, calibration samples, held out samples.
 
-Trained models and real data come from MODELS (../shared/data unless said, README.md of benchmarks/accuracy
-tells where each file comes from) where they lie there; else architectures.py writes the same network with
-random weights, and samples are drawn. All is kept in a folder named by what it was made of.
+Trained models and real data come from MODELS (../shared/data unless said; README.md of
+benchmarks/accuracy tells where each file comes from) where they lie there; else architectures.py
+writes the same network with random weights, and samples are drawn. All is kept in a folder named by
+what it was made of.
 """
+
+import ast
 import gzip
 import hashlib
 import json
@@ -56,14 +59,17 @@ def rows(spec, batch):
     return spec.shape[0] if spec.gemm else batch
 
 
-# --- samples ------------------------------------------------------------------------------------------
+# --- samples ---
+
 
 def drawn(spec, count, rng):
-    """Samples without a data set. Images are noise whose energy falls with frequency, as pictures' does."""
+    """Samples without a data set. Images are noise that falls with frequency, as pictures do."""
     if spec.data == "normal":
         return rng.standard_normal((count, *spec.shape), np.float32)
     height, width = spec.shape[1:]
-    fall = 1 / np.hypot(np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width) * width).clip(1)
+    fall = 1 / np.hypot(
+        np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width) * width
+    ).clip(1)
     images = np.empty((count, *spec.shape), np.float32)
     for image in images:
         spectrum = np.fft.rfft2(rng.standard_normal(spec.shape, np.float32)) * fall
@@ -73,14 +79,18 @@ def drawn(spec, count, rng):
 
 
 def idx_images(path):
-    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=16).reshape(
+        -1, 1, 28, 28
+    )
 
 
 def digits(count, held_out):
-    """Fashion-MNIST from Debian's package, what the demo's CNN was trained on; None where it is missing."""
+    """Fashion-MNIST of Debian's package: the demo's CNN was trained on it. None: it is missing."""
     if not FASHION.exists():
         return None
-    train, test = (idx_images(FASHION / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k"))
+    train, test = (
+        idx_images(FASHION / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")
+    )
     return train[:count].astype(np.float32), test[:held_out].astype(np.float32)
 
 
@@ -88,6 +98,7 @@ def real(name, spec):
     """(calibration, held out) of a trained model's own task."""
     os.environ["MODELS"] = str(trained_folder())
     import tasks
+
     task = tasks.TASKS[{"yolox_nano": "yolox-nano"}.get(name, name)]()
     count, held_out = spec.samples
     if name == "kws":  # calibration has every 5th sample; what is held out must be other ones
@@ -106,12 +117,14 @@ def samples_of(name, spec, trained):
     return tuple(drawn(spec, count, rng) for count in spec.samples)
 
 
-# --- the float model ------------------------------------------------------------------------------------
+# --- the float model ---
+
 
 def with_batch(model):
-    """A batch of 1 made symbolic, with what says 1 in constant shapes of Reshape; operator set 17."""
+    """A batch of 1 made symbolic, also in constant shapes of Reshape; operator set 13 or newer."""
     import onnx
     from onnx import numpy_helper, version_converter
+
     constants = {t.name: t for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
     del model.graph.input[:]
@@ -135,9 +148,9 @@ def with_batch(model):
 
 
 def float_model(name, spec, trained):
+    import architectures
     import onnx
 
-    import architectures
     if trained:
         return with_batch(onnx.load(trained))
     if name == "mnist" and mnist_weights():
@@ -146,11 +159,18 @@ def float_model(name, spec, trained):
     return getattr(architectures, name)()
 
 
+def code_of(file):
+    """What a script says, whatever its layout and comments."""
+    return ast.dump(ast.parse(Path(file).read_bytes())).encode()
+
+
 def key_of(spec, trained):
     """Of what the folder's files are made of."""
     made_of = hashlib.sha256(repr(spec).encode())
+    for script in (HERE / "architectures.py", HERE / "models.py"):
+        made_of.update(code_of(script))
     weights = mnist_weights() if spec.data == "digits" else None
-    for file in (HERE / "architectures.py", HERE / "models.py", trained, weights):
+    for file in (trained, weights):
         made_of.update(Path(file).read_bytes() if file else b"-")
     made_of.update(b"digits" if spec.data == "digits" and FASHION.exists() else b"")
     return made_of.hexdigest()[:12]
@@ -165,13 +185,17 @@ def make(name, cache):
     if (folder / "made.json").exists():
         return folder
     import onnx
+
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(float_model(name, spec, trained), folder / "float.onnx")
     calibration, held_out = samples_of(name, spec, trained)
     np.save(folder / "calibration.npy", np.ascontiguousarray(calibration, np.float32))
     np.save(folder / "held_out.npy", np.ascontiguousarray(held_out, np.float32))
-    one = held_out[:rows(spec, 1)].astype(np.float32)
-    made = {"source": str(trained or "random weights"), "operations": operations(folder / "float.onnx", one)}
+    one = held_out[: rows(spec, 1)].astype(np.float32)
+    made = {
+        "source": str(trained or "random weights"),
+        "operations": operations(folder / "float.onnx", one),
+    }
     if name == "mnist" and mnist_weights():
         made["source"] = "examples/mnist/para.npz"
     (folder / "made.json").write_text(json.dumps(made) + "\n")
@@ -179,9 +203,10 @@ def make(name, cache):
 
 
 def operations(path, sample):
-    """2 · multiply-adds of a float model's convolutions and products for a sample; shapes are what a run has."""
+    """2 · multiply-adds of convolutions and products for a sample; shapes are what a run has."""
     import onnx
     import onnxruntime as ort
+
     model = onnx.load(path)
     del model.graph.output[:]
     weighted = [n for n in model.graph.node if n.op_type in ("Conv", "MatMul", "Gemm")]
@@ -193,7 +218,9 @@ def operations(path, sample):
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     values = session.run(names, {session.get_inputs()[0].name: sample})
     shapes.update((name, value.shape) for name, value in zip(names, values))
     total = 0

@@ -1,9 +1,11 @@
-"""Quantizes one model by one engine's own tool, in a process of its own (peers.py starts it, once a file).
+"""Quantizes one model by one engine's own tool, in a process of its own (subject.py starts it).
 
     prepare.py TOOL FOLDER TARGET OPTIONS-JSON
 
-FOLDER is models.make()'s; every tool sees the same calibration samples. TARGET appears when it is complete.
+FOLDER is models.make()'s; every tool sees the same calibration samples. TARGET appears when it is
+complete.
 """
+
 import json
 import logging
 import os
@@ -24,6 +26,7 @@ class Task:
 
     def __init__(self, folder, options):
         import numpy as np
+
         self.model = folder / "float.onnx"
         rows = options["rows"]  # of a sample on axis 0
         samples = np.load(folder / "calibration.npy")
@@ -37,10 +40,10 @@ def batches(task):
 
 def onnxruntime(folder, target, options):
     """u8 activations, s8 weights per channel; reduce_range where vpmaddubsw would saturate."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-
     import engines
     import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
     task = Task(folder, options)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         source = engines.prepared(task.model, Path(scratch))
@@ -55,13 +58,21 @@ def onnxruntime(folder, target, options):
                 return None if batch is None else {name: batch}
 
         made = Path(scratch) / "int8.onnx"
-        quantize_static(str(source), str(made), Reader(), per_channel=True, reduce_range=options["avx2"],
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+        quantize_static(
+            str(source),
+            str(made),
+            Reader(),
+            per_channel=True,
+            reduce_range=options["avx2"],
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
         os.replace(made, target)
 
 
 def openvino_float(folder, target, options):
     import openvino as ov
+
     model = ov.Core().read_model(str(folder / "float.onnx"))
     shape = model.inputs[0].get_partial_shape()
     shape[0] = options["rows"]
@@ -70,16 +81,22 @@ def openvino_float(folder, target, options):
 
 
 def openvino(folder, target, options):
-    """NNCF's default post-training quantization, its overflow fix where vpmaddubsw would saturate."""
+    """NNCF's default quantization, with its overflow fix where vpmaddubsw would saturate."""
     import nncf
     import openvino as ov
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
     data = batches(Task(folder, options))
     fix = OverflowFix.ENABLE if options["avx2"] else OverflowFix.DISABLE
     kind = nncf.ModelType.TRANSFORMER if options["transformer"] else None
-    model = nncf.quantize(openvino_float(folder, target, options), nncf.Dataset(data), model_type=kind,
-                          subset_size=len(data), target_device=nncf.TargetDevice.CPU,
-                          advanced_parameters=AdvancedQuantizationParameters(overflow_fix=fix))
+    model = nncf.quantize(
+        openvino_float(folder, target, options),
+        nncf.Dataset(data),
+        model_type=kind,
+        subset_size=len(data),
+        target_device=nncf.TargetDevice.CPU,
+        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=fix),
+    )
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "model.xml"
         ov.save_model(model, made, compress_to_fp16=False)
@@ -88,8 +105,9 @@ def openvino(folder, target, options):
 
 
 def octile(folder, target, options):
-    """The calibration table; plans are built by the worker that runs them, for its threads and its ISA."""
+    """The calibration table; plans are built by the workers that run them, for threads and ISA."""
     import octile
+
     task = Task(folder, options)
     network = octile.import_onnx(str(task.model))
     data = octile.collect(network, batches(task), threads=options["threads"])
@@ -100,13 +118,16 @@ def octile(folder, target, options):
 
 
 def reference(folder, target, options):
-    """ONNX Runtime's float outputs for what is held out: what every engine's outputs are held against."""
+    """ONNX Runtime's float outputs for what is held out: every engine is held against them."""
     import numpy as np
     import onnxruntime as ort
+
     session = ort.InferenceSession(str(folder / "float.onnx"), providers=["CPUExecutionProvider"])
     samples, name = np.load(folder / "held_out.npy"), session.get_inputs()[0].name
     rows = options["rows"]
-    parts = [session.run(None, {name: samples[i:i + rows]})[0] for i in range(0, len(samples), rows)]
+    parts = [
+        session.run(None, {name: samples[i : i + rows]})[0] for i in range(0, len(samples), rows)
+    ]
     made = target.with_suffix(".partial")
     with open(made, "wb") as file:
         np.save(file, np.concatenate(parts))
@@ -114,8 +135,9 @@ def reference(folder, target, options):
 
 
 def ncnn(folder, target, options):
-    """pnnx's float form, one sample. The tools that make INT8 (ncnn2table, ncnn2int8) are in no wheel."""
+    """pnnx's float form. The tools that make INT8 (ncnn2table, ncnn2int8) are in no wheel."""
     import importlib.util
+
     binary = Path(importlib.util.find_spec("pnnx").origin).parent / "pnnx"
     shape = [options["rows"], *options["shape"]]
     with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -123,14 +145,22 @@ def ncnn(folder, target, options):
         for source in (binary, folder / "float.onnx"):
             shutil.copy(source, scratch)
         (scratch / "pnnx").chmod(0o755)  # unpacked wheels lose the bit
-        subprocess.run(["./pnnx", "float.onnx", f"inputshape={shape}f32".replace(" ", ""), "fp16=0"],
-                       cwd=scratch, check=True)
+        subprocess.run(
+            ["./pnnx", "float.onnx", f"inputshape={shape}f32".replace(" ", ""), "fp16=0"],
+            cwd=scratch,
+            check=True,
+        )
         os.replace(scratch / "float.ncnn.bin", target.with_suffix(".bin"))
         os.replace(scratch / "float.ncnn.param", target)
 
 
-TOOLS = {"onnxruntime": onnxruntime, "openvino": openvino, "octile": octile, "ncnn": ncnn,
-         "reference": reference}
+TOOLS = {
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "octile": octile,
+    "ncnn": ncnn,
+    "reference": reference,
+}
 
 
 def main():

@@ -1,9 +1,11 @@
 """One engine with one model, loaded once: answers requests on its standard input until that ends.
 
-peers.py starts it with a JSON spec as its argument: engine, precision, file (the engine's own form of the model),
-folder, rows (extent of axis 0), threads, cores, and what differs by engine. A request is a line of JSON,
-so is the answer: {"seconds": s} → {"times": sorted nanoseconds, thinned out}; {"outputs": path} → {}.
+bench.py starts it with a JSON spec as its argument: engine, precision, file (the engine's own form
+of the model), folder, rows (extent of axis 0), threads, cores, and what differs by engine. A
+request is a line of JSON, so is the answer: {"seconds": s} → {"times": sorted nanoseconds,
+thinned out}; {"outputs": path} → {}.
 """
+
 import ctypes
 import json
 import os
@@ -18,7 +20,9 @@ sys.path[:0] = [p for p in os.environ.get("PEERS_PATH", "").split(os.pathsep) if
 class Octile:
     def __init__(self, spec):
         import numpy as np
+
         import octile
+
         plan = Path(spec["file"])
         if not plan.exists():
             made = plan.with_suffix(".partial")
@@ -38,8 +42,11 @@ class Octile:
     def build(self, octile, spec):
         network = octile.import_onnx(spec["folder"] + "/float.onnx")
         shape = (spec["rows"], *network.inputs[0].shape[1:])
-        options = {"profiles": {network.inputs[0].name: (shape, shape, shape)}, "threads": spec["threads"],
-                   "timing_cache": spec["timing_cache"]}
+        options = {
+            "profiles": {network.inputs[0].name: (shape, shape, shape)},
+            "threads": spec["threads"],
+            "timing_cache": spec["timing_cache"],
+        }
         if spec["precision"] == "float":
             return octile.build(network, **options)
         scheme = "static-affine" if spec["precision"] == "int8_affine" else "static-symmetric"
@@ -56,11 +63,14 @@ class OnnxRuntime:
     def __init__(self, spec):
         import numpy as np
         import onnxruntime as ort
+
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads, options.inter_op_num_threads = spec["threads"], 1
         options.add_free_dimension_override_by_name("batch", spec["rows"])
-        self.session = ort.InferenceSession(spec["file"], options, providers=["CPUExecutionProvider"])
+        self.session = ort.InferenceSession(
+            spec["file"], options, providers=["CPUExecutionProvider"]
+        )
         source, result = self.session.get_inputs()[0], self.session.get_outputs()[0]
         self.input = np.zeros((spec["rows"], *source.shape[1:]), np.float32)
         shape = self.session.run(None, {source.name: self.input})[0].shape
@@ -78,19 +88,27 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """Of its two ways to run, whichever is quicker here: the call itself, or started and waited for."""
+    """Of its two ways to run, whichever is quicker here: the call, or to start and to wait."""
 
     def __init__(self, spec):
         import numpy as np
         import openvino as ov
+
         core = ov.Core()
         model = core.read_model(spec["file"])
         shape = model.inputs[0].get_partial_shape()
         shape[0] = spec["rows"]
         model.reshape({model.inputs[0]: shape})
-        self.compiled = core.compile_model(model, "CPU", {
-            "INFERENCE_PRECISION_HINT": spec["hint"], "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1",
-            "INFERENCE_NUM_THREADS": str(spec["threads"])})
+        self.compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": spec["hint"],
+                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": "1",
+                "INFERENCE_NUM_THREADS": str(spec["threads"]),
+            },
+        )
         self.request = self.compiled.create_infer_request()
         self.input = np.zeros(shape.to_shape(), np.float32)
         self.request.set_input_tensor(ov.Tensor(self.input, shared_memory=True))
@@ -115,11 +133,14 @@ class Ncnn:
 
     def __init__(self, spec):
         import ncnn
+
         self.ncnn, self.net = ncnn, ncnn.Net()
         self.net.opt.num_threads = spec["threads"]
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(self.net.opt, f"use_{kind}", False)
-        if self.net.load_param(spec["file"]) or self.net.load_model(spec["file"].replace(".param", ".bin")):
+        if self.net.load_param(spec["file"]) or self.net.load_model(
+            spec["file"].replace(".param", ".bin")
+        ):
             raise RuntimeError("ncnn cannot load what pnnx wrote (its log names the layer)")
         self.whole, self.samples, self.isa = spec["gemm"], [], ""
         self.once = lambda: [self.infer(sample) for sample in self.samples]
@@ -134,6 +155,7 @@ class Ncnn:
 
     def run(self, batch):
         import numpy as np
+
         parts = [batch] if self.whole else batch
         self.samples = [self.ncnn.Mat(np.ascontiguousarray(part)).clone() for part in parts]
         found = [np.array(self.infer(sample)) for sample in self.samples]
@@ -163,26 +185,35 @@ def measure(once, seconds, most=1000):
 def outputs(engine, spec):
     """What is held out, in batches; what does not fill the last one is left out."""
     import numpy as np
+
     samples, rows = np.load(spec["folder"] + "/held_out.npy"), spec["rows"]
     whole = len(samples) // rows * rows
-    return np.concatenate([np.array(engine.run(samples[i:i + rows])) for i in range(0, whole, rows)])
+    return np.concatenate(
+        [np.array(engine.run(samples[i : i + rows])) for i in range(0, whole, rows)]
+    )
 
 
 def answer(engine, spec, request):
     if "outputs" in request:
         import numpy as np
+
         np.save(request["outputs"], outputs(engine, spec))
         return {}
     return {"times": measure(engine.once, request["seconds"])}
 
 
 def main():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: gone with the driver, stopped or not
+    ctypes.CDLL(None).prctl(
+        1, signal.SIGKILL
+    )  # PR_SET_PDEATHSIG: gone with the driver, stopped or not
     spec = json.loads(sys.argv[1])
     os.sched_setaffinity(0, spec["cores"])
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what engines print is no answer
-    tell = lambda value: print(json.dumps(value), file=channel, flush=True)
+
+    def tell(value):
+        return print(json.dumps(value), file=channel, flush=True)
+
     try:
         engine = ENGINES[spec["engine"].split("-")[0]](spec)
         tell({"isa": engine.isa})

@@ -1,4 +1,6 @@
-"""Workers as the driver sees them: processes that hold one engine each, stopped while it is not their turn."""
+"""Tools and engines as the driver sees them: processes of their own. A worker holds one engine and
+is stopped while it is not its turn."""
+
 import json
 import os
 import signal
@@ -15,36 +17,22 @@ class Failed(Exception):
 
 def last_words(log):
     """The line that tells most of a failed process's output: its last that says anything."""
-    lines = [line.strip() for line in Path(log).read_text(errors="replace").splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in Path(log).read_text(errors="replace").splitlines() if line.strip()
+    ]
     return lines[-1][:300] if lines else "it ended without a word"
-
-
-def environment(path, isa=None, forced=False):
-    """For children: where modules lie, and the ISA that engines with a switch are held to."""
-    from bars import ONEDNN
-    made = {**os.environ, "PEERS_PATH": os.pathsep.join(path)}
-    if forced:
-        made |= {"OCTILE_FORCE_ISA": isa, "ONEDNN_MAX_CPU_ISA": ONEDNN[isa]}
-    return made
-
-
-def physical_cores():
-    """One allowed logical CPU a core, those that interrupts like (the first) last."""
-    allowed, seen, cores = sorted(os.sched_getaffinity(0)), set(), []
-    for cpu in allowed:
-        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        siblings = path.read_text().strip() if path.exists() else str(cpu)
-        if siblings not in seen:
-            seen.add(siblings)
-            cores.append(cpu)
-    return cores[::-1]
 
 
 def run_tool(args, env, log):
     """A tool's process to its end; Failed with its last line."""
     with open(log, "w") as file:
-        code = subprocess.run([sys.executable, *map(str, args)], env=env, stdin=subprocess.DEVNULL,
-                              stdout=file, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(
+            [sys.executable, *map(str, args)],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ).returncode
     if code != 0:
         raise Failed(last_words(log))
 
@@ -53,9 +41,14 @@ class Worker:
     def __init__(self, spec, env, log):
         self.log, self.times = log, []
         with open(log, "w") as file:
-            self.process = subprocess.Popen([sys.executable, str(HERE / "worker.py"), json.dumps(spec)],
-                                            env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=file, text=True)
+            self.process = subprocess.Popen(
+                [sys.executable, str(HERE / "worker.py"), json.dumps(spec)],
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+            )
         self.isa = self.answer()["isa"]
 
     def answer(self):
@@ -73,6 +66,7 @@ class Worker:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
+            self.end()
             raise Failed(last_words(self.log)) from None
         return self.answer()
 
