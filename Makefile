@@ -118,14 +118,19 @@ bench-calibration: build build/bench-venv/bin/python3 ## Histograms and threshol
 	@cmake --build build/release -j $(JOBS) --target octile_bench_calibration
 	@build/bench-venv/bin/python3 benchmarks/calibration/compare.py build/release/benchmarks/calibration/octile_bench_calibration
 
-# The environment of build/python-venv's Python: the module in build/release is compiled for it.
+# Of build/python-venv's Python: the module in build/release is compiled for it. pnnx writes ncnn's files
+# by a program of its own; the PyTorch that its wheel asks for is not needed.
 build/bench-cpu-venv/installed: benchmarks/peers/requirements.txt
 	@echo "ONNX Runtime, OpenVINO, NNCF and ncnn go to build/bench-cpu-venv"
 	@build/python-venv/bin/python3 -m venv build/bench-cpu-venv
-	@build/bench-cpu-venv/bin/pip install -q -r benchmarks/peers/requirements.txt && touch $@
+	@build/bench-cpu-venv/bin/pip install -q -r benchmarks/peers/requirements.txt
+	@build/bench-cpu-venv/bin/pip install -q --no-deps pnnx==20261020 && touch $@
 
-bench-cpu: build ## Octile and its peers on this CPU, float and INT8, in turns: build/bench/cpu.json (ARGS=--quick)
+bench-cpu: build ## Octile and its peers on this CPU, in turns: build/bench/cpu.json (ARGS="--quick …")
 	@$(MAKE) --no-print-directory build/bench-cpu-venv/installed
+	@if [ -d benchmarks/layers ]; then \
+	  cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log && \
+	  cmake --build build/release -j $(JOBS) --target octile_bench_layers; fi
 	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt

@@ -87,8 +87,9 @@ def measure(program, folder, machine, say):
 
 
 def text_of(took):
+    empty, full, beyond = took["empty_cache"], took["full_cache"], took["beyond_float"]
     return (
         f"octile build --int8, ResNet-50, {IMAGES} images, {THREADS} threads: "
-        f"{took['empty_cache']:.1f} s with an empty timing cache (bar 60), "
-        f"{took['full_cache']:.1f} s with a full one: {took['beyond_float']:.1f} s beyond the float passes (bar 15)"
+        f"{empty:.1f} s with an empty timing cache (bar 60); with a full one {full:.1f} s, "
+        f"{beyond:.1f} s beyond the float passes (bar 15)"
     )
