@@ -15,6 +15,8 @@ from workers import Failed, Worker
 
 def accuracy(subject, reference, outputs):
     """SQNR in dB; None for a single product, which has to be no more than right."""
+    if outputs.size != reference.size:
+        raise Failed(f"its outputs have shape {outputs.shape}, wanted is {reference.shape}")
     found = float(engines.sqnr([reference], [outputs]))
     if not subject.spec.gemm:
         return found

@@ -107,7 +107,11 @@ def prepared(names, machine):
     subjects = []
     for name in names:
         say(f"{name}: model and samples")
-        subject = Subject(name, machine, ARGS.cache, ARGS.engines)
+        try:
+            subject = Subject(name, machine, ARGS.cache, ARGS.engines)
+        except Exception as error:
+            say(f"{name}: left out: {type(error).__name__}: {error}")
+            continue
         for tool in ("reference", *subject.engines):
             subject.prepare(tool)
         if "reference" not in subject.failures:

@@ -82,6 +82,7 @@ def openvino_float(folder, target, options):
 
 def openvino(folder, target, options):
     """NNCF's default quantization, with its overflow fix where vpmaddubsw would saturate."""
+    sys.modules["torch"] = None  # NNCF would use whichever happens to lie there
     import nncf
     import openvino as ov
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
