@@ -75,6 +75,7 @@ def measure(program, folder, machine, say):
                 scratch / "timing.cache",
                 "-o",
                 scratch / "float.plan",
+                stdout=subprocess.DEVNULL,
             )
             done = run(
                 "-q", "bench", scratch / "float.plan", "--json", stdout=subprocess.PIPE, text=True
