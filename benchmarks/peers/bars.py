@@ -184,8 +184,8 @@ def groups(rows):
 
 def over_float(rows, isa):
     """Lines: INT8 over Octile's own float, and that beside the best peer's; batch 1, 1 thread."""
-    lines = []
-    for (model, batch, threads), group in groups(rows).items():
+    lines, made = [], groups(rows)
+    for (model, batch, threads), group in made.items():
         ours, int8 = find(group, "octile", "float"), find(group, "octile", "int8")
         if (batch, threads) != (1, 1) or not ours or not int8:
             continue
@@ -201,6 +201,10 @@ def over_float(rows, isa):
             ratio = ours["median_ms"] / min(peers)
             told = f", bar {FLOAT_BAR}: {'met' if ratio <= FLOAT_BAR else 'MISSED'}"
             line += f"; float {ratio:.2f} of the best peer's{told if model == 'resnet50' else ''}"
+        two = find(made.get((model, 1, 2), []), "octile", "int8")
+        if two:
+            gain = int8["median_ms"] / two["median_ms"]
+            line += f"; INT8 on 2 threads {gain:.2f}x as quick as on one"
         lines.append(line)
     return lines
 

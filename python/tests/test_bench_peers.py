@@ -1,4 +1,4 @@
-"""What benchmarks/peers judges by, on rows made up here: ISA classes, the best correct peer, bars, tables."""
+"""What benchmarks/peers judges by: ISA classes, best correct peer, bars, tables."""
 
 import sys
 from pathlib import Path
@@ -121,6 +121,13 @@ def test_tables_tell_ratios_marks_and_gains():
     assert "0.50 / 0.92  ok" in text and "0.55 / 0.92  ok" in text
     assert "INT8 3.00x as quick as Octile's float, bar 3.3: MISSED" in text
     assert "float 1.50 of the best peer's, bar 1.05: MISSED" in text
+
+
+def test_two_threads_are_held_against_one():
+    rows = [row("octile", p, 10.0) for p in ("float", "int8")]
+    rows.append(row("octile", "int8", 5.0, case=(1, 2)))
+    assert bars.over_float(rows, "amx")[0].endswith("INT8 on 2 threads 2.00x as quick as on one")
+    assert "threads" not in bars.over_float(rows[:2], "amx")[0]
 
 
 def test_medians_and_bests_are_milliseconds():
