@@ -15,9 +15,10 @@ namespace octile {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int64_t kCopyBytes = 1 << 20;     // of copied images at once, a thread
-constexpr int64_t kLineBytes = 1 << 16;     // of activations that a line of free length reads
-constexpr int64_t kWorthAThread = 1 << 20;  // multiply-adds
+constexpr int64_t kCopyBytes = 1 << 20;         // of copied images at once, a thread
+constexpr int64_t kLineBytes = 1 << 16;         // of activations that a line of free length reads
+constexpr int64_t kChainedLineBytes = 1 << 14;  // the same for chained kernels: level 1 holds it
+constexpr int64_t kWorthAThread = 1 << 20;      // multiply-adds
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -127,8 +128,11 @@ void GemmPrepared::plan_lines() {
     const int64_t few = std::max<int64_t>(1, tiles * images / (4 * threads_));
     return std::min(tiles, few);
   };
+  const GemmVariant& variant = weights_.variant;
+  const int64_t chained_bytes = kChainedLineBytes / (variant.planes ? 2 : 1);
   if (g_.out_h == 1) {
-    const int64_t most = std::max<int64_t>(1, kLineBytes / (mr * source_.cut.pixel));
+    const int64_t bytes = variant.chained ? chained_bytes : kLineBytes;
+    const int64_t most = std::max<int64_t>(1, bytes / (mr * source_.cut.pixel));
     rows_a_line_ = mr * std::min(most, lines_of(pixels, mr));
   } else if (g_.out_w > mr) {
     rows_a_line_ = g_.out_w;
@@ -142,7 +146,8 @@ void GemmPrepared::plan_lines() {
   line_ = make_line(rows_a_line_, whole ? g_.out_w : 1);
   last_line_ = make_line(pixels - (lines_an_image_ - 1) * rows_a_line_, whole ? g_.out_w : 1);
   const int64_t line_bytes = rows_a_line_ * (source_.cut.pixel * g_.stride_w + step_.out_channels);
-  block_lines_ = std::max<int64_t>(1, int64_t(l2_bytes() / 4) / std::max<int64_t>(1, line_bytes));
+  const int64_t block_bytes = variant.chained ? chained_bytes : int64_t(l2_bytes() / 4);
+  block_lines_ = std::max<int64_t>(1, block_bytes / std::max<int64_t>(1, line_bytes));
 }
 
 /// A line of `rows` output rows in tiles of as many `unit`s as fit, evenly.
