@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm \
   lint format reproduce bench-calibration bench-layers accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -94,6 +94,10 @@ tsan: deps ## The fast tests under the thread sanitizer
 	@mkdir -p build && $(MAKE) --no-print-directory build/tsan/build.ninja
 	@cmake --build build/tsan -j $(JOBS)
 	@tools/run_tests.py build/tsan
+
+test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans under qemu
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
+	@JOBS=$(JOBS) tools/test_arm.sh
 
 lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 	@tools/install_dependencies.sh lint

@@ -29,8 +29,9 @@ constexpr const char* kDescription =
     "  octile quantize model.onnx --calibrate images/ -o model.qdq.onnx\n\n"
     "Results go to stdout, messages and progress to stderr.\n"
     "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.\n"
-    "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni is the strongest instruction\n"
-    "set to use.";
+    "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni|amx (ARM: neon|neondot) is "
+    "the\n"
+    "strongest instruction set to use.";
 
 void add_global(CLI::App& app, Session& session) {
   app.add_flag(

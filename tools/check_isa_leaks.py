@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LEAF = re.compile(r"_(avx2|avxvnni|avx512vnni)\.cc\.o$")
+LEAF = re.compile(r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc\.o$")
 WEAK = set("wWvVuiT")         # weak, unique, ifunc, exported code
 
 

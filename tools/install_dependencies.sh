@@ -2,7 +2,7 @@
 # Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
 # Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
 #
-#   tools/install_dependencies.sh [demo|python|seed|bench|lint|fuzz …]   extra groups of packages
+#   tools/install_dependencies.sh [demo|python|seed|bench|lint|fuzz|arm …]   extra groups of packages
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config
@@ -18,7 +18,8 @@ for group in "$@"; do
     bench) packages+=(python3-venv) ;;
     lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
-    *) echo "unknown group '$group': use demo, python, seed, bench, lint or fuzz" >&2; exit 2 ;;
+    arm) packages+=(g++-aarch64-linux-gnu qemu-user googletest) ;;
+    *) echo "unknown group '$group': use demo, python, seed, bench, lint, fuzz or arm" >&2; exit 2 ;;
   esac
 done
 

@@ -112,9 +112,9 @@ enum class Precision : uint8_t { kAuto, kFloat32, kInt8 };
 std::string_view name_of(Precision precision);
 Precision precision_from_name(std::string_view name);
 
-/// The compiled-in instruction-set levels of the CPU backend, weakest first.
-enum class Isa : uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni };
-/// "portable", "avx2", "avxvnni", "avx512vnni".
+/// The instruction-set levels of the CPU backend, weakest first within x86 and within ARM.
+enum class Isa : uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni, kAmx, kNeon, kNeonDot };
+/// "portable", "avx2", "avxvnni", "avx512vnni", "amx", "neon", "neondot".
 std::string_view name_of(Isa isa);
 Isa isa_from_name(std::string_view name);
 

@@ -7,7 +7,7 @@
 namespace octile {
 
 std::string refusal(const Tactic& tactic, const StepView& view, const Device& device) {
-  if (tactic.isa() > device.isa ||
+  if (!isa_includes(device.isa, tactic.isa()) ||
       (tactic.isa() != Isa::kPortable && !cpu_supports(tactic.isa()))) {
     return fmt::format("needs {}", name_of(tactic.isa()));
   }

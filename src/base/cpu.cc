@@ -1,8 +1,11 @@
-// CPUID by the compiler's builtins, plus what the operating system says.
+// CPUID by the compiler's builtins (ARM: the kernel's list of capabilities), plus what the
+// operating system says.
 #include "base/cpu.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -10,10 +13,23 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace octile {
 namespace {
+
+constexpr Isa kCompiled[] = {
+#if defined(__x86_64__)
+    Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2,
+#elif defined(__aarch64__)
+    Isa::kNeonDot, Isa::kNeon,
+#endif
+    Isa::kPortable};
+
+bool is_arm(Isa isa) { return isa == Isa::kNeon || isa == Isa::kNeonDot; }
 
 #if defined(__x86_64__)
 // GCC 12's __builtin_cpu_supports knows no "avxvnni": CPUID leaf 7, subleaf 1, EAX bit 4.
@@ -21,6 +37,32 @@ bool has_avx_vnni() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
          (a & (1u << 4)) != 0;
+}
+
+std::string avx512_vnni_refusal() {
+  for (const auto& [ok, name] : {std::pair{__builtin_cpu_supports("avx512f"), "AVX512F"},
+                                 std::pair{__builtin_cpu_supports("avx512bw"), "AVX512BW"},
+                                 std::pair{__builtin_cpu_supports("avx512vl"), "AVX512VL"},
+                                 std::pair{__builtin_cpu_supports("avx512dq"), "AVX512DQ"},
+                                 std::pair{__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI"}}) {
+    if (!ok) return fmt::format("the CPU lacks {}", name);
+  }
+  return "";
+}
+
+// CPUID leaf 7, subleaf 0, EDX bits 24 and 25. Tiles are 8 KiB of state that Linux keeps for
+// processes which asked alone: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+std::string ask_for_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (1u << 24)) == 0) {
+    return "the CPU lacks AMX_TILE";
+  }
+  if ((d & (1u << 25)) == 0) return "the CPU lacks AMX_INT8";
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) {
+    return "the operating system does not let this process use AMX tiles";
+  }
+  return "";
 }
 #endif
 
@@ -32,22 +74,24 @@ std::string cpu_refusal(Isa isa) {
     case Isa::kPortable: return "";
     case Isa::kAvx2: return __builtin_cpu_supports("avx2") ? "" : "the CPU lacks AVX2";
     case Isa::kAvxVnni: return has_avx_vnni() ? "" : "the CPU lacks AVX_VNNI";
-    case Isa::kAvx512Vnni: {
-      for (const auto& [ok, name] :
-           {std::pair{__builtin_cpu_supports("avx512f"), "AVX512F"},
-            std::pair{__builtin_cpu_supports("avx512bw"), "AVX512BW"},
-            std::pair{__builtin_cpu_supports("avx512vl"), "AVX512VL"},
-            std::pair{__builtin_cpu_supports("avx512dq"), "AVX512DQ"},
-            std::pair{__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI"}}) {
-        if (!ok) return fmt::format("the CPU lacks {}", name);
-      }
-      return "";
+    case Isa::kAvx512Vnni: return avx512_vnni_refusal();
+    case Isa::kAmx: {
+      static const std::string answer = ask_for_amx();  // asked once a process
+      const std::string below = avx512_vnni_refusal();
+      return answer.empty() ? below : answer;
     }
+    case Isa::kNeon:
+    case Isa::kNeonDot: break;
   }
-  return "unknown";
-#else
-  return isa == Isa::kPortable ? "" : "this is no x86-64 CPU";
+#elif defined(__aarch64__)
+  const unsigned long has = getauxval(AT_HWCAP);
+  if (isa == Isa::kNeon) return (has & HWCAP_ASIMD) != 0 ? "" : "the CPU lacks NEON";
+  if (isa == Isa::kNeonDot) {
+    return (has & HWCAP_ASIMDDP) != 0 ? "" : "the CPU lacks NEON's dot products";
+  }
 #endif
+  if (isa == Isa::kPortable) return "";
+  return is_arm(isa) ? "this is no AArch64 CPU" : "this is no x86-64 CPU";
 }
 
 bool cpu_supports(Isa isa) { return cpu_refusal(isa).empty(); }
@@ -59,10 +103,7 @@ Isa default_isa() {
           "OCTILE_FORCE_ISA={}: {}; choose a weaker one", forced, cpu_refusal(isa));
     return isa;
   }
-  for (Isa isa : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2}) {
-    if (cpu_supports(isa)) return isa;
-  }
-  return Isa::kPortable;
+  return *std::find_if(std::begin(kCompiled), std::end(kCompiled), cpu_supports);
 }
 
 Isa resolve_isa(std::optional<Isa> isa) {
@@ -72,10 +113,16 @@ Isa resolve_isa(std::optional<Isa> isa) {
   return *isa;
 }
 
+std::span<const Isa> compiled_isas() { return kCompiled; }
+
+bool isa_includes(Isa level, Isa needed) {
+  return needed == Isa::kPortable || (is_arm(level) == is_arm(needed) && needed <= level);
+}
+
 std::vector<Isa> isas_upto(Isa isa) {
   std::vector<Isa> result;
-  for (Isa level : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPortable}) {
-    if (level <= isa && cpu_supports(level)) result.push_back(level);
+  for (Isa level : kCompiled) {
+    if (isa_includes(isa, level) && cpu_supports(level)) result.push_back(level);
   }
   return result;
 }

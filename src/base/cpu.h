@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@ std::string cpu_refusal(Isa isa);
 Isa default_isa();
 /// `isa` if given and supported, else default_isa(); throws kUnsupported when not supported.
 Isa resolve_isa(std::optional<Isa> isa);
+/// The levels that this library was compiled with, strongest first; portable is the last.
+std::span<const Isa> compiled_isas();
+/// True when `level` is `needed` or stronger: levels of x86 and of ARM have no order between them,
+/// and portable is below all.
+bool isa_includes(Isa level, Isa needed);
 /// All levels at or below `isa` in strength that the machine supports, strongest first. AVX-VNNI
 /// is below AVX-512 VNNI.
 std::vector<Isa> isas_upto(Isa isa);

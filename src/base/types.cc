@@ -44,10 +44,10 @@ constexpr Named<Scheme> kSchemes[] = {{Scheme::kStaticSymmetric, "static-symmetr
                                       {Scheme::kDynamicAffine, "dynamic-affine"}};
 constexpr Named<Precision> kPrecisions[] = {
     {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kInt8, "int8"}};
-constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"},
-                                {Isa::kAvx2, "avx2"},
-                                {Isa::kAvxVnni, "avxvnni"},
-                                {Isa::kAvx512Vnni, "avx512vnni"}};
+constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"}, {Isa::kAvx2, "avx2"},
+                                {Isa::kAvxVnni, "avxvnni"},   {Isa::kAvx512Vnni, "avx512vnni"},
+                                {Isa::kAmx, "amx"},           {Isa::kNeon, "neon"},
+                                {Isa::kNeonDot, "neondot"}};
 
 }  // namespace
 

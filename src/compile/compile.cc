@@ -12,6 +12,7 @@
 #include "compile/passes.h"
 #include "compile/profiles.h"
 #include "compile/select_tactics.h"
+#include "compile/store_unsigned.h"
 #include "graph/validate.h"
 #include "plan/keep_tensors.h"
 
@@ -54,6 +55,10 @@ void warn_folded(const Network& original, const Network& network, const BuildOpt
                   list));
 }
 
+bool multiplies_unsigned(Isa isa) {
+  return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni || isa == Isa::kAmx;
+}
+
 }  // namespace
 
 QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
@@ -87,6 +92,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
 
   std::shared_ptr<PlanData> plan = lower(graph.network, graph.groups, notes_of(graph.labels));
   annotate_minima(*plan);
+  if (multiplies_unsigned(device.isa) && !options.keep_tensors) store_unsigned(*plan);
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
   plan->metadata = build.metadata;

@@ -42,7 +42,7 @@ class CpuBackend : public Backend {
                     .usable = {},
                     .refused = {},
                     .cores = thread_count()};
-    for (Isa isa : {Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPortable}) {
+    for (Isa isa : compiled_isas()) {
       info.compiled.emplace_back(name_of(isa));
       const std::string reason = cpu_refusal(isa);
       if (reason.empty()) {

@@ -39,7 +39,8 @@ TEST(Names, RoundTrip) {
                    Scheme::kDynamicAffine}) {
     EXPECT_EQ(scheme_from_name(name_of(s)), s);
   }
-  for (Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+  for (Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx,
+                  Isa::kNeon, Isa::kNeonDot}) {
     EXPECT_EQ(isa_from_name(name_of(isa)), isa);
   }
   EXPECT_TRUE(contains(message_of([] { precision_from_name("int4"); }),

@@ -34,9 +34,11 @@ const PlanStep& step_called(const PlanData& plan, const std::string& name) {
   throw std::runtime_error("no step " + name);
 }
 
-/// Type of the first operand of a step: what it computes in.
+/// Type of the first operand of a step: what it computes in. Signed bytes may be kept as x + 128.
 DataType computes_in(const PlanData& plan, const std::string& name) {
-  return plan.tensors[size_t(step_called(plan, name).inputs[0])].type;
+  const PlanTensor& x = plan.tensors[size_t(step_called(plan, name).inputs[0])];
+  const bool is_signed = x.type == DataType::kUInt8 && x.zero_point == 128;
+  return is_signed ? DataType::kInt8 : x.type;
 }
 
 struct Built {

@@ -158,7 +158,7 @@ TEST_P(ForcedIsa, GivesTheSameBitsAndSaysThatItSelectedAnew) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, ForcedIsa,
-                         testing::Values("portable", "avx2", "avxvnni", "avx512vnni"),
+                         testing::Values("portable", "avx2", "avxvnni", "avx512vnni", "amx"),
                          [](const auto& isa) { return std::string(isa.param); });
 
 TEST_F(PlanFile, AnUnknownForcedIsaIsRefused) {

@@ -221,8 +221,10 @@ TEST(Usage, DevicesAgreeWithTheProcessor) {
   EXPECT_GE(list[0].at("cores").get<int>(), 1);
   const std::string flags = bytes_of("/proc/cpuinfo");
   if (flags.empty()) GTEST_SKIP() << "there is no /proc/cpuinfo to compare with";
-  const std::pair<const char*, const char*> pairs[] = {
-      {"avx512vnni", " avx512_vnni"}, {"avxvnni", " avx_vnni"}, {"avx2", " avx2"}};
+  const std::pair<const char*, const char*> pairs[] = {{"amx", " amx_int8"},
+                                                       {"avx512vnni", " avx512_vnni"},
+                                                       {"avxvnni", " avx_vnni"},
+                                                       {"avx2", " avx2"}};
   for (const auto& [isa, flag] : pairs) {
     const bool lacks = flags.find(flag) == std::string::npos;
     const bool said = std::find(usable.begin(), usable.end(), isa) != usable.end();

@@ -22,6 +22,6 @@ struct EltwiseKernel {
 };
 // Both: y = y_zero + rne(clamp(v, lo, hi)). y may be a or b.
 
-extern const EltwiseKernel kEltwiseAvx2, kEltwiseAvx512;
+extern const EltwiseKernel kEltwiseAvx2, kEltwiseAvx512, kEltwiseNeon;
 
 }  // namespace octile

@@ -46,9 +46,14 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
+#if defined(__x86_64__)
 constinit const FunctionTactic kEltwiseAvx2Row{
     "int8.eltwise.avx2", Isa::kAvx2, {refuse, prepare<&kEltwiseAvx2>}};
 constinit const FunctionTactic kEltwiseAvx512Row{
     "int8.eltwise.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kEltwiseAvx512>}};
+#elif defined(__aarch64__)
+constinit const FunctionTactic kEltwiseNeonRow{
+    "int8.eltwise.neon", Isa::kNeon, {refuse, prepare<&kEltwiseNeon>}};
+#endif
 
 }  // namespace octile::cpu

@@ -88,6 +88,6 @@ struct GemmKernels {
   int (*choose)(int64_t rows, int64_t k, int64_t n) = nullptr;
 };
 
-extern const GemmKernels kGemmAvxVnni, kGemmAvx2;
+extern const GemmKernels kGemmAvxVnni, kGemmAvx2, kGemmNeonDot, kGemmNeon;
 
 }  // namespace octile

@@ -185,10 +185,12 @@ std::unique_ptr<GemmPrepared::Routine> GemmPrepared::make_routine(int rows, int6
   const GemmVariant& variant = weights_.variant;
   if (variant.bytes != nullptr) {
     routine->function = (bytes_ ? variant.bytes : variant.floats)[rows - 1];
-  } else {
-    routine->code = make_avx512vnni_code(routine->shape, weights_.kernel.nr);
-    routine->function = routine->code->function();
+    return routine;
   }
+#if defined(__x86_64__)
+  routine->code = make_avx512vnni_code(routine->shape, weights_.kernel.nr);
+  routine->function = routine->code->function();
+#endif
   return routine;
 }
 

@@ -9,6 +9,9 @@ namespace {
 
 bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
+constexpr int64_t kManyRows = 1 << 20;
+constexpr int kTall = 0, kWide = 1;  // of kGemmAvx512Vnni
+
 /// Bytes from a window's first byte to its last in an image with borders, or more.
 int64_t reach(const ConvStep& step, const StepView& view) {
   const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
@@ -18,8 +21,9 @@ int64_t reach(const ConvStep& step, const StepView& view) {
 
 class GemmTactic : public Tactic {
  public:
-  GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels)
-      : name_(name), isa_(isa), kernels_(kernels) {}
+  /// `kernel` ≥ 0: always that one of the list, where the rule would take the widest.
+  GemmTactic(std::string_view name, Isa isa, const GemmKernels& kernels, int kernel = -1)
+      : name_(name), isa_(isa), kernels_(kernels), kernel_(kernel) {}
   std::string_view name() const override { return name_; }
   Isa isa() const override { return isa_; }
 
@@ -34,11 +38,17 @@ class GemmTactic : public Tactic {
     if (step->groups > 1 && (in % 4 != 0 || out < 4)) {
       return "groups of " + std::to_string(in) + " channels are too narrow";
     }
+    const GemmCut cut = gemm_cut(*step);
     constexpr int64_t kLargestImage = int64_t{1} << 31;
     if (!step->rows && x.shape.volume() / std::max<int64_t>(1, x.shape[0]) >= kLargestImage) {
       return "an image of 2 GiB or more";
     }
+    if (kernel_ >= 0 && kernels_.choose(kManyRows, cut.segments * cut.bytes, out) != kWide) {
+      return "another row does the same";
+    }
+#if defined(__x86_64__)
     if (isa_ == Isa::kAvx512Vnni && !avx512_code_refusal().empty()) return avx512_code_refusal();
+#endif
     if (isa_ == Isa::kAvx2) {
       if (!step->rows && reach(*step, view) >= kLargestImage) return "a window of 2 GiB or more";
       const auto w = view.blob(step->weights).bytes;
@@ -62,6 +72,9 @@ class GemmTactic : public Tactic {
 
  private:
   const GemmKernel& kernel_for(const StepView& view) const {
+    return kernel_ >= 0 ? kernels_.list[kernel_] : best_for(view);
+  }
+  const GemmKernel& best_for(const StepView& view) const {
     const ConvStep& step = *view.as<ConvStep>();
     const GemmCut cut = gemm_cut(step);
     const int64_t rows = view.outputs[0].shape.volume() / std::max<int64_t>(1, step.out_channels);
@@ -72,12 +85,20 @@ class GemmTactic : public Tactic {
   std::string_view name_;
   Isa isa_;
   const GemmKernels& kernels_;
+  int kernel_;
 };
 
 }  // namespace
 
+#if defined(__x86_64__)
 const Tactic& gemm_avx512vnni_tactic() {
   static const GemmTactic tactic("int8.gemm.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni);
+  return tactic;
+}
+/// More rows, fewer columns: timing decides where weights and activations compete for the caches.
+const Tactic& gemm_tall_avx512vnni_tactic() {
+  static const GemmTactic tactic("int8.gemm.tall.avx512vnni", Isa::kAvx512Vnni, kGemmAvx512Vnni,
+                                 kTall);
   return tactic;
 }
 const Tactic& gemm_avxvnni_tactic() {
@@ -88,5 +109,15 @@ const Tactic& gemm_avx2_tactic() {
   static const GemmTactic tactic("int8.gemm.avx2", Isa::kAvx2, kGemmAvx2);
   return tactic;
 }
+#elif defined(__aarch64__)
+const Tactic& gemm_neondot_tactic() {
+  static const GemmTactic tactic("int8.gemm.neondot", Isa::kNeonDot, kGemmNeonDot);
+  return tactic;
+}
+const Tactic& gemm_neon_tactic() {
+  static const GemmTactic tactic("int8.gemm.neon", Isa::kNeon, kGemmNeon);
+  return tactic;
+}
+#endif
 
 }  // namespace octile

@@ -28,9 +28,14 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
+#if defined(__x86_64__)
 constinit const FunctionTactic kLookupAvx2Row{
     "lookup.avx2", Isa::kAvx2, {refuse, prepare<&kLookupAvx2>}};
 constinit const FunctionTactic kLookupAvx512Row{
     "lookup.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kLookupAvx512>}};
+#elif defined(__aarch64__)
+constinit const FunctionTactic kLookupNeonRow{
+    "lookup.neon", Isa::kNeon, {refuse, prepare<&kLookupNeon>}};
+#endif
 
 }  // namespace octile::cpu

@@ -30,6 +30,6 @@ struct PoolKernel {
   void (*average)(const PoolRun& run, const PoolAverage& average);
 };
 
-extern const PoolKernel kPoolAvx2, kPoolAvx512;
+extern const PoolKernel kPoolAvx2, kPoolAvx512, kPoolNeon;
 
 }  // namespace octile

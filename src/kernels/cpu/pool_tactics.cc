@@ -150,9 +150,14 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
+#if defined(__x86_64__)
 constinit const FunctionTactic kPoolAvx2Row{
     "int8.pool.avx2", Isa::kAvx2, {refuse, prepare<&kPoolAvx2>}};
 constinit const FunctionTactic kPoolAvx512Row{
     "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kPoolAvx512>}};
+#elif defined(__aarch64__)
+constinit const FunctionTactic kPoolNeonRow{
+    "int8.pool.neon", Isa::kNeon, {refuse, prepare<&kPoolNeon>}};
+#endif
 
 }  // namespace octile::cpu

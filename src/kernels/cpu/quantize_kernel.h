@@ -25,6 +25,6 @@ struct QuantizeKernel {
                      float* y);
 };
 
-extern const QuantizeKernel kQuantizeAvx2, kQuantizeAvx512;
+extern const QuantizeKernel kQuantizeAvx2, kQuantizeAvx512, kQuantizeNeon;
 
 }  // namespace octile

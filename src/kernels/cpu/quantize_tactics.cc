@@ -159,6 +159,7 @@ std::unique_ptr<Prepared> prepare_dequantize(const StepView& view, const PackedW
 
 }  // namespace
 
+#if defined(__x86_64__)
 constinit const FunctionTactic kQuantizeAvx2Row{
     "quantize.avx2", Isa::kAvx2, {refuse_quantize, prepare_quantize<&kQuantizeAvx2>}};
 constinit const FunctionTactic kQuantizeAvx512Row{
@@ -169,5 +170,11 @@ constinit const FunctionTactic kDequantizeAvx512Row{
     "dequantize.avx512vnni",
     Isa::kAvx512Vnni,
     {refuse_dequantize, prepare_dequantize<&kQuantizeAvx512>}};
+#elif defined(__aarch64__)
+constinit const FunctionTactic kQuantizeNeonRow{
+    "quantize.neon", Isa::kNeon, {refuse_quantize, prepare_quantize<&kQuantizeNeon>}};
+constinit const FunctionTactic kDequantizeNeonRow{
+    "dequantize.neon", Isa::kNeon, {refuse_dequantize, prepare_dequantize<&kQuantizeNeon>}};
+#endif
 
 }  // namespace octile::cpu

@@ -1,12 +1,19 @@
-// The weighted tactics of this room, one function a row.
+// The weighted tactics of this room.
 #pragma once
+
+#include <span>
 
 #include "backend/backend.h"
 
 namespace octile {
 
+const Tactic& gemm_amx_tactic();
 const Tactic& gemm_avx512vnni_tactic();
+const Tactic& gemm_tall_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
+const Tactic& gemm_neondot_tactic();
+const Tactic& gemm_neon_tactic();
+std::span<const Tactic* const> depthwise_tactics();  // best first
 
 }  // namespace octile

@@ -17,6 +17,6 @@ struct SoftmaxKernel {
                  float total, float* y);
 };
 
-extern const SoftmaxKernel kSoftmaxAvx2, kSoftmaxAvx512;
+extern const SoftmaxKernel kSoftmaxAvx2, kSoftmaxAvx512, kSoftmaxNeon;
 
 }  // namespace octile

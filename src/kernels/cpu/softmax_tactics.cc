@@ -55,9 +55,14 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
+#if defined(__x86_64__)
 constinit const FunctionTactic kSoftmaxAvx2Row{
     "int8.softmax.avx2", Isa::kAvx2, {refuse, prepare<&kSoftmaxAvx2>}};
 constinit const FunctionTactic kSoftmaxAvx512Row{
     "int8.softmax.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kSoftmaxAvx512>}};
+#elif defined(__aarch64__)
+constinit const FunctionTactic kSoftmaxNeonRow{
+    "int8.softmax.neon", Isa::kNeon, {refuse, prepare<&kSoftmaxNeon>}};
+#endif
 
 }  // namespace octile::cpu

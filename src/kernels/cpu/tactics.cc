@@ -8,10 +8,18 @@ namespace octile {
 
 std::span<const Tactic* const> cpu_tactics() {
   static const std::vector<const Tactic*> table = [] {
-    std::vector<const Tactic*> rows{&gemm_avx512vnni_tactic(), &gemm_avxvnni_tactic(),
+#if defined(__x86_64__)
+    std::vector<const Tactic*> rows{&gemm_amx_tactic(), &gemm_avx512vnni_tactic(),
+                                    &gemm_tall_avx512vnni_tactic(), &gemm_avxvnni_tactic(),
                                     &gemm_avx2_tactic()};
-    const auto misc = misc_tactics();
-    rows.insert(rows.end(), misc.begin(), misc.end());
+#elif defined(__aarch64__)
+    std::vector<const Tactic*> rows{&gemm_neondot_tactic(), &gemm_neon_tactic()};
+#else
+    std::vector<const Tactic*> rows;
+#endif
+    for (const auto more : {depthwise_tactics(), misc_tactics()}) {
+      rows.insert(rows.end(), more.begin(), more.end());
+    }
     return rows;
   }();
   return table;

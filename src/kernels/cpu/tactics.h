@@ -1,4 +1,4 @@
-// INT8 tactics for x86 CPUs: one table, best first.
+// INT8 tactics for x86 and ARM CPUs: one table, best first.
 #pragma once
 
 #include <span>

@@ -14,10 +14,15 @@ namespace {
 /// oneDNN's name of a level: what OCTILE_FORCE_ISA allows the float rows.
 dnnl::cpu_isa isa_of(Isa isa) {
   switch (isa) {
-    case Isa::kPortable: return dnnl::cpu_isa::sse41;
+    case Isa::kPortable:
+    case Isa::kNeon:
+    case Isa::kNeonDot: return dnnl::cpu_isa::sse41;
     case Isa::kAvx2: return dnnl::cpu_isa::avx2;
     case Isa::kAvxVnni: return dnnl::cpu_isa::avx2_vnni;
     case Isa::kAvx512Vnni: return dnnl::cpu_isa::avx512_core_vnni;
+    // Float stays float: without a word to the contrary oneDNN computes float32 in float32 whatever
+    // the CPU has, so the level may allow AMX.
+    case Isa::kAmx: return dnnl::cpu_isa::avx512_core_amx;
   }
   return dnnl::cpu_isa::sse41;
 }

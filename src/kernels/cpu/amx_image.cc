@@ -1,0 +1,178 @@
+// See amx_image.h.
+#include "kernels/cpu/amx_image.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace octile {
+namespace {
+
+int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+bool may_pad(const Geometry& g, const AmxCut& cut) {
+  const bool contiguous = g.dilation_w == 1 || g.kernel_w == 1 || g.groups > 1;
+  return !cut.whole && g.stride_h == 1 && g.stride_w == 1 && contiguous;
+}
+
+AmxLayout padded(const Geometry& g) {
+  AmxLayout l{.form = AmxLayout::Form::kPadded};
+  l.pitch = std::max(g.pad_left + g.w, g.out_w + (g.kernel_w - 1) * g.dilation_w);
+  l.row_bytes = g.c;
+  l.rows = (g.out_h - 1) * l.pitch + g.out_w;
+  l.plane_rows = std::max(g.pad_top + g.h, g.out_h + (g.kernel_h - 1) * g.dilation_h);
+  l.image_bytes = l.plane_rows * l.pitch * l.row_bytes;
+  return l;
+}
+
+AmxLayout folded(const Geometry& g, const AmxCut& cut) {
+  AmxLayout l{.form = AmxLayout::Form::kFolded};
+  l.pitch = g.out_w;
+  l.row_bytes = round_up((cut.whole ? g.kernel_h : 1) * g.kernel_w * g.c, kAmxStep);
+  l.rows = g.out_h * g.out_w;
+  l.planes = cut.whole || g.kernel_h == 1 ? 1 : g.stride_h;
+  l.plane_rows = g.out_h + (cut.whole ? 0 : (g.kernel_h - 1) * g.dilation_h / g.stride_h);
+  l.image_bytes = l.planes * l.plane_rows * l.pitch * l.row_bytes;
+  return l;
+}
+
+/// Cycles, roughly: 16 a tile product; 3 a line copied.
+double cost(const Geometry& g, const AmxCut& cut, const AmxLayout& l) {
+  const auto tiles = double((l.rows + kAmxTileRows - 1) / kAmxTileRows);
+  const auto column_tiles = double((g.m + kAmxTileColumns - 1) / kAmxTileColumns);
+  return 16 * tiles * column_tiles * double(cut.steps()) + 3 * double(l.image_bytes) / 64;
+}
+
+/// Where the taps of an output column lie in an image row: columns [first, last) have them all.
+struct Inside {
+  int64_t first, last;
+};
+
+Inside inside(const Geometry& g) {
+  const int64_t first = (g.pad_left + g.stride_w - 1) / g.stride_w;
+  const int64_t reach = g.w - 1 + g.pad_left - (g.kernel_w - 1) * g.dilation_w;
+  const int64_t last = reach < 0 ? 0 : std::min(g.out_w, reach / g.stride_w + 1);
+  return {std::min(first, last), last};
+}
+
+/// One image row, all its taps of a kernel row for every output column.
+void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
+  const int64_t run = g.kernel_w * g.c;
+  const Inside in = inside(g);
+  const auto edge = [&](int64_t begin, int64_t end) {
+    for (int64_t w = begin; w < end; ++w) {
+      for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
+        const int64_t from = w * g.stride_w - g.pad_left + tap * g.dilation_w;
+        uint8_t* at = to + w * l.row_bytes + tap * g.c;
+        if (from >= 0 && from < g.w) {
+          std::memcpy(at, row + from * g.c, size_t(g.c));
+        } else {
+          std::memset(at, zero, size_t(g.c));
+        }
+      }
+    }
+  };
+  edge(0, in.first);
+  const uint8_t* from = row + (in.first * g.stride_w - g.pad_left) * g.c;
+  uint8_t* at = to + in.first * l.row_bytes;
+  const int64_t count = in.last - in.first, step = g.stride_w * g.c;
+  if (g.dilation_w == 1) {
+    kAmxKernels.copy(at, l.row_bytes, from, step, run, count);
+  } else {
+    for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
+      kAmxKernels.copy(at + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
+                       count);
+    }
+  }
+  edge(in.last, g.out_w);
+}
+
+void fill_row(const Geometry& g, const AmxLayout& l, int zero, uint8_t* to) {
+  for (int64_t w = 0; w < g.out_w; ++w) {
+    std::memset(to + w * l.row_bytes, zero, size_t(g.kernel_w * g.c));
+  }
+}
+
+void pad_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
+  const int64_t line = l.pitch * g.c, left = g.pad_left * g.c, own = row ? g.w * g.c : 0;
+  std::memset(to, zero, size_t(left));
+  if (own > 0) std::memcpy(to + left, row, size_t(own));
+  std::memset(to + left + own, zero, size_t(line - left - own));
+}
+
+}  // namespace
+
+AmxLayout amx_layout(const ConvStep& step, const Geometry& g, const AmxCut& cut) {
+  const bool plain = g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 &&
+                     g.pad_top == 0 && g.pad_left == 0 && g.out_h == g.h && g.out_w == g.w;
+  if ((step.rows || plain) && !step.dynamic) {
+    const int64_t rows = g.out_h * g.out_w;
+    return {.pitch = g.out_w,
+            .row_bytes = g.c,
+            .rows = rows,
+            .plane_rows = g.out_h,
+            .image_bytes = rows * g.c};
+  }
+  const AmxLayout fold = folded(g, cut);
+  if (!may_pad(g, cut)) return fold;
+  const AmxLayout pad = padded(g);
+  return cost(g, cut, pad) <= cost(g, cut, fold) ? pad : fold;
+}
+
+int64_t amx_image_bytes(const ConvStep& step, const Geometry& g, const AmxCut& cut) {
+  if (amx_layout(step, g, cut).form == AmxLayout::Form::kAsItIs) return 0;
+  const AmxLayout fold = folded(g, cut);
+  int64_t bytes = g.n * fold.image_bytes + kAmxRows * fold.row_bytes;
+  if (may_pad(g, cut)) {
+    const AmxLayout pad = padded(g);
+    bytes = std::max(bytes, g.n * pad.image_bytes + kAmxRows * pad.row_bytes);
+  }
+  return bytes + cut.steps() * kAmxStep;
+}
+
+std::vector<int32_t> amx_step_offsets(const ConvStep& step, const Geometry& g, const AmxCut& cut,
+                                      const AmxLayout& l) {
+  std::vector<int32_t> offsets;
+  const int64_t line = l.pitch * l.row_bytes;
+  const bool taps = step.groups > 1;  // a segment is a tap
+  for (int64_t s = 0; s < cut.segments; ++s) {
+    const int64_t h = (taps ? s / g.kernel_w : s) * g.dilation_h, w = taps ? s % g.kernel_w : 0;
+    int64_t at = 0;
+    if (l.form == AmxLayout::Form::kPadded) {
+      at = h * line + w * g.dilation_w * g.c;
+    } else if (l.form == AmxLayout::Form::kFolded && !cut.whole) {
+      const int64_t plane = l.planes > 1 ? h % l.planes : 0;
+      const int64_t row = l.planes > 1 ? h / l.planes : h / g.stride_h;
+      at = (plane * l.plane_rows + row) * line + w * g.c;
+    }
+    for (int64_t i = 0; i < cut.segment_steps; ++i) offsets.push_back(int32_t(at + i * kAmxStep));
+  }
+  return offsets;
+}
+
+void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& l, const uint8_t* x,
+                     const int32_t* zeros, int64_t zero_step, int64_t begin, int64_t end,
+                     uint8_t* to) {
+  const int64_t rows = l.planes * l.plane_rows, line = l.pitch * l.row_bytes;
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t image = i / rows, plane = i % rows / l.plane_rows, q = i % rows % l.plane_rows;
+    const int zero = zeros[image * zero_step];
+    const uint8_t* from = x + image * g.h * g.w * g.c;
+    uint8_t* at = to + image * l.image_bytes + (plane * l.plane_rows + q) * line;
+    if (l.form == AmxLayout::Form::kPadded) {
+      const int64_t h = q - g.pad_top;
+      pad_row(g, l, h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr, zero, at);
+      continue;
+    }
+    const int64_t segments = cut.whole ? g.kernel_h : 1;
+    for (int64_t s = 0; s < segments; ++s, at += g.kernel_w * g.c) {
+      const int64_t h = q * g.stride_h + plane - g.pad_top + s * g.dilation_h;
+      if (h >= 0 && h < g.h) {
+        fold_row(g, l, from + h * g.w * g.c, zero, at);
+      } else {
+        fill_row(g, l, zero, at);
+      }
+    }
+  }
+}
+
+}  // namespace octile

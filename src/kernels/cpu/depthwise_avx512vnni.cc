@@ -1,0 +1,136 @@
+// INT8 depthwise rows with AVX-512 VNNI: 64 channels of one pixel a register, 32 of two or 16 of
+// four (depthwise_leaf.h).
+//
+// 128 outputs of a 3×3 window at stride 1 (two rows, 64 channels) cost on the two 512-bit ports
+// 8 unpack, 24 vpdpbusd, 3 · 8 convert-multiply-convert, 6 pack and 10 more to clamp.
+#include <immintrin.h>
+
+#include "kernels/cpu/depthwise_leaf.h"
+
+namespace octile {
+namespace {
+
+template <bool kFlip>
+struct Zmm {
+  using V = __m512i;
+  using F = __m512;
+  static constexpr int kInts = 16, kParts = 4;
+  static constexpr int kOutputs = 8;  // columns × rows of a tile
+  static constexpr int32_t kShift = kFlip ? 128 : 0;
+
+  static V load(const void* p) { return _mm512_loadu_si512(p); }
+  static F load_floats(const float* p) { return _mm512_loadu_ps(p); }
+  static V set8(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
+  static V set16(int16_t x) { return _mm512_set1_epi16(x); }
+  static V set32(int32_t x) { return _mm512_set1_epi32(x); }
+  static F set_float(float x) { return _mm512_set1_ps(x); }
+  static V low8(V a, V b) { return _mm512_unpacklo_epi8(a, b); }
+  static V high8(V a, V b) { return _mm512_unpackhi_epi8(a, b); }
+  static V low16(V a, V b) { return _mm512_unpacklo_epi16(a, b); }
+  static V high16(V a, V b) { return _mm512_unpackhi_epi16(a, b); }
+  static V bit_xor(V a, V b) { return _mm512_xor_si512(a, b); }
+  static V min8(V a, V b) { return _mm512_min_epu8(a, b); }
+  static V max8(V a, V b) { return _mm512_max_epu8(a, b); }
+  static V adds16(V a, V b) { return _mm512_adds_epi16(a, b); }
+  static V add32(V a, V b) { return _mm512_add_epi32(a, b); }
+  static V sub32(V a, V b) { return _mm512_sub_epi32(a, b); }
+  static V packs32(V a, V b) { return _mm512_packs_epi32(a, b); }
+  static V packus16(V a, V b) { return _mm512_packus_epi16(a, b); }
+  static F to_float(V a) { return _mm512_cvtepi32_ps(a); }
+  static V round(F a) { return _mm512_cvtps_epi32(a); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F min(F a, F b) { return _mm512_min_ps(a, b); }
+  static F max(F a, F b) { return _mm512_max_ps(a, b); }
+
+  static V prepare(V x) { return kFlip ? bit_xor(x, set8(0x80)) : x; }
+  static V operand(V x) { return x; }
+  static V dot(V sum, V x, V w) { return _mm512_dpbusd_epi32(sum, x, w); }
+
+  static V join(const __m128i* part) {
+    V x = _mm512_inserti32x4(_mm512_castsi128_si512(part[0]), part[1], 1);
+    x = _mm512_inserti32x4(x, part[2], 2);
+    return _mm512_inserti32x4(x, part[3], 3);
+  }
+  /// One column of a slot: the bytes of all its lanes.
+  template <int kLanes>
+  static V load_slot(const uint8_t* const* rows, int64_t offset) {
+    if (kLanes == 1) return load(rows[0] + offset);
+    if (kLanes == 2) {
+      const auto* low = reinterpret_cast<const __m256i*>(rows[0] + offset);
+      const auto* high = reinterpret_cast<const __m256i*>(rows[kLanes - 1] + offset);
+      return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(low)),
+                                _mm256_loadu_si256(high), 1);
+    }
+    __m128i part[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      part[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[i % kLanes] + offset));
+    }
+    return join(part);
+  }
+  static V load_narrow(const uint8_t* const* rows, int64_t offset, int64_t n) {
+    const auto mask = static_cast<__mmask16>((1u << n) - 1);
+    __m128i part[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) part[i] = _mm_maskz_loadu_epi8(mask, rows[i] + offset);
+    return join(part);
+  }
+  template <int kLanes>
+  static void store_lanes(uint8_t* const* out, int64_t offset, V bytes) {
+    if (kLanes == 1) {
+      _mm512_storeu_si512(out[0] + offset, bytes);
+    } else if (kLanes == 2) {
+      const __m256i half[2] = {_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1)};
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        if (out[i] == nullptr) continue;
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[i] + offset), half[i]);
+      }
+    } else {
+      const __m128i part[4] = {_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1),
+                               _mm512_extracti32x4_epi32(bytes, 2),
+                               _mm512_extracti32x4_epi32(bytes, 3)};
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        if (out[i] == nullptr) continue;
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out[i] + offset), part[i]);
+      }
+    }
+  }
+
+  /// Part i of y[v] holds channels 16·i + 4·v …: a 4 × 4 transposition of parts.
+  static void in_order(const F* y, F* to) {
+    const F a = _mm512_shuffle_f32x4(y[0], y[1], 0x44), b = _mm512_shuffle_f32x4(y[2], y[3], 0x44);
+    const F c = _mm512_shuffle_f32x4(y[0], y[1], 0xee), d = _mm512_shuffle_f32x4(y[2], y[3], 0xee);
+    to[0] = _mm512_shuffle_f32x4(a, b, 0x88);
+    to[1] = _mm512_shuffle_f32x4(a, b, 0xdd);
+    to[2] = _mm512_shuffle_f32x4(c, d, 0x88);
+    to[3] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  }
+  static __mmask16 first(int64_t n) {
+    return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
+  }
+  static V load_bytes(const uint8_t* p, int64_t n, bool is_signed) {
+    const __m128i q = _mm_maskz_loadu_epi8(first(n), p);
+    return is_signed ? _mm512_cvtepi8_epi32(q) : _mm512_cvtepu8_epi32(q);
+  }
+  static void store_bytes(uint8_t* p, int64_t n, V q) {
+    _mm_mask_storeu_epi8(p, first(n), _mm512_cvtepi32_epi8(q));
+  }
+  static void store_floats(float* p, int64_t n, F y) { _mm512_mask_storeu_ps(p, first(n), y); }
+};
+
+template <int kLanes>
+constexpr DepthwiseKernel kernel() {
+  constexpr DepthwiseVariant plain = depthwise_variant<Zmm<false>, kLanes>();
+  return {64 / kLanes, kLanes, {plain, depthwise_variant<Zmm<true>, kLanes>(), plain}};
+}
+
+constexpr DepthwiseKernel kList[] = {kernel<1>(), kernel<2>(), kernel<4>()};
+
+}  // namespace
+
+const DepthwiseKernels kDepthwiseKernelsAvx512Vnni{kList, 3};
+
+}  // namespace octile
