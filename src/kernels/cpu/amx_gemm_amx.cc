@@ -3,9 +3,15 @@
 //   tiles:   0 1   sums of rows 0 … 15      4   activations of rows 0 … 15     6 7   weights
 //            2 3   sums of rows 16 … 31     5   activations of rows 16 … 31
 //
-// A step is 4 products of 16 cycles for 4 tile loads of 8. What follows the sums (scaling,
-// rounding, packing) is as long as two to four steps, so it is done for the block before, in slices
-// between the steps of this one: start reading at run_tasks().
+// A step is 4 products of 16 cycles for 4 tile loads of 8. Three things would make the multiplier
+// wait, and shape the order of what follows (start reading at multiply_block()):
+// - A product's sums can be stored 52 cycles later only, and tiles are not renamed. So the sums of
+// a
+//   block stay in their tiles until the next block's first step, which stores and overwrites two of
+//   them while the other two are still being made.
+// - Scaling, rounding and packing the sums takes as long as two to four steps. It is done for the
+//   block before, in slices of two rows between the products.
+// - Weights that stream through the level-1 cache would evict the activations: they bypass it.
 #include <immintrin.h>
 
 #include "kernels/cpu/amx_kernel.h"
@@ -23,14 +29,14 @@ alignas(64) constexpr TileConfig kTiles = {
 
 /// A block whose sums are made and whose outputs are not.
 struct Pending {
-  const int32_t* sums = nullptr;  // [32][32]
+  int32_t* sums = nullptr;  // [32][32]
   const AmxRowBlock* rows = nullptr;
   uint8_t* out = nullptr;  // of row offset 0, the block's first column
   const uint8_t* residual = nullptr;
   const float* addend = nullptr;
   __m512 scale[2];
-  uint32_t columns = 0;  // a bit for each that exists
-  int slices = 0, next = 0;
+  uint32_t columns = 0;      // a bit for each that exists
+  int slices = 0, next = 0;  // of two rows: all, and the first that is not written
 };
 
 /// What all blocks of a job share.
@@ -103,13 +109,21 @@ inline void write_bytes(const Pending& p, const Constants& c, int slice) {
     if (c.clamp) q = _mm512_min_epu8(_mm512_max_epu8(q, c.lo), c.hi);
   }
   q = _mm512_permutexvar_epi32(c.order, q);
-  const __m256i row0 = _mm512_castsi512_si256(q), row1 = _mm512_extracti64x4_epi64(q, 1);
   if (p.columns == ~uint32_t{0}) {
-    if (offset[0] >= 0) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[0]), row0);
-    if (offset[1] >= 0) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[1]), row1);
+    if (offset[0] >= 0) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[0]), _mm512_castsi512_si256(q));
+    }
+    if (offset[1] >= 0) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[1]),
+                          _mm512_extracti64x4_epi64(q, 1));
+    }
   } else {
-    if (offset[0] >= 0) _mm256_mask_storeu_epi8(p.out + offset[0], p.columns, row0);
-    if (offset[1] >= 0) _mm256_mask_storeu_epi8(p.out + offset[1], p.columns, row1);
+    if (offset[0] >= 0) {
+      _mm256_mask_storeu_epi8(p.out + offset[0], p.columns, _mm512_castsi512_si256(q));
+    }
+    if (offset[1] >= 0) {
+      _mm256_mask_storeu_epi8(p.out + offset[1], p.columns, _mm512_extracti64x4_epi64(q, 1));
+    }
   }
 }
 
@@ -117,7 +131,7 @@ inline void write_floats(const Pending& p, const Constants& c, int slice) {
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
     const int32_t offset = p.rows->offset[2 * slice + i / 2];
-    const auto mask = static_cast<__mmask16>(p.columns >> 16 * (i & 1));
+    const auto mask = static_cast<__mmask16>(p.columns >> (16 * (i & 1)));
     const __m512i sums = _mm512_load_si512(p.sums + 64 * slice + 16 * i);
     __m512 y = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), p.scale[i & 1]);
     if (p.addend != nullptr) y = _mm512_add_ps(y, _mm512_loadu_ps(p.addend + 16 * (i & 1)));
@@ -165,38 +179,96 @@ inline void multiply() {
   }
 }
 
-/// The sums of one block of kM × kN tiles → `sums`, with slices of the pending block in between.
+/// Weights that will not be read again soon bypass the level-1 cache, which the activations need.
+template <int kTile>
+inline void load_weights(const int8_t* from, bool stream) {
+  if (stream) {
+    if constexpr (kTile == 6) _tile_stream_loadd(6, from, 64);
+    if constexpr (kTile == 7) _tile_stream_loadd(7, from, 64);
+  } else {
+    if constexpr (kTile == 6) _tile_loadd(6, from, 64);
+    if constexpr (kTile == 7) _tile_loadd(7, from, 64);
+  }
+}
+
+/// Blocks under way: the outputs of `pending` are being written, the sums of `held` lie in tiles.
+struct Blocks {
+  Pending pending, held;
+};
+
+/// Stores the held sums of tile row i and starts the new ones there with the bias.
+template <int i>
+inline void turn_over(const Pending& held, const int32_t* bias, bool starts) {
+  constexpr int kStride = kAmxColumns * 4;
+  const bool stores = held.slices > 8 * i, both = held.columns > 0xffff;
+  if constexpr (i == 0) {
+    if (stores) _tile_stored(0, held.sums, kStride);
+    if (starts) _tile_loadd(0, bias, 0);  // distance 0: every row is the bias
+    if (stores && both) _tile_stored(1, held.sums + 16, kStride);
+    if (starts) _tile_loadd(1, bias + 16, 0);
+  } else {
+    if (stores) _tile_stored(2, held.sums + 512, kStride);
+    if (starts) _tile_loadd(2, bias, 0);
+    if (stores && both) _tile_stored(3, held.sums + 528, kStride);
+    if (starts) _tile_loadd(3, bias + 16, 0);
+  }
+}
+
+/// The sums of one block of kM × kN tiles, while those of the held block are written.
 template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual, int kM, int kN>
-inline void multiply_block(const AmxJob& job, const Block& block, int32_t* sums, Pending& pending,
+inline void multiply_block(const AmxJob& job, const Block& block, Blocks& blocks,
                            const Constants& c) {
-  _tile_loadd(0, block.bias, 0);  // distance 0: every row is the bias
-  if (kN > 1) _tile_loadd(1, block.bias + 16, 0);
-  if (kM > 1) _tile_loadd(2, block.bias, 0);
-  if (kM > 1 && kN > 1) _tile_loadd(3, block.bias + 16, 0);
-  const int left = pending.slices - pending.next;
-  const int a_time = static_cast<int>((left + job.steps - 1) / job.steps);
+  const int points = static_cast<int>(job.steps) * kM * kN + 1;
+  const int count = (blocks.held.slices + points - 1) / points;
+  const auto slices = [&] { write_slices<kOutput, kResidual>(blocks.pending, c, count); };
   const int8_t* b = block.b;
-  for (int64_t s = 0; s < job.steps; ++s, b += kN * kAmxTileBytes) {
-    const uint8_t* a = block.a + job.step_offset[s];
-    _tile_loadd(6, b, 64);
+  const int64_t below = kAmxTileRows * block.a_stride;
+
+  const uint8_t* a = block.a + job.step_offset[0];
+  turn_over<0>(blocks.held, block.bias, true);
+  slices();
+  load_weights<6>(b, job.stream);
+  _tile_loadd(4, a, block.a_stride);
+  multiply<kSigned, 0, 0>();
+  slices();
+  if (kN > 1) {
+    load_weights<7>(b + kAmxTileBytes, job.stream);
+    multiply<kSigned, 0, 1>();
+    slices();
+  }
+  turn_over<1>(blocks.held, block.bias, kM > 1);
+  write_slices<kOutput, kResidual>(blocks.pending, c, blocks.pending.slices);
+  blocks.pending = blocks.held;
+  if (kM > 1) {
+    _tile_loadd(5, a + below, block.a_stride);
+    multiply<kSigned, 1, 0>();
+    slices();
+    if (kN > 1) multiply<kSigned, 1, 1>();
+  }
+  slices();
+  b += kN * kAmxTileBytes;
+
+  for (int64_t s = 1; s < job.steps; ++s, b += kN * kAmxTileBytes) {
+    a = block.a + job.step_offset[s];
+    load_weights<6>(b, job.stream);
     _tile_loadd(4, a, block.a_stride);
     multiply<kSigned, 0, 0>();
+    slices();
     if (kN > 1) {
-      _tile_loadd(7, b + kAmxTileBytes, 64);
+      load_weights<7>(b + kAmxTileBytes, job.stream);
       multiply<kSigned, 0, 1>();
+      slices();
     }
     if (kM > 1) {
-      _tile_loadd(5, a + kAmxTileRows * block.a_stride, block.a_stride);
+      _tile_loadd(5, a + below, block.a_stride);
       multiply<kSigned, 1, 0>();
-      if (kN > 1) multiply<kSigned, 1, 1>();
+      slices();
+      if (kN > 1) {
+        multiply<kSigned, 1, 1>();
+        slices();
+      }
     }
-    write_slices<kOutput, kResidual>(pending, c, a_time);
   }
-  constexpr int kStride = kAmxColumns * 4;
-  _tile_stored(0, sums, kStride);
-  if (kN > 1) _tile_stored(1, sums + 16, kStride);
-  if (kM > 1) _tile_stored(2, sums + 512, kStride);
-  if (kM > 1 && kN > 1) _tile_stored(3, sums + 528, kStride);
 }
 
 template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual>
@@ -205,12 +277,13 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
   const Constants c = constants_of<kOutput>(job);
   constexpr int64_t kSize = kOutput == AmxOutput::kFloat ? 4 : 1;
   const int64_t column_blocks = job.groups * job.group_blocks;
-  Pending pending;
+  Blocks blocks;
+  Pending& held = blocks.held;
   int64_t turn = 0;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t row_block = task % job.blocks;
-    const int64_t image = row_block / job.blocks_per_image,
-                  in_image = row_block % job.blocks_per_image;
+    const int64_t image = row_block / job.blocks_per_image;
+    const int64_t in_image = row_block % job.blocks_per_image;
     const bool last = row_block == job.blocks - 1, moved = last && job.last_a != nullptr;
     const AmxRowBlock* rows = last ? job.last_rows : job.row_blocks + in_image;
     const uint8_t* a = moved ? job.last_a : job.a + image * job.a_image + in_image * job.a_block;
@@ -224,28 +297,29 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
           a + group * job.group_in, moved ? job.last_stride : job.a_stride,
           job.weights + group * job.group_bytes + in_group * job.steps * 2 * kAmxTileBytes,
           job.bias + table};
-      int32_t* to = sums + (turn & 1) * (kAmxRows * kAmxColumns);
       if (rows->tiles > 1) {
-        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 2, 2>(job, block, to, pending, c)
-                  : multiply_block<kSigned, kOutput, kResidual, 2, 1>(job, block, to, pending, c);
+        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 2, 2>(job, block, blocks, c)
+                  : multiply_block<kSigned, kOutput, kResidual, 2, 1>(job, block, blocks, c);
       } else {
-        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 1, 2>(job, block, to, pending, c)
-                  : multiply_block<kSigned, kOutput, kResidual, 1, 1>(job, block, to, pending, c);
+        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 1, 2>(job, block, blocks, c)
+                  : multiply_block<kSigned, kOutput, kResidual, 1, 1>(job, block, blocks, c);
       }
       const int64_t at = image * job.out_image + group * job.group_columns + column;
-      pending.sums = to;
-      pending.rows = rows;
-      pending.out = job.out + at * kSize;
-      if (kResidual != AmxResidual::kNone) pending.residual = job.residual + at;
-      if (job.addend != nullptr) pending.addend = job.addend + n * kAmxColumns;
-      pending.scale[0] = _mm512_loadu_ps(job.scale + table);
-      pending.scale[1] = _mm512_loadu_ps(job.scale + table + 16);
-      pending.columns = left >= 32 ? ~uint32_t{0} : (uint32_t{1} << left) - 1;
-      pending.slices = rows->tiles * 8;
-      pending.next = 0;
+      held.sums = sums + (turn & 1) * (kAmxRows * kAmxColumns);
+      held.rows = rows;
+      held.out = job.out + at * kSize;
+      if (kResidual != AmxResidual::kNone) held.residual = job.residual + at;
+      if (job.addend != nullptr) held.addend = job.addend + n * kAmxColumns;
+      held.scale[0] = _mm512_loadu_ps(job.scale + table);
+      held.scale[1] = _mm512_loadu_ps(job.scale + table + 16);
+      held.columns = left >= 32 ? ~uint32_t{0} : (uint32_t{1} << left) - 1;
+      held.slices = rows->tiles * 8;
     }
   }
-  write_slices<kOutput, kResidual>(pending, c, pending.slices);
+  turn_over<0>(held, nullptr, false);
+  turn_over<1>(held, nullptr, false);
+  write_slices<kOutput, kResidual>(blocks.pending, c, blocks.pending.slices);
+  write_slices<kOutput, kResidual>(held, c, held.slices);
   _tile_release();
 }
 

@@ -49,6 +49,7 @@ struct AmxJob {
   const float* scale;     // multipliers
   const float* addend;    // float outputs: added after the multiply, or null
   int64_t table_image;    // elements of bias and scale from image to image (dynamic steps), or 0
+  bool stream;            // weights do not fit the level-1 cache beside the activations
   int64_t chunk;          // column blocks that a task makes for one row block
   // Outputs
   uint8_t* out;

@@ -158,6 +158,8 @@ void AmxPrepared::set_chunks() {
     const int64_t share = (column_blocks + 2 * threads_ - 1) / (2 * threads_);
     job_.chunk = std::min(job_.chunk, std::max<int64_t>(1, share));
   }
+  constexpr int64_t kLevel1 = 16 << 10;  // a third of it, for weights
+  job_.stream = job_.chunk * block_bytes > kLevel1;
   tasks_ = (column_blocks + job_.chunk - 1) / job_.chunk * job_.blocks;
   const int64_t cycles = job_.chunk * (64 * job_.steps + 128);
   grain_ = std::max<int64_t>(1, (1 << 14) / cycles);
