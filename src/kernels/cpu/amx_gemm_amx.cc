@@ -286,7 +286,9 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
     const int64_t in_image = row_block % job.blocks_per_image;
     const bool last = row_block == job.blocks - 1, moved = last && job.last_a != nullptr;
     const AmxRowBlock* rows = last ? job.last_rows : job.row_blocks + in_image;
-    const uint8_t* a = moved ? job.last_a : job.a + image * job.a_image + in_image * job.a_block;
+    const uint8_t* a =
+        moved ? job.last_a
+              : job.a + (image - job.first_image) * job.a_image + in_image * job.a_block;
     const int64_t first = task / job.blocks * job.chunk;
     const int64_t stop = first + job.chunk < column_blocks ? first + job.chunk : column_blocks;
     for (int64_t n = first; n < stop; ++n, ++turn) {
