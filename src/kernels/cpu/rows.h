@@ -8,5 +8,8 @@ namespace octile {
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
+const Tactic& matmul_avx512vnni_tactic();
+const Tactic& matmul_avxvnni_tactic();
+const Tactic& matmul_avx2_tactic();
 
 }  // namespace octile
