@@ -18,15 +18,39 @@ namespace {
 constexpr double kMustWinBy = 1.02;
 constexpr double kBudgetNs = 20e6;   // aimed at, a candidate and step
 constexpr double kSampleNs = 200e3;  // short steps are repeated, so that a sample is measurable
+constexpr double kHopeless = 8;      // times slower than the quickest: not worth the build's time
+constexpr double kColdNs = 1e6;      // a longer first run is no longer due to cold caches
 constexpr int kMinRounds = 3, kMaxRounds = 15;
 
+/// The step without what changes no time: indices of blobs, multipliers.
+Step without_values(Step step) {
+  const auto forget = [](int32_t& blob) { blob = std::min(blob, 0); };
+  if (auto* conv = std::get_if<ConvStep>(&step)) {
+    for (int32_t* blob : {&conv->weights, &conv->bias, &conv->multiplier}) forget(*blob);
+    conv->residual_multiplier = 0.0f;
+  } else if (auto* deconv = std::get_if<DeconvStep>(&step)) {
+    for (int32_t* blob : {&deconv->weights, &deconv->bias}) forget(*blob);
+  } else if (auto* eltwise = std::get_if<EltwiseStep>(&step)) {
+    eltwise->m_a = eltwise->m_b = 0.0f;
+  } else if (auto* matmul = std::get_if<MatMulStep>(&step)) {
+    matmul->multiplier = 0.0f;
+  } else if (auto* lookup = std::get_if<LookupStep>(&step)) {
+    forget(lookup->table);
+  } else if (auto* softmax = std::get_if<SoftmaxStep>(&step)) {
+    forget(softmax->table);
+  }
+  return step;
+}
+
+/// Equal layers of a network, and of the same network calibrated anew, share their times.
 std::string signature(const StepView& view) {
   Hash hash;
-  hash_field(hash, view.step.step);
+  hash_field(hash, without_values(view.step.step));
   for (const auto* list : {&view.inputs, &view.outputs}) {
     for (const PlanTensor& t : *list) {
       hash.add(name_of(t.type)).add(t.shape.to_string());
       hash.add_number(static_cast<uint64_t>(t.layout)).add_number(uint64_t(t.zero_point != 0));
+      hash.add_number(uint64_t(t.q_min >= 0));  // read as unsigned
     }
   }
   return fmt::format("{} {}", name_of(view.step.step), hash.hex());
@@ -131,19 +155,22 @@ class Selector {
     const ThreadCountScope threads(device_.threads);
     std::vector<std::unique_ptr<StepRunner>> runners;
     std::vector<double> first;
+    double quickest = kInfinity;
     for (const Tactic* row : rows) {
       runners.push_back(std::make_unique<StepRunner>(plan_, step, shapes, *row, device_));
-      time_runs(*runners.back(), 1);  // warm-up
-      double least = time_runs(*runners.back(), 1);
-      for (int i = 0; i < 2; ++i) least = std::min(least, time_runs(*runners.back(), 1));
+      double least = time_runs(*runners.back(), 1);  // warm-up
+      if (least < std::max(kColdNs, kHopeless * quickest)) {
+        least = time_runs(*runners.back(), 1);
+        for (int i = 0; i < 2; ++i) least = std::min(least, time_runs(*runners.back(), 1));
+      }
       first.push_back(least);
+      quickest = std::min(quickest, least);
     }
-    const double quickest = *std::min_element(first.begin(), first.end());
     std::vector<std::vector<double>> samples(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) samples[i].push_back(first[i]);
     for (int round = 0; round < kMaxRounds; ++round) {
       for (size_t i = 0; i < rows.size(); ++i) {
-        const bool hopeless = first[i] > 8 * quickest;  // not worth the build's time
+        const bool hopeless = first[i] > kHopeless * quickest;
         const double sample = std::max(first[i], kSampleNs);
         const bool enough = round >= kMinRounds && round * sample > kBudgetNs;
         if (hopeless || enough) continue;

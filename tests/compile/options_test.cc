@@ -339,6 +339,33 @@ TEST(Tactics, TheTimingCacheIsReadBack) {
   std::filesystem::remove(path);
 }
 
+/// Equal layers differ in weights and multipliers, which take no time: they are measured once.
+TEST(Tactics, EqualLayersShareTheirTimes) {
+  const std::string path = testing::TempDir() + "octile_timing_shared.cache";
+  const auto lines_of = [&](int layers) {
+    std::filesystem::remove(path);
+    Random random(52);
+    Built b;
+    b.network = Network("chain");
+    TensorId t = b.network.add_input("x", DataType::kFloat32, {1, 4, 6, 6});
+    for (int i = 0; i < layers; ++i) {
+      const std::string name = std::to_string(i);
+      t = b.network.convolution(t, random_floats({4, 4, 3, 3}, random), std::nullopt, conv_of(1, 1),
+                                "conv" + name);
+      t = b.network.activation(t, ActivationKind::kRelu, 0, 0, "relu" + name);
+    }
+    b.network.mark_output(t, "y");
+    b.table = table_for(b.network, inputs_for(b.network));
+    b.options.tactics = BuildOptions::Tactics::kTimed;
+    b.options.timing_cache = path;
+    b.plan();
+    const std::string cache = read_file(path);
+    return std::count(cache.begin(), cache.end(), '\n');
+  };
+  EXPECT_EQ(lines_of(6), lines_of(3));
+  std::filesystem::remove(path);
+}
+
 /// Times in the cache decide: whichever row of a float step is made the fastest is taken.
 TEST(Tactics, CachedTimesDecide) {
   const std::string path = testing::TempDir() + "octile_timing_forged.cache";
