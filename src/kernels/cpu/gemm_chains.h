@@ -6,10 +6,9 @@
 // activations x ≥ 0, what a pair can reach is bounded by its positive weights alone and by its
 // negative ones alone:
 //
-//   0 ≤ x ≤ 127      positive weights of all pairs ≤ 258, negative ones likewise:  258 · 127 =
-//   32,766 0 ≤ x ≤ 255      ≤ 128 each:                                                   128 · 255
-//   = 32,640 sign moved, |x| ≤ 128: magnitudes of all weights ≤ 255:                        255 ·
-//   128 = 32,640
+//   0 ≤ x ≤ 127             positive weights ≤ 258, negative likewise      258 · 127 = 32,766
+//   0 ≤ x ≤ 255             the same, ≤ 128                                128 · 255 = 32,640
+//   |x| ≤ 128, sign moved   magnitudes of all weights ≤ 255                255 · 128 = 32,640
 //
 // In the first case every single group fits (2 · 127), in the last one too; a group that is too
 // heavy for the second is multiplied with its sign moved. Sums on the way may wrap around.
