@@ -1,4 +1,5 @@
 // Steps that move bytes: concat, reorder, view; and the generic step, which calls evaluate().
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -70,13 +71,20 @@ std::string refuse_reorder(const StepView& view) {
   return "";
 }
 
+/// A transposition of each sample, some rows of the result at a time: what is read lies together.
 template <typename T>
 void reorder(const Planes& p, bool to_plain, const T* x, T* y) {
+  constexpr int64_t kRows = 16;
   const int64_t outer = to_plain ? p.c : p.s, inner = to_plain ? p.s : p.c;
-  parallel_for(p.n * outer, grain_for(inner), [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x + row / outer * p.sample() + row % outer;
-      for (int64_t i = 0; i < inner; ++i) y[row * inner + i] = from[i * outer];
+  const int64_t tiles = (outer + kRows - 1) / kRows;
+  parallel_for(p.n * tiles, grain_for(inner * kRows), [&](int64_t begin, int64_t end, int) {
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t first = tile % tiles * kRows, rows = std::min(kRows, outer - first);
+      const T* from = x + tile / tiles * p.sample() + first;
+      T* to = y + tile / tiles * p.sample() + first * inner;
+      for (int64_t i = 0; i < inner; ++i, from += outer) {
+        for (int64_t row = 0; row < rows; ++row) to[row * inner + i] = from[row];
+      }
     }
   });
 }
