@@ -26,6 +26,7 @@ struct Arithmetic {
   int32_t r_zero = 0;
   Fill x_fill = Fill::kUniform, w_fill = Fill::kUniform;
   bool relu = false;
+  bool seven_bit = false;  // x is known to lie in [0, 127]
 };
 
 inline constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
@@ -38,6 +39,12 @@ inline const Arithmetic kArithmetics[] = {
     {.name = "u8_zero0", .x = kU8, .y = kS8, .x_zero = 0},
     {.name = "u8_zero255", .x = kU8, .y = kU8, .x_zero = 255, .y_zero = 255},
     {.name = "s8_zero", .x = kS8, .y = kU8, .x_zero = -31, .y_zero = 128},
+    {.name = "s7", .seven_bit = true},
+    {.name = "s7_relu",
+     .x_fill = Fill::kEnds,
+     .w_fill = Fill::kEnds,
+     .relu = true,
+     .seven_bit = true},
     {.name = "s8_residual", .residual = true},
     {.name = "u8_residual",
      .x = kU8,
