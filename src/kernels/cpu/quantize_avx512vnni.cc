@@ -12,22 +12,51 @@ inline __mmask16 mask_of(int64_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1);
 }
 
+/// x / scale, rounded once as a division rounds, from the reciprocal r = RN(1 / scale). By
+/// Markstein's theorem RN(q + r · (x − q · scale)) is the quotient where q is one of its two
+/// neighbours, which a first step of the same kind makes sure; unless the scale's mantissa is all
+/// ones or something underflows: those scales are divided by. Sixteen divisions take 16 cycles,
+/// this takes 4.
+struct Divisor {
+  explicit Divisor(const QuantizeArguments& a)
+      : scale(_mm512_set1_ps(a.scale)),
+        reciprocal(_mm512_set1_ps(1.0f / a.scale)),
+        most(_mm512_set1_ps(0x1p10f * a.scale)) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &a.scale, sizeof(bits));
+    exact = a.scale > 0x1p-64f && a.scale < 0x1p64f && (bits & 0x7fffff) != 0x7fffff;
+  }
+  /// Quotients beyond 2^10, which the clamp cuts off anyway, are cut there: no infinities.
+  __m512 quotient(__m512 x) const {
+    if (!exact) return _mm512_div_ps(x, scale);
+    x = _mm512_max_ps(x, _mm512_sub_ps(_mm512_setzero_ps(), most));  // NaN gives −most
+    x = _mm512_min_ps(x, most);
+    __m512 q = _mm512_mul_ps(x, reciprocal);
+    q = _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
+  }
+  __m512 scale, reciprocal, most;
+  bool exact;
+};
+
 /// Sixteen quantized bytes.
-inline __m128i quantize16(__m512 x, const QuantizeArguments& a) {
-  __m512 v = _mm512_div_ps(x, _mm512_set1_ps(a.scale));
+inline __m128i quantize16(__m512 x, const QuantizeArguments& a, const Divisor& divisor) {
+  __m512 v = divisor.quotient(x);
   v = _mm512_max_ps(v, _mm512_set1_ps(a.lo));  // NaN gives lo
   v = _mm512_min_ps(v, _mm512_set1_ps(a.hi));
   return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(a.zero)));
 }
 
 void quantize(const float* x, int64_t count, const QuantizeArguments& a, uint8_t* y) {
+  const Divisor divisor(a);
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), quantize16(_mm512_loadu_ps(x + i), a));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
+                     quantize16(_mm512_loadu_ps(x + i), a, divisor));
   }
   if (i == count) return;
   const __mmask16 mask = mask_of(count - i);
-  _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), a));
+  _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), a, divisor));
 }
 
 /// Three vectors of one channel each as 48 bytes c0 c1 c2 c0 c1 c2 …
@@ -59,18 +88,19 @@ inline void interleave3(__m128i c0, __m128i c1, __m128i c2, uint8_t* y) {
 
 void interleave(const float* x, int64_t channels, int64_t plane, int64_t count,
                 const QuantizeArguments& a, uint8_t* y) {
+  const Divisor divisor(a);
   int64_t p = 0;
   for (; channels == 3 && p + 16 <= count; p += 16) {
-    interleave3(quantize16(_mm512_loadu_ps(x + p), a),
-                quantize16(_mm512_loadu_ps(x + plane + p), a),
-                quantize16(_mm512_loadu_ps(x + 2 * plane + p), a), y + p * 3);
+    interleave3(quantize16(_mm512_loadu_ps(x + p), a, divisor),
+                quantize16(_mm512_loadu_ps(x + plane + p), a, divisor),
+                quantize16(_mm512_loadu_ps(x + 2 * plane + p), a, divisor), y + p * 3);
   }
   for (; p < count; p += 16) {
     const int64_t n = count - p < 16 ? count - p : 16;
     for (int64_t c = 0; c < channels; ++c) {
       alignas(16) uint8_t buffer[16];
       const __m512 v = _mm512_maskz_loadu_ps(mask_of(n), x + c * plane + p);
-      _mm_store_si128(reinterpret_cast<__m128i*>(buffer), quantize16(v, a));
+      _mm_store_si128(reinterpret_cast<__m128i*>(buffer), quantize16(v, a, divisor));
       for (int64_t i = 0; i < n; ++i) y[(p + i) * channels + c] = buffer[i];
     }
   }

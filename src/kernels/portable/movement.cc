@@ -31,6 +31,17 @@ int64_t run_bytes(const PlanTensor& t, int64_t axis) {
   return bytes;
 }
 
+/// A run of bytes, mostly some channels of a pixel: too short to call memcpy for.
+inline void copy_run(std::byte* to, const std::byte* from, int64_t bytes) {
+  constexpr int64_t kPiece = 16, kLong = 512;
+  if (bytes < kPiece || bytes > kLong) {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return;
+  }
+  for (int64_t i = 0; i < bytes - kPiece; i += kPiece) std::memcpy(to + i, from + i, kPiece);
+  std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+}
+
 std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeights*) {
   const int64_t axis = view.as<ConcatStep>()->axis;
   const PlanTensor& y = view.outputs[0];
@@ -41,14 +52,14 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeigh
   const int64_t outer = stride > 0 ? total / stride : 0;
   return make_prepared([=](const Buffers& buffers) {
     parallel_for(outer, grain_for(stride), [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) {
-        auto* to = static_cast<std::byte*>(buffers.outputs[0]) + row * stride;
-        for (size_t i = 0; i < runs.size(); ++i) {
-          if (runs[i] == 0) continue;
-          std::memcpy(to, static_cast<const std::byte*>(buffers.inputs[i]) + row * runs[i],
-                      static_cast<size_t>(runs[i]));
-          to += runs[i];
+      auto* to = static_cast<std::byte*>(buffers.outputs[0]) + begin * stride;
+      for (size_t i = 0; i < runs.size(); ++i) {
+        if (runs[i] == 0) continue;
+        const auto* from = static_cast<const std::byte*>(buffers.inputs[i]) + begin * runs[i];
+        for (int64_t row = 0; row < end - begin; ++row) {
+          copy_run(to + row * stride, from + row * runs[i], runs[i]);
         }
+        to += runs[i];
       }
     });
   });
@@ -60,30 +71,20 @@ std::string refuse_reorder(const StepView& view) {
   return "";
 }
 
-/// y[i·inner + k] = x[i + k·outer] for `count` items.
-template <typename T>
-void interleave(const T* x, T* y, int64_t count, int64_t outer, int64_t inner) {
-  if (inner == 3) {  // pictures, which networks begin with
-    for (int64_t i = 0; i < count; ++i) {
-      y[3 * i] = x[i];
-      y[3 * i + 1] = x[i + outer];
-      y[3 * i + 2] = x[i + 2 * outer];
-    }
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t k = 0; k < inner; ++k) y[i * inner + k] = x[i + k * outer];
-  }
-}
-
+/// A transposition of each sample, some rows of the result at a time: what is read lies together.
 template <typename T>
 void reorder(const Planes& p, bool to_plain, const T* x, T* y) {
+  constexpr int64_t kRows = 16;
   const int64_t outer = to_plain ? p.c : p.s, inner = to_plain ? p.s : p.c;
-  parallel_for(p.n * outer, grain_for(inner), [&](int64_t begin, int64_t end, int) {
-    while (begin < end) {
-      const int64_t at = begin % outer, count = std::min(end - begin, outer - at);
-      interleave(x + begin / outer * p.sample() + at, y + begin * inner, count, outer, inner);
-      begin += count;
+  const int64_t tiles = (outer + kRows - 1) / kRows;
+  parallel_for(p.n * tiles, grain_for(inner * kRows), [&](int64_t begin, int64_t end, int) {
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t first = tile % tiles * kRows, rows = std::min(kRows, outer - first);
+      const T* from = x + tile / tiles * p.sample() + first;
+      T* to = y + tile / tiles * p.sample() + first * inner;
+      for (int64_t i = 0; i < inner; ++i, from += outer) {
+        for (int64_t row = 0; row < rows; ++row) to[row * inner + i] = from[row];
+      }
     }
   });
 }
