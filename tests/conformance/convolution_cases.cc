@@ -151,6 +151,70 @@ void add_blocked(std::vector<Case>& cases) {
   }
 }
 
+/// Depthwise windows: every channel tail × the windows that networks have, images narrower than the
+/// window and no multiple of the rows made at once, several blocks of columns.
+void add_depthwise(std::vector<Case>& cases) {
+  struct Shape {
+    const char* name;
+    int64_t c, h, w, kernel, stride, dilation, pad;
+  };
+  const Shape shapes[] = {
+      {"dw3_c8", 8, 5, 6, 3, 1, 1, 1},
+      {"dw3_c16", 16, 17, 9, 3, 1, 1, 1},
+      {"dw3_c24", 24, 7, 13, 3, 1, 1, 1},
+      {"dw3_c40", 40, 9, 5, 3, 1, 1, 1},
+      {"dw3_c56", 56, 6, 6, 3, 1, 1, 1},
+      {"dw3_c64", 64, 25, 5, 3, 1, 1, 1},
+      {"dw3_c96_s2", 96, 13, 15, 3, 2, 1, 1},
+      {"dw3_c120", 120, 7, 7, 3, 1, 1, 1},
+      {"dw3_c144_s2", 144, 14, 14, 3, 2, 1, 1},
+      {"dw3_c16_s2", 16, 23, 8, 3, 2, 1, 1},
+      {"dw3_wide", 64, 3, 250, 3, 1, 1, 1},
+      {"dw3_wide_s2", 33, 4, 199, 3, 2, 1, 1},
+      {"dw3_one_column", 70, 9, 1, 3, 1, 1, 1},
+      {"dw3_one_pixel", 130, 1, 1, 3, 1, 1, 1},
+      {"dw3_valid", 48, 6, 11, 3, 1, 1, 0},
+      {"dw5_c16", 16, 19, 7, 5, 1, 1, 2},
+      {"dw5_c240", 240, 7, 9, 5, 1, 1, 2},
+      {"dw5_c96_s2", 96, 15, 15, 5, 2, 1, 2},
+      {"dw5_narrow", 64, 5, 2, 5, 1, 1, 2},
+      {"dw5_s2_narrow", 32, 9, 2, 5, 2, 1, 2},
+      {"dw7", 80, 9, 8, 7, 1, 1, 3},
+      {"dw7_s2", 17, 12, 11, 7, 2, 1, 3},
+      {"dw2", 64, 5, 5, 2, 1, 1, 0},
+      {"dw1", 20, 5, 5, 1, 1, 1, 0},
+      {"dw3_dilated2", 96, 9, 9, 3, 1, 2, 2},
+      {"dw5_dilated3", 64, 14, 13, 5, 1, 3, 6},
+      {"dw3_s3", 72, 11, 11, 3, 3, 1, 1},
+      {"dw13", 32, 14, 14, 13, 1, 1, 6},
+  };
+  uint32_t seed = 500;
+  for (const Shape& s : shapes) {
+    const Extents e{.name = s.name,
+                    .n = s.h < 8 ? 2 : 1,
+                    .c = s.c,
+                    .h = s.h,
+                    .w = s.w,
+                    .m = s.c,
+                    .kernel_h = s.kernel,
+                    .kernel_w = s.kernel,
+                    .stride = s.stride,
+                    .dilation = s.dilation,
+                    .top = s.pad,
+                    .left = s.pad,
+                    .bottom = s.pad,
+                    .right = s.pad,
+                    .groups = s.c};
+    for (const Arithmetic& a : kArithmetics) {
+      const std::string_view name = a.name;
+      const bool chosen = name == "s8" || name == "s8_relu" || name == "u8" || name == "u8_relu" ||
+                          name == "u8_residual" || name == "u8_dynamic" || name == "s8_zero";
+      if (chosen) cases.push_back(convolution(e, a, seed++));
+    }
+    cases.push_back(convolution(e, kArithmetics[0], seed++, true));
+  }
+}
+
 Extents random_extents(CaseBuilder& b) {
   Extents e{.name = "random"};
   e.rows = b.integer(0, 4) == 0;
@@ -223,6 +287,7 @@ std::vector<Case> convolution_cases() {
   }
   if (!kThreadSanitizer) add_extreme(cases);
   add_blocked(cases);
+  add_depthwise(cases);
   for (const bool rows : {false, true}) {
     for (const bool dynamic : {false, true}) cases.push_back(of_rank_3(rows, dynamic, seed++));
   }

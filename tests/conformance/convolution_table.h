@@ -35,6 +35,7 @@ inline const Arithmetic kArithmetics[] = {
     {.name = "s8"},
     {.name = "s8_relu", .relu = true},
     {.name = "u8", .x = kU8, .y = kU8, .x_zero = 117, .y_zero = 3},
+    {.name = "u8_relu", .x = kU8, .y = kU8, .x_zero = 117, .relu = true},
     {.name = "u8_zero0", .x = kU8, .y = kS8, .x_zero = 0},
     {.name = "u8_zero255", .x = kU8, .y = kU8, .x_zero = 255, .y_zero = 255},
     {.name = "s8_zero", .x = kS8, .y = kU8, .x_zero = -31, .y_zero = 128},

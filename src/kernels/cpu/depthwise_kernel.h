@@ -42,13 +42,15 @@ struct DepthwiseBlock {
   int64_t out_rows;                  // of one lane, 1 or 2
   const int8_t* weights;             // [v][kernel][groups][out_rows][register]
   // Output.
-  uint8_t* const* out;  // [out_rows][lane]: where column 0 goes; null: nowhere
+  uint8_t* const* out;  // [out_rows][lane]: where column 0 goes; where rows are too many, the first
+                        // entry again: kernels write that one last
   int64_t out_pixel;    // bytes from column to column
   int64_t out_width;    // columns
   int64_t n;            // valid channels of a lane
   // From sums to outputs; [v][register] each.
   const int32_t* bias;  // where the sums start
   const float* scale;
+  const float* offset;  // `relu` alone: 2^23 · scale
   const float* addend;  // added after the multiply (dynamic steps), or null
   bool floats;          // the output's type
   // 8-bit outputs: lo and hi are those of the clamp minus `zero`.
@@ -57,7 +59,7 @@ struct DepthwiseBlock {
   // What `bytes` adds in int16, clamps to and flips, in unsigned bytes.
   int16_t plain_zero;
   uint8_t plain_lo, plain_hi, plain_flip;
-  const uint8_t* const* residual;  // [out_rows][lane], as out; null: none
+  const uint8_t* const* residual;  // [out_rows][lane], or null: none
   bool residual_signed;
   int32_t residual_zero;
   float residual_multiplier;
@@ -65,6 +67,8 @@ struct DepthwiseBlock {
   uint8_t* scratch;       // interleaved columns, 64-byte aligned
   int64_t block_columns;  // output columns whose input fits there
 };
+
+inline constexpr int32_t kReluStart = 0x4b000000;
 
 using DepthwiseFunction = void (*)(const DepthwiseBlock&);
 
@@ -74,6 +78,11 @@ struct DepthwiseVariant {
   int32_t shift;
   /// 8-bit outputs without residual or addend, n = channels, |sum · scale| < 2^31.
   DepthwiseFunction bytes;
+  /// The same for |sum| < 2^23, plain_zero = plain_lo = plain_flip = 0, in fewer operations. Null
+  /// where there is none. `bias` has kReluStart added: the sum's bits are then those of the float
+  /// 2^23 + sum, for positive sums, and (2^23 + sum) · scale − 2^23 · scale in one fused operation
+  /// is sum · scale with one rounding, as it must be. Negative sums become some negative value.
+  DepthwiseFunction relu;
   DepthwiseFunction any;
 };
 

@@ -8,37 +8,56 @@
 namespace octile {
 namespace {
 
-/// Interleaves the columns that windows of output columns [first, first + count) cover.
+/// Interleaves one column of the input.
 template <typename I, int kLanes, bool kNarrow>
-void interleave(const DepthwiseBlock& b, int64_t first, int64_t count) {
+inline void interleave_column(const DepthwiseBlock& b, int64_t groups, int64_t column,
+                              typename I::V* to) {
   using V = typename I::V;
-  const int64_t begin = first * b.stride - b.left;
-  const int64_t end = begin + (count - 1) * b.stride + (b.kernel - 1) * b.dilation + 1;
-  const V outside = I::prepare(I::set8(b.padding));
-  auto* to = reinterpret_cast<V*>(b.scratch);
-  for (int64_t column = begin; column < end; ++column) {
-    if (column < 0 || column >= b.width) {
-      for (int64_t i = 0; i < 4 * b.groups; ++i) *to++ = outside;
-      continue;
-    }
-    const uint8_t* const* rows = b.rows;
-    const int64_t offset = b.channel + column * b.pixel;
-    for (int64_t g = 0; g < b.groups; ++g, rows += 4 * kLanes, to += 4) {
-      V x[4];
+  if (column < 0 || column >= b.width) {
+    const V outside = I::prepare(I::set8(b.padding));
+    for (int64_t i = 0; i < 4 * groups; ++i) to[i] = outside;
+    return;
+  }
+  const uint8_t* const* rows = b.rows;
+  const int64_t offset = b.channel + column * b.pixel;
+#pragma GCC unroll 2
+  for (int64_t g = 0; g < groups; ++g, rows += 4 * kLanes, to += 4) {
+    V x[4];
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        x[i] = I::prepare(kNarrow ? I::load_narrow(rows + i * kLanes, offset, b.n)
-                                  : I::template load_slot<kLanes>(rows + i * kLanes, offset));
-      }
-      const V low01 = I::low8(x[0], x[1]), high01 = I::high8(x[0], x[1]);
-      const V low23 = I::low8(x[2], x[3]), high23 = I::high8(x[2], x[3]);
-      to[0] = I::low16(low01, low23);
-      to[1] = I::high16(low01, low23);
-      to[2] = I::low16(high01, high23);
-      to[3] = I::high16(high01, high23);
+    for (int i = 0; i < 4; ++i) {
+      x[i] = I::prepare(kNarrow ? I::load_narrow(rows + i * kLanes, offset, b.n)
+                                : I::template load_slot<kLanes>(rows + i * kLanes, offset));
     }
+    const V low01 = I::low8(x[0], x[1]), high01 = I::high8(x[0], x[1]);
+    const V low23 = I::low8(x[2], x[3]), high23 = I::high8(x[2], x[3]);
+    to[0] = I::low16(low01, low23);
+    to[1] = I::high16(low01, low23);
+    to[2] = I::low16(high01, high23);
+    to[3] = I::high16(high01, high23);
   }
 }
+
+/// Interleaves columns [first, last) of the input, the first one to `to`.
+template <typename I, int kLanes, bool kNarrow>
+__attribute__((noinline)) void interleave(const DepthwiseBlock& b, int64_t first, int64_t last,
+                                          typename I::V* to) {
+  for (; first < last; ++first, to += 4 * b.groups) {
+    interleave_column<I, kLanes, kNarrow>(b, b.groups, first, to);
+  }
+}
+
+/// Columns still to be interleaved for tiles to come.
+template <typename I, int kLanes>
+struct Columns {
+  int64_t next, end;  // input columns
+  typename I::V* to;
+  void interleave_one(const DepthwiseBlock& b, int64_t groups) {
+    if (next >= end) return;
+    interleave_column<I, kLanes, false>(b, groups, next, to);
+    ++next;
+    to += 4 * groups;
+  }
+};
 
 /// A window's extents along the row where the compiler shall know them; zeros: the block's.
 template <int kWide, int kGroups, int kStride>
@@ -62,15 +81,19 @@ struct Finish {
         lo(I::set8(b.plain_lo)),
         hi(I::set8(b.plain_hi)),
         flip(I::set8(b.plain_flip)) {}
+  template <bool kRelu>
   V bytes(V low, V high) const {
+    if (kRelu) return I::min8(I::packus16(low, high), hi);
     const V q = I::packus16(I::adds16(low, zero), I::adds16(high, zero));
     return I::bit_xor(I::min8(I::max8(q, lo), hi), flip);
   }
 };
 
-/// kPixels output columns of kRows rows; `x` is the first window's first column in scratch.
-template <typename I, int kLanes, int kRows, int kPixels, typename E>
-inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column) {
+/// kPixels output columns of kRows rows; `x` is the first window's first column in scratch. Between
+/// its products columns of the next tile are interleaved: the two use different ports.
+template <typename I, int kLanes, int kRows, int kPixels, bool kRelu, typename E>
+inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column,
+                 Columns<I, kLanes>& columns) {
   using V = typename I::V;
   const int64_t taps = E::kernel(b), groups = E::groups(b), dilation = E::dilation(b);
   const int64_t step = E::stride(b) * groups * 4;  // registers from window to window
@@ -80,7 +103,7 @@ inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column
   for (int v = 0; v < 4; ++v) {
     V acc[kPixels][kRows];
     const V bias = I::load(b.bias + I::kInts * v);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
 #pragma GCC unroll 2
       for (int r = 0; r < kRows; ++r) acc[p][r] = bias;
@@ -89,7 +112,7 @@ inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column
     for (int64_t k = 0; k < taps; ++k) {
 #pragma GCC unroll 2
       for (int64_t g = 0; g < groups; ++g, w += kRows) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int p = 0; p < kPixels; ++p) {
           const auto four = I::operand(x[p * step + (k * dilation * groups + g) * 4 + v]);
 #pragma GCC unroll 2
@@ -97,12 +120,20 @@ inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column
         }
       }
     }
+    if (kPixels > 1) {
+      const int64_t fresh = kPixels * E::stride(b);
+      for (int64_t i = v * fresh / 4; i < (v + 1) * fresh / 4; ++i) {
+        columns.interleave_one(b, groups);
+      }
+    }
     const auto scale = I::load_floats(b.scale + I::kInts * v);
-#pragma GCC unroll 4
+    const auto offset = I::load_floats((kRelu ? b.offset : b.scale) + I::kInts * v);
+#pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
 #pragma GCC unroll 2
       for (int r = 0; r < kRows; ++r) {
-        const V q = I::round(I::mul(I::to_float(acc[p][r]), scale));
+        const V q = I::round(kRelu ? I::fused(acc[p][r], scale, offset)
+                                   : I::mul(I::to_float(acc[p][r]), scale));
         if (v % 2 == 0) {
           previous[p][r] = q;
         } else {
@@ -113,41 +144,47 @@ inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column
   }
   const Finish<I> finish(b);
 #pragma GCC unroll 2
-  for (int r = 0; r < kRows; ++r) {
-    if (kLanes == 1 && b.out[r] == nullptr) continue;
-#pragma GCC unroll 4
+  for (int r = kRows - 1; r >= 0; --r) {
+#pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
-      const V bytes = finish.bytes(words[p][r][0], words[p][r][1]);
+      const V bytes = finish.template bytes<kRelu>(words[p][r][0], words[p][r][1]);
       I::template store_lanes<kLanes>(b.out + r * kLanes, b.channel + (column + p) * b.out_pixel,
                                       bytes);
     }
   }
 }
 
-template <typename I, int kLanes, int kRows, typename E>
+template <typename I, int kLanes, int kRows, bool kRelu, typename E>
 void rows_of_bytes(const DepthwiseBlock& b, int64_t first, int64_t count) {
   constexpr int kPixels = I::kOutputs / kRows;
-  const auto* x = reinterpret_cast<const typename I::V*>(b.scratch);
-  const int64_t step = E::stride(b) * E::groups(b) * 4;
+  auto* x = reinterpret_cast<typename I::V*>(b.scratch);
+  const int64_t stride = E::stride(b), column = E::groups(b) * 4;  // registers of a column
+  const int64_t beyond = (E::kernel(b) - 1) * E::dilation(b) + 1 - stride;
+  const int64_t begin = first * stride - b.left, end = begin + count * stride + beyond;
+  int64_t ready = begin + (count < kPixels ? count : kPixels) * stride + beyond;
+  interleave<I, kLanes, false>(b, begin, ready, x);
+  Columns<I, kLanes> columns{ready, end, x + (ready - begin) * column};
   int64_t p = 0;
   for (; p + kPixels <= count; p += kPixels) {
-    tile<I, kLanes, kRows, kPixels, E>(b, x + p * step, first + p);
+    tile<I, kLanes, kRows, kPixels, kRelu, E>(b, x + p * stride * column, first + p, columns);
   }
-  for (; p < count; ++p) tile<I, kLanes, kRows, 1, E>(b, x + p * step, first + p);
+  for (; p < count; ++p) {
+    tile<I, kLanes, kRows, 1, kRelu, E>(b, x + p * stride * column, first + p, columns);
+  }
 }
 
 using RowsFunction = void (*)(const DepthwiseBlock& b, int64_t first, int64_t count);
 
-template <typename I, int kLanes>
+template <typename I, int kLanes, bool kRelu>
 RowsFunction rows_for(const DepthwiseBlock& b) {
   if (b.out_rows == 2) {
-    if (Extents<3, 1, 1>::match(b)) return rows_of_bytes<I, kLanes, 2, Extents<3, 1, 1>>;
-    if (Extents<5, 2, 1>::match(b)) return rows_of_bytes<I, kLanes, 2, Extents<5, 2, 1>>;
-    if (Extents<5, 2, 2>::match(b)) return rows_of_bytes<I, kLanes, 2, Extents<5, 2, 2>>;
-    return rows_of_bytes<I, kLanes, 2, Extents<0, 0, 0>>;
+    if (Extents<3, 1, 1>::match(b)) return rows_of_bytes<I, kLanes, 2, kRelu, Extents<3, 1, 1>>;
+    if (Extents<5, 2, 1>::match(b)) return rows_of_bytes<I, kLanes, 2, kRelu, Extents<5, 2, 1>>;
+    if (Extents<5, 2, 2>::match(b)) return rows_of_bytes<I, kLanes, 2, kRelu, Extents<5, 2, 2>>;
+    return rows_of_bytes<I, kLanes, 2, kRelu, Extents<0, 0, 0>>;
   }
-  if (Extents<3, 1, 2>::match(b)) return rows_of_bytes<I, kLanes, 1, Extents<3, 1, 2>>;
-  return rows_of_bytes<I, kLanes, 1, Extents<0, 0, 0>>;
+  if (Extents<3, 1, 2>::match(b)) return rows_of_bytes<I, kLanes, 1, kRelu, Extents<3, 1, 2>>;
+  return rows_of_bytes<I, kLanes, 1, kRelu, Extents<0, 0, 0>>;
 }
 
 /// The values of I::kInts channels of one pixel, in their order; n of them are valid.
@@ -155,7 +192,7 @@ template <typename I>
 inline void store_values(const DepthwiseBlock& b, int64_t at, int64_t offset, int64_t column,
                          typename I::F y) {
   const int64_t n = b.n - offset;
-  if (b.out[at] == nullptr || n <= 0) return;
+  if (n <= 0) return;
   if (b.residual != nullptr) {
     const uint8_t* from = b.residual[at] + column * b.out_pixel + b.channel + offset;
     const auto q = I::sub32(I::load_bytes(from, n, b.residual_signed), I::set32(b.residual_zero));
@@ -175,9 +212,15 @@ template <typename I, int kLanes>
 void rows_of_any(const DepthwiseBlock& b, int64_t first, int64_t count) {
   constexpr int64_t kChannels = 4 * I::kInts / kLanes;
   using V = typename I::V;
-  const int64_t rows = b.out_rows;
+  const int64_t rows = b.out_rows, begin = first * b.stride - b.left;
+  const int64_t end = begin + (count - 1) * b.stride + (b.kernel - 1) * b.dilation + 1;
+  if (kLanes == I::kParts && b.n < kChannels) {
+    interleave<I, kLanes, kLanes == I::kParts>(b, begin, end, reinterpret_cast<V*>(b.scratch));
+  } else {
+    interleave<I, kLanes, false>(b, begin, end, reinterpret_cast<V*>(b.scratch));
+  }
   for (int64_t p = 0; p < count; ++p) {
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = rows - 1; r >= 0; --r) {
       const V* w = reinterpret_cast<const V*>(b.weights) + r;
       typename I::F y[4], part[4];
 #pragma GCC unroll 4
@@ -194,7 +237,7 @@ void rows_of_any(const DepthwiseBlock& b, int64_t first, int64_t count) {
       }
       I::in_order(y, part);
 #pragma GCC unroll 4
-      for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t i = 3; i >= 0; --i) {
         const int64_t lane = i * I::kInts / kChannels;
         store_values<I>(b, r * kLanes + lane, i * I::kInts % kChannels, first + p, part[i]);
       }
@@ -202,25 +245,24 @@ void rows_of_any(const DepthwiseBlock& b, int64_t first, int64_t count) {
   }
 }
 
-template <typename I, int kLanes, bool kAny>
+enum class Output { kBytes, kRelu, kAny };
+
+template <typename I, int kLanes, Output kOutput>
 void run(const DepthwiseBlock& b) {
-  const RowsFunction rows = kAny ? rows_of_any<I, kLanes> : rows_for<I, kLanes>(b);
-  constexpr bool kNarrowest = kLanes == I::kParts;
+  RowsFunction rows = rows_of_any<I, kLanes>;
+  if constexpr (kOutput != Output::kAny) rows = rows_for<I, kLanes, kOutput == Output::kRelu>(b);
   for (int64_t first = 0; first < b.out_width; first += b.block_columns) {
     const int64_t rest = b.out_width - first;
-    const int64_t count = rest < b.block_columns ? rest : b.block_columns;
-    if (kNarrowest && b.n < 16) {
-      interleave<I, kLanes, kNarrowest>(b, first, count);
-    } else {
-      interleave<I, kLanes, false>(b, first, count);
-    }
-    rows(b, first, count);
+    rows(b, first, rest < b.block_columns ? rest : b.block_columns);
   }
 }
 
 template <typename I, int kLanes>
 constexpr DepthwiseVariant depthwise_variant() {
-  return {I::kShift, run<I, kLanes, false>, run<I, kLanes, true>};
+  DepthwiseVariant variant{I::kShift, run<I, kLanes, Output::kBytes>, nullptr,
+                           run<I, kLanes, Output::kAny>};
+  if constexpr (I::kFused) variant.relu = run<I, kLanes, Output::kRelu>;
+  return variant;
 }
 
 }  // namespace

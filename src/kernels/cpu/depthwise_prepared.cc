@@ -168,11 +168,11 @@ void DepthwisePrepared::fill_rows(const Buffers& buffers, int64_t image, int64_t
       rows.in[slot * size_t(lanes) + size_t(lane)] = inside ? x + row * line : outside;
     }
     for (int64_t r = 0; r < cut.out_rows; ++r) {
-      const bool valid = out_row + r < g_.out_h;
-      const int64_t at = r * lanes + lane, offset = (image * g_.out_h + out_row + r) * out_line;
-      rows.out[at] = valid ? static_cast<uint8_t*>(buffers.outputs[0]) + offset : nullptr;
+      const int64_t row = out_row + r < g_.out_h ? out_row + r : first;
+      const int64_t at = r * lanes + lane, offset = (image * g_.out_h + row) * out_line;
+      rows.out[at] = static_cast<uint8_t*>(buffers.outputs[0]) + offset;
       if (!step_.residual) continue;
-      rows.residual[at] = valid ? static_cast<const uint8_t*>(buffers.inputs[1]) + offset : nullptr;
+      rows.residual[at] = static_cast<const uint8_t*>(buffers.inputs[1]) + offset;
     }
   }
   rows.image = image;
@@ -184,7 +184,9 @@ void DepthwisePrepared::fill_rows(const Buffers& buffers, int64_t image, int64_t
 void DepthwisePrepared::run_chunk(const Buffers& buffers, const DepthwiseChunk& chunk,
                                   int64_t image, int64_t first, Rows& rows) const {
   const DepthwiseVariant& variant = chunk.kernel->of(weights_.input);
-  const DepthwiseFunction function = weights_.plain ? variant.bytes : variant.any;
+  const DepthwiseFunction function = weights_.relu_fits   ? variant.relu
+                                     : weights_.bytes_fit ? variant.bytes
+                                                          : variant.any;
   const int64_t table = (step_.dynamic ? image * weights_.cut.entries : 0) + chunk.table;
   DepthwiseBlock b = block_;
   b.rows = rows.in;
@@ -196,6 +198,7 @@ void DepthwisePrepared::run_chunk(const Buffers& buffers, const DepthwiseChunk& 
   b.weights = weights_.packed.data() + chunk.weights;
   b.bias = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + table;
   b.scale = (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + table;
+  b.offset = weights_.relu_fits ? weights_.offset.data() + table : nullptr;
   b.addend = step_.dynamic ? weights_.addend.data() + chunk.table : nullptr;
   if (step_.dynamic) b.padding = sample_padding_[image * g_.w * g_.c];
   const int64_t last = std::min(g_.out_h, first + band_);

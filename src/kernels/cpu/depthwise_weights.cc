@@ -35,19 +35,26 @@ const DepthwiseKernel& kernel_for(const DepthwiseKernels& kernels, int64_t rest,
   return kernels.list[i];
 }
 
-/// True when no scaled sum can leave int32, whatever the activations: (|b| + Σ|w| · max|x|) · m.
-bool sums_fit(const StepView& view) {
+/// The largest |sum| and |sum · multiplier| of any channel, whatever the activations.
+struct Bounds {
+  double sum = 0.0, value = 0.0;
+};
+
+Bounds bounds_of(const StepView& view) {
   const ConvStep& step = *view.as<ConvStep>();
   const int64_t depth = step.window.kernel[0] * step.window.kernel[1];
   const auto* w = view.blob(step.weights).as<int8_t>();
+  Bounds bounds;
   for (int64_t c = 0; c < step.out_channels; ++c) {
-    double sum = 0.0;
-    for (int64_t k = 0; k < depth; ++k) sum += std::abs(int{w[c * depth + k]});
+    double weights = 0.0;
+    for (int64_t k = 0; k < depth; ++k) weights += std::abs(int{w[c * depth + k]});
     const double start = view.blob(step.bias).as<int32_t>()[c];
-    const double multiplier = view.blob(step.multiplier).as<float>()[c];
-    if (!((std::abs(start) + sum * 255.0) * multiplier < 0x1p30)) return false;
+    const double sum = std::abs(start) + weights * 255.0;
+    bounds.sum = std::max(bounds.sum, sum);
+    bounds.value = std::max(bounds.value,
+                            sum * static_cast<double>(view.blob(step.multiplier).as<float>()[c]));
   }
-  return true;
+  return bounds;
 }
 
 }  // namespace
@@ -76,12 +83,20 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
       input(input_of(view.inputs[0])),
       shift(kernels.list[0].of(input).shift) {
   const ConvStep& step = *view.as<ConvStep>();
+  const PlanTensor& y = view.outputs[0];
+  const bool whole = cut.chunks.front().n == cut.chunks.front().kernel->channels;
+  const bool bytes = y.type != DataType::kFloat32 && whole && !step.residual && !step.dynamic;
+  const Bounds bounds = bytes ? bounds_of(view) : Bounds{};
+  bytes_fit = bytes && bounds.value < 0x1p30;
+  relu_fits = bytes_fit && bounds.sum < 0x1p23 && y.zero_point == 0 && step.clamp.q_lo == 0 &&
+              kernels.list[0].of(input).relu != nullptr;
   const auto entries = static_cast<size_t>(cut.entries);
   packed.assign(static_cast<size_t>(cut.weight_bytes), 0);
   bias.assign(entries, 0);
   weight_sum.assign(entries, 0);
   multiplier.assign(entries, 0.0f);
   if (step.dynamic) addend.assign(entries, 0.0f);
+  if (relu_fits) offset.assign(entries, 0.0f);
   for (const DepthwiseChunk& chunk : cut.chunks) {
     const int64_t dwords = cut.register_bytes / 4;
     const int64_t of_v = step.window.kernel[1] * cut.groups() * cut.out_rows * cut.register_bytes;
@@ -93,9 +108,6 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
                    packed.data() + chunk.weights + v * of_v + dword * 4);
     }
   }
-  const bool bytes = view.outputs[0].type != DataType::kFloat32;
-  const bool whole = cut.chunks.front().n == cut.chunks.front().kernel->channels;
-  plain = bytes && whole && !step.residual && !step.dynamic && sums_fit(view);
 }
 
 void DepthwiseWeights::pack_channel(const StepView& view, int64_t channel, int64_t entry,
@@ -117,11 +129,12 @@ void DepthwiseWeights::pack_channel(const StepView& view, int64_t channel, int64
   const auto at = static_cast<size_t>(entry);
   for (int64_t k = 0; k < kh * kw; ++k) weight_sum[at] += taps[k];
   multiplier[at] = view.blob(step.multiplier).as<float>()[channel];
+  if (relu_fits) offset[at] = 0x1p23f * multiplier[at];
   if (step.dynamic) addend[at] = view.blob(step.bias).as<float>()[channel];
   const int32_t start = step.dynamic ? 0 : view.blob(step.bias).as<int32_t>()[channel];
-  bias[at] = static_cast<int32_t>(static_cast<uint32_t>(start) -
-                                  static_cast<uint32_t>(shift) *
-                                      static_cast<uint32_t>(weight_sum[at]));  // wraps, as sums may
+  bias[at] = static_cast<int32_t>(
+      static_cast<uint32_t>(start) + static_cast<uint32_t>(relu_fits ? kReluStart : 0) -
+      static_cast<uint32_t>(shift) * static_cast<uint32_t>(weight_sum[at]));  // wraps, as sums may
 }
 
 }  // namespace octile

@@ -1,6 +1,7 @@
 // Weights of a depthwise ConvStep packed for the kernels of one instruction set.
 #pragma once
 
+#include <new>
 #include <vector>
 
 #include "backend/backend.h"
@@ -28,20 +29,36 @@ struct DepthwiseCut {
   int64_t groups() const { return static_cast<int64_t>(slots.size()) / 4; }
 };
 
+/// Allocates whole cache lines: a register's load from them never touches two.
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <typename U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
+  void deallocate(T* p, size_t) { ::operator delete(p, kLine); }
+  bool operator==(const LineAllocator&) const = default;
+};
+template <typename T>
+using LineVector = std::vector<T, LineAllocator<T>>;
+
 class DepthwiseWeights : public PackedWeights {
  public:
   DepthwiseWeights(const StepView& view, const DepthwiseKernels& kernels);
-  size_t bytes() const override { return packed.size() + bias.size() * 4 * sizeof(int32_t); }
+  size_t bytes() const override { return packed.size() + bias.size() * 5 * sizeof(int32_t); }
 
   DepthwiseCut cut;
   DepthwiseInput input;
-  int32_t shift;                    // what the kernels add to every activation
-  bool plain;                       // DepthwiseVariant::bytes may be called
-  std::vector<int8_t> packed;       // chunk after chunk, as depthwise_kernel.h says
-  std::vector<int32_t> bias;        // [chunk][v][register]; shift taken off
-  std::vector<int32_t> weight_sum;  // the same order: Σ w_q
-  std::vector<float> multiplier;    // the same order
-  std::vector<float> addend;        // dynamic steps: the float bias, the same order
+  int32_t shift;                   // what the kernels add to every activation
+  bool bytes_fit, relu_fits;       // DepthwiseVariant::bytes, relu may be called
+  LineVector<int8_t> packed;       // chunk after chunk, as depthwise_kernel.h says
+  LineVector<int32_t> bias;        // [chunk][v][register]; shift taken off
+  LineVector<int32_t> weight_sum;  // the same order: Σ w_q
+  LineVector<float> multiplier;    // the same order
+  LineVector<float> offset;        // the same order, of relu
+  LineVector<float> addend;        // dynamic steps: the float bias, the same order
 
  private:
   void pack_channel(const StepView& view, int64_t channel, int64_t entry, int8_t* to);

@@ -15,7 +15,8 @@ struct Ymm : Dot {
   using V = __m256i;
   using F = __m256;
   static constexpr int kInts = 8, kParts = 2;
-  static constexpr int kOutputs = 4;  // columns × rows of a tile
+  static constexpr int kOutputs = 4;     // columns × rows of a tile
+  static constexpr bool kFused = false;  // a level of its own (FMA) that AVX2 does not imply
 
   static V load(const void* p) { return _mm256_loadu_si256(static_cast<const V*>(p)); }
   static F load_floats(const float* p) { return _mm256_loadu_ps(p); }
@@ -39,6 +40,7 @@ struct Ymm : Dot {
   static V round(F a) { return _mm256_cvtps_epi32(a); }
   static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F fused(V, F b, F) { return b; }
   static F min(F a, F b) { return _mm256_min_ps(a, b); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
 
@@ -68,8 +70,7 @@ struct Ymm : Dot {
     }
     const __m128i half[2] = {_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)};
 #pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-      if (out[i] == nullptr) continue;
+    for (int i = 1; i >= 0; --i) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out[i] + offset), half[i]);
     }
   }
