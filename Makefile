@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm \
-  lint format reproduce bench-calibration bench-layers accuracy check-install install uninstall clean
+  lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -106,8 +106,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples
-	@build/python-venv/bin/ruff check -q --fix-only python examples
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
@@ -126,6 +126,21 @@ bench-layers: build ## Single layers: tactics beside oneDNN, held to the CPU's p
 	@mkdir -p build/bench && cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_layers
 	@build/release/benchmarks/layers/octile_bench_layers --threads $(JOBS) --json build/bench/layers.json
+
+# Of build/python-venv's Python: the module in build/release is compiled for it. pnnx writes ncnn's files
+# by a program of its own; the PyTorch that its wheel asks for is not needed.
+build/bench-cpu-venv/installed: benchmarks/peers/requirements.txt
+	@echo "ONNX Runtime, OpenVINO, NNCF and ncnn go to build/bench-cpu-venv"
+	@build/python-venv/bin/python3 -m venv build/bench-cpu-venv
+	@build/bench-cpu-venv/bin/pip install -q -r benchmarks/peers/requirements.txt
+	@build/bench-cpu-venv/bin/pip install -q --no-deps pnnx==20261020 && touch $@
+
+bench-cpu: build ## Octile and its peers on this CPU, in turns: build/bench/cpu.json (ARGS="--quick …")
+	@$(MAKE) --no-print-directory build/bench-cpu-venv/installed
+	@if [ -d benchmarks/layers ]; then \
+	  cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log && \
+	  cmake --build build/release -j $(JOBS) --target octile_bench_layers; fi
+	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@tools/install_dependencies.sh bench

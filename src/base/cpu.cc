@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
@@ -60,7 +62,7 @@ std::string ask_for_amx() {
   if ((d & (1u << 25)) == 0) return "the CPU lacks AMX_INT8";
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) {
-    return "the operating system does not let this process use AMX tiles";
+    return fmt::format("Linux does not let this process use AMX tiles ({})", std::strerror(errno));
   }
   return "";
 }

@@ -24,6 +24,14 @@ bool may_run_in_place(const Step& step) {
          std::holds_alternative<ActivationStep>(step) || std::holds_alternative<LookupStep>(step);
 }
 
+/// A float convolution of an image that adds a residual: tactics add to it where it lies, or copy.
+bool adds_to_residual(const PlanData& plan, const PlanStep& step) {
+  const auto* conv = std::get_if<ConvStep>(&step.step);
+  return conv != nullptr && conv->residual && !conv->rows &&
+         plan.tensors[size_t(step.inputs[1])].type == DataType::kFloat32 &&
+         plan.tensors[size_t(step.outputs[0])].type == DataType::kFloat32;
+}
+
 /// Shapes of all tensors at the corners of the profile where one extent is alone at its least or
 /// largest. Operands that are equal at max may broadcast there. Empty: the plan has one shape, or
 /// the corners do not fit the plan (inputs that must agree); then nothing is known but max.
@@ -116,9 +124,16 @@ class Planner {
   }
 
   /// A view shares its input's bytes; an element-wise result may overwrite an operand that nobody
-  /// reads later, nor through another tensor of the same slot.
+  /// reads later, nor through another tensor of the same slot; a float convolution its residual.
   int shared_slot(const PlanStep& step, int32_t output, int index) const {
     if (std::holds_alternative<ViewStep>(step.step)) return slot_of_[size_t(step.inputs[0])];
+    if (adds_to_residual(plan_, step)) {
+      const int32_t residual = step.inputs[1];
+      const int slot = slot_of_[size_t(residual)];
+      const bool unread = slot >= 0 && slots_[size_t(slot)].last == index;
+      const bool apart = slot != slot_of_[size_t(step.inputs[0])];
+      return unread && apart && same_elements(residual, output, true) ? slot : -1;
+    }
     if (!may_run_in_place(step.step)) return -1;
     for (int32_t input : step.inputs) {
       const int slot = slot_of_[size_t(input)];

@@ -32,7 +32,10 @@ bool may_share(const StepView& view, size_t input) {
   const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
                            view.as<ActivationStep>() != nullptr;
   const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
-  return elementwise && x.shape == y.shape && x.layout == y.layout &&
+  const auto* conv = view.as<ConvStep>();
+  const bool residual = conv != nullptr && conv->residual && !conv->rows && input == 1 &&
+                        x.type == DataType::kFloat32 && y.type == DataType::kFloat32;
+  return (elementwise || residual) && x.shape == y.shape && x.layout == y.layout &&
          size_of(x.type) == size_of(y.type);
 }
 

@@ -151,6 +151,54 @@ void add_blocked(std::vector<Case>& cases) {
   }
 }
 
+/// Around the edges of tiles of 16 and 32 rows and columns and of 64 bytes of k; windows of few
+/// channels that are copied in several panels; groups that are wide enough for tiles.
+void add_tiles(std::vector<Case>& cases) {
+  const auto rows = [](const char* name, int64_t n, int64_t c, int64_t m) {
+    return Extents{.name = name, .n = n, .c = c, .m = m, .rows = true};
+  };
+  const auto image = [](const char* name, int64_t c, int64_t h, int64_t w, int64_t m,
+                        int64_t groups) {
+    return Extents{.name = name,
+                   .n = 2,
+                   .c = c,
+                   .h = h,
+                   .w = w,
+                   .m = m,
+                   .kernel_h = 3,
+                   .kernel_w = 3,
+                   .top = 1,
+                   .left = 1,
+                   .bottom = 1,
+                   .right = 1,
+                   .groups = groups};
+  };
+  Extents strided = image("tiles_strided", 64, 15, 14, 48, 1);
+  strided.stride = 2;
+  Extents panels = image("tiles_panels", 3, 61, 58, 40, 1);
+  panels.kernel_h = panels.kernel_w = 5;
+  panels.stride = 2;
+  const Extents tiles[] = {rows("tiles_16_rows", 16, 64, 16),
+                           rows("tiles_17_rows", 17, 128, 17),
+                           rows("tiles_48_rows", 48, 192, 33),
+                           rows("tiles_65_rows", 65, 65, 96),
+                           image("tiles_image", 64, 16, 15, 64, 1),
+                           image("tiles_narrow_image", 128, 4, 3, 49, 1),
+                           image("tiles_groups", 128, 9, 10, 96, 4),
+                           image("tiles_odd_groups", 51, 6, 7, 60, 3),
+                           strided,
+                           panels};
+  uint32_t seed = 400;
+  for (const Extents& e : tiles) {
+    for (const Arithmetic& a : kArithmetics) {
+      const std::string_view name = a.name;
+      if (name == "u8" || name == "mixed_residual" || name == "u8_dynamic" || name == "s8_float") {
+        cases.push_back(convolution(e, a, seed++));
+      }
+    }
+  }
+}
+
 /// Depthwise windows: every channel tail × the windows that networks have, images narrower than the
 /// window and no multiple of the rows made at once, several blocks of columns.
 void add_depthwise(std::vector<Case>& cases) {
@@ -287,6 +335,7 @@ std::vector<Case> convolution_cases() {
   }
   if (!kThreadSanitizer) add_extreme(cases);
   add_blocked(cases);
+  add_tiles(cases);
   add_depthwise(cases);
   for (const bool rows : {false, true}) {
     for (const bool dynamic : {false, true}) cases.push_back(of_rank_3(rows, dynamic, seed++));

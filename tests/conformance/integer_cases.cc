@@ -334,6 +334,13 @@ void add_products(std::vector<Case>& cases) {
         cases.push_back(
             matmul({2, 19, 4}, {1, 19, 6}, {2, 4, 6}, {true, false}, type, out, fill, seed++));
         cases.push_back(matmul({1, 130}, {130, 1}, {1, 1}, {}, type, out, fill, seed++));
+        cases.push_back(
+            matmul({3, 30, 64}, {3, 64, 100}, {3, 30, 100}, {}, type, out, fill, seed++));
+        cases.push_back(matmul({2, 1, 15, 70}, {3, 67, 70}, {2, 3, 15, 67}, {false, true}, type,
+                               out, fill, seed++));
+        cases.push_back(
+            matmul({37, 66}, {41, 37}, {66, 41}, {true, true}, type, out, fill, seed++));
+        cases.push_back(matmul({300, 33}, {33, 16}, {300, 16}, {}, type, out, fill, seed++));
       }
     }
   }

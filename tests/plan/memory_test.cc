@@ -34,7 +34,10 @@ class Replay {
         if (!in_arena(out)) continue;
         EXPECT_EQ(offset(out) % 64, 0);
         EXPECT_LE(offset(out) + bytes(out), profile_.arena_bytes);
-        for (int32_t in : step.inputs) apart(in, out, view, in_place, step);
+        for (size_t i = 0; i < step.inputs.size(); ++i) {
+          const bool residual = i == 1 && adds_floats_to_residual(step);
+          apart(step.inputs[i], out, view, in_place || residual, step);
+        }
         for (int32_t other : step.outputs) {
           if (other != out && in_arena(other)) {
             EXPECT_TRUE(disjoint(out, other)) << step.name << ": outputs overlap";
@@ -47,6 +50,12 @@ class Replay {
   }
 
  private:
+  bool adds_floats_to_residual(const PlanStep& step) const {
+    const auto* conv = std::get_if<ConvStep>(&step.step);
+    const auto is_float = [&](int32_t t) { return plan_.tensors[size_t(t)].type == kF32; };
+    return conv != nullptr && conv->residual && !conv->rows && is_float(step.inputs[1]) &&
+           is_float(step.outputs[0]);
+  }
   bool in_arena(int32_t t) const { return profile_.offsets[size_t(t)] >= 0; }
   int64_t offset(int32_t t) const { return profile_.offsets[size_t(t)]; }
   int64_t bytes(int32_t t) const {
@@ -187,6 +196,41 @@ TEST(PlanMemory, AChainNeedsTwoTensorsOrOne) {
   }
   in_place.plan.outputs = {last};
   EXPECT_EQ(in_place.finish().profiles[0].arena_bytes, 16 * 16 * 4);
+}
+
+/// A float convolution may add to its residual where that lies, unless the residual is read later
+/// or is what it convolves, under another name too.
+TEST(PlanMemory, AFloatConvolutionOverwritesItsResidual) {
+  PlanBuilder b;
+  const auto image = [&](const char* name) { return b.tensor(name, kF32, kLast, {1, 4, 6, 6}); };
+  const auto conv = [&](int32_t x, int32_t residual, int32_t y) {
+    ConvStep s;
+    s.window = window2(3, 1, 1);
+    s.in_channels = s.out_channels = 4;
+    s.weights = b.blob(kF32, {4, 3, 3, 4});
+    s.residual = residual >= 0;
+    b.step(s, s.residual ? std::vector{x, residual} : std::vector{x}, {y});
+  };
+  const int32_t x = b.input("x", {1, 4, 6, 6});
+  const int32_t first = image("first"), branch = image("branch"), sum = image("sum");
+  b.step(ReorderStep{}, {x}, {first});
+  conv(first, -1, branch);
+  conv(branch, first, sum);
+  const int32_t view = image("view"), of_itself = image("of itself"), kept = image("kept");
+  b.step(ViewStep{Identity{}}, {sum}, {view});
+  conv(view, sum, of_itself);
+  conv(branch, of_itself, kept);
+  const int32_t last = image("last"), y = b.tensor("y", kF32, kPlain, {1, 4, 6, 6});
+  conv(kept, of_itself, last);
+  b.step(ReorderStep{}, {last}, {y});
+  b.plan.outputs = {y};
+  const PlanData plan = b.finish();
+  const auto offset = [&](int32_t t) { return plan.profiles[0].offsets[size_t(t)]; };
+  EXPECT_EQ(offset(sum), offset(first));
+  EXPECT_NE(offset(of_itself), offset(sum));
+  EXPECT_NE(offset(kept), offset(of_itself));
+  EXPECT_EQ(offset(last), offset(of_itself));
+  Replay(plan, shapes_of(plan, &PlanProfile::Bounds::max)).run();
 }
 
 /// Two inputs with batches of their own: equal at max, but at (1, 4) the sum broadcasts.

@@ -3,12 +3,17 @@
 //   tiles:   0 1   sums of rows 0 … 15      4   activations of rows 0 … 15     6 7   weights
 //            2 3   sums of rows 16 … 31     5   activations of rows 16 … 31
 //
-// A step is 4 products of 16 cycles for 4 tile loads of 8. What follows the sums (scaling,
-// rounding, packing) is as long as two to four steps, so it is done for the block before, in slices
-// between the steps of this one: start reading at run_tasks().
+// A step is 4 products of 16 cycles for 4 tile loads of 8. Three things would make the multiplier
+// wait, and shape the order of what follows (start reading at multiply_block()):
+// - Sums can be stored 52 cycles after their last product only, and tiles are not renamed. So the
+//   sums of a block are held in their tiles until the next block's first step, which stores and
+//   overwrites two of them while the other two are still made.
+// - Scaling, rounding and packing the sums takes as long as two to four steps. It is done for the
+//   held block, in slices of two rows between the steps of the next.
+// - Weights that stream through the level-1 cache would evict the activations: they bypass it.
 #include <immintrin.h>
 
-#include "kernels/cpu/amx_kernel.h"
+#include "kernels/cpu/amx_store_leaf.h"
 
 namespace octile {
 namespace {
@@ -20,124 +25,6 @@ struct TileConfig {
 };
 alignas(64) constexpr TileConfig kTiles = {
     1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
-
-/// A block whose sums are made and whose outputs are not.
-struct Pending {
-  const int32_t* sums = nullptr;  // [32][32]
-  const AmxRowBlock* rows = nullptr;
-  uint8_t* out = nullptr;  // of row offset 0, the block's first column
-  const uint8_t* residual = nullptr;
-  const float* addend = nullptr;
-  __m512 scale[2];
-  uint32_t columns = 0;  // a bit for each that exists
-  int slices = 0, next = 0;
-};
-
-/// What all blocks of a job share.
-struct Constants {
-  __m512i zero, lo, hi, order;  // words; bytes; bytes
-  __m512i residual_zero;
-  __m512 residual_multiplier, float_lo, float_hi;
-  bool add_zero, clamp;
-};
-
-template <AmxOutput kOutput>
-inline Constants constants_of(const AmxJob& job) {
-  Constants c;
-  c.zero = _mm512_set1_epi16(static_cast<int16_t>(job.zero));
-  c.lo = _mm512_set1_epi8(static_cast<int8_t>(job.q_lo));
-  c.hi = _mm512_set1_epi8(static_cast<int8_t>(job.q_hi));
-  c.order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  c.residual_zero = _mm512_set1_epi32(job.residual_zero);
-  c.residual_multiplier = _mm512_set1_ps(job.residual_multiplier);
-  c.float_lo = _mm512_set1_ps(job.lo);
-  c.float_hi = _mm512_set1_ps(job.hi);
-  c.add_zero = job.zero != 0;
-  constexpr int32_t kLow = kOutput == AmxOutput::kSigned ? -128 : 0;
-  c.clamp = job.q_lo > kLow || job.q_hi < kLow + 255;
-  return c;
-}
-
-template <AmxResidual kResidual>
-inline __m512 add_residual(__m512 y, const Constants& c, const uint8_t* r, __mmask16 mask) {
-  const __m128i q = _mm_maskz_loadu_epi8(mask, r);
-  const __m512i wide =
-      kResidual == AmxResidual::kSigned ? _mm512_cvtepi8_epi32(q) : _mm512_cvtepu8_epi32(q);
-  const __m512 value = _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, c.residual_zero));
-  return _mm512_add_ps(y, _mm512_mul_ps(value, c.residual_multiplier));
-}
-
-/// Two rows of 8-bit outputs. Saturating packs clamp to the type: the driver refuses what could
-/// leave int32 when scaled. `order` undoes the packs' lanes: [row 0: 32 bytes][row 1: 32 bytes].
-template <AmxOutput kOutput, AmxResidual kResidual>
-inline void write_bytes(const Pending& p, const Constants& c, int slice) {
-  const int32_t* sums = p.sums + 64 * slice;
-  const int32_t* offset = p.rows->offset + 2 * slice;
-  __m512 y[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    y[i] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + 16 * i)), p.scale[i & 1]);
-  }
-  if (kResidual != AmxResidual::kNone) {
-    const auto low = static_cast<__mmask16>(p.columns),
-               high = static_cast<__mmask16>(p.columns >> 16);
-#pragma GCC unroll 2
-    for (int r = 0; r < 2; ++r) {
-      const uint8_t* from = p.residual + (offset[r] < 0 ? 0 : offset[r]);
-      y[2 * r] = add_residual<kResidual>(y[2 * r], c, from, low);
-      y[2 * r + 1] = add_residual<kResidual>(y[2 * r + 1], c, from + 16, high);
-    }
-  }
-  __m512i first = _mm512_packs_epi32(_mm512_cvtps_epi32(y[0]), _mm512_cvtps_epi32(y[1]));
-  __m512i second = _mm512_packs_epi32(_mm512_cvtps_epi32(y[2]), _mm512_cvtps_epi32(y[3]));
-  if (c.add_zero) {
-    first = _mm512_adds_epi16(first, c.zero);
-    second = _mm512_adds_epi16(second, c.zero);
-  }
-  __m512i q;
-  if (kOutput == AmxOutput::kSigned) {
-    q = _mm512_packs_epi16(first, second);
-    if (c.clamp) q = _mm512_min_epi8(_mm512_max_epi8(q, c.lo), c.hi);
-  } else {
-    q = _mm512_packus_epi16(first, second);
-    if (c.clamp) q = _mm512_min_epu8(_mm512_max_epu8(q, c.lo), c.hi);
-  }
-  q = _mm512_permutexvar_epi32(c.order, q);
-  const __m256i row0 = _mm512_castsi512_si256(q), row1 = _mm512_extracti64x4_epi64(q, 1);
-  if (p.columns == ~uint32_t{0}) {
-    if (offset[0] >= 0) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[0]), row0);
-    if (offset[1] >= 0) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.out + offset[1]), row1);
-  } else {
-    if (offset[0] >= 0) _mm256_mask_storeu_epi8(p.out + offset[0], p.columns, row0);
-    if (offset[1] >= 0) _mm256_mask_storeu_epi8(p.out + offset[1], p.columns, row1);
-  }
-}
-
-inline void write_floats(const Pending& p, const Constants& c, int slice) {
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const int32_t offset = p.rows->offset[2 * slice + i / 2];
-    const auto mask = static_cast<__mmask16>(p.columns >> 16 * (i & 1));
-    const __m512i sums = _mm512_load_si512(p.sums + 64 * slice + 16 * i);
-    __m512 y = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), p.scale[i & 1]);
-    if (p.addend != nullptr) y = _mm512_add_ps(y, _mm512_loadu_ps(p.addend + 16 * (i & 1)));
-    y = _mm512_min_ps(_mm512_max_ps(y, c.float_lo), c.float_hi);
-    if (offset < 0) continue;
-    _mm512_mask_storeu_ps(p.out + 4 * int64_t{offset} + 64 * (i & 1), mask, y);
-  }
-}
-
-template <AmxOutput kOutput, AmxResidual kResidual>
-inline void write_slices(Pending& p, const Constants& c, int count) {
-  const int end = p.next + count < p.slices ? p.next + count : p.slices;
-  for (; p.next < end; ++p.next) {
-    if constexpr (kOutput == AmxOutput::kFloat) {
-      write_floats(p, c, p.next);
-    } else {
-      write_bytes<kOutput, kResidual>(p, c, p.next);
-    }
-  }
-}
 
 /// One block's operands.
 struct Block {
@@ -165,38 +52,69 @@ inline void multiply() {
   }
 }
 
-/// The sums of one block of kM × kN tiles → `sums`, with slices of the pending block in between.
-template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual, int kM, int kN>
-inline void multiply_block(const AmxJob& job, const Block& block, int32_t* sums, Pending& pending,
-                           const Constants& c) {
-  _tile_loadd(0, block.bias, 0);  // distance 0: every row is the bias
-  if (kN > 1) _tile_loadd(1, block.bias + 16, 0);
-  if (kM > 1) _tile_loadd(2, block.bias, 0);
-  if (kM > 1 && kN > 1) _tile_loadd(3, block.bias + 16, 0);
-  const int left = pending.slices - pending.next;
-  const int a_time = static_cast<int>((left + job.steps - 1) / job.steps);
-  const int8_t* b = block.b;
-  for (int64_t s = 0; s < job.steps; ++s, b += kN * kAmxTileBytes) {
-    const uint8_t* a = block.a + job.step_offset[s];
-    _tile_loadd(6, b, 64);
-    _tile_loadd(4, a, block.a_stride);
-    multiply<kSigned, 0, 0>();
-    if (kN > 1) {
-      _tile_loadd(7, b + kAmxTileBytes, 64);
-      multiply<kSigned, 0, 1>();
-    }
-    if (kM > 1) {
-      _tile_loadd(5, a + kAmxTileRows * block.a_stride, block.a_stride);
-      multiply<kSigned, 1, 0>();
-      if (kN > 1) multiply<kSigned, 1, 1>();
-    }
-    write_slices<kOutput, kResidual>(pending, c, a_time);
+/// Weights that will not be read again soon bypass the level-1 cache, which the activations need.
+template <int kTile>
+inline void load_weights(const int8_t* from, bool stream) {
+  if (stream) {
+    if constexpr (kTile == 6) _tile_stream_loadd(6, from, 64);
+    if constexpr (kTile == 7) _tile_stream_loadd(7, from, 64);
+  } else {
+    if constexpr (kTile == 6) _tile_loadd(6, from, 64);
+    if constexpr (kTile == 7) _tile_loadd(7, from, 64);
   }
+}
+
+/// Stores the held sums of tile row i and starts the new ones there with the bias.
+template <int i>
+inline void turn_over(const Pending& held, const int32_t* bias, bool starts) {
   constexpr int kStride = kAmxColumns * 4;
-  _tile_stored(0, sums, kStride);
-  if (kN > 1) _tile_stored(1, sums + 16, kStride);
-  if (kM > 1) _tile_stored(2, sums + 512, kStride);
-  if (kM > 1 && kN > 1) _tile_stored(3, sums + 528, kStride);
+  const bool stores = held.slices > 8 * i, both = held.columns > 0xffff;
+  if constexpr (i == 0) {
+    if (stores) _tile_stored(0, held.sums, kStride);
+    if (starts) _tile_loadd(0, bias, 0);  // distance 0: every row is the bias
+    if (stores && both) _tile_stored(1, held.sums + 16, kStride);
+    if (starts) _tile_loadd(1, bias + 16, 0);
+  } else {
+    if (stores) _tile_stored(2, held.sums + 512, kStride);
+    if (starts) _tile_loadd(2, bias, 0);
+    if (stores && both) _tile_stored(3, held.sums + 528, kStride);
+    if (starts) _tile_loadd(3, bias + 16, 0);
+  }
+}
+
+/// The products of one step; those of the first step store the held sums first.
+template <bool kSigned, int kM, int kN, bool kFirst>
+inline void multiply_step(const Block& block, const uint8_t* a, const int8_t* b, bool stream,
+                          const Pending& held) {
+  if (kFirst) turn_over<0>(held, block.bias, true);
+  load_weights<6>(b, stream);
+  _tile_loadd(4, a, block.a_stride);
+  multiply<kSigned, 0, 0>();
+  if (kN > 1) {
+    load_weights<7>(b + kAmxTileBytes, stream);
+    multiply<kSigned, 0, 1>();
+  }
+  if (kFirst) turn_over<1>(held, block.bias, kM > 1);
+  if (kM > 1) {
+    _tile_loadd(5, a + kAmxTileRows * block.a_stride, block.a_stride);
+    multiply<kSigned, 1, 0>();
+    if (kN > 1) multiply<kSigned, 1, 1>();
+  }
+}
+
+/// The sums of one block of kM × kN tiles, while those of the held block are written.
+template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual, int kM, int kN>
+inline void multiply_block(const AmxJob& job, const Block& block, Pending& held,
+                           const Constants& c) {
+  const int steps = static_cast<int>(job.steps), count = (held.slices + steps - 1) / steps;
+  const int8_t* b = block.b;
+  multiply_step<kSigned, kM, kN, true>(block, block.a + job.step_offset[0], b, job.stream, held);
+  write_slices<kOutput, kResidual>(held, c, count);
+  for (int s = 1; s < steps; ++s) {
+    b += kN * kAmxTileBytes;
+    multiply_step<kSigned, kM, kN, false>(block, block.a + job.step_offset[s], b, job.stream, held);
+    write_slices<kOutput, kResidual>(held, c, count);
+  }
 }
 
 template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual>
@@ -205,15 +123,17 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
   const Constants c = constants_of<kOutput>(job);
   constexpr int64_t kSize = kOutput == AmxOutput::kFloat ? 4 : 1;
   const int64_t column_blocks = job.groups * job.group_blocks;
-  Pending pending;
+  Pending held;
   int64_t turn = 0;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t row_block = task % job.blocks;
-    const int64_t image = row_block / job.blocks_per_image,
-                  in_image = row_block % job.blocks_per_image;
+    const int64_t image = row_block / job.blocks_per_image;
+    const int64_t in_image = row_block % job.blocks_per_image;
     const bool last = row_block == job.blocks - 1, moved = last && job.last_a != nullptr;
     const AmxRowBlock* rows = last ? job.last_rows : job.row_blocks + in_image;
-    const uint8_t* a = moved ? job.last_a : job.a + image * job.a_image + in_image * job.a_block;
+    const uint8_t* a =
+        moved ? job.last_a
+              : job.a + (image - job.first_image) * job.a_image + in_image * job.a_block;
     const int64_t first = task / job.blocks * job.chunk;
     const int64_t stop = first + job.chunk < column_blocks ? first + job.chunk : column_blocks;
     for (int64_t n = first; n < stop; ++n, ++turn) {
@@ -224,28 +144,29 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
           a + group * job.group_in, moved ? job.last_stride : job.a_stride,
           job.weights + group * job.group_bytes + in_group * job.steps * 2 * kAmxTileBytes,
           job.bias + table};
-      int32_t* to = sums + (turn & 1) * (kAmxRows * kAmxColumns);
       if (rows->tiles > 1) {
-        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 2, 2>(job, block, to, pending, c)
-                  : multiply_block<kSigned, kOutput, kResidual, 2, 1>(job, block, to, pending, c);
+        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 2, 2>(job, block, held, c)
+                  : multiply_block<kSigned, kOutput, kResidual, 2, 1>(job, block, held, c);
       } else {
-        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 1, 2>(job, block, to, pending, c)
-                  : multiply_block<kSigned, kOutput, kResidual, 1, 1>(job, block, to, pending, c);
+        left > 16 ? multiply_block<kSigned, kOutput, kResidual, 1, 2>(job, block, held, c)
+                  : multiply_block<kSigned, kOutput, kResidual, 1, 1>(job, block, held, c);
       }
       const int64_t at = image * job.out_image + group * job.group_columns + column;
-      pending.sums = to;
-      pending.rows = rows;
-      pending.out = job.out + at * kSize;
-      if (kResidual != AmxResidual::kNone) pending.residual = job.residual + at;
-      if (job.addend != nullptr) pending.addend = job.addend + n * kAmxColumns;
-      pending.scale[0] = _mm512_loadu_ps(job.scale + table);
-      pending.scale[1] = _mm512_loadu_ps(job.scale + table + 16);
-      pending.columns = left >= 32 ? ~uint32_t{0} : (uint32_t{1} << left) - 1;
-      pending.slices = rows->tiles * 8;
-      pending.next = 0;
+      held.sums = sums + (turn & 1) * (kAmxRows * kAmxColumns);
+      held.rows = rows;
+      held.out = job.out + at * kSize;
+      if (kResidual != AmxResidual::kNone) held.residual = job.residual + at;
+      if (job.addend != nullptr) held.addend = job.addend + n * kAmxColumns;
+      held.scale[0] = _mm512_loadu_ps(job.scale + table);
+      held.scale[1] = _mm512_loadu_ps(job.scale + table + 16);
+      held.columns = left >= 32 ? ~uint32_t{0} : (uint32_t{1} << left) - 1;
+      held.slices = rows->tiles * 8;
+      held.next = 0;
     }
   }
-  write_slices<kOutput, kResidual>(pending, c, pending.slices);
+  turn_over<0>(held, nullptr, false);
+  turn_over<1>(held, nullptr, false);
+  write_slices<kOutput, kResidual>(held, c, held.slices);
   _tile_release();
 }
 

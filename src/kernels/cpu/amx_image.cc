@@ -54,42 +54,53 @@ Inside inside(const Geometry& g) {
   return {std::min(first, last), last};
 }
 
-/// One image row, all its taps of a kernel row for every output column.
-void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
-  const int64_t run = g.kernel_w * g.c;
-  const Inside in = inside(g);
-  const auto edge = [&](int64_t begin, int64_t end) {
-    for (int64_t w = begin; w < end; ++w) {
-      for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
-        const int64_t from = w * g.stride_w - g.pad_left + tap * g.dilation_w;
-        uint8_t* at = to + w * l.row_bytes + tap * g.c;
-        if (from >= 0 && from < g.w) {
-          std::memcpy(at, row + from * g.c, size_t(g.c));
-        } else {
-          std::memset(at, zero, size_t(g.c));
-        }
-      }
-    }
-  };
-  edge(0, in.first);
-  const uint8_t* from = row + (in.first * g.stride_w - g.pad_left) * g.c;
-  uint8_t* at = to + in.first * l.row_bytes;
-  const int64_t count = in.last - in.first, step = g.stride_w * g.c;
+/// Taps of one output column that may lie on the border.
+void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8_t* to) {
+  const int64_t first = w * g.stride_w - g.pad_left;
   if (g.dilation_w == 1) {
-    kAmxKernels.copy(at, l.row_bytes, from, step, run, count);
-  } else {
-    for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
-      kAmxKernels.copy(at + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
-                       count);
+    const int64_t begin = std::clamp<int64_t>(-first, 0, g.kernel_w);
+    const int64_t end = std::clamp<int64_t>(g.w - first, begin, g.kernel_w);
+    std::memset(to, zero, size_t(begin * g.c));
+    std::memcpy(to + begin * g.c, row + (first + begin) * g.c, size_t((end - begin) * g.c));
+    std::memset(to + end * g.c, zero, size_t((g.kernel_w - end) * g.c));
+    return;
+  }
+  for (int64_t tap = 0; tap < g.kernel_w; ++tap, to += g.c) {
+    const int64_t from = first + tap * g.dilation_w;
+    if (from >= 0 && from < g.w) {
+      std::memcpy(to, row + from * g.c, size_t(g.c));
+    } else {
+      std::memset(to, zero, size_t(g.c));
     }
   }
-  edge(in.last, g.out_w);
 }
 
-void fill_row(const Geometry& g, const AmxLayout& l, int zero, uint8_t* to) {
-  for (int64_t w = 0; w < g.out_w; ++w) {
-    std::memset(to + w * l.row_bytes, zero, size_t(g.kernel_w * g.c));
+/// One image row (null: padding), all its taps of a kernel row, for the output columns [begin,
+/// end).
+void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, int64_t begin,
+              int64_t end, uint8_t* to) {
+  const int64_t run = g.kernel_w * g.c;
+  if (row == nullptr) {
+    for (int64_t w = begin; w < end; ++w, to += l.row_bytes) std::memset(to, zero, size_t(run));
+    return;
   }
+  const Inside in = inside(g);
+  const int64_t first = std::clamp(in.first, begin, end), last = std::clamp(in.last, first, end);
+  for (int64_t w = begin; w < first; ++w, to += l.row_bytes) fold_edge(g, row, zero, w, to);
+  if (last > first) {
+    const uint8_t* from = row + (first * g.stride_w - g.pad_left) * g.c;
+    const int64_t count = last - first, step = g.stride_w * g.c;
+    if (g.dilation_w == 1) {
+      kAmxKernels.copy(to, l.row_bytes, from, step, run, count);
+    } else {
+      for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
+        kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
+                         count);
+      }
+    }
+    to += count * l.row_bytes;
+  }
+  for (int64_t w = last; w < end; ++w, to += l.row_bytes) fold_edge(g, row, zero, w, to);
 }
 
 void pad_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
@@ -166,12 +177,24 @@ void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& l, c
     const int64_t segments = cut.whole ? g.kernel_h : 1;
     for (int64_t s = 0; s < segments; ++s, at += g.kernel_w * g.c) {
       const int64_t h = q * g.stride_h + plane - g.pad_top + s * g.dilation_h;
-      if (h >= 0 && h < g.h) {
-        fold_row(g, l, from + h * g.w * g.c, zero, at);
-      } else {
-        fill_row(g, l, zero, at);
-      }
+      const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr;
+      fold_row(g, l, row, zero, 0, g.out_w, at);
     }
+  }
+}
+
+void amx_copy_windows(const Geometry& g, const AmxLayout& l, const uint8_t* x, int32_t zero,
+                      int64_t begin, int64_t end, uint8_t* to) {
+  for (int64_t at = begin; at < end;) {
+    const int64_t image = at / l.rows, h = at % l.rows / g.out_w, w = at % l.rows % g.out_w;
+    const int64_t count = std::min(g.out_w - w, end - at);
+    for (int64_t s = 0; s < g.kernel_h; ++s) {
+      const int64_t from = h * g.stride_h - g.pad_top + s * g.dilation_h;
+      const uint8_t* row = from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.c : nullptr;
+      fold_row(g, l, row, zero, w, w + count, to + s * g.kernel_w * g.c);
+    }
+    at += count;
+    to += count * l.row_bytes;
   }
 }
 

@@ -43,5 +43,8 @@ std::vector<int32_t> amx_step_offsets(const ConvStep& step, const Geometry& g, c
 void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& layout,
                      const uint8_t* x, const int32_t* zeros, int64_t zero_step, int64_t begin,
                      int64_t end, uint8_t* to);
+/// Whole windows of the output pixels [begin, end), counted over all images.
+void amx_copy_windows(const Geometry& g, const AmxLayout& layout, const uint8_t* x, int32_t zero,
+                      int64_t begin, int64_t end, uint8_t* to);
 
 }  // namespace octile

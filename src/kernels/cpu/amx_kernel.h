@@ -32,6 +32,7 @@ struct AmxJob {
   // Rows: images × blocks. The very last block may have fewer rows (`last_rows`), and lie elsewhere
   // (`last_a`, else null) where reading whole tiles would leave the tensor.
   const uint8_t* a;
+  int64_t first_image;                 // that `a` points to
   int64_t a_image, a_block, a_stride;  // bytes from image to image, block to block, row to row
   const AmxRowBlock* row_blocks;       // of an image
   int64_t blocks_per_image, blocks;    // blocks: of all images
@@ -49,6 +50,7 @@ struct AmxJob {
   const float* scale;     // multipliers
   const float* addend;    // float outputs: added after the multiply, or null
   int64_t table_image;    // elements of bias and scale from image to image (dynamic steps), or 0
+  bool stream;            // weights do not fit the level-1 cache beside the activations
   int64_t chunk;          // column blocks that a task makes for one row block
   // Outputs
   uint8_t* out;

@@ -18,6 +18,17 @@ bool is_signed(const PlanTensor& t) { return t.type == DataType::kInt8; }
 /// The last block, where it is copied: 32 rows that may be read to the end of their last step.
 int64_t last_stride(int64_t channels) { return int64_t(aligned(channels + kAmxStep)); }
 
+/// Windows of some row blocks: they stay in the nearer caches until they are multiplied.
+int64_t panel_blocks(const AmxCut& cut) {
+  constexpr int64_t kPanel = 64 << 10;
+  return std::max<int64_t>(1, kPanel / (kAmxRows * cut.steps() * kAmxStep));
+}
+
+int64_t panel_bytes(const ConvStep& step) {
+  const AmxCut cut = amx_cut(step);
+  return cut.whole ? panel_blocks(cut) * kAmxRows * cut.steps() * kAmxStep : 0;
+}
+
 int64_t rows_of_sample(const ConvStep& step, const Geometry& g, const PlanTensor& x) {
   return step.rows ? g.n / std::max<int64_t>(1, x.shape[0]) : g.out_h * g.out_w;
 }
@@ -36,8 +47,8 @@ Geometry geometry(const ConvStep& step, const StepView& view) {
 }  // namespace
 
 struct AmxPrepared::Regions {
-  size_t sums, images, last, bias, scale;
-  size_t all() const { return sums + images + last + bias + scale; }
+  size_t sums, panels, last, bias, scale, images;
+  size_t all() const { return sums + panels + last + bias + scale + images; }
 };
 
 AmxPrepared::Regions AmxPrepared::regions_of(const StepView& view, const Device& device) {
@@ -46,10 +57,11 @@ AmxPrepared::Regions AmxPrepared::regions_of(const StepView& view, const Device&
   const int64_t columns = step.groups * amx_group_blocks(step) * kAmxColumns;
   const int64_t samples = step.dynamic ? g.n : 0;
   return {.sums = size_t(kAmxSumsBytes) * size_t(device.threads),
-          .images = aligned(amx_image_bytes(step, g, amx_cut(step))),
+          .panels = size_t(panel_bytes(step)) * size_t(device.threads),
           .last = size_t(kAmxRows * last_stride(g.c)),
           .bias = aligned(samples * columns * 4),
-          .scale = aligned(samples * columns * 4)};
+          .scale = aligned(samples * columns * 4),
+          .images = aligned(amx_image_bytes(step, g, amx_cut(step)))};
 }
 
 size_t AmxPrepared::workspace_bytes(const StepView& view, const Device& device) {
@@ -158,9 +170,14 @@ void AmxPrepared::set_chunks() {
     const int64_t share = (column_blocks + 2 * threads_ - 1) / (2 * threads_);
     job_.chunk = std::min(job_.chunk, std::max<int64_t>(1, share));
   }
+  constexpr int64_t kLevel1 = 16 << 10;  // a third of it, for weights
+  job_.stream = job_.chunk * block_bytes > kLevel1;
   tasks_ = (column_blocks + job_.chunk - 1) / job_.chunk * job_.blocks;
   const int64_t cycles = job_.chunk * (64 * job_.steps + 128);
   grain_ = std::max<int64_t>(1, (1 << 14) / cycles);
+  if (weights_.cut.whole && !step_.dynamic && tasks_ == job_.blocks) {
+    panel_blocks_ = panel_blocks(weights_.cut);
+  }
 }
 
 /// Dynamic steps: each sample's start of the sums (−z·Σw) and multipliers s·s_w[c].
@@ -205,11 +222,31 @@ void AmxPrepared::copy_input(const Buffers& buffers, uint8_t* images, uint8_t* l
   }
 }
 
+/// Windows are copied panel by panel, each by the thread that multiplies them.
+void AmxPrepared::run_panels(const Buffers& buffers, int32_t* sums, uint8_t* panels) {
+  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
+  const int64_t rows = g_.n * layout_.rows, bytes = panel_bytes(step_);
+  parallel_for(tasks_, grain_, [&](int64_t begin, int64_t end, int thread) {
+    AmxJob job = job_;
+    uint8_t* panel = panels + thread * bytes;
+    job.a = panel;
+    for (int64_t first = begin; first < end; first += panel_blocks_) {
+      const int64_t last = std::min(end, first + panel_blocks_);
+      amx_copy_windows(g_, layout_, x, x_.zero_point, first * kAmxRows,
+                       std::min(rows, last * kAmxRows), panel);
+      job.first_image = first;  // every block counts as an image
+      function_(job, first, last, sums + thread * (kAmxSumsBytes / 4));
+    }
+  });
+}
+
 void AmxPrepared::run(const Buffers& buffers) {
   if (tasks_ == 0) return;
   auto* workspace = static_cast<uint8_t*>(buffers.workspace);
   auto* sums = reinterpret_cast<int32_t*>(workspace);
   uint8_t* at = workspace + size_t(kAmxSumsBytes) * size_t(threads_);
+  uint8_t* panels = at;
+  at += panel_bytes(step_) * threads_;
   uint8_t* last = at;
   at += kAmxRows * last_stride(g_.c);
   if (step_.dynamic) {
@@ -221,9 +258,10 @@ void AmxPrepared::run(const Buffers& buffers) {
     job_.bias = bias;
     job_.scale = scale;
   }
-  copy_input(buffers, at, last);
   job_.out = static_cast<uint8_t*>(buffers.outputs[0]);
   if (step_.residual) job_.residual = static_cast<const uint8_t*>(buffers.inputs[1]);
+  if (panel_blocks_ > 0) return run_panels(buffers, sums, panels);
+  copy_input(buffers, at, last);
   parallel_for(tasks_, grain_, [&](int64_t begin, int64_t end, int thread) {
     function_(job_, begin, end, sums + thread * (kAmxSumsBytes / 4));
   });

@@ -15,9 +15,15 @@ namespace octile {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int64_t kCopyBytes = 1 << 20;     // of copied images at once, a thread
-constexpr int64_t kLineBytes = 1 << 16;     // of activations that a line of free length reads
-constexpr int64_t kWorthAThread = 1 << 20;  // multiply-adds
+constexpr int64_t kCopyBytes = 1 << 20;         // of copied images at once, a thread
+constexpr int64_t kLineBytes = 1 << 16;         // of activations that a line of free length reads
+constexpr int64_t kChainedLineBytes = 1 << 14;  // the same for chained kernels: level 1 holds it
+constexpr int64_t kWorthAThread = 1 << 20;      // multiply-adds
+
+/// Bytes of input that are copied at once.
+int64_t copied_at_once(const GemmVariant& variant, int threads) {
+  return (variant.planes ? kCopyBytes / 4 : kCopyBytes) * threads;
+}
 
 size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -40,11 +46,17 @@ Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, const Gem
   }
   g.w = g.out_w = g.h * g.w;
   g.h = g.out_h = 1;
-  const bool large = source.copies && g.n * g.w * source.cut.pixel > kCopyBytes * threads;
-  if (step.rows || (!step.dynamic && !large)) {
-    g.w = g.out_w = g.n * g.w;
-    g.n = 1;
+  if (!step.rows && step.dynamic) return g;
+  const int64_t rows = g.n * g.w, most = copied_at_once(variant, threads);
+  int64_t pieces = 1;  // that are copied and read one after the other
+  if (source.copies && !step.dynamic && rows * source.cut.pixel > most) {
+    const int64_t wanted = rows * source.cut.pixel / most + 1, last = std::min(rows, 4 * wanted);
+    pieces = wanted;
+    while (pieces < last && rows % pieces != 0) ++pieces;
+    if (rows % pieces != 0) pieces = 1;
   }
+  g.w = g.out_w = rows / pieces;
+  g.n = pieces;
   return g;
 }
 
@@ -79,7 +91,9 @@ size_t GemmPrepared::workspace_bytes(const StepView& view, const GemmKernel& ker
   size_t copies = 0;
   if (source.copies) {  // smaller images may fill what larger ones left
     const int64_t images = g.n * source.image();
-    const int64_t some = std::max(source.image(), kCopyBytes * device.threads);
+    const bool all = source.contiguous && !step.dynamic;  // cut into pieces if they come out even
+    const int64_t most = copied_at_once(variant, device.threads);
+    const int64_t some = all ? images : std::max(source.image(), most);
     copies = aligned(size_t(std::min(images, some)) + 64) * (variant.planes ? 3 : 1);
   }
   return copies + tables.bias + tables.scale;
@@ -102,11 +116,10 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
   }
   plan_steps();
   if (step_.dynamic) sample_zero_.resize(size_t(samples_));
-  images_at_once_ =
-      source_.copies
-          ? std::clamp<int64_t>(kCopyBytes * threads_ / std::max<int64_t>(1, source_.image()), 1,
-                                std::max<int64_t>(1, g_.n))
-          : g_.n;
+  images_at_once_ = source_.copies ? std::clamp<int64_t>(copied_at_once(weights.variant, threads_) /
+                                                             std::max<int64_t>(1, source_.image()),
+                                                         1, std::max<int64_t>(1, g_.n))
+                                   : g_.n;
   plan_lines();
   split(images_at_once_ * lines_an_image_);
 }
@@ -127,8 +140,11 @@ void GemmPrepared::plan_lines() {
     const int64_t few = std::max<int64_t>(1, tiles * images / (4 * threads_));
     return std::min(tiles, few);
   };
+  const GemmVariant& variant = weights_.variant;
+  const int64_t chained_bytes = kChainedLineBytes / (variant.planes ? 2 : 1);
   if (g_.out_h == 1) {
-    const int64_t most = std::max<int64_t>(1, kLineBytes / (mr * source_.cut.pixel));
+    const int64_t bytes = variant.chained ? chained_bytes : kLineBytes;
+    const int64_t most = std::max<int64_t>(1, bytes / (mr * source_.cut.pixel));
     rows_a_line_ = mr * std::min(most, lines_of(pixels, mr));
   } else if (g_.out_w > mr) {
     rows_a_line_ = g_.out_w;
@@ -142,7 +158,10 @@ void GemmPrepared::plan_lines() {
   line_ = make_line(rows_a_line_, whole ? g_.out_w : 1);
   last_line_ = make_line(pixels - (lines_an_image_ - 1) * rows_a_line_, whole ? g_.out_w : 1);
   const int64_t line_bytes = rows_a_line_ * (source_.cut.pixel * g_.stride_w + step_.out_channels);
-  block_lines_ = std::max<int64_t>(1, int64_t(l2_bytes() / 4) / std::max<int64_t>(1, line_bytes));
+  // Blocks for level 1 read all weights again for each, which level 2 must hold then.
+  const bool small = variant.chained && weights_.packed.size() <= l2_bytes() / 2;
+  const int64_t block_bytes = small ? chained_bytes : int64_t(l2_bytes() / 4);
+  block_lines_ = std::max<int64_t>(1, block_bytes / std::max<int64_t>(1, line_bytes));
 }
 
 /// A line of `rows` output rows in tiles of as many `unit`s as fit, evenly.

@@ -12,6 +12,9 @@ const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_tall_avx512vnni_tactic();
 const Tactic& gemm_avxvnni_tactic();
 const Tactic& gemm_avx2_tactic();
+const Tactic& matmul_avx512vnni_tactic();
+const Tactic& matmul_avxvnni_tactic();
+const Tactic& matmul_avx2_tactic();
 const Tactic& gemm_neondot_tactic();
 const Tactic& gemm_neon_tactic();
 std::span<const Tactic* const> depthwise_tactics();  // best first

@@ -1,4 +1,6 @@
 // Float convolution, deconvolution and products with constant weights.
+#include <cstring>
+
 #include "base/parallel_for.h"
 #include "kernels/onednn/common.h"
 #include "kernels/onednn/rows.h"
@@ -11,7 +13,7 @@ using Source = PreparedPrimitive::Source;
 
 /// Everything that one convolution needs to be described to oneDNN.
 struct Problem {
-  Desc x, y, residual, bias;
+  Desc x, y, bias;
   Dims weight_dims;
   Desc canonical;  // of the plan's weights
   Spatial spatial;
@@ -39,9 +41,10 @@ Desc image(const PlanTensor& tensor) {
   return describe(copy);
 }
 
-dnnl::primitive_attr post_ops_of(const ConvStep& step, const Desc& residual) {
+/// The residual lies where the output goes: oneDNN's fastest kernels know sums, not other operands.
+dnnl::primitive_attr post_ops_of(const ConvStep& step) {
   dnnl::post_ops ops;
-  if (step.residual) ops.append_binary(dnnl::algorithm::binary_add, residual);
+  if (step.residual) ops.append_sum(1.0f);
   append_clamp(ops, step.clamp);
   return attributes(ops);
 }
@@ -53,7 +56,6 @@ Problem problem_of(const StepView& view) {
   Problem p;
   p.x = image(view.inputs[0]);
   p.y = image(view.outputs[0]);
-  if (step.residual) p.residual = image(view.inputs[1]);
   if (step.bias >= 0) p.bias = Desc({step.out_channels}, dnnl::memory::data_type::f32, Dims{1});
   const int64_t kh = g.kernel_h, kw = g.kernel_w;
   if (step.groups == 1) {
@@ -66,13 +68,34 @@ Problem problem_of(const StepView& view) {
                        Dims{m * kh * kw * c, kh * kw * c, 1, kw * c, c});
   }
   p.spatial = spatial_of(g);
-  p.attr = post_ops_of(step, p.residual);
+  p.attr = post_ops_of(step);
   return p;
 }
 
 auto descriptor(const Problem& p, const Desc& weights) {
   return convolution(cpu_engine(), p.x, weights, p.bias, p.y, p.spatial, p.attr);
 }
+
+/// Brings the residual to the output first, where the plan did not give them one place.
+class ResidualConvolution : public Prepared {
+ public:
+  ResidualConvolution(std::unique_ptr<Prepared> sum, int64_t bytes)
+      : sum_(std::move(sum)), bytes_(bytes) {}
+  void run(const Buffers& buffers) override {
+    auto* to = static_cast<std::byte*>(buffers.outputs[0]);
+    const auto* from = static_cast<const std::byte*>(buffers.inputs[1]);
+    if (to != from) {
+      parallel_for(bytes_, 1 << 16, [&](int64_t begin, int64_t end, int) {
+        std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+      });
+    }
+    sum_->run(buffers);
+  }
+
+ private:
+  std::unique_ptr<Prepared> sum_;
+  int64_t bytes_;
+};
 
 class ConvolutionTactic : public Tactic {
  public:
@@ -118,10 +141,8 @@ class ConvolutionTactic : public Tactic {
       run->bind(DNNL_ARG_BIAS, p.bias, Source::kFixed, 0, view.blob(step.bias).bytes.data());
     }
     run->bind(DNNL_ARG_DST, p.y, Source::kOutput, 0);
-    if (step.residual) {
-      run->bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, p.residual, Source::kInput, 1);
-    }
-    return run;
+    if (!step.residual) return run;
+    return std::make_unique<ResidualConvolution>(std::move(run), int64_t(p.y.get_size()));
   }
 };
 

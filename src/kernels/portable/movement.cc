@@ -1,4 +1,5 @@
 // Steps that move bytes: concat, reorder, view; and the generic step, which calls evaluate().
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -59,13 +60,30 @@ std::string refuse_reorder(const StepView& view) {
   return "";
 }
 
+/// y[i·inner + k] = x[i + k·outer] for `count` items.
+template <typename T>
+void interleave(const T* x, T* y, int64_t count, int64_t outer, int64_t inner) {
+  if (inner == 3) {  // pictures, which networks begin with
+    for (int64_t i = 0; i < count; ++i) {
+      y[3 * i] = x[i];
+      y[3 * i + 1] = x[i + outer];
+      y[3 * i + 2] = x[i + 2 * outer];
+    }
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t k = 0; k < inner; ++k) y[i * inner + k] = x[i + k * outer];
+  }
+}
+
 template <typename T>
 void reorder(const Planes& p, bool to_plain, const T* x, T* y) {
   const int64_t outer = to_plain ? p.c : p.s, inner = to_plain ? p.s : p.c;
   parallel_for(p.n * outer, grain_for(inner), [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x + row / outer * p.sample() + row % outer;
-      for (int64_t i = 0; i < inner; ++i) y[row * inner + i] = from[i * outer];
+    while (begin < end) {
+      const int64_t at = begin % outer, count = std::min(end - begin, outer - at);
+      interleave(x + begin / outer * p.sample() + at, y + begin * inner, count, outer, inner);
+      begin += count;
     }
   });
 }
