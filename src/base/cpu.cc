@@ -70,6 +70,14 @@ std::string ask_for_amx() {
 
 }  // namespace
 
+bool cpu_has_vbmi() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vbmi") != 0;
+#else
+  return false;
+#endif
+}
+
 std::string cpu_refusal(Isa isa) {
 #if defined(__x86_64__)
   switch (isa) {

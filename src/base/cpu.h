@@ -14,6 +14,8 @@ namespace octile {
 bool cpu_supports(Isa isa);
 /// Empty, or why not: "the CPU lacks AVX512_VNNI".
 std::string cpu_refusal(Isa isa);
+/// True when CPU and operating system support AVX512_VBMI, which no level implies.
+bool cpu_has_vbmi();
 /// The strongest level that this process shall use: OCTILE_FORCE_ISA if set (throws
 /// kInvalidArgument for an unknown name, kUnsupported for one the CPU lacks), else the machine's.
 Isa default_isa();

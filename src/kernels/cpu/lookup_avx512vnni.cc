@@ -1,5 +1,6 @@
-// AVX-512 row of lookup_kernel.h. The table is 16 rows of 16; each row's shuffle is merged where
-// the high half of the index names the row.
+// AVX-512 rows of lookup_kernel.h: by byte permutations of four registers that hold the table where
+// the CPU has AVX512_VBMI (4 … 8 operations for 64 values), else by 16 shuffles of 16 entries each,
+// merged where the high half of the index names the row.
 #include <immintrin.h>
 
 #include "kernels/cpu/lookup_kernel.h"
@@ -26,8 +27,23 @@ void run(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* y) {
   }
 }
 
+/// Whole registers by permutation, the tail by shuffles.
+__attribute__((target("avx512vbmi"))) void run_permuted(const uint8_t* table, const uint8_t* x,
+                                                        int64_t count, uint8_t* y) {
+  const __m512i t0 = _mm512_loadu_si512(table), t1 = _mm512_loadu_si512(table + 64);
+  const __m512i t2 = _mm512_loadu_si512(table + 128), t3 = _mm512_loadu_si512(table + 192);
+  int64_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    const __m512i v = _mm512_loadu_si512(x + i);
+    const __m512i low = _mm512_permutex2var_epi8(t0, v, t1);
+    const __m512i high = _mm512_permutex2var_epi8(t2, v, t3);
+    _mm512_storeu_si512(y + i, _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(v), high));
+  }
+  if (i < count) run(table, x + i, count - i, y + i);
+}
+
 }  // namespace
 
-const LookupKernel kLookupAvx512{run};
+const LookupKernel kLookupAvx512{run}, kLookupAvx512Vbmi{run_permuted};
 
 }  // namespace octile

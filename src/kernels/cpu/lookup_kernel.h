@@ -11,5 +11,6 @@ struct LookupKernel {
 };
 
 extern const LookupKernel kLookupAvx2, kLookupAvx512, kLookupNeon;
+extern const LookupKernel kLookupAvx512Vbmi;  // only where cpu_has_vbmi()
 
 }  // namespace octile

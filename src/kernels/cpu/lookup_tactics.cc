@@ -1,4 +1,5 @@
 // Byte tables over the leaf rows of lookup_kernel.h.
+#include "base/cpu.h"
 #include "base/parallel_for.h"
 #include "kernels/cpu/lookup_kernel.h"
 #include "kernels/cpu/misc_rows.h"
@@ -16,12 +17,16 @@ std::string refuse(const StepView& view) {
 
 template <const LookupKernel* kernel>
 std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+  auto run = kernel->run;
+#if defined(__x86_64__)
+  if (kernel == &kLookupAvx512 && cpu_has_vbmi()) run = kLookupAvx512Vbmi.run;
+#endif
   const auto* table = view.blob(view.as<LookupStep>()->table).as<uint8_t>();
   return make_prepared([=, count = view.inputs[0].shape.volume()](const Buffers& buffers) {
     const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
     auto* y = static_cast<uint8_t*>(buffers.outputs[0]);
     parallel_for(count, kFlatGrain, [&](int64_t begin, int64_t end, int) {
-      kernel->run(table, x + begin, end - begin, y + begin);
+      run(table, x + begin, end - begin, y + begin);
     });
   });
 }

@@ -31,6 +31,17 @@ int64_t run_bytes(const PlanTensor& t, int64_t axis) {
   return bytes;
 }
 
+/// A run of bytes, mostly some channels of a pixel: too short to call memcpy for.
+inline void copy_run(std::byte* to, const std::byte* from, int64_t bytes) {
+  constexpr int64_t kPiece = 16, kLong = 512;
+  if (bytes < kPiece || bytes > kLong) {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return;
+  }
+  for (int64_t i = 0; i < bytes - kPiece; i += kPiece) std::memcpy(to + i, from + i, kPiece);
+  std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+}
+
 std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeights*) {
   const int64_t axis = view.as<ConcatStep>()->axis;
   const PlanTensor& y = view.outputs[0];
@@ -41,14 +52,14 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeigh
   const int64_t outer = stride > 0 ? total / stride : 0;
   return make_prepared([=](const Buffers& buffers) {
     parallel_for(outer, grain_for(stride), [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) {
-        auto* to = static_cast<std::byte*>(buffers.outputs[0]) + row * stride;
-        for (size_t i = 0; i < runs.size(); ++i) {
-          if (runs[i] == 0) continue;
-          std::memcpy(to, static_cast<const std::byte*>(buffers.inputs[i]) + row * runs[i],
-                      static_cast<size_t>(runs[i]));
-          to += runs[i];
+      auto* to = static_cast<std::byte*>(buffers.outputs[0]) + begin * stride;
+      for (size_t i = 0; i < runs.size(); ++i) {
+        if (runs[i] == 0) continue;
+        const auto* from = static_cast<const std::byte*>(buffers.inputs[i]) + begin * runs[i];
+        for (int64_t row = 0; row < end - begin; ++row) {
+          copy_run(to + row * stride, from + row * runs[i], runs[i]);
         }
+        to += runs[i];
       }
     });
   });
