@@ -18,6 +18,7 @@ struct Neon : Dot {
   using F = float32x4_t;
   static constexpr int kInts = 4, kParts = 1;
   static constexpr int kOutputs = 4;  // columns × rows of a tile
+  static constexpr bool kFused = true;
 
   static int16x8_t s16(V x) { return vreinterpretq_s16_s32(x); }
   static uint8x16_t u8(V x) { return vreinterpretq_u8_s32(x); }
@@ -46,6 +47,8 @@ struct Neon : Dot {
   static V round(F a) { return vcvtnq_s32_f32(a); }
   static F mul(F a, F b) { return vmulq_f32(a, b); }
   static F add(F a, F b) { return vaddq_f32(a, b); }
+  /// a · b − c in one rounding, a by its bits.
+  static F fused(V a, F b, F c) { return vfmaq_f32(vnegq_f32(c), vreinterpretq_f32_s32(a), b); }
   static F min(F a, F b) { return vminq_f32(a, b); }
   static F max(F a, F b) { return vmaxnmq_f32(a, b); }  // NaN gives the other one
 

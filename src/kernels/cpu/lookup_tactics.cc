@@ -17,8 +17,10 @@ std::string refuse(const StepView& view) {
 
 template <const LookupKernel* kernel>
 std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
-  const bool permutes = kernel == &kLookupAvx512 && cpu_has_vbmi();
-  const auto run = permutes ? kLookupAvx512Vbmi.run : kernel->run;
+  auto run = kernel->run;
+#if defined(__x86_64__)
+  if (kernel == &kLookupAvx512 && cpu_has_vbmi()) run = kLookupAvx512Vbmi.run;
+#endif
   const auto* table = view.blob(view.as<LookupStep>()->table).as<uint8_t>();
   return make_prepared([=, count = view.inputs[0].shape.volume()](const Buffers& buffers) {
     const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
