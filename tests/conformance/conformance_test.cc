@@ -29,10 +29,13 @@ bool is_portable_row(const Tactic& tactic) {
 
 /// True when the plan may give the step's output the memory of that input.
 bool may_share(const StepView& view, size_t input) {
+  const auto* conv = view.as<ConvStep>();
+  const bool residual = conv != nullptr && conv->residual && input == 1;
   const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
                            view.as<ActivationStep>() != nullptr;
   const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
-  return elementwise && x.shape == y.shape && x.layout == y.layout &&
+  if (residual && x.type == DataType::kFloat32) return false;
+  return (elementwise || residual) && x.shape == y.shape && x.layout == y.layout &&
          size_of(x.type) == size_of(y.type);
 }
 
