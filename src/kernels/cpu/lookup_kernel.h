@@ -10,6 +10,6 @@ struct LookupKernel {
   void (*run)(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* y);
 };
 
-extern const LookupKernel kLookupAvx2, kLookupAvx512;
+extern const LookupKernel kLookupAvx2, kLookupAvx512, kLookupVbmi;
 
 }  // namespace octile

@@ -14,6 +14,12 @@ std::string refuse(const StepView& view) {
   return "";
 }
 
+/// VBMI is no level of its own: a table is all that it is needed for.
+std::string refuse_vbmi(const StepView& view) {
+  static const bool has = __builtin_cpu_supports("avx512vbmi");
+  return has ? refuse(view) : "the CPU has no AVX512_VBMI";
+}
+
 template <const LookupKernel* kernel>
 std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
   const auto* table = view.blob(view.as<LookupStep>()->table).as<uint8_t>();
@@ -32,5 +38,8 @@ constinit const FunctionTactic kLookupAvx2Row{
     "lookup.avx2", Isa::kAvx2, {refuse, prepare<&kLookupAvx2>}};
 constinit const FunctionTactic kLookupAvx512Row{
     "lookup.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kLookupAvx512>}};
+
+constinit const FunctionTactic kLookupVbmiRow{
+    "lookup.avx512vbmi", Isa::kAvx512Vnni, {refuse_vbmi, prepare<&kLookupVbmi>}};
 
 }  // namespace octile::cpu

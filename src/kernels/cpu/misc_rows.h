@@ -9,7 +9,7 @@ namespace octile::cpu {
 
 extern const FunctionTactic kQuantizeAvx2Row, kQuantizeAvx512Row, kDequantizeAvx2Row,
     kDequantizeAvx512Row, kPoolAvx2Row, kPoolAvx512Row, kEltwiseAvx2Row, kEltwiseAvx512Row,
-    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row;
+    kLookupAvx2Row, kLookupAvx512Row, kLookupVbmiRow, kSoftmaxAvx2Row, kSoftmaxAvx512Row, kMoveRow;
 
 inline bool is_8bit(const PlanTensor& t) {
   return t.type == DataType::kInt8 || t.type == DataType::kUInt8;
