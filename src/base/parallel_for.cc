@@ -105,13 +105,14 @@ void run_with_team(void (*lead)(void*), void* context) {
   gather_team(team, threads, lead, context);
 }
 
-void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void* context) {
+void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void* context,
+                     size_t bytes) {
   if (count <= 0) return;
   grain = std::max<int64_t>(1, grain);
   const int threads = thread_count();
   if (count <= grain || threads <= 1 || Team::inside()) return function(context, 0, count, 0);
-  if (t_team != nullptr) return t_team->run(count, grain, threads, function, context, 0);
-  with_team([&] { t_team->run(count, grain, threads, function, context, 0); });
+  if (t_team != nullptr) return t_team->run(count, grain, threads, function, context, bytes);
+  with_team([&] { t_team->run(count, grain, threads, function, context, bytes); });
 }
 
 }  // namespace octile
