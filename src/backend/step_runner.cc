@@ -1,7 +1,9 @@
 // See step_runner.h.
 #include "backend/step_runner.h"
 
+#include "backend/step_threads.h"
 #include "base/error.h"
+#include "base/with_team.h"
 
 namespace octile {
 namespace {
@@ -41,6 +43,16 @@ StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<con
   workspace_ = Tensor(DataType::kUInt8, Shape{int64_t(tactic.workspace_bytes(view, device))});
   packed_ = tactic.pack(view, device);
   prepared_ = tactic.prepare(view, packed_.get(), device);
+}
+
+void StepRunner::run(int times) {
+  const auto run_all = [&] {
+    for (int i = 0; i < times; ++i) {
+      prepared_->run({inputs_.data(), outputs_.data(), workspace_.data()});
+    }
+  };
+  if (threads_of(*prepared_) == StepThreads::kTeam) return with_team(run_all);
+  run_all();
 }
 
 }  // namespace octile

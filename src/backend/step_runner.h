@@ -14,7 +14,8 @@ class StepRunner {
  public:
   StepRunner(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
              const Tactic& tactic, const Device& device);
-  void run() { prepared_->run({inputs_.data(), outputs_.data(), workspace_.data()}); }
+  /// One after the other, as a context runs steps: within one team.
+  void run(int times = 1);
   /// Bytes of input or output i, to set before or read after run().
   Tensor& input(size_t i) { return input_tensors_[i]; }
   Tensor& output(size_t i) { return output_tensors_[i]; }

@@ -169,16 +169,21 @@ bool Lowerer::try_softmax(const Group& group) {
   const TensorId x = network_.inputs(group.core)[0], y = output_of(network_, group);
   SoftmaxStep step{.axes = op->axes, .table = -1};
   const auto from = dequantized_from(x);
-  int32_t input = -1;
+  const TensorId source = from ? from->q : x;
   if (from) {
     std::vector<int32_t> table(256);
     for (int d = 0; d < 256; ++d) table[size_t(d)] = int32_t(softmax_entry(from->scale, d));
     step.table = add_blob(DataType::kInt32, Shape{256}, table);
-    input = form(from->q, Layout::kPlain);
-  } else {
-    input = form(x, Layout::kPlain);
   }
-  emit(std::move(step), {input}, {define(y, Layout::kPlain)});
+  const int rank = network_.shape(x).rank();
+  const bool over_channels = step.axes == std::vector<int64_t>{1} && (rank == 3 || rank == 4);
+  if (over_channels && layout_of(source) == Layout::kChannelsLast) {
+    step.axes = {rank - 1};
+    const int32_t image = form(source, Layout::kChannelsLast);
+    emit_on_last_channels(std::move(step), image, define(y, Layout::kChannelsLast));
+    return true;
+  }
+  emit(std::move(step), {form(source, Layout::kPlain)}, {define(y, Layout::kPlain)});
   return true;
 }
 

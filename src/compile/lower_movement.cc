@@ -1,5 +1,6 @@
 // Lowering of layers that move values, and of everything that has no step of its own.
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "compile/lowerer.h"
@@ -10,14 +11,7 @@ namespace {
 /// Behind the name of a tensor whose shape is not the network's: who asks by name must not find it.
 constexpr const char* kChannelsAtEnd = ".channels_at_end";
 
-/// (N, C, spatial…) → (N, spatial…, C), and back.
-std::vector<int64_t> channels_to_end(int rank) {
-  std::vector<int64_t> order{0};
-  for (int64_t axis = 2; axis < rank; ++axis) order.push_back(axis);
-  order.push_back(1);
-  return order;
-}
-
+/// The inverse of channels_to_end().
 std::vector<int64_t> channels_to_front(int rank) {
   std::vector<int64_t> order{0, rank - 1};
   for (int64_t axis = 1; axis + 1 < rank; ++axis) order.push_back(axis);
@@ -72,6 +66,15 @@ std::optional<Op> on_last_channels(const Op& op, int rank) {
 
 }  // namespace
 
+std::vector<int64_t> channels_to_end(int rank) {
+  std::vector<int64_t> order{0};
+  for (int64_t axis = 2; axis < rank; ++axis) order.push_back(axis);
+  order.push_back(1);
+  return order;
+}
+
+bool moves_channels_last(const Op& op, int rank) { return on_last_channels(op, rank).has_value(); }
+
 /// The same bytes, whose channels a transpose takes from the end or to it.
 int32_t Lowerer::transposed_view(int32_t from, std::vector<int64_t> order, Layout layout) {
   PlanTensor copy = plan_->tensors[size_t(from)];
@@ -85,6 +88,22 @@ int32_t Lowerer::transposed_view(int32_t from, std::vector<int64_t> order, Layou
   const int32_t to = add_tensor(std::move(copy));
   emit(ViewStep{transpose_by(std::move(order))}, {from}, {to});
   return to;
+}
+
+/// A step on channels-last images whose bytes it sees as (N, spatial…, C).
+void Lowerer::emit_on_last_channels(Step step, int32_t image, int32_t output) {
+  const int rank = plan_->tensors[size_t(image)].shape.rank();
+  const std::vector<int64_t> order = channels_to_end(rank);
+  const int32_t input = transposed_view(image, order, Layout::kPlain);
+  PlanTensor made = plan_->tensors[size_t(output)];
+  for (int i = 0; i < rank; ++i) {
+    made.shape[i] = plan_->tensors[size_t(output)].shape[static_cast<int>(order[size_t(i)])];
+  }
+  made.name += kChannelsAtEnd;
+  made.layout = Layout::kPlain;
+  const int32_t seen = add_tensor(std::move(made));
+  emit(std::move(step), {input}, {seen});
+  emit(ViewStep{transpose_by(channels_to_front(rank))}, {seen}, {output});
 }
 
 /// Slices, paddings and nearest resizes of a channels-last image stay in that layout: they run on
@@ -105,23 +124,15 @@ bool Lowerer::try_channels_last(const Group& group) {
     if (!is_zero_padding(*padding)) return false;
     padding->value = static_cast<float>(from->zero_point);
   }
-  const int32_t input =
-      transposed_view(form(source, Layout::kChannelsLast), channels_to_end(rank), Layout::kPlain);
-  PlanTensor made = plan_->tensors[size_t(input)];
-  made.name = network_.name(y) + kChannelsAtEnd;
-  const std::vector<int64_t> order = channels_to_end(rank);
-  for (int i = 0; i < rank; ++i)
-    made.shape[i] = network_.shape(y)[static_cast<int>(order[size_t(i)])];
-  const int32_t output = add_tensor(std::move(made));
-  emit(GenericStep{std::move(*op)}, {input}, {output});
-  const int32_t image =
+  const int32_t image = form(source, Layout::kChannelsLast);
+  const int32_t output =
       int8 ? define_quantized(y, *to, Layout::kChannelsLast) : define(y, Layout::kChannelsLast);
-  emit(ViewStep{transpose_by(channels_to_front(rank))}, {output}, {image});
+  emit_on_last_channels(GenericStep{std::move(*op)}, image, output);
   return true;
 }
 
 /// A transpose between (N, C, H, W) and (N, H, W, C) moves nothing where the image lies channels
-/// last, or is to.
+/// last, or is to. A reshape may follow the one that brings channels to the end.
 bool Lowerer::try_transpose(const Group& group) {
   const auto* op = std::get_if<Shuffle>(&network_.op(group.core));
   if (op == nullptr) return false;
@@ -133,13 +144,19 @@ bool Lowerer::try_transpose(const Group& group) {
   const bool int8 = from && to && from->fits_into(*to);
   const TensorId source = int8 ? from->q : x, target = int8 ? to->q : y;
   const Layout lies = layout_of(source);
-  const bool to_end = is_transpose_by(*op, channels_to_end(rank)) && lies == Layout::kChannelsLast;
+  const bool reshaped = op->has_reshape && op->first == channels_to_end(rank) && op->second.empty();
+  const bool to_end =
+      (reshaped || is_transpose_by(*op, channels_to_end(rank))) && lies == Layout::kChannelsLast;
   const bool to_front = is_transpose_by(*op, channels_to_front(rank)) && lies == Layout::kPlain &&
                         output_layout(target) == Layout::kChannelsLast;
   if (!to_end && !to_front) return false;
   const Layout layout = to_end ? Layout::kPlain : Layout::kChannelsLast;
-  const int32_t input = form(source, lies);
-  emit(ViewStep{*op}, {input}, {int8 ? define_quantized(y, *to, layout) : define(y, layout)});
+  int32_t input = form(source, lies);
+  Shuffle view = *op;
+  if (reshaped) {
+    input = transposed_view(input, std::exchange(view.first, {}), Layout::kPlain);
+  }
+  emit(ViewStep{view}, {input}, {int8 ? define_quantized(y, *to, layout) : define(y, layout)});
   return true;
 }
 

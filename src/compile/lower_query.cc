@@ -9,6 +9,11 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
+bool brings_channels_to_end(const Op& op, int rank) {
+  const auto* shuffle = std::get_if<Shuffle>(&op);
+  return shuffle != nullptr && shuffle->first == channels_to_end(rank) && shuffle->second.empty();
+}
+
 }  // namespace
 
 LayerId Lowerer::dynamic_dequantize(TensorId t) const {
@@ -27,10 +32,11 @@ bool Lowerer::wants_channels_last(TensorId t, int depth) const {
     const Op& op = network_.op(consumer);
     if (std::holds_alternative<Convolution>(op) || std::holds_alternative<Pooling>(op)) return true;
     if (std::holds_alternative<Deconvolution>(op) && rank == 4) return true;
+    if (brings_channels_to_end(op, rank)) return true;
     const bool through =
         std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op) ||
         std::holds_alternative<Activation>(op) || std::holds_alternative<Elementwise>(op) ||
-        std::holds_alternative<Concatenation>(op);
+        std::holds_alternative<Concatenation>(op) || moves_channels_last(op, rank);
     if (through && wants_channels_last(network_.output(consumer), depth + 1)) return true;
   }
   return false;

@@ -27,6 +27,11 @@ struct IntegerWeights {
   bool halves = false;
 };
 
+/// (N, C, spatial…) → (N, spatial…, C).
+std::vector<int64_t> channels_to_end(int rank);
+/// True for slices, paddings and nearest resizes: a channels-last image keeps its layout in them.
+bool moves_channels_last(const Op& op, int rank);
+
 class Lowerer {
  public:
   Lowerer(const Network& network, const std::vector<Group>& groups,
@@ -112,6 +117,7 @@ class Lowerer {
   // lower_movement.cc
   bool try_concatenation(const Group& group);
   int32_t transposed_view(int32_t from, std::vector<int64_t> order, Layout layout);
+  void emit_on_last_channels(Step step, int32_t image, int32_t output);
   bool try_channels_last(const Group& group);
   bool try_transpose(const Group& group);
   bool try_shuffle(const Group& group);

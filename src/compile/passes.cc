@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "compile/pass_raise.h"
 #include "graph/validate.h"
 
 namespace octile {
@@ -15,6 +16,8 @@ constexpr Pass kPasses[] = {
     {"remove-identities", "Identity, no-op Cast and no-op Shuffle layers go", remove_identities},
     {"merge-equal", "layers that compute the same become one", merge_equal},
     {"sink-transposes", "transposes move down to where they meet and cancel", sink_transposes},
+    {"raise-transposes", "a transpose behind joined, flattened images moves up to each of them",
+     raise_transposes},
     {"merge-movement", "chains of reshapes, transposes, slices and picks become one or none",
      merge_movement},
     {"recognize-activations", "spelled-out Swish, HardSwish, Mish and GELU become activations",

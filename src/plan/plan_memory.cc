@@ -19,7 +19,10 @@ struct Slot {
   int64_t offset = -1;
 };
 
-bool may_run_in_place(const Step& step) {
+/// True when the step computes element i of its output from element i of that input, and from other
+/// inputs that it does not overwrite. A residual is the second input of a convolution.
+bool may_overwrite(const Step& step, size_t input) {
+  if (const auto* conv = std::get_if<ConvStep>(&step)) return conv->residual && input == 1;
   return std::holds_alternative<EltwiseStep>(step) ||
          std::holds_alternative<ActivationStep>(step) || std::holds_alternative<LookupStep>(step);
 }
@@ -123,8 +126,8 @@ class Planner {
     return int(slots_.size()) - 1;
   }
 
-  /// A view shares its input's bytes; an element-wise result may overwrite an operand that nobody
-  /// reads later, nor through another tensor of the same slot; a float convolution its residual.
+  /// A view shares its input's bytes; an element-wise result may overwrite an operand, and a
+  /// convolution its residual, that nobody reads later, nor through another tensor of the slot.
   int shared_slot(const PlanStep& step, int32_t output, int index) const {
     if (std::holds_alternative<ViewStep>(step.step)) return slot_of_[size_t(step.inputs[0])];
     if (adds_to_residual(plan_, step)) {
@@ -134,12 +137,16 @@ class Planner {
       const bool apart = slot != slot_of_[size_t(step.inputs[0])];
       return unread && apart && same_elements(residual, output, true) ? slot : -1;
     }
-    if (!may_run_in_place(step.step)) return -1;
-    for (int32_t input : step.inputs) {
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      if (!may_overwrite(step.step, i)) continue;
+      const int32_t input = step.inputs[i];
       const int slot = slot_of_[size_t(input)];
       // Vendors' float kernels may write over their first operand only.
       const bool first = input == step.inputs[0];
       if (slot < 0 || slots_[size_t(slot)].last != index) continue;
+      if (std::holds_alternative<ConvStep>(step.step) && slot == slot_of_[size_t(step.inputs[0])]) {
+        continue;
+      }
       if (!same_elements(input, output, step.inputs.size() > 1)) continue;
       const bool floats = plan_.tensors[size_t(input)].type == DataType::kFloat32;
       const bool twice = std::count(step.inputs.begin(), step.inputs.end(), input) > 1;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/parallel_for.h"
+#include "base/with_team.h"
 #include "runtime/nothing.h"
 
 namespace octile {
@@ -191,6 +192,9 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
     }
     made.steps.push_back(tactic.prepare(view, packed, engine.device));
   }
+  for (const auto& step : made.steps) {  // late ones may make primitives, which count threads
+    made.threads.push_back(step != nullptr ? threads_of(*step) : StepThreads::kOpenMp);
+  }
   return made;
 }
 
@@ -275,16 +279,27 @@ void ExecutionContext::Impl::run() {
   const ThreadCountScope threads(engine.device.threads);
   ran = false;
   if (engine.any_late) run_shapes = current->shapes;
-  for (size_t s = 0; s < current->steps.size(); ++s) {
-    const Clock::time_point start = profiler ? Clock::now() : Clock::time_point();
-    octile::Prepared& step = current->steps[s] != nullptr ? *current->steps[s] : prepare_late(s);
-    step.run({step_inputs.data() + input_begin[s], step_outputs.data() + output_begin[s],
-              workspace.data()});
-    if (!profiler) continue;
-    profiler(int(s),
-             std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+  for (size_t s = 0; s < current->steps.size();) {
+    if (current->threads[s] != StepThreads::kTeam) {
+      run_step(s++);
+      continue;
+    }
+    with_team([&] {  // until a step comes that OpenMP's threads must be free for
+      while (s < current->steps.size() && current->threads[s] != StepThreads::kOpenMp)
+        run_step(s++);
+    });
   }
   ran = true;
+}
+
+void ExecutionContext::Impl::run_step(size_t s) {
+  const Clock::time_point start = profiler ? Clock::now() : Clock::time_point();
+  octile::Prepared& step = current->steps[s] != nullptr ? *current->steps[s] : prepare_late(s);
+  step.run({step_inputs.data() + input_begin[s], step_outputs.data() + output_begin[s],
+            workspace.data()});
+  if (!profiler) return;
+  profiler(int(s),
+           std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
 }  // namespace octile

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/step_threads.h"
 #include "octile/tensor.h"
 #include "runtime/engine_impl.h"
 
@@ -17,6 +18,7 @@ struct ExecutionContext::Impl {
   struct Prepared {
     std::vector<Shape> shapes;                             // by tensor; kDynamic in late ones
     std::vector<std::unique_ptr<octile::Prepared>> steps;  // null: a late one
+    std::vector<StepThreads> threads;                      // by step
     std::vector<std::unique_ptr<PackedWeights>> packed;  // of tactics chosen for these shapes alone
     uint64_t last_used = 0;
   };
@@ -39,6 +41,7 @@ struct ExecutionContext::Impl {
   void find_views();
   void resolve_pointers();  // tensors → addresses, steps → operand lists; allocates nothing
   void run();
+  void run_step(size_t step);
   void make_late_outputs(size_t step);
   octile::Prepared& prepare_late(size_t step);
   /// Under the shapes set; a late tensor's is known after run(). REQUIRES: current.

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 
-#include "backend/backend.h"
+#include "backend/step_threads.h"
 
 namespace octile {
 
 /// What runs then.
-class Nothing final : public Prepared {
+class Nothing final : public Prepared, public HasStepThreads {
  public:
+  Nothing() : HasStepThreads(StepThreads::kNone) {}
   void run(const Buffers&) override {}
 };
 

@@ -1,12 +1,15 @@
 // parallel_for: coverage, grain, nesting, exceptions, thread counts.
 #include "base/parallel_for.h"
 
-#include <algorithm>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
-#include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
+#include "base/with_team.h"
 #include "support/tensors.h"
 
 namespace octile::test {
@@ -31,17 +34,78 @@ TEST(ParallelFor, CoversEveryIndexOnceInGrains) {
   }
 }
 
-TEST(ParallelFor, ThreadNumbersDiffer) {
+TEST(ParallelFor, NobodySharesAThreadNumberAtOneTime) {
   const ThreadCountScope scope(4);
-  std::mutex mutex;
-  std::vector<int> seen;
-  parallel_for(4, 1, [&](int64_t begin, int64_t end, int thread) {
-    const std::lock_guard lock(mutex);
-    EXPECT_EQ(end - begin, 1);
-    seen.push_back(thread);
+  std::atomic<int> users[4]{};
+  std::atomic<bool> shared{false};
+  for (int i = 0; i < 100; ++i) {
+    parallel_for(64, 1, [&](int64_t, int64_t, int thread) {
+      if (users[thread]++ != 0) shared = true;
+      --users[thread];
+    });
+  }
+  EXPECT_FALSE(shared);
+}
+
+TEST(ParallelFor, ATeamServesManyLoops) {
+  const ThreadCountScope scope(3);
+  std::atomic<int64_t> sum{0};
+  with_team([&] {
+    for (int i = 0; i < 1000; ++i) {
+      parallel_for(9, 2, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
+    }
+    with_team(
+        [&] { parallel_for(5, 1, [&](int64_t begin, int64_t end, int) { sum += end - begin; }); });
+    const ThreadCountScope more(7);  // than the team has
+    parallel_for(100, 1, [&](int64_t begin, int64_t end, int thread) {
+      EXPECT_LT(thread, 3);
+      sum += end - begin;
+    });
   });
-  std::sort(seen.begin(), seen.end());
-  EXPECT_EQ(seen, (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(sum, 9105);
+  EXPECT_THROW(with_team([] { throw std::runtime_error("leader"); }), std::runtime_error);
+  parallel_for(4, 1, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
+  EXPECT_EQ(sum, 9109);
+}
+
+TEST(ParallelFor, ThreadsOfTheUserHaveTeamsOfTheirOwn) {
+  std::atomic<int64_t> sum{0};
+  std::vector<std::thread> users;
+  for (int user = 0; user < 4; ++user) {
+    users.emplace_back([&sum] {
+      const ThreadCountScope scope(3);
+      for (int i = 0; i < 50; ++i) {
+        with_team([&] {
+          for (int k = 0; k < 10; ++k) {
+            parallel_for(20, 1, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
+          }
+        });
+      }
+    });
+  }
+  for (std::thread& user : users) user.join();
+  EXPECT_EQ(sum, 4 * 50 * 10 * 20);
+}
+
+/// A child has none of its parent's threads.
+TEST(ParallelFor, WorksInAForkedChild) {
+  const ThreadCountScope scope(3);
+  std::atomic<int64_t> sum{0};
+  const auto loop = [&] {
+    parallel_for(20, 1, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
+  };
+  loop();
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);  // ends a child that hangs
+    loop();
+    _exit(sum == 40 && thread_count() == 1 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(thread_count(), 3) << "the parent goes on as before";
 }
 
 TEST(ParallelFor, NestedLoopsRunInline) {

@@ -79,6 +79,41 @@ TEST(Layout, MovementStaysChannelsLast) {
       true, 2, "resize");
 }
 
+TEST(Layout, ChannelShufflesStayChannelsLast) {  // ShuffleNet's: two strided slices of a join
+  expect_layout(
+      [](Network& n, TensorId t) {
+        const TensorId both = n.concatenation({n.activation(t, ActivationKind::kRelu), t}, 1);
+        const TensorId even = n.slice(both, {{1}, {0}, {6}, {2}});
+        return n.concatenation({even, n.slice(both, {{1}, {1}, {6}, {2}})}, 1);
+      },
+      true, 2, "channel shuffle");
+}
+
+TEST(Layout, SoftmaxOverChannelsReadsThemSideBySide) {
+  expect_layout([](Network& n, TensorId t) { return n.softmax(t, {1}); }, true, 2, "softmax");
+}
+
+/// A detector's head over two sizes of images: nothing is reordered but the network's input.
+TEST(Layout, JoinedHeadsAreViews) {
+  Random random(73);
+  Network n("heads");
+  const TensorId x = n.add_input("x", DataType::kFloat32, {2, 3, 8, 8});
+  const auto head = [&](int64_t stride, const char* name) {
+    const TensorId boxes = n.convolution(x, random_floats({4, 3, 3, 3}, random, 0.3f), std::nullopt,
+                                         conv_of(stride, 1), name);
+    const TensorId classes = n.convolution(x, random_floats({5, 3, 3, 3}, random, 0.3f),
+                                           std::nullopt, conv_of(stride, 1));
+    const TensorId all =
+        n.concatenation({boxes, n.activation(classes, ActivationKind::kSigmoid)}, 1);
+    return n.reshape(all, {2, 9, -1});
+  };
+  const TensorId joined = n.concatenation({head(1, "fine"), head(2, "coarse")}, 2);
+  n.mark_output(n.transpose(joined, {0, 2, 1}), "y");
+  const auto plan = compiled(n, nullptr, first_tactics());
+  EXPECT_EQ(reorders(*plan), 1) << steps_of(*plan);
+  expect_same_outputs(run_plan(plan, inputs_for(n)), interpret(n, inputs_for(n)), 1e-5);
+}
+
 TEST(Layout, TransposesAreViews) {
   expect_layout(
       [](Network& n, TensorId t) {

@@ -1,6 +1,7 @@
 // Passes over layers that move values: what they must do and what they must leave alone.
 #include <map>
 
+#include "compile/pass_raise.h"
 #include "compile/rewriting.h"
 
 namespace octile::test {
@@ -109,6 +110,38 @@ TEST(MergeMovement, KeepsWhatOthersReadOrTheUserAsksFor) {
   asked.set_dynamic_range(t, {-1, 1});
   asked.mark_output(asked.transpose(t, {0, 2, 1}), "y");
   EXPECT_EQ(apply_pass(asked, merge_movement, kExact), 0);
+}
+
+// --- raise-transposes ---
+
+TEST(RaiseTransposes, ToEachFlattenedImage) {
+  for (const int64_t batch : {int64_t{2}, kDynamic}) {
+    TensorId x;
+    Network n = image({batch, 3, 4, 5}, x);
+    const TensorId small = n.slice(x, {{2, 3}, {0, 0}, {2, 2}, {2, 3}});
+    const TensorId joined =
+        n.concatenation({n.reshape(x, {0, 3, 20}), n.reshape(small, {0, 3, -1})}, -1);
+    n.mark_output(n.transpose(joined, {0, 2, 1}, "last"), "y");
+    EXPECT_EQ(apply_pass(n, raise_transposes, kExact), 1);
+    EXPECT_TRUE(std::holds_alternative<Concatenation>(n.op(*n.find_layer("last"))))
+        << n.to_string();
+    EXPECT_EQ(apply_pass(n, raise_transposes, kExact), 0);
+  }
+}
+
+TEST(RaiseTransposes, NotWhereOthersReadTheJoin) {
+  TensorId x;
+  Network n = image({2, 3, 4, 5}, x);
+  const TensorId flat = n.reshape(x, {2, 3, 20});
+  const TensorId joined = n.concatenation({flat, flat}, 2);
+  n.mark_output(n.transpose(joined, {0, 2, 1}), "y");
+  n.mark_output(joined, "joined");
+  EXPECT_EQ(apply_pass(n, raise_transposes, kExact), 0);
+
+  Network rows = image({2, 3, 4, 5}, x);  // the reshape takes channels apart
+  const TensorId other = rows.reshape(x, {2, 6, 10});
+  rows.mark_output(rows.transpose(rows.concatenation({other, other}, 2), {0, 2, 1}), "y");
+  EXPECT_EQ(apply_pass(rows, raise_transposes, kExact), 0);
 }
 
 // --- sink-transposes ---

@@ -29,12 +29,12 @@ bool is_portable_row(const Tactic& tactic) {
 
 /// True when the plan may give the step's output the memory of that input.
 bool may_share(const StepView& view, size_t input) {
+  const auto* conv = view.as<ConvStep>();
+  const bool floats = view.inputs[input].type == DataType::kFloat32;
+  const bool residual = conv != nullptr && conv->residual && input == 1 && !(floats && conv->rows);
   const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
                            view.as<ActivationStep>() != nullptr;
   const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
-  const auto* conv = view.as<ConvStep>();
-  const bool residual = conv != nullptr && conv->residual && !conv->rows && input == 1 &&
-                        x.type == DataType::kFloat32 && y.type == DataType::kFloat32;
   return (elementwise || residual) && x.shape == y.shape && x.layout == y.layout &&
          size_of(x.type) == size_of(y.type);
 }

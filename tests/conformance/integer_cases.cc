@@ -376,6 +376,31 @@ Case reorder(DataType type, Layout from, Layout to, const Shape& shape, uint32_t
   return b.build(ReorderStep{});
 }
 
+/// Long and short runs, strides, constants at both ends, single elements; enough for two threads.
+void add_generic_movement(std::vector<Case>& cases, uint32_t seed) {
+  const auto add = [&](const char* name, const Op& op, const Shape& from, const Shape& to) {
+    for (DataType type : {kS8, kU8}) {
+      CaseBuilder b(fmt::format("generic/{}/{}", name, name_of(type)), seed++);
+      add_bytes(b, type, kPlain, from, 0.1f, 0);
+      b.output(type, kPlain, to, 0.1f, 0);
+      cases.push_back(b.build(GenericStep{op}));
+    }
+  };
+  add("slice_channels", Slice{{3}, {1}, {6}, {2}}, {2, 40, 41, 12}, {2, 40, 41, 6});
+  add("slice_rows", Slice{{}, {0, 39, 0, 0}, {2, 20, 41, 12}, {1, -2, 1, 1}}, {2, 40, 41, 12},
+      {2, 20, 41, 12});
+  add("slice_one", Slice{{0}, {5}, {1}, {1}}, {9}, {1});
+  add("pad", Padding{PaddingKind::kConstant, {0, 1, 2, 3}, {1, 0, 3, 0}, 5.0f}, {2, 33, 40, 9},
+      {3, 34, 45, 12});
+  add("crop", Padding{PaddingKind::kConstant, {0, -1, 0}, {0, 2, 0}, 5.0f}, {2, 4, 3}, {2, 5, 3});
+  Resize twice;
+  twice.scales = {1, 2, 2, 1};
+  add("resize", twice, {2, 21, 20, 24}, {2, 42, 40, 24});
+  Resize columns;
+  columns.scales = {1, 1, 1.5f};
+  add("resize_columns", columns, {1, 3, 10}, {1, 3, 15});
+}
+
 void add_movement(std::vector<Case>& cases) {
   uint32_t seed = 5000;
   for (const DataType type : {kS8, kU8, kF32, DataType::kInt64}) {
@@ -397,6 +422,7 @@ void add_movement(std::vector<Case>& cases) {
     b.output(type, kPlain, {6, 4});
     cases.push_back(b.build(ViewStep{}));
   }
+  add_generic_movement(cases, seed);
   CaseBuilder b("generic/gather", seed);
   add_bytes(b, kS8, kPlain, {6, 4}, 0.1f, 0);
   b.input(DataType::kInt64, kPlain, {3});

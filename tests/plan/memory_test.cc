@@ -35,7 +35,10 @@ class Replay {
         EXPECT_EQ(offset(out) % 64, 0);
         EXPECT_LE(offset(out) + bytes(out), profile_.arena_bytes);
         for (size_t i = 0; i < step.inputs.size(); ++i) {
-          const bool residual = i == 1 && adds_floats_to_residual(step);
+          const auto* conv = std::get_if<ConvStep>(&step.step);
+          const bool adds = conv != nullptr && conv->residual && i == 1;
+          const bool floats = plan_.tensors[size_t(out)].type == DataType::kFloat32;
+          const bool residual = adds && (!floats || adds_floats_to_residual(step));
           apart(step.inputs[i], out, view, in_place || residual, step);
         }
         for (int32_t other : step.outputs) {
@@ -231,6 +234,29 @@ TEST(PlanMemory, AFloatConvolutionOverwritesItsResidual) {
   EXPECT_NE(offset(kept), offset(of_itself));
   EXPECT_EQ(offset(last), offset(of_itself));
   Replay(plan, shapes_of(plan, &PlanProfile::Bounds::max)).run();
+}
+
+TEST(PlanMemory, AConvolutionOverwritesItsResidualWhereNobodyReadsItLater) {
+  for (const bool read_later : {false, true}) {
+    PlanBuilder b;
+    const Shape shape{1, 4, 8, 8};
+    const int32_t x = b.input("x", shape);
+    const auto image = [&](const char* name) { return b.tensor(name, kS8, kLast, shape, 0.1f); };
+    const int32_t first = image("first"), middle = image("middle"), sum = image("sum");
+    const int32_t y = b.tensor("y", kF32, kPlain, shape), z = b.tensor("z", kF32, kPlain, shape);
+    ConvStep conv = small_conv(b);
+    conv.residual = true;
+    b.step(QuantizeStep{}, {x}, {first});
+    b.step(PoolStep{.window = window2(3, 1, 1)}, {first}, {middle});
+    b.step(conv, {middle, first}, {sum});
+    b.step(DequantizeStep{}, {sum}, {y});
+    b.step(DequantizeStep{}, {read_later ? first : sum}, {z});
+    b.plan.outputs = {y, z};
+    const PlanData plan = b.finish();
+    const auto& offsets = plan.profiles[0].offsets;
+    EXPECT_EQ(offsets[size_t(sum)] == offsets[size_t(first)], !read_later);
+    Replay(plan, shapes_of(plan, &PlanProfile::Bounds::max)).run();
+  }
 }
 
 /// Two inputs with batches of their own: equal at max, but at (1, 4) the sum broadcasts.

@@ -9,7 +9,7 @@ namespace octile::cpu {
 
 extern const FunctionTactic kQuantizeAvx2Row, kQuantizeAvx512Row, kDequantizeAvx2Row,
     kDequantizeAvx512Row, kPoolAvx2Row, kPoolAvx512Row, kEltwiseAvx2Row, kEltwiseAvx512Row,
-    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row;
+    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row, kMoveRow;
 extern const FunctionTactic kQuantizeNeonRow, kDequantizeNeonRow, kPoolNeonRow, kEltwiseNeonRow,
     kLookupNeonRow, kSoftmaxNeonRow;
 

@@ -126,7 +126,7 @@ PackedMemory::PackedMemory(const Desc& from, const void* data, const Desc& to)
 }
 
 PreparedPrimitive::PreparedPrimitive(dnnl::primitive primitive, const Desc& scratchpad)
-    : primitive_(std::move(primitive)) {
+    : HasStepThreads(StepThreads::kOpenMp), primitive_(std::move(primitive)) {
   bind(DNNL_ARG_SCRATCHPAD, scratchpad, Source::kWorkspace);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/step_threads.h"
 #include "kernels/onednn/onednn_compat.h"
 
 namespace octile::onednn {
@@ -47,7 +48,7 @@ class PackedMemory : public PackedWeights {
 };
 
 /// A PreparedPrimitive runs one primitive. Arguments name where the bytes come from at run time.
-class PreparedPrimitive : public Prepared {
+class PreparedPrimitive : public Prepared, public HasStepThreads {
  public:
   enum class Source : uint8_t { kInput, kOutput, kWorkspace, kFixed };
   PreparedPrimitive(dnnl::primitive primitive, const Desc& scratchpad);

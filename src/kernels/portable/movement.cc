@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backend/step_threads.h"
 #include "base/parallel_for.h"
 #include "kernels/portable/rows.h"
 #include "kernels/portable/tensors.h"
@@ -120,13 +121,21 @@ std::string refuse_view(const StepView& view) {
 }
 
 /// Nothing to do where the arena lets both tensors share their bytes.
+class View final : public Prepared, public HasStepThreads {
+ public:
+  explicit View(size_t bytes) : HasStepThreads(StepThreads::kNone), bytes_(bytes) {}
+  void run(const Buffers& buffers) override {
+    if (bytes_ == 0 || buffers.inputs[0] == buffers.outputs[0]) return;
+    std::memmove(buffers.outputs[0], buffers.inputs[0], bytes_);
+  }
+
+ private:
+  size_t bytes_;
+};
+
 std::unique_ptr<Prepared> prepare_view(const StepView& view, const PackedWeights*) {
   const PlanTensor& x = view.inputs[0];
-  const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
-  return make_prepared([=](const Buffers& buffers) {
-    if (bytes == 0 || buffers.inputs[0] == buffers.outputs[0]) return;
-    std::memmove(buffers.outputs[0], buffers.inputs[0], bytes);
-  });
+  return std::make_unique<View>(static_cast<size_t>(x.shape.volume()) * size_of(x.type));
 }
 
 std::string refuse_generic(const StepView& view) {
