@@ -95,6 +95,44 @@ struct Chains {
   }
 };
 
+/// For right operands that come at run time, of which nothing is proved: group by group.
+template <bool kSevenBits>
+struct Groups {
+  template <int kRows, int kVectors>
+  [[gnu::always_inline]] static void add(const GemmShape& s, const GemmCall& c,
+                                         const uint8_t* const (&row)[kRows],
+                                         __m256i (&acc)[kRows][kVectors]) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    const int8_t* weights = c.weights;
+    for (int64_t segment = 0; segment < s.segments; ++segment) {
+      const int64_t begin = s.segment_offset[segment], end = begin + 4 * s.groups;
+      for (int64_t offset = begin; offset < end; offset += 4, weights += 32 * kVectors) {
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const __m256i x = broadcast4(row[r] + offset);
+          const __m256i magnitude = kSevenBits ? x : _mm256_abs_epi8(x);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) {
+            __m256i w = load_weights(weights + 32 * v);
+            if (!kSevenBits) w = _mm256_sign_epi8(w, x);
+            const __m256i pairs = _mm256_maddubs_epi16(magnitude, w);
+            acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(pairs, ones));
+          }
+        }
+      }
+    }
+  }
+};
+
+template <bool kSevenBits>
+constexpr GemmVariant unproved(bool flip, int32_t shift) {
+  return {flip, shift, kTiles<Groups<kSevenBits>, 2, false, 1, 2, 3, 4>,
+          kTiles<Groups<kSevenBits>, 2, true, 1, 2, 3, 4>};
+}
+
+constexpr GemmKernel kUnprovedList[] = {
+    {4, 16, {unproved<false>(true, -128), unproved<false>(false, 0), unproved<true>(false, 0)}}};
+
 template <bool kSigns>
 constexpr GemmVariant variant(bool flip, int32_t shift) {
   return {flip,
@@ -111,5 +149,6 @@ constexpr GemmKernel kList[] = {
 }  // namespace
 
 const GemmKernels kGemmAvx2{kList, 1};
+const GemmKernels kGemmAvx2Unproved{kUnprovedList, 1};
 
 }  // namespace octile

@@ -88,6 +88,7 @@ struct GemmKernels {
   int (*choose)(int64_t rows, int64_t k, int64_t n) = nullptr;
 };
 
-extern const GemmKernels kGemmAvxVnni, kGemmAvx2, kGemmNeonDot, kGemmNeon;
+/// kGemmAvx2 is chained; kGemmAvx2Unproved takes any right operand without −128.
+extern const GemmKernels kGemmAvxVnni, kGemmAvx2Unproved, kGemmAvx2, kGemmNeonDot, kGemmNeon;
 
 }  // namespace octile

@@ -61,7 +61,7 @@ const Tactic& matmul_avxvnni_tactic() {
   return tactic;
 }
 const Tactic& matmul_avx2_tactic() {
-  static const MatmulTactic tactic("int8.matmul.avx2", Isa::kAvx2, kGemmAvx2);
+  static const MatmulTactic tactic("int8.matmul.avx2", Isa::kAvx2, kGemmAvx2Unproved);
   return tactic;
 }
 
