@@ -170,16 +170,42 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
   _tile_release();
 }
 
+/// Runs of up to sizeof(V) bytes by whole vectors: what they write too much comes before later
+/// runs.
+template <typename V>
+int64_t copy_vectors(uint8_t* to, int64_t to_stride, const uint8_t* from, int64_t from_stride,
+                     int64_t bytes, int64_t count) {
+  constexpr int64_t kSize = sizeof(V);
+  const int64_t spare = (count - 1) * from_stride + bytes - kSize;  // the last may not read beyond
+  if (spare < 0) return 0;
+  const int64_t whole = from_stride > 0 ? spare / from_stride + 1 : count;
+  const int64_t n = whole < count ? whole : count;
+  for (int64_t i = 0; i < n; ++i, to += to_stride, from += from_stride) {
+    V v;
+    __builtin_memcpy(&v, from, kSize);
+    __builtin_memcpy(to, &v, kSize);
+  }
+  return n;
+}
+
 void copy_runs(uint8_t* to, int64_t to_stride, const uint8_t* from, int64_t from_stride,
-               int64_t bytes, int64_t count) {
+               int64_t bytes, int64_t count, int64_t room) {
+  int64_t done = 0;
+  if (bytes <= 16 && room >= 16) {
+    done = copy_vectors<__m128i>(to, to_stride, from, from_stride, bytes, count);
+  } else if (bytes <= 32 && room >= 32) {
+    done = copy_vectors<__m256i>(to, to_stride, from, from_stride, bytes, count);
+  }
   const int64_t whole = bytes / 64 * 64;
   const __mmask64 mask = (uint64_t{1} << (bytes - whole)) - 1;
-  for (int64_t i = 0; i < count; ++i, to += to_stride, from += from_stride) {
+  to += done * to_stride;
+  from += done * from_stride;
+  for (int64_t i = done; i < count; ++i, to += to_stride, from += from_stride) {
     for (int64_t b = 0; b < whole; b += 64) {
       _mm512_storeu_si512(to + b, _mm512_loadu_si512(from + b));
     }
-    if (mask != 0)
-      _mm512_mask_storeu_epi8(to + whole, mask, _mm512_maskz_loadu_epi8(mask, from + whole));
+    if (mask == 0) continue;
+    _mm512_mask_storeu_epi8(to + whole, mask, _mm512_maskz_loadu_epi8(mask, from + whole));
   }
 }
 

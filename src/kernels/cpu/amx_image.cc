@@ -78,7 +78,7 @@ void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8
 /// One image row (null: padding), all its taps of a kernel row, for the output columns [begin,
 /// end).
 void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, int64_t begin,
-              int64_t end, uint8_t* to) {
+              int64_t end, int64_t room, uint8_t* to) {
   const int64_t run = g.kernel_w * g.c;
   if (row == nullptr) {
     for (int64_t w = begin; w < end; ++w, to += l.row_bytes) std::memset(to, zero, size_t(run));
@@ -91,11 +91,11 @@ void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zer
     const uint8_t* from = row + (first * g.stride_w - g.pad_left) * g.c;
     const int64_t count = last - first, step = g.stride_w * g.c;
     if (g.dilation_w == 1) {
-      kAmxKernels.copy(to, l.row_bytes, from, step, run, count);
+      kAmxKernels.copy(to, l.row_bytes, from, step, run, count, room);
     } else {
       for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
         kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
-                         count);
+                         count, room - tap * g.c);
       }
     }
     to += count * l.row_bytes;
@@ -178,7 +178,7 @@ void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& l, c
     for (int64_t s = 0; s < segments; ++s, at += g.kernel_w * g.c) {
       const int64_t h = q * g.stride_h + plane - g.pad_top + s * g.dilation_h;
       const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr;
-      fold_row(g, l, row, zero, 0, g.out_w, at);
+      fold_row(g, l, row, zero, 0, g.out_w, l.row_bytes - s * g.kernel_w * g.c, at);
     }
   }
 }
@@ -191,7 +191,8 @@ void amx_copy_windows(const Geometry& g, const AmxLayout& l, const uint8_t* x, i
     for (int64_t s = 0; s < g.kernel_h; ++s) {
       const int64_t from = h * g.stride_h - g.pad_top + s * g.dilation_h;
       const uint8_t* row = from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.c : nullptr;
-      fold_row(g, l, row, zero, w, w + count, to + s * g.kernel_w * g.c);
+      const int64_t in_row = s * g.kernel_w * g.c;
+      fold_row(g, l, row, zero, w, w + count, l.row_bytes - in_row, to + in_row);
     }
     at += count;
     to += count * l.row_bytes;

@@ -65,9 +65,10 @@ struct AmxJob {
 /// Makes the tasks [begin, end): a task is one row block × `chunk` column blocks; row blocks first.
 using AmxFunction = void (*)(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums);
 
-/// Copies `count` runs of `bytes` bytes; the last bytes of a run are written exactly.
+/// Copies `count` runs of `bytes` bytes. Reads nothing beyond the last run; may write garbage
+/// behind a run, up to `room` bytes from its start.
 using AmxCopy = void (*)(uint8_t* to, int64_t to_stride, const uint8_t* from, int64_t from_stride,
-                         int64_t bytes, int64_t count);
+                         int64_t bytes, int64_t count, int64_t room);
 
 struct AmxKernels {
   AmxFunction run[2][kAmxOutputs][kAmxResiduals];  // [signed input]; float outputs: kNone alone

@@ -18,9 +18,9 @@ bool is_signed(const PlanTensor& t) { return t.type == DataType::kInt8; }
 /// The last block, where it is copied: 32 rows that may be read to the end of their last step.
 int64_t last_stride(int64_t channels) { return int64_t(aligned(channels + kAmxStep)); }
 
-/// Windows of some row blocks: they stay in the nearer caches until they are multiplied.
+/// Windows of some row blocks: half the level-1 cache, where they stay until they are multiplied.
 int64_t panel_blocks(const AmxCut& cut) {
-  constexpr int64_t kPanel = 64 << 10;
+  constexpr int64_t kPanel = 24 << 10;
   return std::max<int64_t>(1, kPanel / (kAmxRows * cut.steps() * kAmxStep));
 }
 
