@@ -162,10 +162,11 @@ void DepthwisePrepared::fill_rows(const Buffers& buffers, int64_t image, int64_t
   const uint8_t* outside = step_.dynamic ? sample_padding_ + image * line : padding_.data();
   for (int lane = 0; lane < lanes; ++lane) {
     const int64_t out_row = first + lane * cut.out_rows;
+    const uint8_t* used = outside;  // unused slots repeat a row that is in the cache
     for (size_t slot = 0; slot < cut.slots.size(); ++slot) {
       const int64_t row = out_row * g_.stride_h - g_.pad_top + cut.slots[slot];
-      const bool inside = cut.slots[slot] >= 0 && row >= 0 && row < g_.h;
-      rows.in[slot * size_t(lanes) + size_t(lane)] = inside ? x + row * line : outside;
+      if (cut.slots[slot] >= 0) used = row >= 0 && row < g_.h ? x + row * line : outside;
+      rows.in[slot * size_t(lanes) + size_t(lane)] = used;
     }
     for (int64_t r = 0; r < cut.out_rows; ++r) {
       const int64_t row = out_row + r < g_.out_h ? out_row + r : first;
