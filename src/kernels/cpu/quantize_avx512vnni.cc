@@ -12,22 +12,52 @@ inline __mmask16 mask_of(int64_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1);
 }
 
+/// Divides by the scale, as vdivps does (16 cycles a vector) but by the reciprocal and one
+/// correction: q = x · r, then q + (x − q · s) · r is the correctly rounded quotient by Markstein's
+/// theorem, unless s has all bits set or something under- or overflows. Quotients of quantization
+/// are clamped far within ±kMost, so x may be as well.
+class Divider {
+ public:
+  explicit Divider(float scale)
+      : scale_(_mm512_set1_ps(scale)),
+        reciprocal_(_mm512_set1_ps(1.0f / scale)),
+        most_(_mm512_set1_ps(kMost * scale)),
+        least_(_mm512_set1_ps(-kMost * scale)) {
+    uint32_t bits = 0;
+    __builtin_memcpy(&bits, &scale, sizeof(bits));
+    quick_ = scale > 0x1p-60f && scale < 0x1p60f && (bits & 0x7fffff) != 0x7fffff;
+  }
+  __m512 operator()(__m512 x) const {
+    if (!quick_) return _mm512_div_ps(x, scale_);
+    x = _mm512_min_ps(_mm512_max_ps(x, least_), most_);  // NaN becomes the least
+    const __m512 q = _mm512_mul_ps(x, reciprocal_);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale_, x), reciprocal_, q);
+  }
+
+ private:
+  static constexpr float kMost = 1024.0f;
+  __m512 scale_, reciprocal_, most_, least_;
+  bool quick_;
+};
+
 /// Sixteen quantized bytes.
-inline __m128i quantize16(__m512 x, const QuantizeArguments& a) {
-  __m512 v = _mm512_div_ps(x, _mm512_set1_ps(a.scale));
+inline __m128i quantize16(__m512 x, const Divider& quotient, const QuantizeArguments& a) {
+  __m512 v = quotient(x);
   v = _mm512_max_ps(v, _mm512_set1_ps(a.lo));  // NaN gives lo
   v = _mm512_min_ps(v, _mm512_set1_ps(a.hi));
   return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(a.zero)));
 }
 
 void quantize(const float* x, int64_t count, const QuantizeArguments& a, uint8_t* y) {
+  const Divider quotient(a.scale);
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), quantize16(_mm512_loadu_ps(x + i), a));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
+                     quantize16(_mm512_loadu_ps(x + i), quotient, a));
   }
   if (i == count) return;
   const __mmask16 mask = mask_of(count - i);
-  _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), a));
+  _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), quotient, a));
 }
 
 /// Three vectors of one channel each as 48 bytes c0 c1 c2 c0 c1 c2 …
@@ -59,18 +89,19 @@ inline void interleave3(__m128i c0, __m128i c1, __m128i c2, uint8_t* y) {
 
 void interleave(const float* x, int64_t channels, int64_t plane, int64_t count,
                 const QuantizeArguments& a, uint8_t* y) {
+  const Divider quotient(a.scale);
   int64_t p = 0;
   for (; channels == 3 && p + 16 <= count; p += 16) {
-    interleave3(quantize16(_mm512_loadu_ps(x + p), a),
-                quantize16(_mm512_loadu_ps(x + plane + p), a),
-                quantize16(_mm512_loadu_ps(x + 2 * plane + p), a), y + p * 3);
+    interleave3(quantize16(_mm512_loadu_ps(x + p), quotient, a),
+                quantize16(_mm512_loadu_ps(x + plane + p), quotient, a),
+                quantize16(_mm512_loadu_ps(x + 2 * plane + p), quotient, a), y + p * 3);
   }
   for (; p < count; p += 16) {
     const int64_t n = count - p < 16 ? count - p : 16;
     for (int64_t c = 0; c < channels; ++c) {
       alignas(16) uint8_t buffer[16];
       const __m512 v = _mm512_maskz_loadu_ps(mask_of(n), x + c * plane + p);
-      _mm_store_si128(reinterpret_cast<__m128i*>(buffer), quantize16(v, a));
+      _mm_store_si128(reinterpret_cast<__m128i*>(buffer), quantize16(v, quotient, a));
       for (int64_t i = 0; i < n; ++i) y[(p + i) * channels + c] = buffer[i];
     }
   }
