@@ -9,7 +9,8 @@ namespace octile::cpu {
 
 extern const FunctionTactic kQuantizeAvx2Row, kQuantizeAvx512Row, kDequantizeAvx2Row,
     kDequantizeAvx512Row, kPoolAvx2Row, kPoolAvx512Row, kEltwiseAvx2Row, kEltwiseAvx512Row,
-    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row;
+    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row, kSoftmaxFloatAvx512Row,
+    kNormalizeAvx2Row, kNormalizeAvx512Row;
 
 inline bool is_8bit(const PlanTensor& t) {
   return t.type == DataType::kInt8 || t.type == DataType::kUInt8;

@@ -7,10 +7,11 @@ namespace octile {
 
 std::span<const Tactic* const> misc_tactics() {
   static const Tactic* const table[] = {
-      &cpu::kQuantizeAvx512Row, &cpu::kQuantizeAvx2Row,  &cpu::kDequantizeAvx512Row,
-      &cpu::kDequantizeAvx2Row, &cpu::kPoolAvx512Row,    &cpu::kPoolAvx2Row,
-      &cpu::kEltwiseAvx512Row,  &cpu::kEltwiseAvx2Row,   &cpu::kLookupAvx512Row,
-      &cpu::kLookupAvx2Row,     &cpu::kSoftmaxAvx512Row, &cpu::kSoftmaxAvx2Row};
+      &cpu::kQuantizeAvx512Row,     &cpu::kQuantizeAvx2Row,    &cpu::kDequantizeAvx512Row,
+      &cpu::kDequantizeAvx2Row,     &cpu::kPoolAvx512Row,      &cpu::kPoolAvx2Row,
+      &cpu::kEltwiseAvx512Row,      &cpu::kEltwiseAvx2Row,     &cpu::kLookupAvx512Row,
+      &cpu::kLookupAvx2Row,         &cpu::kSoftmaxAvx512Row,   &cpu::kSoftmaxAvx2Row,
+      &cpu::kSoftmaxFloatAvx512Row, &cpu::kNormalizeAvx512Row, &cpu::kNormalizeAvx2Row};
   return table;
 }
 
