@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "compile/run_time_product.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -81,6 +82,16 @@ std::string range_refusal(const Network& network, const Group& group, const Tens
   return "";
 }
 
+/// What it makes may stay float, so only its operands need ranges.
+std::string product_refusal(const Network& network, const Group& group,
+                            const TensorRanges& ranges) {
+  for (TensorId t : operands_of(network, group)) {
+    if (is_dequantized(network, t)) return "quantized by the model";
+    if (!ranges.find(t)) return fmt::format("no range for tensor '{}'", network.name(t));
+  }
+  return "";
+}
+
 class Assigner {
  public:
   Assigner(const Network& network, const std::vector<Group>& groups, const TensorRanges& ranges,
@@ -120,20 +131,22 @@ class Assigner {
       label.note = "float32 was asked for";
       return false;
     }
+    const bool product = is_run_time_product(network_, group.core);
     std::string refusal = "no int8 arithmetic for this layer";
     if (kinds_[g] == Int8Kind::kWeighted) {
       refusal = weighted_refusal(network_, group, ranges_, label.scheme, label.weight_scales);
-    } else if (kinds_[g] != Int8Kind::kNone) {
+    } else if (product || kinds_[g] != Int8Kind::kNone) {
       refusal = is_dynamic(label.scheme) ? "dynamic schemes quantize weighted layers alone"
+                : product                ? product_refusal(network_, group, ranges_)
                                          : range_refusal(network_, group, ranges_);
     }
     check(refusal.empty() || wanted != Precision::kInt8, ErrorCode::kUnsupported,
           "layer '{}' was asked to run in int8 but cannot: {}", network_.name(group.core), refusal);
     if (!refusal.empty()) {
-      if (kinds_[g] != Int8Kind::kNone) label.note = refusal;
+      if (product || kinds_[g] != Int8Kind::kNone) label.note = refusal;
       return false;
     }
-    label.int8 = kinds_[g] == Int8Kind::kWeighted || wanted == Precision::kInt8;
+    label.int8 = kinds_[g] == Int8Kind::kWeighted || product || wanted == Precision::kInt8;
     return !label.int8;
   }
 

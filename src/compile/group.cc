@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "compile/normalization.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -67,6 +68,7 @@ class Grouper {
   }
 
   std::vector<Group> run() {
+    if (fuse_) fuse_normalizations();
     if (fuse_ && residuals_) fuse_residuals();
     for (LayerId layer : layers_) {
       if (is<Constant>(network_, layer) || taken_.count(layer.index) != 0) continue;
@@ -80,12 +82,24 @@ class Grouper {
 
  private:
   void place(Group group) {
-    if (fuse_ && takes_clamp(network_, group.core)) {
+    if (fuse_ && group.before.empty() && takes_clamp(network_, group.core)) {
       const LayerId next = only_consumer(network_, network_.output(group.last()));
       if (next.valid() && is_clamp(network_, next)) group.clamp = next;
     }
     for (LayerId layer : group.layers()) taken_.insert(layer.index);
-    groups_.push_back(group);
+    groups_.push_back(std::move(group));
+  }
+
+  void fuse_normalizations() {
+    for (LayerId layer : layers_) {
+      auto found = normalization_from(network_, layer);
+      if (!found) continue;
+      Group group;
+      group.core = found->layers.back();
+      found->layers.pop_back();
+      group.before = std::move(found->layers);
+      place(std::move(group));
+    }
   }
 
   /// An add takes the later of its two weighted producers, so that the other is already there.
@@ -146,7 +160,8 @@ bool is_zero_padding(const Padding& op) {
 }
 
 std::vector<LayerId> Group::layers() const {
-  std::vector<LayerId> list{core};
+  std::vector<LayerId> list = before;
+  list.push_back(core);
   if (add.valid()) list.push_back(add);
   if (clamp.valid()) list.push_back(clamp);
   return list;
@@ -163,6 +178,7 @@ Int8Kind int8_kind(const Network& network, const Group& group) {
   if (inputs.empty() || network.type(network.output(layer)) != DataType::kFloat32) {
     return Int8Kind::kNone;
   }
+  if (!group.before.empty()) return Int8Kind::kNone;
   if (takes_residual(network, layer)) return Int8Kind::kWeighted;
   if (const auto* elementwise = std::get_if<Elementwise>(&op)) {
     return elementwise_kind(network, layer, *elementwise);
@@ -199,6 +215,7 @@ std::vector<TensorId> operands_of(const Network& network, const Group& group) {
 }
 
 std::string name_of(const Network& network, const Group& group) {
+  if (!group.before.empty()) return network.name(group.before[0]);
   std::string name;
   for (LayerId layer : group.layers()) {
     name += name.empty() ? network.name(layer) : " + " + network.name(layer);

@@ -8,12 +8,14 @@
 
 namespace octile {
 
-/// One group, in the order core ▸ residual add ▸ clamp. Groups of one layer are the rule.
+/// One group, in the order before ▸ core ▸ residual add ▸ clamp. Groups of one layer are the rule.
 struct Group {
   LayerId core;       // what computes: convolution, product, pooling, add, …
   LayerId add;        // fused residual add (weighted cores only); invalid: none
   LayerId clamp;      // fused ReLU or Clip; invalid: none
   TensorId residual;  // the add's other operand
+  std::vector<LayerId> before =
+      {};  // a spelled-out layer normalization's layers but its last, the core
   std::vector<LayerId> layers() const;
   LayerId last() const { return clamp.valid() ? clamp : add.valid() ? add : core; }
 };
@@ -38,7 +40,7 @@ std::vector<Group> make_groups(const Network& network, bool fuse, bool residuals
 TensorId output_of(const Network& network, const Group& group);
 /// Run-time operands of the group: the core's that are no weights, then the residual.
 std::vector<TensorId> operands_of(const Network& network, const Group& group);
-/// Layer names joined by " + ".
+/// Layer names joined by " + "; a normalization goes by its first layer's.
 std::string name_of(const Network& network, const Group& group);
 
 /// Bounds that a ReLU or Clip layer imposes.

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "compile/grid.h"
+#include "compile/run_time_product.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -39,8 +41,15 @@ class Inserter {
   }
 
  private:
-  /// The first int8 group that computes on a class (movement groups go along) decides its scheme.
+  /// The first int8 group that computes on a class (movement groups go along) decides its scheme;
+  /// but right operands of run-time products are symmetric and in [−127, 127].
   void choose_schemes() {
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!labels_[g].int8 || !is_run_time_product(network_, groups_[g].core)) continue;
+      const int32_t right = ranges_.class_of(network_.inputs(groups_[g].core)[1]);
+      schemes_.emplace(right, Scheme::kStaticSymmetric);
+      narrow_.insert(right);
+    }
     for (size_t g = 0; g < groups_.size(); ++g) {
       if (!labels_[g].int8 || is_dynamic(labels_[g].scheme)) continue;
       if (int8_kind(network_, groups_[g]) == Int8Kind::kMovement) continue;
@@ -49,6 +58,8 @@ class Inserter {
       }
     }
   }
+
+  bool is_narrow(TensorId t) const { return narrow_.count(ranges_.class_of(t)) != 0; }
 
   Scheme scheme_of(TensorId t, const GroupLabel& label) const {
     const auto found = schemes_.find(ranges_.class_of(t));
@@ -111,7 +122,7 @@ class Inserter {
     if (!ranges_.find(y) || (product && !read)) return;
     const Scheme scheme = scheme_of(y, labels_[g]);
     const QuantParams grid = read ? *ranges_.params(y, scheme) : *ranges_.uncut_params(y, scheme);
-    if (!read) static_.emplace(y.index, add_pair(y, grid, is_affine(scheme)));
+    if (!read) static_.emplace(y.index, add_pair(y, grid, is_affine(scheme), is_narrow(y)));
     if (network_.is_output(y)) network_.replace_uses(y, static_.at(y.index));
     if (!group.clamp.valid()) return;
     const ClampBounds bounds = clamp_bounds(std::get<Activation>(network_.op(group.clamp)));
@@ -122,7 +133,7 @@ class Inserter {
     };
     if (on_grid(bounds.lo) == lo && on_grid(bounds.hi) == hi) return;
     const TensorId inner = network_.inputs(group.clamp)[0];
-    network_.set_input(group.clamp, 0, add_pair(inner, grid, affine));
+    network_.set_input(group.clamp, 0, add_pair(inner, grid, affine, is_narrow(y)));
   }
 
   void quantize_operands(size_t g) {
@@ -150,7 +161,7 @@ class Inserter {
     if (found != static_.end()) return found->second;
     const QuantParams grid =
         is_summand(t) ? *ranges_.uncut_params(t, scheme) : *ranges_.params(t, scheme);
-    const TensorId d = add_pair(t, grid, is_affine(scheme));
+    const TensorId d = add_pair(t, grid, is_affine(scheme), is_narrow(t));
     static_.emplace(t.index, d);
     return d;
   }
@@ -165,12 +176,14 @@ class Inserter {
   }
 
   /// t → Quantize → Dequantize; returns the latter's output.
-  TensorId add_pair(TensorId t, const QuantParams& params, bool affine) {
+  TensorId add_pair(TensorId t, const QuantParams& params, bool affine, bool narrow) {
     const Quantize quantize{.type = affine ? DataType::kUInt8 : DataType::kInt8,
                             .scale = {params.scale},
                             .zero_point = params.zero_point,
                             .axis = -1,
-                            .lo = affine ? 0 : -128,
+                            .lo = affine   ? 0
+                                  : narrow ? -127
+                                           : -128,
                             .hi = affine ? 255 : 127,
                             .dynamic = false};
     const Dequantize dequantize{
@@ -223,6 +236,7 @@ class Inserter {
   const TensorRanges& ranges_;
   QdqStyle style_;
   std::map<int32_t, Scheme> schemes_;                     // by class
+  std::set<int32_t> narrow_;                              // classes without −128
   std::map<int32_t, TensorId> static_;                    // float tensor → dequantized copy
   std::map<std::pair<int32_t, bool>, TensorId> dynamic_;  // (float tensor, affine) → copy
 };

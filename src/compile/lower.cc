@@ -52,11 +52,11 @@ std::shared_ptr<PlanData> Lowerer::run() {
 }
 
 void Lowerer::lower_group(const Group& group) {
-  const bool done = try_weighted(group) || try_deconvolution(group) || try_pooling(group) ||
-                    try_elementwise(group) || try_lookup(group) || try_activation(group) ||
-                    try_softmax(group) || try_matmul(group) || try_concatenation(group) ||
-                    try_transpose(group) || try_channels_last(group) || try_shuffle(group) ||
-                    try_view(group) || try_int8_movement(group);
+  const bool done = try_normalization(group) || try_weighted(group) || try_deconvolution(group) ||
+                    try_pooling(group) || try_elementwise(group) || try_lookup(group) ||
+                    try_activation(group) || try_softmax(group) || try_matmul(group) ||
+                    try_concatenation(group) || try_transpose(group) || try_channels_last(group) ||
+                    try_shuffle(group) || try_view(group) || try_int8_movement(group);
   if (!done) generic(group);
 }
 

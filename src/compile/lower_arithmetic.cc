@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "compile/lowerer.h"
+#include "compile/normalization.h"
 #include "ops/ops.h"
 
 namespace octile {
@@ -184,6 +185,25 @@ bool Lowerer::try_softmax(const Group& group) {
     return true;
   }
   emit(std::move(step), {form(source, Layout::kPlain)}, {define(y, Layout::kPlain)});
+  return true;
+}
+
+bool Lowerer::try_normalization(const Group& group) {
+  if (group.before.empty()) return false;
+  const auto found = normalization_from(network_, group.before[0], group.core);
+  check(found.has_value() && found->layers == group.layers(), ErrorCode::kInternal,
+        "group '{}' is no normalization any more", step_name_);
+  const auto values = [&](const Tensor* t) {
+    return t == nullptr
+               ? -1
+               : add_blob_bytes(DataType::kFloat32, t->shape(), std::as_bytes(t->span<float>()));
+  };
+  const NormalizeStep step{.axes = found->axes,
+                           .epsilon = found->epsilon,
+                           .scale = values(found->scale),
+                           .shift = values(found->shift)};
+  const int32_t input = form(found->x, Layout::kPlain);
+  emit(step, {input}, {define(output_of(network_, group), Layout::kPlain)});
   return true;
 }
 

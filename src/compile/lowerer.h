@@ -109,6 +109,7 @@ class Lowerer {
   bool try_pooling(const Group& group);
   bool average_fits(const PoolStep& step, TensorId x, const Quantized& from, const Quantized& to);
   bool product_fits(const MatrixMultiply& op, TensorId left, const Quantized& a);
+  bool try_normalization(const Group& group);
   bool try_softmax(const Group& group);
   bool try_matmul(const Group& group);
   int32_t lookup(int32_t input, const Quantized& from, const Quantized& to, TensorId shown,

@@ -1,10 +1,12 @@
 // sink-transposes: a transpose moves down through layers that do not care for the order of axes,
-// where it meets another one or where several become one.
+// where it meets another one or where several become one; and a product of two run-time operands
+// transposes them as it reads.
 #include <algorithm>
 
 #include "compile/free_name.h"
 #include "compile/passes.h"
 #include "compile/rewrite.h"
+#include "compile/weighted.h"
 #include "ops/ops.h"
 
 namespace octile {
@@ -153,12 +155,45 @@ bool try_sink(Network& network, LayerId layer) {
   return false;
 }
 
+/// Operands behind a transpose that swaps what were their last two axes: the product swaps them as
+/// it reads, and what is left of the transpose moves whole rows, or nothing.
+bool swap_in_product(Network& network, LayerId layer) {
+  const auto* product = std::get_if<MatrixMultiply>(&network.op(layer));
+  if (product == nullptr || weight_source(network, layer)) return false;
+  MatrixMultiply op = *product;
+  std::vector<TensorId> inputs = network.inputs(layer);
+  bool swapped = false;
+  for (const size_t i : {0, 1}) {
+    const LayerId from = droppable_producer(network, inputs[i]);
+    Order order = order_of(network, from);
+    const size_t rank = order.size();
+    if (rank < 2 || order[rank - 2] != static_cast<int64_t>(rank) - 1) continue;
+    std::swap(order[rank - 2], order[rank - 1]);
+    const std::string name = network.name(inputs[i]);
+    inputs[i] = network.inputs(from)[0];
+    if (!std::is_sorted(order.begin(), order.end())) {
+      Shuffle rows;
+      rows.first = order;
+      const LayerId moved = network.add(std::move(rows), {inputs[i]},
+                                        free_name(network, network.name(from) + ".rows"));
+      inputs[i] = network.output(moved);
+      network.rename(inputs[i], free_name(network, name + std::string(kUntransposed)));
+    }
+    bool& transpose = i == 0 ? op.transpose_a : op.transpose_b;
+    transpose = !transpose;
+    swapped = true;
+  }
+  if (swapped) put_in_place(network, layer, op, inputs);
+  return swapped;
+}
+
 }  // namespace
 
 int sink_transposes(Network& network) {
   int changed = 0;
   for (const LayerId layer : network.layers()) {  // in running order: a transpose sinks all the way
-    if (network.outputs(layer).size() == 1 && try_sink(network, layer)) ++changed;
+    if (network.outputs(layer).size() != 1) continue;
+    if (try_sink(network, layer) || swap_in_product(network, layer)) ++changed;
   }
   if (changed > 0) remove_dead_layers(network);
   return changed;

@@ -31,6 +31,8 @@ int64_t weight_bytes_of(const PlanData& plan, const PlanStep& step) {
     add(lookup->table);
   } else if (const auto* softmax = std::get_if<SoftmaxStep>(&step.step)) {
     add(softmax->table);
+  } else if (const auto* normalize = std::get_if<NormalizeStep>(&step.step)) {
+    for (int32_t blob : {normalize->scale, normalize->shift}) add(blob);
   }
   for (int32_t t : step.inputs) add(plan.tensors[size_t(t)].blob);
   return bytes;

@@ -211,12 +211,27 @@ struct GenericStep {
   bool operator==(const GenericStep&) const = default;
 };
 
+/// Layer normalization over the innermost `axes` axes, kPlain, float. inputs: x →
+/// (x − mean) / √(mean((x − mean)²) + epsilon) · scale + shift; blobs of one value an element of
+/// those axes, or −1. What is summed in which order is the tactic's; the tolerance is float's.
+struct NormalizeStep {
+  int64_t axes = 1;
+  float epsilon = 0.0f;
+  int32_t scale = -1, shift = -1;
+  static constexpr std::string_view kName = "Normalize";
+  static constexpr auto fields() {
+    return std::make_tuple(OCTILE_FIELD(NormalizeStep, axes), OCTILE_FIELD(NormalizeStep, epsilon),
+                           OCTILE_FIELD(NormalizeStep, scale), OCTILE_FIELD(NormalizeStep, shift));
+  }
+  bool operator==(const NormalizeStep&) const = default;
+};
+
 #undef OCTILE_FIELD
 
 /// The order is part of the plan file's version: append only.
 using Step = std::variant<ConvStep, DeconvStep, PoolStep, EltwiseStep, ActivationStep, LookupStep,
                           QuantizeStep, DequantizeStep, ConcatStep, ReorderStep, ViewStep,
-                          SoftmaxStep, MatMulStep, GenericStep>;
+                          SoftmaxStep, MatMulStep, GenericStep, NormalizeStep>;
 
 inline std::string_view name_of(const Step& step) {
   return std::visit([](const auto& s) { return std::decay_t<decltype(s)>::kName; }, step);

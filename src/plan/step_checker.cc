@@ -215,6 +215,22 @@ class StepChecker {
     clamp(s.clamp, out(0).type);
   }
 
+  void operator()(const NormalizeStep& s) const {
+    count(1, 1);
+    floats_only();
+    need(in(0).layout == Layout::kPlain && out(0).layout == Layout::kPlain, "layouts");
+    const Shape& x = in(0).shape;
+    need(s.axes >= 1 && s.axes <= x.rank(), "axes");
+    need(s.epsilon >= 0.0f, "epsilon");
+    Shape group;
+    for (int64_t axis = x.rank() - s.axes; axis < x.rank(); ++axis) {
+      group.push_back(x[static_cast<int>(axis)]);
+    }
+    for (const int32_t parameter : {s.scale, s.shift}) {
+      if (parameter >= 0) blob(parameter, DataType::kFloat32, group);
+    }
+  }
+
   void operator()(const GenericStep& s) const {
     std::vector<TensorInfo> infos;
     for (size_t i = 0; i < step_.inputs.size(); ++i) {

@@ -139,6 +139,12 @@ struct Rule {
     const TensorInfo a{DataType::kFloat32, in[0], nullptr}, b{DataType::kFloat32, in[1], nullptr};
     return {infer(s.op, std::vector{a, b})[0].shape};
   }
+  std::vector<Shape> operator()(const NormalizeStep& s) const {
+    check(in[0].rank() >= s.axes, ErrorCode::kInvalidArgument,
+          "step '{}' normalizes over {} axes, but {} has fewer", step.name, s.axes,
+          in[0].to_string());
+    return {in[0]};
+  }
   std::vector<Shape> operator()(const GenericStep& s) const {
     return by_rule(s.op, plan, step, in, data);
   }

@@ -150,6 +150,23 @@ Case matmul(const Shape& a, const Shape& other, const Shape& y, MatrixMultiply o
   return b.build(MatMulStep{.op = op, .clamp = {}}, false);
 }
 
+Case normalize(const Shape& shape, int64_t axes, bool scale, bool shift, uint32_t seed) {
+  CaseBuilder b(fmt::format("float_normalize/{}/{}{}{}", shape.to_string(), axes,
+                            scale ? "/scale" : "", shift ? "/shift" : ""),
+                seed);
+  Shape group;
+  for (int axis = shape.rank() - int(axes); axis < shape.rank(); ++axis) {
+    group.push_back(shape[axis]);
+  }
+  NormalizeStep step{.axes = axes, .epsilon = 1e-5f};
+  if (scale) step.scale = b.blob(kF32, group, random_floats(b, group.volume()));
+  if (shift) step.shift = b.blob(kF32, group, random_floats(b, group.volume()));
+  b.input(kF32, kPlain, shape);
+  b.fill_floats(0, seed % 2 == 0 ? -1.0f : 20.0f, seed % 2 == 0 ? 1.0f : 30.0f);
+  b.output(kF32, kPlain, shape);
+  return b.build(step, false);
+}
+
 void add_small_steps(std::vector<Case>& cases, uint32_t seed) {
   for (const auto kind :
        {ElementwiseKind::kAdd, ElementwiseKind::kSub, ElementwiseKind::kMul, ElementwiseKind::kDiv,
@@ -170,6 +187,13 @@ void add_small_steps(std::vector<Case>& cases, uint32_t seed) {
   for (int64_t axis = 0; axis < 3; ++axis) cases.push_back(softmax({5, 17, 6}, axis, seed++));
   cases.push_back(softmax({2, 10}, 1, seed++));
   cases.push_back(softmax({2, 10}, -1, seed++));
+  cases.push_back(softmax({3, 5, 131}, -1, seed++));
+  cases.push_back(softmax({7, 64}, 1, seed++));
+  for (const int64_t extent : {3, 8, 21, 64, 77, 768}) {
+    cases.push_back(normalize({2, 5, extent}, 1, true, true, seed++));
+    cases.push_back(normalize({2, 5, extent}, 1, false, extent % 2 == 0, seed++));
+    cases.push_back(normalize({4, 3, extent}, 2, extent % 2 != 0, false, seed++));
+  }
 }
 
 }  // namespace

@@ -182,11 +182,14 @@ inline PlanData every_step_plan() {
   b.step(DequantizeStep{.dynamic = true}, {dq, scales, zeros}, {back});
   const int32_t soft = b.tensor("soft", kF32, kPlain, {kDynamic, 5});
   b.step(SoftmaxStep{{-1}, -1}, {y}, {soft});
+  const int32_t normal = b.tensor("normal", kF32, kPlain, {kDynamic, 5});
+  b.step(NormalizeStep{.axes = 1, .epsilon = 1e-5f, .scale = b.blob(kF32, {5}), .shift = -1},
+         {soft}, {normal});
   const int32_t gram = b.tensor("gram", kF32, kPlain, {kDynamic, kDynamic});
   b.step(MatMulStep{.op = {.transpose_a = false, .transpose_b = true},
                     .multiplier = 0.0f,
                     .clamp = {.lo = -1.0f, .hi = 1.0f}},
-         {soft, y}, {gram});
+         {normal, y}, {gram});
   const int32_t top = b.tensor("top", kF32, kPlain, {kDynamic, 2});
   const int32_t index = b.tensor("index", kS32, kPlain, {kDynamic, 2});
   b.step(GenericStep{TopK{.k = 2, .axis = -1, .largest = false}}, {back}, {top, index});

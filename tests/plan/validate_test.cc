@@ -246,6 +246,8 @@ const Hostile kHostile[] = {
        std::get<Shuffle>(first<ViewStep>(p).op).dims = {0, 73};
      },
      "small.plan"},
+    {"normalize axes", [](PlanData& p) { first<NormalizeStep>(p).axes = 3; }, "small.plan"},
+    {"normalize scale", [](PlanData& p) { first<NormalizeStep>(p).scale = 99; }, "small.plan"},
     {"softmax axis", [](PlanData& p) { first<SoftmaxStep>(p).axes = {5}; }, "small.plan"},
     {"product of wrong extents", [](PlanData& p) { first<MatMulStep>(p).op.transpose_b = false; },
      "small.plan"},

@@ -9,7 +9,8 @@ namespace octile::cpu {
 
 extern const FunctionTactic kQuantizeAvx2Row, kQuantizeAvx512Row, kDequantizeAvx2Row,
     kDequantizeAvx512Row, kPoolAvx2Row, kPoolAvx512Row, kEltwiseAvx2Row, kEltwiseAvx512Row,
-    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row, kMoveRow;
+    kLookupAvx2Row, kLookupAvx512Row, kSoftmaxAvx2Row, kSoftmaxAvx512Row, kSoftmaxFloatAvx512Row,
+    kNormalizeAvx2Row, kNormalizeAvx512Row, kMoveRow;
 extern const FunctionTactic kQuantizeNeonRow, kDequantizeNeonRow, kPoolNeonRow, kEltwiseNeonRow,
     kLookupNeonRow, kSoftmaxNeonRow;
 

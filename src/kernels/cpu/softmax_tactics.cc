@@ -1,7 +1,8 @@
-// 8-bit softmax over the innermost axes, whose values lie side by side, over the leaf rows of
-// softmax_kernel.h.
+// Softmax over the innermost axes, whose values lie side by side: of 8 bits over the leaf rows of
+// softmax_kernel.h, of floats over those of softmax_float_kernel.h.
 #include "base/parallel_for.h"
 #include "kernels/cpu/misc_rows.h"
+#include "kernels/cpu/softmax_float_kernel.h"
 #include "kernels/cpu/softmax_kernel.h"
 
 namespace octile::cpu {
@@ -22,14 +23,23 @@ int64_t group_of(const SoftmaxStep& step, const Shape& shape) {
   return step.axes.empty() ? 0 : group;
 }
 
-std::string refuse(const StepView& view) {
+std::string refuse_others(const StepView& view) {
   const auto* step = view.as<SoftmaxStep>();
   if (step == nullptr) return "not a softmax";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_8bit(x) || !is_float(y)) return "not from 8 bits to float";
   if (x.layout != Layout::kPlain || y.layout != Layout::kPlain) return "not a plain layout";
   if (group_of(*step, x.shape) == 0) return "the axes are not the innermost ones";
   return "";
+}
+
+std::string refuse(const StepView& view) {
+  if (std::string reason = refuse_others(view); !reason.empty()) return reason;
+  return is_8bit(view.inputs[0]) && is_float(view.outputs[0]) ? "" : "not from 8 bits to float";
+}
+
+[[maybe_unused]] std::string refuse_float(const StepView& view) {
+  if (std::string reason = refuse_others(view); !reason.empty()) return reason;
+  return is_float(view.inputs[0]) && is_float(view.outputs[0]) ? "" : "not float";
 }
 
 template <const SoftmaxKernel* kernel>
@@ -53,6 +63,19 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
   });
 }
 
+template <const SoftmaxFloat* kernel>
+std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
+  const Shape& shape = view.inputs[0].shape;
+  const int64_t group = group_of(*view.as<SoftmaxStep>(), shape),
+                groups = shape.volume() / std::max<int64_t>(1, group);
+  return make_prepared([=](const Buffers& buffers) {
+    parallel_for(groups, grain_of(group * 8), [&](int64_t begin, int64_t end, int) {
+      (*kernel)(static_cast<const float*>(buffers.inputs[0]) + begin * group, end - begin, group,
+                static_cast<float*>(buffers.outputs[0]) + begin * group);
+    });
+  });
+}
+
 }  // namespace
 
 #if defined(__x86_64__)
@@ -60,6 +83,8 @@ constinit const FunctionTactic kSoftmaxAvx2Row{
     "int8.softmax.avx2", Isa::kAvx2, {refuse, prepare<&kSoftmaxAvx2>}};
 constinit const FunctionTactic kSoftmaxAvx512Row{
     "int8.softmax.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kSoftmaxAvx512>}};
+constinit const FunctionTactic kSoftmaxFloatAvx512Row{
+    "softmax.avx512vnni", Isa::kAvx512Vnni, {refuse_float, prepare_float<&kSoftmaxFloatAvx512>}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kSoftmaxNeonRow{
     "int8.softmax.neon", Isa::kNeon, {refuse, prepare<&kSoftmaxNeon>}};

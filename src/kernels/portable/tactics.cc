@@ -13,7 +13,7 @@ std::span<const Tactic* const> portable_tactics() {
       &portable::kQuantize,     &portable::kDequantize, &portable::kConcat,
       &portable::kReorder,      &portable::kView,       &portable::kSoftmaxInt8,
       &portable::kSoftmaxFloat, &portable::kMatmulInt8, &portable::kMatmulFloat,
-      &portable::kGeneric};
+      &portable::kNormalize,    &portable::kGeneric};
   return table;
 }
 
