@@ -20,9 +20,12 @@ struct Slot {
 };
 
 /// True when the step computes element i of its output from element i of that input, and from other
-/// inputs that it does not overwrite. A residual is the second input of a convolution.
+/// inputs that it does not overwrite. A residual is the second input of a convolution; those of one
+/// channel a group make some outputs twice.
 bool may_overwrite(const Step& step, size_t input) {
-  if (const auto* conv = std::get_if<ConvStep>(&step)) return conv->residual && input == 1;
+  if (const auto* conv = std::get_if<ConvStep>(&step)) {
+    return conv->residual && conv->groups == 1 && input == 1;
+  }
   return std::holds_alternative<EltwiseStep>(step) ||
          std::holds_alternative<ActivationStep>(step) || std::holds_alternative<LookupStep>(step);
 }

@@ -31,7 +31,8 @@ bool is_portable_row(const Tactic& tactic) {
 bool may_share(const StepView& view, size_t input) {
   const auto* conv = view.as<ConvStep>();
   const bool floats = view.inputs[input].type == DataType::kFloat32;
-  const bool residual = conv != nullptr && conv->residual && input == 1 && !(floats && conv->rows);
+  const bool adds = conv != nullptr && conv->residual && input == 1;
+  const bool residual = adds && (floats ? !conv->rows : conv->groups == 1);
   const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
                            view.as<ActivationStep>() != nullptr;
   const PlanTensor &x = view.inputs[input], &y = view.outputs[0];

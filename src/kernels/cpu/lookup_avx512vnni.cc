@@ -8,28 +8,11 @@
 namespace octile {
 namespace {
 
-inline __mmask64 mask_of(int64_t count) {
-  return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
-}
-
-__attribute__((target("avx512vbmi"))) void permute(const uint8_t* table, const uint8_t* x,
-                                                   int64_t count, uint8_t* y) {
-  __m512i part[4];
-  for (int i = 0; i < 4; ++i) part[i] = _mm512_loadu_si512(table + 64 * i);
-  for (int64_t i = 0; i < count; i += 64) {
-    const __mmask64 mask = mask_of(count - i);
-    const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
-    const __m512i lower = _mm512_permutex2var_epi8(part[0], v, part[1]);
-    const __m512i upper = _mm512_permutex2var_epi8(part[2], v, part[3]);
-    _mm512_mask_storeu_epi8(y + i, mask,
-                            _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(v), upper));
-  }
-}
-
-void shuffle(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* y) {
+void run(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* y) {
   const __m512i low = _mm512_set1_epi8(0x0f);
   for (int64_t i = 0; i < count; i += 64) {
-    const __mmask64 mask = mask_of(count - i);
+    const int64_t rest = count - i;
+    const __mmask64 mask = rest >= 64 ? ~uint64_t{0} : (uint64_t{1} << rest) - 1;
     const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
     const __m512i column = _mm512_and_si512(v, low), row_of = _mm512_andnot_si512(low, v);
     __m512i found = _mm512_setzero_si512();
