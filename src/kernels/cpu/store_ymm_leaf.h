@@ -97,15 +97,9 @@ inline __m256i quantized(const GemmShape& s, const TileEnds& e, __m256i sum, int
 }
 
 inline void store_row(uint8_t* to, __m128i rows, bool second, int n) {
-  auto* p = reinterpret_cast<double*>(to);
-  if (n < 8) {
-    const __m128i row = second ? _mm_unpackhi_epi64(rows, rows) : rows;
-    store_bytes(to, static_cast<uint64_t>(_mm_cvtsi128_si64(row)), n);
-  } else if (second) {
-    _mm_storeh_pd(p, _mm_castsi128_pd(rows));
-  } else {
-    _mm_storel_pd(p, _mm_castsi128_pd(rows));
-  }
+  const auto bytes =
+      static_cast<uint64_t>(second ? _mm_extract_epi64(rows, 1) : _mm_cvtsi128_si64(rows));
+  n < 8 ? store_bytes(to, bytes, n) : static_cast<void>(__builtin_memcpy(to, &bytes, 8));
 }
 
 template <bool kPlain, int kRows, int kVectors>
