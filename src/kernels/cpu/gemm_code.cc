@@ -268,7 +268,6 @@ class Generator : public Xbyak::CodeGenerator, public GemmCode {
   /// Part `part` of the 64 bytes to row r.
   void store_row(const Zmm& q, int r, int part) {
     const auto to = ptr[out + size_t(r * s_.out_stride)];
-    const Zmm temporary(1);
     const int i = q.getIdx();
     if (vectors_ > 2) {
       s_.n == 64 ? vmovdqu8(to, q) : vmovdqu8(to | k1, q);
