@@ -37,9 +37,10 @@ AmxLayout folded(const Geometry& g, const AmxCut& cut) {
 
 /// Cycles, roughly: 16 a tile product; 3 a line copied.
 double cost(const Geometry& g, const AmxCut& cut, const AmxLayout& l) {
-  const auto tiles = double((l.rows + kAmxTileRows - 1) / kAmxTileRows);
-  const auto column_tiles = double((g.m + kAmxTileColumns - 1) / kAmxTileColumns);
-  return 16 * tiles * column_tiles * double(cut.steps()) + 3 * double(l.image_bytes) / 64;
+  const int64_t tiles = (l.rows + kAmxTileRows - 1) / kAmxTileRows;
+  const int64_t column_tiles = (g.m + kAmxTileColumns - 1) / kAmxTileColumns;
+  const double products = double(tiles) * double(column_tiles) * double(cut.steps());
+  return 16 * products + 3 * double(l.image_bytes) / 64;
 }
 
 /// Where the taps of an output column lie in an image row: columns [first, last) have them all.

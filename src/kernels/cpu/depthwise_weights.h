@@ -36,7 +36,7 @@ struct LineAllocator {
   static constexpr std::align_val_t kLine{64};
   LineAllocator() = default;
   template <typename U>
-  LineAllocator(const LineAllocator<U>&) {}
+  explicit LineAllocator(const LineAllocator<U>&) {}
   T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
   void deallocate(T* p, size_t) { ::operator delete(p, kLine); }
   bool operator==(const LineAllocator&) const = default;
