@@ -292,8 +292,9 @@ Extents random_extents(CaseBuilder& b) {
   return e;
 }
 
-/// A one-dimensional image (N, C, W) and rows of rank 3: other ranks of the same thing.
-Case of_rank_3(bool rows, bool dynamic, uint32_t seed) {
+/// A one-dimensional image (N, C, W) and rows of rank 3: other ranks of the same thing. One sample
+/// of several rows is no sample a row.
+Case of_rank_3(bool rows, bool dynamic, int64_t samples, uint32_t seed) {
   Arithmetic a{.name = dynamic ? "dynamic" : "static",
                .x = kU8,
                .y = dynamic ? kF32 : kU8,
@@ -301,7 +302,7 @@ Case of_rank_3(bool rows, bool dynamic, uint32_t seed) {
                .y_zero = 4,
                .dynamic = dynamic};
   Extents e{.name = rows ? "rows_rank3" : "one_dimensional",
-            .n = 3,
+            .n = samples,
             .c = 18,
             .w = 11,
             .m = 21,
@@ -310,7 +311,7 @@ Case of_rank_3(bool rows, bool dynamic, uint32_t seed) {
             .right = 1,
             .rows = rows};
   if (rows) e.kernel_w = 1, e.left = 0, e.right = 0;
-  CaseBuilder b(fmt::format("conv/{}/{}", e.name, a.name), seed);
+  CaseBuilder b(fmt::format("conv/{}/{}/{}", e.name, a.name, samples), seed);
   const Layout layout = rows ? Layout::kPlain : Layout::kChannelsLast;
   ConvStep step;
   step.window = window_of(e);
@@ -342,7 +343,11 @@ std::vector<Case> convolution_cases() {
   add_tiles(cases);
   add_depthwise(cases);
   for (const bool rows : {false, true}) {
-    for (const bool dynamic : {false, true}) cases.push_back(of_rank_3(rows, dynamic, seed++));
+    for (const bool dynamic : {false, true}) {
+      for (const int64_t samples : {1, 3}) {
+        cases.push_back(of_rank_3(rows, dynamic, samples, seed++));
+      }
+    }
   }
   CaseBuilder random("", 2024);
   for (int i = 0; i < 150; ++i) {

@@ -209,7 +209,6 @@ std::unique_ptr<GemmPrepared::Routine> GemmPrepared::make_routine(int rows, int6
 }
 
 GemmShape GemmPrepared::make_shape(int rows, int n) const {
-  const bool a_row_each = step_.dynamic && step_.rows && g_.n == 1;
   return {.rows = rows,
           .row_offset = nullptr,
           .tile_step = source_.row_offset(rows / g_.out_w, rows % g_.out_w),
@@ -220,7 +219,7 @@ GemmShape GemmPrepared::make_shape(int rows, int n) const {
           .n = n,
           .floats = !bytes_,
           .out_stride = step_.out_channels * (bytes_ ? 1 : 4),
-          .table_stride = a_row_each ? int64_t(weights_.columns()) : 0,
+          .table_stride = step_.dynamic && !sample_is_image() ? int64_t(weights_.columns()) : 0,
           .addend = step_.dynamic,
           .residual = step_.residual,
           .residual_signed = residual_.type == DataType::kInt8,
@@ -299,7 +298,7 @@ void GemmPrepared::copy_images(const Buffers& buffers, int64_t first_image, int6
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = first_image + i / source_.h;
       const uint8_t zero =
-          step_.dynamic && g_.n == samples_ ? sample_zero_[size_t(image)] : uint8_t(x_.zero_point);
+          step_.dynamic && sample_is_image() ? sample_zero_[size_t(image)] : uint8_t(x_.zero_point);
       source_.copy_line(x, i, zero, copies_, plane);
     }
   });
@@ -335,7 +334,7 @@ void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t
       call.x = x + image * source_.image() + source_.row_offset(pixel / g_.out_w, pixel % g_.out_w);
       call.tiles = part.tiles;
       if (step_.dynamic) {
-        const int64_t sample = g_.n == samples_ ? first_image + image : row;
+        const int64_t sample = sample_is_image() ? first_image + image : row;
         call.bias = sample_bias_ + sample * int64_t(weights_.columns()) + packed;
         call.scale = sample_scale_ + sample * int64_t(weights_.columns()) + packed;
       }

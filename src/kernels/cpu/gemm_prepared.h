@@ -39,6 +39,8 @@ class GemmPrepared : public Prepared {
     int64_t first_line, last_line, first_tile, last_tile;
   };
 
+  /// Else a sample is a row.
+  bool sample_is_image() const { return g_.n == samples_; }
   void plan_lines();
   Line make_line(int64_t rows, int64_t unit);
   size_t make_routines(int rows);
