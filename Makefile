@@ -137,9 +137,8 @@ build/bench-cpu-venv/installed: benchmarks/peers/requirements.txt
 
 bench-cpu: build ## Octile and its peers on this CPU, in turns: build/bench/cpu.json (ARGS="--quick …")
 	@$(MAKE) --no-print-directory build/bench-cpu-venv/installed
-	@if [ -d benchmarks/layers ]; then \
-	  cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log && \
-	  cmake --build build/release -j $(JOBS) --target octile_bench_layers; fi
+	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
+	@cmake --build build/release -j $(JOBS) --target octile_bench_layers
 	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt

@@ -1,8 +1,6 @@
 // raise-transposes: detection heads flatten images of several sizes, join them, and bring the
 // channels to the end of all. Each image by itself has them there already, stored channels last:
 // the transpose moves up to the images, where it moves nothing.
-#include "compile/pass_raise.h"
-
 #include <algorithm>
 
 #include "compile/passes.h"

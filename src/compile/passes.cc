@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "compile/pass_raise.h"
 #include "graph/validate.h"
 
 namespace octile {

@@ -36,6 +36,7 @@ int fold_scale(Network& network);             // pass_affine.cc: batch norm into
 int merge_equal(Network& network);            // pass_merge.cc: common subexpressions
 int merge_movement(Network& network);         // pass_movement.cc: chains of reshapes, slices …
 int sink_transposes(Network& network);        // pass_transpose.cc
+int raise_transposes(Network& network);       // pass_raise.cc
 int recognize_activations(Network& network);  // pass_activation.cc: x · sigmoid(x) → Swish …
 int fold_padding(Network& network);           // pass_window.cc
 int fold_focus(Network& network);             // pass_window.cc

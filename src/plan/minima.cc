@@ -46,7 +46,7 @@ void annotate_minima(PlanData& plan) {
   for (PlanTensor& t : plan.tensors) t.q_min = lowest(t.type);
   for (const PlanStep& step : plan.steps) {
     PlanTensor& out = plan.tensors[size_t(step.outputs[0])];
-    if (out.type != DataType::kInt8 && out.type != DataType::kUInt8) continue;
+    if (!is_8bit(out)) continue;
     out.q_min = std::max(lowest(out.type), std::visit(Minimum{plan, step}, step.step));
   }
 }

@@ -31,6 +31,11 @@ struct PlanTensor {
   bool operator==(const PlanTensor&) const = default;
 };
 
+inline bool is_8bit(const PlanTensor& t) {
+  return t.type == DataType::kInt8 || t.type == DataType::kUInt8;
+}
+inline bool is_float(const PlanTensor& t) { return t.type == DataType::kFloat32; }
+
 struct PlanStep {
   std::string name;  // original layer names, joined by " + "
   Step step;

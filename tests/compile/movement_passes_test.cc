@@ -1,7 +1,7 @@
 // Passes over layers that move values: what they must do and what they must leave alone.
 #include <map>
 
-#include "compile/pass_raise.h"
+#include "compile/passes.h"
 #include "compile/rewriting.h"
 
 namespace octile::test {

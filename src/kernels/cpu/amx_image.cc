@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/round_up.h"
+
 namespace octile {
 namespace {
-
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 bool may_pad(const Geometry& g, const AmxCut& cut) {
   const bool contiguous = g.dilation_w == 1 || g.kernel_w == 1 || g.groups > 1;

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cstring>
 
-#include "arithmetic/quantize.h"
 #include "base/cpu.h"
 #include "base/parallel_for.h"
+#include "base/round_up.h"
+#include "kernels/cpu/sample_table.h"
 
 namespace octile {
 namespace {
 
-size_t aligned(int64_t n) { return size_t(n + 63) / 64 * 64; }
+size_t aligned(int64_t n) { return size_t(round_up(n, 64)); }
 
 bool is_signed(const PlanTensor& t) { return t.type == DataType::kInt8; }
 
@@ -184,16 +185,13 @@ void AmxPrepared::set_chunks() {
 void AmxPrepared::fill_samples(const Buffers& buffers, int32_t* bias, float* scale) const {
   const auto* scales = static_cast<const float*>(buffers.inputs[1]);
   const auto* zeros = is_signed(x_) ? nullptr : static_cast<const int32_t*>(buffers.inputs[2]);
-  const auto* sums = weights_.weight_sum.as<int32_t>();
-  const auto* own = weights_.scale.as<float>();
+  const int64_t columns = weights_.columns;
+  const SampleColumns own{columns, weights_.bias.as<int32_t>(), weights_.weight_sum.as<int32_t>(),
+                          weights_.scale.as<float>()};
   parallel_for(g_.n, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t s = begin; s < end; ++s) {
-      const uint32_t zero = zeros == nullptr ? 0 : static_cast<uint32_t>(zeros[s]);
-      for (int64_t c = 0; c < weights_.columns; ++c) {
-        const int64_t at = s * weights_.columns + c;
-        bias[at] = static_cast<int32_t>(0u - zero * static_cast<uint32_t>(sums[c]));
-        scale[at] = product_scale(scales[s], own[c]);
-      }
+      fill_sample_table(own, scales[s], zeros == nullptr ? 0 : zeros[s], bias + s * columns,
+                        scale + s * columns);
     }
   });
 }

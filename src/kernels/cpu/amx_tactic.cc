@@ -8,8 +8,6 @@
 namespace octile {
 namespace {
 
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 /// Saturating packs clamp what fits int32, so every scaled sum must: |sum| < 2^31 is the plan's
 /// bound, but the multiplier may be above 1.
 bool may_leave_int32(const StepView& view, const ConvStep& step) {
@@ -33,7 +31,7 @@ class AmxTactic : public Tactic {
     const auto* step = view.as<ConvStep>();
     if (step == nullptr) return "not a convolution";
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-    if (!is_byte_type(x.type)) return "the input is not 8-bit";
+    if (!is_8bit(x)) return "the input is not 8-bit";
     const bool image = x.layout == Layout::kChannelsLast && y.layout == Layout::kChannelsLast;
     if (!step->rows && !image) return "images need channels last";
     const int64_t in = step->in_channels / step->groups, out = step->out_channels / step->groups;
@@ -41,7 +39,7 @@ class AmxTactic : public Tactic {
     if (step->groups > 1 && (in < 16 || out < 8)) {
       return "groups of " + std::to_string(in) + " channels are too narrow";
     }
-    if (is_byte_type(y.type) && may_leave_int32(view, *step)) return "scaled sums may leave int32";
+    if (is_8bit(y) && may_leave_int32(view, *step)) return "scaled sums may leave int32";
     return refuse_extents(view, *step);
   }
 

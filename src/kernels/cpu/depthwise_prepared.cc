@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "arithmetic/quantize.h"
 #include "base/parallel_for.h"
+#include "base/round_up.h"
+#include "kernels/cpu/sample_table.h"
 
 namespace octile {
 namespace {
@@ -19,7 +20,7 @@ constexpr int64_t kColumnBytes = 20 << 10;  // interleaved columns in flight: wi
                                             // the rows that come in they fit the level-1 cache
 constexpr int64_t kGrain = 24 << 10;        // outputs that are worth a thread's while: ~2 µs
 
-int64_t aligned(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t aligned(int64_t n) { return round_up(n, kAlignment); }
 
 /// Input columns of `count` windows.
 int64_t columns_of(const Window& w, int64_t count) {
@@ -53,8 +54,6 @@ Regions regions_of(const ConvStep& step, const Shape& x, const DepthwiseCut& cut
   r.padding = aligned(x[0] * x[1] * x[x.rank() - 1]);
   return r;
 }
-
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
 
 }  // namespace
 
@@ -95,7 +94,7 @@ DepthwisePrepared::DepthwisePrepared(const StepView& view, const DepthwiseWeight
 
 DepthwiseBlock DepthwisePrepared::block_of(const StepView& view) const {
   const PlanTensor& y = view.outputs[0];
-  const bool bytes = is_byte_type(y.type);
+  const bool bytes = is_8bit(y);
   const Clamp& clamp = step_.clamp;
   DepthwiseBlock b{};
   b.pixel = g_.c;
@@ -132,24 +131,20 @@ DepthwiseBlock DepthwisePrepared::block_of(const StepView& view) const {
 /// Dynamic steps: each sample's start of the sums (−z·Σw), multipliers s·s_w[c] and row of z.
 void DepthwisePrepared::fill_samples(const Buffers& buffers) {
   const int64_t entries = weights_.cut.entries, row = g_.w * g_.c;
+  const SampleColumns own{entries, weights_.bias.data(), weights_.weight_sum.data(),
+                          weights_.multiplier.data()};
   const auto* scales = static_cast<const float*>(buffers.inputs[1]);
   const bool affine = x_.type == DataType::kUInt8;
   const auto* zeros = affine ? static_cast<const int32_t*>(buffers.inputs[2]) : nullptr;
-  parallel_for(
-      g_.n, std::max<int64_t>(1, (1 << 12) / entries), [&](int64_t begin, int64_t end, int) {
-        for (int64_t s = begin; s < end; ++s) {
-          const int32_t zero = affine ? zeros[s] : 0;
-          for (int64_t c = 0; c < entries; ++c) {
-            const auto i = static_cast<size_t>(c);
-            const uint32_t start =
-                static_cast<uint32_t>(weights_.bias[i]) -
-                static_cast<uint32_t>(zero) * static_cast<uint32_t>(weights_.weight_sum[i]);
-            sample_bias_[s * entries + c] = static_cast<int32_t>(start);
-            sample_scale_[s * entries + c] = product_scale(scales[s], weights_.multiplier[i]);
-          }
-          std::memset(sample_padding_ + s * row, zero, static_cast<size_t>(row));
-        }
-      });
+  parallel_for(g_.n, std::max<int64_t>(1, (1 << 12) / entries),
+               [&](int64_t begin, int64_t end, int) {
+                 for (int64_t s = begin; s < end; ++s) {
+                   const int32_t zero = affine ? zeros[s] : 0;
+                   fill_sample_table(own, scales[s], zero, sample_bias_ + s * entries,
+                                     sample_scale_ + s * entries);
+                   std::memset(sample_padding_ + s * row, zero, static_cast<size_t>(row));
+                 }
+               });
 }
 
 /// Pointers of the call that starts at output row `first`.

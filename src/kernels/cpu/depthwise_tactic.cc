@@ -7,8 +7,6 @@
 namespace octile {
 namespace {
 
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 class DepthwiseTactic : public Tactic {
  public:
   DepthwiseTactic(std::string_view name, Isa isa, const DepthwiseKernels& kernels)
@@ -20,7 +18,7 @@ class DepthwiseTactic : public Tactic {
     const auto* step = view.as<ConvStep>();
     if (step == nullptr) return "not a convolution";
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-    if (!is_byte_type(x.type)) return "the input is not 8-bit";
+    if (!is_8bit(x)) return "the input is not 8-bit";
     const bool depthwise = !step->rows && step->groups > 1 && step->in_channels == step->groups &&
                            step->out_channels == step->groups;
     if (!depthwise) return "not depthwise";

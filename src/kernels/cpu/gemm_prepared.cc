@@ -7,14 +7,15 @@
 
 #include <algorithm>
 
-#include "arithmetic/quantize.h"
 #include "base/cpu.h"
 #include "base/parallel_for.h"
+#include "base/round_up.h"
+#include "kernels/cpu/sample_table.h"
 
 namespace octile {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr int64_t kAlignment = 64;
 constexpr int64_t kCopyBytes = 1 << 20;         // of copied images at once, a thread
 constexpr int64_t kLineBytes = 1 << 16;         // of activations that a line of free length reads
 constexpr int64_t kChainedLineBytes = 1 << 14;  // the same for chained kernels: level 1 holds it
@@ -25,9 +26,7 @@ int64_t copied_at_once(const GemmVariant& variant, int threads) {
   return (variant.planes ? kCopyBytes / 4 : kCopyBytes) * threads;
 }
 
-size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
-
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
+size_t aligned(size_t n) { return size_t(round_up(int64_t(n), kAlignment)); }
 
 /// Samples with tables of their own, and the matrix rows or images of each.
 int64_t samples_of(const PlanTensor& x) { return x.shape.rank() > 0 ? x.shape[0] : 1; }
@@ -106,7 +105,7 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
       y_(view.outputs[0]),
       weights_(weights),
       threads_(device.threads),
-      bytes_(is_byte_type(y_.type)),
+      bytes_(is_8bit(y_)),
       source_(step_, g_, weights.variant),
       samples_(samples_of(x_)),
       tiles_(weights.tiles_per_group * step_.groups) {
@@ -184,8 +183,9 @@ size_t GemmPrepared::make_routines(int rows) {
   }
   const int64_t nr = weights_.kernel.nr, group_out = step_.out_channels / step_.groups;
   const int64_t rest = group_out - (weights_.tiles_per_group - 1) * nr;
-  routines_.push_back(make_routine(rows, std::min(nr, group_out)));
-  routines_.push_back(make_routine(rows, rest));
+  const int64_t full = std::min(nr, group_out);
+  routines_.push_back(make_routine(rows, full));
+  routines_.push_back(rest == full ? nullptr : make_routine(rows, rest));
   return routines_.size() - 2;
 }
 
@@ -270,20 +270,16 @@ GemmPrepared::Share GemmPrepared::share_of(int64_t part, int64_t lines) const {
 /// Dynamic steps: each sample's start of the sums (−z·Σw) and multipliers s·s_w[c].
 void GemmPrepared::fill_samples(const Buffers& buffers) {
   const auto columns = int64_t(weights_.columns());
+  const SampleColumns own{columns, weights_.bias.data(), weights_.weight_sum.data(),
+                          weights_.multiplier.data()};
   const auto* scales = static_cast<const float*>(buffers.inputs[1]);
   const bool affine = x_.type == DataType::kUInt8;
   const auto* zeros = affine ? static_cast<const int32_t*>(buffers.inputs[2]) : nullptr;
   parallel_for(samples_, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t s = begin; s < end; ++s) {
       const int32_t zero = affine ? zeros[s] : 0;
-      for (int64_t c = 0; c < columns; ++c) {
-        const auto i = size_t(c);
-        const uint32_t start =
-            static_cast<uint32_t>(weights_.bias[i]) -
-            static_cast<uint32_t>(zero) * static_cast<uint32_t>(weights_.weight_sum[i]);
-        sample_bias_[s * columns + c] = static_cast<int32_t>(start);
-        sample_scale_[s * columns + c] = product_scale(scales[s], weights_.multiplier[i]);
-      }
+      fill_sample_table(own, scales[s], zero, sample_bias_ + s * columns,
+                        sample_scale_ + s * columns);
       sample_zero_[size_t(s)] = static_cast<uint8_t>(zero);
     }
   });
@@ -315,7 +311,7 @@ void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t
                                  : static_cast<const uint8_t*>(buffers.inputs[0]) +
                                        first_image * source_.image();
   x += group * (step_.in_channels / step_.groups);
-  const size_t last = in_group == weights_.tiles_per_group - 1 ? 1 : 0;
+  const bool cut = in_group == weights_.tiles_per_group - 1 && routines_[1] != nullptr;
   GemmCall call{};
   call.weights = weights_.packed.data() + tile * weights_.tile_bytes;
   if (weights_.variant.chained) {
@@ -341,7 +337,7 @@ void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t
       const int64_t at = row * step_.out_channels + channel;
       call.out = static_cast<uint8_t*>(buffers.outputs[0]) + at * (bytes_ ? 1 : 4);
       if (step_.residual) call.residual = static_cast<const uint8_t*>(buffers.inputs[1]) + at;
-      const Routine& routine = *routines_[part.routine + last];
+      const Routine& routine = *routines_[part.routine + (cut ? 1 : 0)];
       routine.function(routine.shape, call);
     }
   }

@@ -67,7 +67,7 @@ class GemmPrepared : public Prepared {
   int64_t samples_ = 1, tiles_ = 0;
   int64_t images_at_once_ = 1, lines_an_image_ = 1, rows_a_line_ = 1, block_lines_ = 1;
   Line line_, last_line_;
-  std::vector<std::unique_ptr<Routine>> routines_;  // pairs: full column tiles, the last one
+  std::vector<std::unique_ptr<Routine>> routines_;  // pairs: full column tiles, a cut last one
   int64_t row_parts_ = 1, column_parts_ = 1;
   uint8_t* copies_ = nullptr;  // in the workspace of the current run
   // Tables of dynamic steps, in the workspace of the current run: [sample][column].

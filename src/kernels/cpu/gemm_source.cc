@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/round_up.h"
+
 namespace octile {
 namespace {
 
-int64_t fours(int64_t n) { return (n + 3) / 4 * 4; }
+int64_t fours(int64_t n) { return round_up(n, 4); }
 
 }  // namespace
 

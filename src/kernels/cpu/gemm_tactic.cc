@@ -7,8 +7,6 @@
 namespace octile {
 namespace {
 
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 constexpr int64_t kManyRows = 1 << 20;
 constexpr int kTall = 0, kWide = 1;  // of kGemmAvx512Vnni
 
@@ -31,7 +29,7 @@ class GemmTactic : public Tactic {
     const auto* step = view.as<ConvStep>();
     if (step == nullptr) return "not a convolution";
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-    if (!is_byte_type(x.type)) return "the input is not 8-bit";
+    if (!is_8bit(x)) return "the input is not 8-bit";
     const bool image = x.layout == Layout::kChannelsLast && y.layout == Layout::kChannelsLast;
     if (!step->rows && !image) return "images need channels last";
     const int64_t in = step->in_channels / step->groups, out = step->out_channels / step->groups;

@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/round_up.h"
 #include "kernels/cpu/gemm_chains.h"
 
 namespace octile {
 namespace {
-
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Where byte i of a column's k (taps, then channels) lies in its tile.
 int64_t packed_place(const GemmKernel& kernel, const GemmCut& cut, int64_t column, int64_t i) {

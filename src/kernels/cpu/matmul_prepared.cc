@@ -7,6 +7,7 @@
 
 #include "arithmetic/quantize.h"
 #include "base/parallel_for.h"
+#include "base/round_up.h"
 #include "kernels/cpu/gemm_weights.h"
 #include "kernels/cpu/matmul_pack_kernel.h"
 
@@ -14,8 +15,6 @@ namespace octile {
 namespace {
 
 constexpr int64_t kWorthAThread = 1 << 19;  // multiply-adds
-
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 int64_t extent(const Shape& shape, int from_end) { return shape[shape.rank() - from_end]; }
 
@@ -65,8 +64,6 @@ Workspace workspace_of(const MatMulStep& step, const PlanTensor& a, int64_t m, i
   return w;
 }
 
-bool is_byte_type(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
 }  // namespace
 
 size_t MatmulPrepared::workspace_bytes(const StepView& view, const GemmKernels& kernels,
@@ -91,7 +88,7 @@ MatmulPrepared::MatmulPrepared(const StepView& view, const GemmKernels& kernels,
       kernel_(best_gemm_kernel(kernels, m_, k_, n_)),
       variant_(kernel_.of(gemm_input(a_))),
       threads_(device.threads),
-      bytes_(is_byte_type(y_.type)),
+      bytes_(is_8bit(y_)),
       copies_(needs_copy(step_, a_, variant_)),
       left_row_(copies_ ? round_up(k_, 4) : k_),
       left_matrix_(m_ * left_row_),
@@ -111,7 +108,7 @@ MatmulPrepared::MatmulPrepared(const StepView& view, const GemmKernels& kernels,
   for (const int64_t more : {0, 1}) {
     if (more == 1 && larger_tiles_ == 0) continue;
     routines_[more][0] = make_routine(smaller_ + more, full);
-    routines_[more][1] = make_routine(smaller_ + more, last);
+    if (last < full) routines_[more][1] = make_routine(smaller_ + more, last);
   }
 }
 
@@ -214,7 +211,8 @@ void MatmulPrepared::run_item(const Buffers& buffers, int64_t item, const Scratc
     call.tiles = stop - first;
     call.out = static_cast<uint8_t*>(buffers.outputs[0]) +
                ((matrix * m_ + row) * n_ + tile * kernel_.nr) * (bytes_ ? 1 : 4);
-    const Routine& routine = *routines_[more][tile == tiles_ - 1 ? 1 : 0];
+    const auto& [whole, cut] = routines_[more];
+    const Routine& routine = tile == tiles_ - 1 && cut != nullptr ? *cut : *whole;
     routine.function(routine.shape, call);
   }
 }

@@ -46,7 +46,7 @@ class MatmulPrepared : public Prepared {
   int64_t tiles_, row_tiles_, larger_tiles_, smaller_;  // of columns; of rows, `larger_tiles_`
                                                         // of which have smaller_ + 1 rows
   int64_t row_parts_ = 1, items_ = 0;
-  std::unique_ptr<Routine> routines_[2][2];  // [smaller_ or one more rows][full or last columns]
+  std::unique_ptr<Routine> routines_[2][2];  // [smaller_ or one more rows][full or cut columns]
   std::vector<float> multiplier_;            // nr times the same
   uint8_t* left_copy_ = nullptr;             // in the workspace of the current run
 };

@@ -2,13 +2,10 @@
 #include <algorithm>
 
 #include "kernels/cpu/matmul_prepared.h"
-#include "kernels/cpu/misc_rows.h"
 #include "kernels/cpu/rows.h"
 
 namespace octile {
 namespace {
-
-using cpu::is_8bit, cpu::is_float;
 
 class MatmulTactic : public Tactic {
  public:

@@ -14,11 +14,6 @@ extern const FunctionTactic kQuantizeAvx2Row, kQuantizeAvx512Row, kDequantizeAvx
 extern const FunctionTactic kQuantizeNeonRow, kDequantizeNeonRow, kPoolNeonRow, kEltwiseNeonRow,
     kLookupNeonRow, kSoftmaxNeonRow;
 
-inline bool is_8bit(const PlanTensor& t) {
-  return t.type == DataType::kInt8 || t.type == DataType::kUInt8;
-}
-inline bool is_float(const PlanTensor& t) { return t.type == DataType::kFloat32; }
-
 /// Elements of a flat loop that are worth a thread's while: some microseconds of work, and whole
 /// cache lines.
 inline constexpr int64_t kFlatGrain = 1 << 14;

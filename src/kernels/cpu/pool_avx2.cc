@@ -2,24 +2,11 @@
 // scalar.
 #include <immintrin.h>
 
-#include "kernels/cpu/pool_kernel.h"
+#include "kernels/cpu/byte_leaf.h"
+#include "kernels/cpu/pool_leaf.h"
 
 namespace octile {
 namespace {
-
-/// Calls f(tap) for the window of one pixel.
-template <typename F>
-inline void for_taps(const PoolRun& run, const uint8_t* x, F&& f) {
-  for (int64_t r = 0; r < run.rows; ++r) {
-    const uint8_t* tap = x + r * run.row_stride;
-    for (int64_t c = 0; c < run.columns; ++c, tap += run.column_stride) f(tap);
-  }
-}
-
-template <bool kSigned>
-inline int32_t value(uint8_t byte) {
-  return kSigned ? int32_t{static_cast<int8_t>(byte)} : int32_t{byte};
-}
 
 template <bool kSigned>
 void maximum_as(const PoolRun& run) {

@@ -1,19 +1,10 @@
 // AVX-512 row of pool_kernel.h: 64 channels a vector for maxima, 16 for sums, tails masked.
 #include <immintrin.h>
 
-#include "kernels/cpu/pool_kernel.h"
+#include "kernels/cpu/pool_leaf.h"
 
 namespace octile {
 namespace {
-
-/// Calls f(tap) for the window of one pixel.
-template <typename F>
-inline void for_taps(const PoolRun& run, const uint8_t* x, F&& f) {
-  for (int64_t r = 0; r < run.rows; ++r) {
-    const uint8_t* tap = x + r * run.row_stride;
-    for (int64_t c = 0; c < run.columns; ++c, tap += run.column_stride) f(tap);
-  }
-}
 
 /// Up to 64 channels of a pixel.
 template <bool kSigned>

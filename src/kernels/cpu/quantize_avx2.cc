@@ -1,6 +1,7 @@
 // AVX2 row of quantize_kernel.h. Eight floats a vector; tails go through padded copies.
 #include <immintrin.h>
 
+#include "kernels/cpu/byte_leaf.h"
 #include "kernels/cpu/quantize_kernel.h"
 
 namespace octile {
@@ -138,10 +139,7 @@ void dequantize_as(const uint8_t* x, int64_t count, float scale, int32_t zero, f
     const __m256 v = _mm256_cvtepi32_ps(_mm256_sub_epi32(q, _mm256_set1_epi32(zero)));
     _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_set1_ps(scale), v));
   }
-  for (; i < count; ++i) {
-    const int32_t q = kSigned ? int32_t{static_cast<int8_t>(x[i])} : int32_t{x[i]};
-    y[i] = scale * static_cast<float>(q - zero);
-  }
+  for (; i < count; ++i) y[i] = scale * static_cast<float>(value<kSigned>(x[i]) - zero);
 }
 
 void dequantize(const uint8_t* x, bool is_signed, int64_t count, float scale, int32_t zero,

@@ -1,6 +1,7 @@
 // NEON row of quantize_kernel.h. Sixteen values a step; tails go through padded copies.
 #include <arm_neon.h>
 
+#include "kernels/cpu/byte_leaf.h"
 #include "kernels/cpu/quantize_kernel.h"
 #include "kernels/cpu/round_neon_leaf.h"
 
@@ -86,10 +87,7 @@ void dequantize_as(const uint8_t* x, int64_t count, float scale, int32_t zero, f
       vst1q_f32(y + i + 4 * j, vmulq_f32(vdupq_n_f32(scale), v));
     }
   }
-  for (; i < count; ++i) {
-    const int32_t q = kSigned ? int32_t{static_cast<int8_t>(x[i])} : int32_t{x[i]};
-    y[i] = scale * static_cast<float>(q - zero);
-  }
+  for (; i < count; ++i) y[i] = scale * static_cast<float>(value<kSigned>(x[i]) - zero);
 }
 
 void dequantize(const uint8_t* x, bool is_signed, int64_t count, float scale, int32_t zero,

@@ -1,17 +1,13 @@
 // AVX2 row of softmax_kernel.h: table entries are gathered eight at a time; tails are scalar.
 #include <immintrin.h>
 
-#include "kernels/cpu/softmax_kernel.h"
+#include "kernels/cpu/byte_leaf.h"
+#include "kernels/cpu/softmax_leaf.h"
 
 namespace octile {
 namespace {
 
 constexpr int64_t kLanes = 8;
-
-template <bool kSigned>
-inline int32_t value(uint8_t byte) {
-  return kSigned ? int32_t{static_cast<int8_t>(byte)} : int32_t{byte};
-}
 
 /// Eight entries table[max − x].
 template <bool kSigned>
@@ -64,20 +60,6 @@ void divide_as(const int32_t* table, const uint8_t* x, int32_t max, int64_t coun
     _mm256_storeu_ps(y + i, _mm256_div_ps(e, _mm256_set1_ps(total)));
   }
   for (; i < count; ++i) y[i] = static_cast<float>(table[max - value<kSigned>(x[i])]) / total;
-}
-
-int32_t maximum(const uint8_t* x, bool is_signed, int64_t count) {
-  return is_signed ? maximum_as<true>(x, count) : maximum_as<false>(x, count);
-}
-
-uint64_t sum(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count) {
-  return is_signed ? sum_as<true>(table, x, max, count) : sum_as<false>(table, x, max, count);
-}
-
-void divide(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count,
-            float total, float* y) {
-  is_signed ? divide_as<true>(table, x, max, count, total, y)
-            : divide_as<false>(table, x, max, count, total, y);
 }
 
 }  // namespace

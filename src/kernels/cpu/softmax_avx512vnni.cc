@@ -1,7 +1,7 @@
 // AVX-512 row of softmax_kernel.h: table entries are gathered sixteen at a time; tails are masked.
 #include <immintrin.h>
 
-#include "kernels/cpu/softmax_kernel.h"
+#include "kernels/cpu/softmax_leaf.h"
 
 namespace octile {
 namespace {
@@ -52,20 +52,6 @@ void divide_as(const int32_t* table, const uint8_t* x, int32_t max, int64_t coun
     const __m512 e = _mm512_cvtepi32_ps(entries<kSigned>(table, x + i, max, mask));
     _mm512_mask_storeu_ps(y + i, mask, _mm512_div_ps(e, _mm512_set1_ps(total)));
   }
-}
-
-int32_t maximum(const uint8_t* x, bool is_signed, int64_t count) {
-  return is_signed ? maximum_as<true>(x, count) : maximum_as<false>(x, count);
-}
-
-uint64_t sum(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count) {
-  return is_signed ? sum_as<true>(table, x, max, count) : sum_as<false>(table, x, max, count);
-}
-
-void divide(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count,
-            float total, float* y) {
-  is_signed ? divide_as<true>(table, x, max, count, total, y)
-            : divide_as<false>(table, x, max, count, total, y);
 }
 
 }  // namespace

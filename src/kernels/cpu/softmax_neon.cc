@@ -2,15 +2,11 @@
 // at a time.
 #include <arm_neon.h>
 
-#include "kernels/cpu/softmax_kernel.h"
+#include "kernels/cpu/byte_leaf.h"
+#include "kernels/cpu/softmax_leaf.h"
 
 namespace octile {
 namespace {
-
-template <bool kSigned>
-inline int32_t value(uint8_t byte) {
-  return kSigned ? int32_t{static_cast<int8_t>(byte)} : int32_t{byte};
-}
 
 template <bool kSigned>
 int32_t maximum_as(const uint8_t* x, int64_t count) {
@@ -44,20 +40,6 @@ void divide_as(const int32_t* table, const uint8_t* x, int32_t max, int64_t coun
     vst1q_f32(y + i, vdivq_f32(vcvtq_f32_s32(vld1q_s32(entries)), vdupq_n_f32(total)));
   }
   for (; i < count; ++i) y[i] = static_cast<float>(table[max - value<kSigned>(x[i])]) / total;
-}
-
-int32_t maximum(const uint8_t* x, bool is_signed, int64_t count) {
-  return is_signed ? maximum_as<true>(x, count) : maximum_as<false>(x, count);
-}
-
-uint64_t sum(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count) {
-  return is_signed ? sum_as<true>(table, x, max, count) : sum_as<false>(table, x, max, count);
-}
-
-void divide(const int32_t* table, const uint8_t* x, bool is_signed, int32_t max, int64_t count,
-            float total, float* y) {
-  is_signed ? divide_as<true>(table, x, max, count, total, y)
-            : divide_as<false>(table, x, max, count, total, y);
 }
 
 }  // namespace

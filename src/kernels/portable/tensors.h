@@ -10,10 +10,6 @@
 
 namespace octile::portable {
 
-inline bool is_8bit(const PlanTensor& t) {
-  return t.type == DataType::kInt8 || t.type == DataType::kUInt8;
-}
-inline bool is_float(const PlanTensor& t) { return t.type == DataType::kFloat32; }
 inline bool is_plain(const PlanTensor& t) { return t.layout == Layout::kPlain; }
 
 /// A (N, C, W) or (N, C, H, W) tensor stored channels-last.
