@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Flags {
+struct BenchFlags {
   std::string file, isa;
   int64_t batch = 1;
   double warmup_s = 0.2, duration_s = 2.0;
@@ -41,7 +41,7 @@ Shape with_batch(Shape shape, int64_t batch) {
 }
 
 /// A float engine is built on the spot from a model.
-Plan load_plan(const Session& session, const Flags& flags) {
+Plan load_plan(const Session& session, const BenchFlags& flags) {
   if (is_plan(flags.file)) return Plan::load(flags.file);
   const Network network = load_model(session, flags.file, true, flags.constants);
   BuildOptions options;
@@ -63,7 +63,7 @@ Plan load_plan(const Session& session, const Flags& flags) {
   return build(network, nullptr, options);
 }
 
-int choose_profile(const Engine& engine, const Flags& flags) {
+int choose_profile(const Engine& engine, const BenchFlags& flags) {
   if (flags.profile >= 0) return flags.profile;
   for (int p = 0; p < engine.profile_count(); ++p) {
     bool fits = true;
@@ -183,7 +183,7 @@ void print_text(const Report& r, bool with_layers) {
   if (with_layers) fmt::print("\n{}", layer_table(r.layers));
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_bench(const Session& session, const BenchFlags& flags) {
   const Plan plan = load_plan(session, flags);
   EngineOptions options;
   options.threads = session.threads;
@@ -215,7 +215,7 @@ void add_bench(CLI::App& app, Session& session) {
       "bench",
       "Measure latency and throughput of a plan, or of a model as a float engine.\n"
       "Example: octile bench model.plan --batch 8 --threads 1 --layers");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BenchFlags>();
   command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_option("--batch", flags->batch, "Extent of axis 0")
       ->check(at_least(1))
@@ -234,7 +234,7 @@ void add_bench(CLI::App& app, Session& session) {
   command->add_flag("--layers", flags->layers, "Add median times a step");
   command->add_flag("--json", flags->json, "JSON instead of text");
   flags->constants.add(*command);
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_bench(session, *flags); });
 }
 
 }  // namespace octile::cli

@@ -11,7 +11,7 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct BuildFlags {
   ModelFlags model;
   CalibrationFlags calibration;
   bool int8 = false;
@@ -57,7 +57,8 @@ std::map<std::string, std::string> parse_metadata(const std::vector<std::string>
   return metadata;
 }
 
-BuildOptions build_options(const Session& session, const Flags& flags, const Network& network) {
+BuildOptions build_options(const Session& session, const BuildFlags& flags,
+                           const Network& network) {
   BuildOptions options;
   options.int8 = flags.int8;
   options.scheme = scheme_from_name(flags.scheme);
@@ -84,7 +85,7 @@ BuildOptions build_options(const Session& session, const Flags& flags, const Net
 }
 
 /// A flag that would change nothing is a mistake.
-void refuse_without_int8(const Flags& flags) {
+void refuse_without_int8(const BuildFlags& flags) {
   if (flags.int8) return;
   for (const char* flag :
        {"--calibrate", "--cache", "--scheme", "--method", "--percentile", "--reproducible",
@@ -96,7 +97,7 @@ void refuse_without_int8(const Flags& flags) {
 }
 
 /// A static scheme needs ranges from somewhere.
-void refuse_without_ranges(const Flags& flags) {
+void refuse_without_ranges(const BuildFlags& flags) {
   const CalibrationFlags& calibration = flags.calibration;
   if (!flags.int8 || is_dynamic(scheme_from_name(flags.scheme)) || !flags.layers.ranges.empty())
     return;
@@ -106,7 +107,7 @@ void refuse_without_ranges(const Flags& flags) {
       "--scheme dynamic-symmetric needs none");
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_build(const Session& session, const BuildFlags& flags) {
   refuse_without_int8(flags);
   refuse_without_ranges(flags);
   flags.calibration.check();
@@ -141,7 +142,7 @@ void run(const Session& session, const Flags& flags) {
 }
 
 /// What shapes the engine, calibration aside.
-void add_engine_options(CLI::App& command, Flags& flags) {
+void add_engine_options(CLI::App& command, BuildFlags& flags) {
   command.add_option("--profile", flags.profiles,
                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile (default for a\ndynamic "
                      "batch: 1 / 4 / 8)");
@@ -166,7 +167,7 @@ void add_build(CLI::App& app, Session& session) {
       "Build an engine (plan file) from a model.\n"
       "Example: octile build model.onnx --int8 --calibrate images/ --cache model.cache \\\n"
       "           --profile x:1x3x224x224/4x3x224x224/8x3x224x224 -o model.plan");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BuildFlags>();
   flags->command = command;
   flags->model.add(*command);
   command->add_option("-o,--output", flags->output, "Plan file (default: MODEL with .plan)");
@@ -183,7 +184,7 @@ void add_build(CLI::App& app, Session& session) {
       "--calibrate is not run again; else --calibrate is run and the file written");
   flags->calibration.add_recipes(*command);
   add_engine_options(*command, *flags);
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_build(session, *flags); });
 }
 
 }  // namespace octile::cli

@@ -7,7 +7,7 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct CalibrateFlags {
   ModelFlags model;
   CalibrationFlags calibration;
   std::string format = "octile", version = "8601";
@@ -24,7 +24,7 @@ std::string version_refusal(const std::string& version) {
   return "";
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_calibrate(const Session& session, const CalibrateFlags& flags) {
   if (flags.calibration.data.empty() || flags.calibration.cache.empty()) {
     throw CLI::ValidationError("calibrate needs --calibrate DATA and --cache FILE");
   }
@@ -51,7 +51,7 @@ void add_calibrate(CLI::App& app, Session& session) {
       "Collect the range of every tensor and write a calibration cache.\n"
       "Example: octile calibrate model.onnx --calibrate images/ --preprocess scale=1/255 "
       "--cache model.cache");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CalibrateFlags>();
   flags->model.add(*command);
   flags->command = command;
   flags->calibration.add(*command, "The cache to write; an old one is replaced");
@@ -61,7 +61,7 @@ void add_calibrate(CLI::App& app, Session& session) {
   command->add_option("--tensorrt-version", flags->version, "Version token of the TensorRT cache")
       ->check(CLI::Validator([](std::string& text) { return version_refusal(text); }, "TOKEN"))
       ->capture_default_str();
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_calibrate(session, *flags); });
 }
 
 }  // namespace octile::cli

@@ -13,7 +13,7 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct CompareFlags {
   ModelFlags reference;
   std::string candidate, data, cache, json, scheme = "static-symmetric";
   bool int8 = false;
@@ -29,7 +29,7 @@ struct Candidate {
 /// A model is built for the batch that will run; the first tactics will do, since all give the
 /// same INT8 bits.
 Plan build_for(const Session& session, const Network& network, const CalibrationTable* table,
-               const Flags& flags) {
+               const CompareFlags& flags) {
   BuildOptions options;
   options.int8 = flags.int8;
   options.scheme = scheme_from_name(flags.scheme);
@@ -59,7 +59,8 @@ Plan build_for(const Session& session, const Network& network, const Calibration
   return build(network, table, options);
 }
 
-Candidate load_candidate(const Session& session, const Network& reference, const Flags& flags) {
+Candidate load_candidate(const Session& session, const Network& reference,
+                         const CompareFlags& flags) {
   const bool own = flags.candidate.empty();
   if (!own && is_plan(flags.candidate)) {
     if (flags.int8) throw CLI::ValidationError("--int8", "is for models; a plan is built already");
@@ -77,7 +78,7 @@ Candidate load_candidate(const Session& session, const Network& reference, const
           build_for(session, network, &table, flags)};
 }
 
-void check_flags(const Flags& flags) {
+void check_flags(const CompareFlags& flags) {
   flags.metric.check();
   check_apart({{"--json", flags.json}}, {{"the reference", flags.reference.file},
                                          {"the candidate", flags.candidate},
@@ -94,7 +95,7 @@ void check_flags(const Flags& flags) {
   }
 }
 
-DataOptions data_options(const Flags& flags, const Network& network, const Plan& plan) {
+DataOptions data_options(const CompareFlags& flags, const Network& network, const Plan& plan) {
   DataOptions options = flags.flags.options(plan.preprocess());
   for (const TensorId input : network.inputs()) {
     const Shape& shape = network.shape(input);
@@ -115,7 +116,7 @@ struct EndMetric {
 /// Follows both engines' outputs batch by batch.
 class Tally {
  public:
-  Tally(const Flags& flags, const DataOptions& options, const BatchSource& source)
+  Tally(const CompareFlags& flags, const DataOptions& options, const BatchSource& source)
       : name_(flags.metric.metric), labels_(labels_for(flags.metric, flags.data, options, source)) {
     if (name_.empty() && !labels_.empty()) name_ = "top1";
     if (flags.metric.boxes()) {
@@ -177,7 +178,7 @@ nlohmann::json number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
-std::string json_of(const Flags& flags, const Candidate& candidate, const Comparison& result,
+std::string json_of(const CompareFlags& flags, const Candidate& candidate, const Comparison& result,
                     const std::optional<EndMetric>& metric) {
   nlohmann::json tensors = nlohmann::json::array();
   for (const TensorComparison& t : result.tensors) {
@@ -204,7 +205,7 @@ std::string json_of(const Flags& flags, const Candidate& candidate, const Compar
   return json.dump(2) + "\n";
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_compare(const Session& session, const CompareFlags& flags) {
   check_flags(flags);
   const Network reference = flags.reference.load(session);
   const Candidate candidate = load_candidate(session, reference, flags);
@@ -237,7 +238,7 @@ void add_compare(CLI::App& app, Session& session) {
       "Compare a float model with an engine or another model on samples: SQNR and cosine of\n"
       "every tensor that both have, worst first, and a metric of both.\n"
       "Example: octile compare model.onnx model.plan --data images/ --labels labels.txt");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CompareFlags>();
   flags->reference.add(*command);
   command->add_option("candidate", flags->candidate,
                       "A plan, or a model that is built on the spot (float or with Q/DQ layers);\n"
@@ -252,7 +253,7 @@ void add_compare(CLI::App& app, Session& session) {
       ->check(scheme_names())
       ->capture_default_str();
   command->add_option("--json", flags->json, "Write everything to this file as well");
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_compare(session, *flags); });
 }
 
 }  // namespace octile::cli

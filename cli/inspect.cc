@@ -9,7 +9,7 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct InspectFlags {
   std::string file;
   bool json = false;
   ConstantFlags constants;
@@ -30,7 +30,7 @@ nlohmann::json model_json(const Network& network) {
   return {{"name", network.name()}, {"digest", network.digest()}, {"layers", layers}};
 }
 
-void show_plan(const Flags& flags) {
+void show_plan(const InspectFlags& flags) {
   const Plan plan = Plan::load(flags.file);
   if (flags.json) {
     // names and metadata may be no UTF-8
@@ -59,7 +59,7 @@ void show_plan(const Flags& flags) {
              summary.steps, summary.int8, summary.floats, summary.weight_bytes);
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_inspect(const Session& session, const InspectFlags& flags) {
   if (is_plan(flags.file)) return show_plan(flags);
   const Network network = load_model(session, flags.file, false, flags.constants);
   if (flags.json) {
@@ -74,11 +74,11 @@ void run(const Session& session, const Flags& flags) {
 void add_inspect(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "inspect", "Show a plan's or a model's layers.\nExample: octile inspect model.plan");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<InspectFlags>();
   command->add_option("file", flags->file, "A plan or an .onnx file")->required();
   command->add_flag("--json", flags->json, "JSON instead of a table");
   flags->constants.add(*command);
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_inspect(session, *flags); });
 }
 
 }  // namespace octile::cli

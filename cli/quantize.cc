@@ -11,14 +11,14 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct QuantizeFlags {
   ModelFlags model;
   CalibrationFlags calibration;
   LayerFlags layers;
   std::string output, style = "onnxruntime", table;
 };
 
-BuildOptions options_of(const Session& session, const Flags& flags, const Network& network,
+BuildOptions options_of(const Session& session, const QuantizeFlags& flags, const Network& network,
                         Scheme scheme) {
   BuildOptions options;
   options.int8 = true;
@@ -58,7 +58,7 @@ std::string summary(const QuantizedNetwork& quantized) {
                      weighted_int8, weighted);
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_quantize(const Session& session, const QuantizeFlags& flags) {
   const CalibrationFlags& calibration = flags.calibration;
   if (calibration.data.empty() && calibration.cache.empty() && flags.layers.ranges.empty()) {
     throw CLI::ValidationError("quantize needs --calibrate DATA, --cache FILE or --range");
@@ -107,7 +107,7 @@ void add_quantize(CLI::App& app, Session& session) {
       "Example: octile quantize model.onnx --calibrate images/ --style onnxruntime \\\n"
       "           -o model.qdq.onnx\n"
       "         octile quantize model.onnx --cache old.cache --style tensorrt");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<QuantizeFlags>();
   flags->model.add(*command);
   command->add_option("-o,--output", flags->output, "ONNX file (default: MODEL with .qdq.onnx)");
   command
@@ -123,7 +123,7 @@ void add_quantize(CLI::App& app, Session& session) {
       "--calibrate is not run again; else --calibrate is run and the file written");
   flags->calibration.add_recipes(*command);
   flags->layers.add(*command);
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_quantize(session, *flags); });
 }
 
 }  // namespace octile::cli

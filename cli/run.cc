@@ -11,7 +11,7 @@
 namespace octile::cli {
 namespace {
 
-struct Flags {
+struct RunFlags {
   std::string plan, data, reference, output, isa;
   int profile = -1;
   int64_t show = 5;
@@ -82,7 +82,7 @@ void refuse_surplus(const Engine& engine, const std::vector<std::string>& kept, 
 using Names = std::vector<std::string>;
 
 Collected run_all(const Session& session, const Engine& engine, BatchSource& source,
-                  const Flags& flags, int profile, int64_t batch, const Names& kept,
+                  const RunFlags& flags, int profile, int64_t batch, const Names& kept,
                   Ap50* boxes = nullptr) {
   const auto inputs = bindings_of(engine, true);
   const int chosen = profile_for(engine, inputs[0].name, batch, profile);
@@ -127,7 +127,7 @@ Collected run_all(const Session& session, const Engine& engine, BatchSource& sou
   return collected;
 }
 
-DataOptions data_options(const Flags& flags, const Engine& engine) {
+DataOptions data_options(const RunFlags& flags, const Engine& engine) {
   DataOptions options = flags.flags.options(engine.plan().preprocess());
   if (flags.flags.batch == 0) {  // what the profile was made for
     const Shape shape =
@@ -159,7 +159,8 @@ void show_predictions(const std::vector<Tensor>& batches, int64_t count) {
 }
 
 /// Before anything runs, since that may take long.
-void check_metric(const Flags& flags, const Binding& output, const std::vector<int64_t>& labels) {
+void check_metric(const RunFlags& flags, const Binding& output,
+                  const std::vector<int64_t>& labels) {
   const std::string& metric = flags.metric.metric;
   if (metric.empty() || flags.metric.boxes()) return;
   if (metric == "agreement" && flags.reference.empty()) {
@@ -185,7 +186,7 @@ Engine load_engine(const Session& session, const std::string& plan, const std::s
 }
 
 /// --reference, loaded before anything runs, with an output to compare.
-std::optional<Engine> load_reference(const Session& session, const Flags& flags,
+std::optional<Engine> load_reference(const Session& session, const RunFlags& flags,
                                      const std::string& output) {
   if (flags.metric.metric != "agreement") return std::nullopt;
   Engine engine = load_engine(session, flags.reference, "");
@@ -198,7 +199,7 @@ std::optional<Engine> load_reference(const Session& session, const Flags& flags,
                           flags.reference, output));
 }
 
-Names kept_outputs(const Flags& flags, const std::vector<Binding>& outputs) {
+Names kept_outputs(const RunFlags& flags, const std::vector<Binding>& outputs) {
   Names names;
   for (const Binding& output : outputs) {
     if (!flags.output.empty()) names.push_back(output.name);
@@ -209,7 +210,7 @@ Names kept_outputs(const Flags& flags, const std::vector<Binding>& outputs) {
   return names;
 }
 
-void run(const Session& session, const Flags& flags) {
+void run_run(const Session& session, const RunFlags& flags) {
   check_apart({{"-o", flags.output}}, {{"the plan", flags.plan}, {"--data", flags.data}});
   check_writable("-o", flags.output);
   flags.metric.check();
@@ -258,7 +259,7 @@ void add_run(CLI::App& app, Session& session) {
       "run",
       "Run an engine on samples: predictions, a metric, outputs as .npz.\n"
       "Example: octile run model.plan --data images/ --labels labels.txt --metric top5");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<RunFlags>();
   command->add_option("plan", flags->plan, "The plan")->required();
   command->add_option("--data", flags->data, "Samples, as in `octile calibrate --calibrate`")
       ->required();
@@ -277,7 +278,7 @@ void add_run(CLI::App& app, Session& session) {
                    "Optimization profile (default: the first that holds the batch)")
       ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
-  command->callback([&session, flags] { run(session, *flags); });
+  command->callback([&session, flags] { run_run(session, *flags); });
 }
 
 }  // namespace octile::cli

@@ -16,5 +16,5 @@ build/install-check/consumer/runtime_consumer
 "$prefix/bin/octile" --version
 echo "runtime-only configuration:"
 cmake -S . -B build/install-check/runtime -G Ninja -DCMAKE_BUILD_TYPE=Release \
-  -DOCTILE_RUNTIME_ONLY=ON >build/install-check/runtime.log
+  -DOCTILE_RUNTIME_ONLY=ON -DOCTILE_UNITY=OFF >build/install-check/runtime.log
 cmake --build build/install-check/runtime

@@ -38,7 +38,7 @@ def run_ctest(build):
          "--no-tests=error", "--output-junit", str(report.resolve())],
         env=environment(build), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in process.stdout:
-        if re.match(r"^\s*\d+/\d+ Test\s+#\d+: .* Passed ", line) or "Start" in line[:12]:
+        if re.match(r"^\s*\d+/\d+ Test\s+#\d+: .* Passed ", line) or line.lstrip().startswith("Start "):
             continue
         sys.stdout.write(line)
     code = process.wait()

@@ -8,11 +8,10 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "base/round_up.h"
 
 namespace octile {
 namespace {
-
-constexpr size_t kAlignment = 64;
 
 double read_as_double(const Tensor& t, int64_t i) {
   switch (t.type()) {
@@ -75,7 +74,7 @@ Tensor::Tensor(DataType type, const Shape& shape) : type_(type), shape_(shape) {
             bytes < (int64_t{1} << 46),
         ErrorCode::kInvalidArgument, "a tensor of shape {} is too large", shape.to_string());
   bytes_ = static_cast<size_t>(bytes);
-  const size_t padded = (std::max<size_t>(bytes_, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  const auto padded = size_t(aligned(int64_t(std::max<size_t>(bytes_, 1))));
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded)));
   check(data_ != nullptr, ErrorCode::kInvalidArgument, "out of memory for a tensor of shape {}",
         shape.to_string());

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/round_up.h"
 #include "plan/field_codec.h"
 #include "plan/plan_data.h"
 #include "plan_generated.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr char kMagic[8] = {'O', 'C', 'T', 'P', 'L', 'A', 'N', '\0'};
 constexpr uint32_t kFormatVersion = 1;
-constexpr size_t kAlignment = 64;
 
 /// Little-endian, at offset 0. `checksum` covers the whole file, itself taken as zero.
 struct Preamble {
@@ -28,8 +28,6 @@ struct Preamble {
   uint64_t reserved[2];
 };
 static_assert(sizeof(Preamble) == 64);
-
-size_t aligned(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 uint64_t checksum_of(Preamble preamble, std::span<const std::byte> body) {
   preamble.checksum = 0;
@@ -129,11 +127,11 @@ Preamble read_preamble(std::span<const std::byte> bytes, const std::string& orig
   check(p.version == kFormatVersion, ErrorCode::kInvalidFile,
         "{}: written in plan format {}, this build reads format {}; build the plan again", origin,
         p.version, kFormatVersion);
-  const bool consistent = p.preamble_bytes == sizeof(p) && p.reserved[0] == 0 &&
-                          p.reserved[1] == 0 && p.header_bytes <= bytes.size() - sizeof(p) &&
-                          p.payload_offset == aligned(sizeof(p) + p.header_bytes) &&
-                          p.payload_offset <= bytes.size() &&
-                          p.payload_bytes == bytes.size() - p.payload_offset;
+  const bool consistent =
+      p.preamble_bytes == sizeof(p) && p.reserved[0] == 0 && p.reserved[1] == 0 &&
+      p.header_bytes <= bytes.size() - sizeof(p) &&
+      p.payload_offset == uint64_t(aligned(int64_t(sizeof(p) + p.header_bytes))) &&
+      p.payload_offset <= bytes.size() && p.payload_bytes == bytes.size() - p.payload_offset;
   if (!consistent) damaged(origin, "its length is not what its preamble says");
   if (p.checksum != checksum_of(p, bytes.subspan(sizeof(p)))) {
     damaged(origin, "its checksum is wrong");

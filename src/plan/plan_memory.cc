@@ -3,13 +3,13 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/round_up.h"
 #include "plan/keep_tensors.h"
 #include "plan/plan_data.h"
 
 namespace octile {
 namespace {
 
-constexpr int64_t kAlignment = 64;
 constexpr int64_t kLargestArena = int64_t{1} << 45;
 
 /// A run of bytes that one or more tensors share (views, in-place results).
@@ -81,7 +81,7 @@ class Planner {
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       const auto bytes =
           (late[t] ? 0 : shapes[t].volume()) * int64_t(size_of(plan.tensors[t].type));
-      bytes_.push_back((bytes + kAlignment - 1) / kAlignment * kAlignment);
+      bytes_.push_back(aligned(bytes));
     }
     last_use_.assign(plan.tensors.size(), -1);
     for (size_t s = 0; s < plan.steps.size(); ++s) {
@@ -240,7 +240,7 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
     if (external(t)) continue;
     profile.offsets[t] = profile.arena_bytes;
     const auto bytes = shapes[t].volume() * int64_t(size_of(plan.tensors[t].type));
-    profile.arena_bytes += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    profile.arena_bytes += aligned(bytes);
   }
 }
 

@@ -36,7 +36,7 @@ Network detector() {
   return n;
 }
 
-Tensor samples(int64_t count) { return boxes_and_scores(count, 2.0f); }
+Tensor boxed_samples(int64_t count) { return boxes_and_scores(count, 2.0f); }
 
 class OneBatch : public BatchSource {
  public:
@@ -56,7 +56,7 @@ class OneBatch : public BatchSource {
 
 TEST(CalibrateLate, TailsAreSeenWithTheirShapes) {
   for (const bool reproducible : {true, false}) {
-    OneBatch source(samples(5));
+    OneBatch source(boxed_samples(5));
     CalibrationOptions options;
     options.reproducible = reproducible;
     const CalibrationData data = collect(detector(), source, options);
@@ -71,7 +71,7 @@ TEST(CalibrateLate, TailsAreSeenWithTheirShapes) {
 }
 
 TEST(CalibrateLate, TheBackboneIsInt8) {
-  OneBatch source(samples(5));
+  OneBatch source(boxed_samples(5));
   const Network network = detector();
   const CalibrationTable table = calibrate(network, source, {});
   BuildOptions options;
@@ -85,7 +85,7 @@ TEST(CalibrateLate, TheBackboneIsInt8) {
   EXPECT_TRUE(int8);
   const Engine engine = Engine::load(plan);
   ExecutionContext context = engine.create_context();
-  const Tensor all = samples(5);
+  const Tensor all = boxed_samples(5);
   for (int64_t s = 0; s < 5; ++s) {
     Tensor one(DataType::kFloat32, {1, 5, 4, 4});
     std::copy_n(all.as<float>() + s * 80, 80, one.as<float>());

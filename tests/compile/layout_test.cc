@@ -5,10 +5,10 @@
 namespace octile::test {
 namespace {
 
-using Middle = TensorId (*)(Network&, TensorId);
+using OneInput = TensorId (*)(Network&, TensorId);
 
 /// A convolution, the middle, and a convolution that reads it (or, for rows, an activation).
-Network around(Middle middle, bool image) {
+Network around(OneInput middle, bool image) {
   Random random(71);
   Network n("layout");
   const TensorId x = n.add_input("x", DataType::kFloat32, {2, 3, 9, 9});
@@ -31,7 +31,7 @@ int reorders(const PlanData& plan) {
 }
 
 /// Engines agree with the interpreter, and have `most` reorders (the input's and the output's).
-void expect_layout(Middle middle, bool image, int most, const char* what) {
+void expect_layout(OneInput middle, bool image, int most, const char* what) {
   const Network network = around(middle, image);
   const auto inputs = inputs_for(network);
   const auto expected = interpret(network, inputs);

@@ -13,6 +13,9 @@
 
 namespace octile {
 
+inline constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
+inline constexpr Layout kPlain = Layout::kPlain, kLast = Layout::kChannelsLast;
+
 /// The thread sanitizer makes everything some 20 times slower: it gets fewer of the large cases.
 #ifdef __SANITIZE_THREAD__
 inline constexpr bool kThreadSanitizer = true;

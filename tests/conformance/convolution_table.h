@@ -29,8 +29,6 @@ struct Arithmetic {
   bool seven_bits = false;  // x is known to be in [0, 127]
 };
 
-inline constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
-
 inline const Arithmetic kArithmetics[] = {
     {.name = "s8"},
     {.name = "s8_relu", .relu = true},

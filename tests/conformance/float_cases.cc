@@ -6,10 +6,7 @@
 namespace octile {
 namespace {
 
-constexpr DataType kF32 = DataType::kFloat32;
-constexpr Layout kPlain = Layout::kPlain, kLast = Layout::kChannelsLast;
-
-struct Extents {
+struct FloatExtents {
   const char* name;
   int64_t n, c, h, w, m, kernel, stride, dilation, pad, groups;
   int64_t out(int64_t in) const {
@@ -17,7 +14,7 @@ struct Extents {
   }
 };
 
-constexpr Extents kConvolutions[] = {
+constexpr FloatExtents kConvolutions[] = {
     {"pointwise", 2, 17, 5, 6, 33, 1, 1, 1, 0, 1}, {"same", 1, 8, 9, 7, 40, 3, 1, 1, 1, 1},
     {"stem", 1, 3, 15, 15, 16, 7, 2, 1, 3, 1},     {"dilated", 1, 4, 9, 9, 6, 3, 1, 2, 2, 1},
     {"groups", 2, 12, 6, 6, 18, 3, 1, 1, 1, 3},    {"depthwise", 1, 37, 7, 7, 37, 3, 2, 1, 1, 37},
@@ -29,12 +26,12 @@ std::vector<float> random_floats(CaseBuilder& b, int64_t count) {
   return values;
 }
 
-Window window_of(const Extents& e) {
+Window window_of(const FloatExtents& e) {
   return {{e.kernel, e.kernel}, {e.stride, e.stride}, {e.dilation, e.dilation},
           {e.pad, e.pad},       {e.pad, e.pad},       PaddingMode::kExplicit};
 }
 
-Case convolution(const Extents& e, bool residual, bool bias, uint32_t seed) {
+Case convolution(const FloatExtents& e, bool residual, bool bias, uint32_t seed) {
   CaseBuilder b(
       fmt::format("float_conv/{}{}{}", e.name, residual ? "/residual" : "", bias ? "" : "/no_bias"),
       seed);
@@ -97,7 +94,7 @@ Case deconvolution(int64_t groups, int64_t stride, int64_t pad, int64_t extra, u
   return b.build(step, false);
 }
 
-Case pool(PoolingKind kind, const Extents& e, bool global, bool count_padding, uint32_t seed) {
+Case pool(PoolingKind kind, const FloatExtents& e, bool global, bool count_padding, uint32_t seed) {
   CaseBuilder b(fmt::format("float_pool/{}/{}{}", kind == PoolingKind::kMax ? "max" : "average",
                             e.name, global ? "/global" : ""),
                 seed);
@@ -201,7 +198,7 @@ void add_small_steps(std::vector<Case>& cases, uint32_t seed) {
 std::vector<Case> float_cases() {
   std::vector<Case> cases;
   uint32_t seed = 7000;
-  for (const Extents& e : kConvolutions) {
+  for (const FloatExtents& e : kConvolutions) {
     for (const bool residual : {false, true}) {
       for (const bool bias : {false, true}) {
         cases.push_back(convolution(e, residual, bias, seed++));

@@ -10,9 +10,6 @@
 namespace octile {
 namespace {
 
-constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
-constexpr Layout kPlain = Layout::kPlain, kLast = Layout::kChannelsLast;
-
 int32_t lo_of(DataType type) { return type == kU8 ? 0 : -128; }
 int32_t hi_of(DataType type) { return type == kU8 ? 255 : 127; }
 

@@ -9,9 +9,6 @@
 namespace octile {
 namespace {
 
-constexpr DataType kS8 = DataType::kInt8, kU8 = DataType::kUInt8, kF32 = DataType::kFloat32;
-constexpr Layout kPlain = Layout::kPlain, kLast = Layout::kChannelsLast;
-
 const Tactic& portable_row(const Case& c) {
   const StepView view = c.view();
   const Tactic* found = nullptr;

@@ -12,6 +12,9 @@
 
 namespace octile::test {
 
+/// 1 to 6 as two rows.
+inline Tensor six() { return Tensor::floats({2, 3}, {1, 2, 3, 4, 5, 6}); }
+
 /// One node under construction; the setters return it again.
 class NodeBuilder {
  public:

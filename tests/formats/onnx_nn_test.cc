@@ -10,8 +10,6 @@ namespace {
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
 
-Tensor six() { return Tensor::floats({2, 3}, {1, 2, 3, 4, 5, 6}); }
-
 TEST(OnnxReduce, KindsAxesAndKeepdims) {
   const std::pair<const char*, Floats> cases[] = {{"ReduceSum", {6, 15}},
                                                   {"ReduceMean", {2, 5}},

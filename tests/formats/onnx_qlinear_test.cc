@@ -8,11 +8,6 @@
 namespace octile::test {
 namespace {
 
-Tensor bytes_of(const Shape& shape, uint64_t seed) {
-  Random random(seed);
-  return random_bits(DataType::kUInt8, shape, random);
-}
-
 float real(uint8_t q, float scale, int32_t zero) { return dequantize_value(q, scale, zero); }
 
 /// y = quantize(f(real inputs)) elementwise over one or two inputs of 64 values.

@@ -32,4 +32,10 @@ class QuantizedModel : public Model {
   int count_ = 0;
 };
 
+/// Random bytes.
+inline Tensor bytes_of(const Shape& shape, uint64_t seed) {
+  Random random(seed);
+  return random_bits(DataType::kUInt8, shape, random);
+}
+
 }  // namespace octile::test

@@ -7,11 +7,6 @@
 namespace octile::test {
 namespace {
 
-Tensor bytes_of(const Shape& shape, uint64_t seed) {
-  Random random(seed);
-  return random_bits(DataType::kUInt8, shape, random);
-}
-
 TEST(OnnxQuantized, IntegerProductsAreExactBeyondFloats) {
   Model model;
   const int64_t k = 1001;

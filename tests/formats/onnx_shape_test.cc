@@ -8,8 +8,6 @@ namespace {
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
 
-Tensor six() { return Tensor::floats({2, 3}, {1, 2, 3, 4, 5, 6}); }
-
 TEST(OnnxReshape, ZeroCopiesAndMinusOneInfers) {
   Model m;
   m.input("x", {2, 3}).output("y").int64s("shape", {0, 1, -1});

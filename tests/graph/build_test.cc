@@ -6,8 +6,6 @@
 namespace octile::test {
 namespace {
 
-Tensor zeros(const Shape& shape) { return Tensor(DataType::kFloat32, shape); }
-
 Pooling halve() {
   Pooling op;
   op.window.kernel = op.window.stride = {2, 2};

@@ -6,8 +6,6 @@
 namespace octile::test {
 namespace {
 
-Tensor zeros(const Shape& shape) { return Tensor(DataType::kFloat32, shape); }
-
 struct Chain {
   Network net{"chain"};
   TensorId x, conv, relu, flat, fc;

@@ -5,12 +5,6 @@
 namespace octile::test {
 namespace {
 
-Window window(std::vector<int64_t> kernel) {
-  Window w;
-  w.kernel = std::move(kernel);
-  return w;
-}
-
 TEST(Convolution, HandComputed) {
   Convolution op{window({2, 2}), 1};
   const Tensor x = counting<float>({1, 1, 3, 3});  // 0 1 2 / 3 4 5 / 6 7 8

@@ -4,12 +4,6 @@
 namespace octile::test {
 namespace {
 
-Window window(std::vector<int64_t> kernel) {
-  Window w;
-  w.kernel = std::move(kernel);
-  return w;
-}
-
 TEST(Deconvolution, HandComputed) {
   Deconvolution op;
   op.window = window({2});

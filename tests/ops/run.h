@@ -6,6 +6,12 @@
 
 namespace octile::test {
 
+inline Window window(std::vector<int64_t> kernel) {
+  Window w;
+  w.kernel = std::move(kernel);
+  return w;
+}
+
 inline std::vector<Tensor> run_all(const Op& op, const std::vector<Tensor>& inputs) {
   std::vector<TensorView> views;
   for (const Tensor& t : inputs) views.push_back(t.view());

@@ -33,6 +33,8 @@ class Random {
   uint64_t state_;
 };
 
+inline Tensor zeros(const Shape& shape) { return Tensor(DataType::kFloat32, shape); }
+
 inline Tensor random_floats(const Shape& shape, Random& random, float scale = 1.0f) {
   Tensor t(DataType::kFloat32, shape);
   for (int64_t i = 0; i < t.volume(); ++i) t.as<float>()[i] = scale * random.value();

@@ -13,7 +13,7 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kOldestOpset = 17;
+constexpr int64_t kExportedOpset = 17;
 constexpr size_t kLargestFile = size_t{1} << 31;  // protobuf's limit
 
 /// The IR version that came with an operator set.
@@ -83,7 +83,7 @@ void write_layers(const Network& network, ModelWriter& model) {
 onnx::ModelProto write_model(const Network& network) {
   check(!network.outputs().empty(), ErrorCode::kInvalidArgument,
         "network '{}' has no outputs; mark one", network.name());
-  int64_t opset = kOldestOpset;
+  int64_t opset = kExportedOpset;
   for (const LayerId layer : network.layers()) {
     opset = std::max(opset, needed_opset(network, layer));
   }
@@ -114,28 +114,28 @@ int64_t needed_opset(const Network& network, LayerId layer) {
     if (activation->kind == ActivationKind::kMish) return 18;
     const bool gelu = activation->kind == ActivationKind::kGeluErf ||
                       activation->kind == ActivationKind::kGeluTanh;
-    return gelu ? 20 : kOldestOpset;
+    return gelu ? 20 : kExportedOpset;
   }
   if (const auto* resize = std::get_if<Resize>(&op)) {
-    return needs_new_resize(*resize) ? 19 : kOldestOpset;
+    return needs_new_resize(*resize) ? 19 : kExportedOpset;
   }
   if (const auto* pool = std::get_if<Pooling>(&op)) {
     const bool dilated = std::any_of(pool->window.dilation.begin(), pool->window.dilation.end(),
                                      [](int64_t d) { return d != 1; });
-    return pool->kind == PoolingKind::kAverage && dilated ? 19 : kOldestOpset;
+    return pool->kind == PoolingKind::kAverage && dilated ? 19 : kExportedOpset;
   }
   const auto has_extremes = [](ScatterReduction reduction) {
     return reduction == ScatterReduction::kMin || reduction == ScatterReduction::kMax;
   };
   if (const auto* scatter = std::get_if<ScatterElements>(&op)) {
-    return has_extremes(scatter->reduction) ? 18 : kOldestOpset;
+    return has_extremes(scatter->reduction) ? 18 : kExportedOpset;
   }
   if (const auto* scatter = std::get_if<ScatterNd>(&op)) {
-    return has_extremes(scatter->reduction) ? 18 : kOldestOpset;
+    return has_extremes(scatter->reduction) ? 18 : kExportedOpset;
   }
   const bool volumes =
       std::holds_alternative<GridSample>(op) && network.shape(network.inputs(layer)[0]).rank() > 4;
-  return volumes ? 20 : kOldestOpset;
+  return volumes ? 20 : kExportedOpset;
 }
 
 std::string export_onnx_bytes(const Network& network) {

@@ -12,12 +12,10 @@
 namespace octile {
 namespace {
 
-size_t aligned(int64_t n) { return size_t(round_up(n, 64)); }
-
 bool is_signed(const PlanTensor& t) { return t.type == DataType::kInt8; }
 
 /// The last block, where it is copied: 32 rows that may be read to the end of their last step.
-int64_t last_stride(int64_t channels) { return int64_t(aligned(channels + kAmxStep)); }
+int64_t last_stride(int64_t channels) { return aligned(channels + kAmxStep); }
 
 /// Windows of some row blocks: half the level-1 cache, where they stay until they are multiplied.
 int64_t panel_blocks(const AmxCut& cut) {
@@ -60,9 +58,9 @@ AmxPrepared::Regions AmxPrepared::regions_of(const StepView& view, const Device&
   return {.sums = size_t(kAmxSumsBytes) * size_t(device.threads),
           .panels = size_t(panel_bytes(step)) * size_t(device.threads),
           .last = size_t(kAmxRows * last_stride(g.c)),
-          .bias = aligned(samples * columns * 4),
-          .scale = aligned(samples * columns * 4),
-          .images = aligned(amx_image_bytes(step, g, amx_cut(step)))};
+          .bias = size_t(aligned(samples * columns * 4)),
+          .scale = size_t(aligned(samples * columns * 4)),
+          .images = size_t(aligned(amx_image_bytes(step, g, amx_cut(step))))};
 }
 
 size_t AmxPrepared::workspace_bytes(const StepView& view, const Device& device) {

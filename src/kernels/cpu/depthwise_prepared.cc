@@ -15,12 +15,9 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kAlignment = 64;
 constexpr int64_t kColumnBytes = 20 << 10;  // interleaved columns in flight: with the weights and
                                             // the rows that come in they fit the level-1 cache
 constexpr int64_t kGrain = 24 << 10;        // outputs that are worth a thread's while: ~2 µs
-
-int64_t aligned(int64_t n) { return round_up(n, kAlignment); }
 
 /// Input columns of `count` windows.
 int64_t columns_of(const Window& w, int64_t count) {

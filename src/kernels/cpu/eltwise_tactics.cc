@@ -6,7 +6,7 @@
 namespace octile::cpu {
 namespace {
 
-std::string refuse(const StepView& view) {
+std::string refuse_eltwise(const StepView& view) {
   const auto* step = view.as<EltwiseStep>();
   if (step == nullptr) return "not an element-wise step";
   const PlanTensor& y = view.outputs[0];
@@ -21,7 +21,7 @@ std::string refuse(const StepView& view) {
 }
 
 template <const EltwiseKernel* kernel>
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_eltwise(const StepView& view, const PackedWeights*) {
   const EltwiseStep& step = *view.as<EltwiseStep>();
   const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
   const EltwiseArguments arguments{step.m_a,
@@ -48,12 +48,14 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kEltwiseAvx2Row{
-    "int8.eltwise.avx2", Isa::kAvx2, {refuse, prepare<&kEltwiseAvx2>}};
+    "int8.eltwise.avx2", Isa::kAvx2, {refuse_eltwise, prepare_eltwise<&kEltwiseAvx2>}};
 constinit const FunctionTactic kEltwiseAvx512Row{
-    "int8.eltwise.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kEltwiseAvx512>}};
+    "int8.eltwise.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_eltwise, prepare_eltwise<&kEltwiseAvx512>}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kEltwiseNeonRow{
-    "int8.eltwise.neon", Isa::kNeon, {refuse, prepare<&kEltwiseNeon>}};
+    "int8.eltwise.neon", Isa::kNeon, {refuse_eltwise, prepare_eltwise<&kEltwiseNeon>}};
 #endif
 
 }  // namespace octile::cpu

@@ -15,7 +15,6 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kAlignment = 64;
 constexpr int64_t kCopyBytes = 1 << 20;         // of copied images at once, a thread
 constexpr int64_t kLineBytes = 1 << 16;         // of activations that a line of free length reads
 constexpr int64_t kChainedLineBytes = 1 << 14;  // the same for chained kernels: level 1 holds it
@@ -25,8 +24,6 @@ constexpr int64_t kWorthAThread = 1 << 20;      // multiply-adds
 int64_t copied_at_once(const GemmVariant& variant, int threads) {
   return (variant.planes ? kCopyBytes / 4 : kCopyBytes) * threads;
 }
-
-size_t aligned(size_t n) { return size_t(round_up(int64_t(n), kAlignment)); }
 
 /// Samples with tables of their own, and the matrix rows or images of each.
 int64_t samples_of(const PlanTensor& x) { return x.shape.rank() > 0 ? x.shape[0] : 1; }
@@ -75,7 +72,7 @@ Tables tables_of(const ConvStep& step, const PlanTensor& x, int nr) {
   const int64_t group_out = step.out_channels / step.groups;
   const auto columns = size_t(step.groups * ((group_out + nr - 1) / nr) * nr);
   const auto samples = size_t(samples_of(x));
-  return {aligned(samples * columns * sizeof(int32_t)), aligned(samples * columns * sizeof(float))};
+  return {size_t(aligned(samples * columns * 4)), size_t(aligned(samples * columns * 4))};
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace octile::cpu {
 namespace {
 
-std::string refuse(const StepView& view) {
+std::string refuse_lookup(const StepView& view) {
   if (view.as<LookupStep>() == nullptr) return "not a table";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   if (!is_8bit(x) || !is_8bit(y)) return "not 8-bit";
@@ -16,7 +16,7 @@ std::string refuse(const StepView& view) {
 }
 
 template <const LookupKernel* kernel>
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_lookup(const StepView& view, const PackedWeights*) {
   auto run = kernel->run;
 #if defined(__x86_64__)
   if (kernel == &kLookupAvx512 && cpu_has_vbmi()) run = kLookupAvx512Vbmi.run;
@@ -35,12 +35,12 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kLookupAvx2Row{
-    "lookup.avx2", Isa::kAvx2, {refuse, prepare<&kLookupAvx2>}};
+    "lookup.avx2", Isa::kAvx2, {refuse_lookup, prepare_lookup<&kLookupAvx2>}};
 constinit const FunctionTactic kLookupAvx512Row{
-    "lookup.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kLookupAvx512>}};
+    "lookup.avx512vnni", Isa::kAvx512Vnni, {refuse_lookup, prepare_lookup<&kLookupAvx512>}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kLookupNeonRow{
-    "lookup.neon", Isa::kNeon, {refuse, prepare<&kLookupNeon>}};
+    "lookup.neon", Isa::kNeon, {refuse_lookup, prepare_lookup<&kLookupNeon>}};
 #endif
 
 }  // namespace octile::cpu

@@ -13,7 +13,7 @@
 namespace octile::cpu {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 24;  // of the numbers, which prepare() needs
+constexpr int64_t kMostElements = int64_t{1} << 24;  // of the numbers, which preparing needs
 constexpr int32_t kConstant = -1;
 
 /// Elements [to, next run's to) of the output: from, from + stride, …, or the constant.
@@ -34,7 +34,7 @@ bool make_numbered(Op& op) {
   return std::holds_alternative<Slice>(op);
 }
 
-std::string refuse(const StepView& view) {
+std::string refuse_move(const StepView& view) {
   const auto* step = view.as<GenericStep>();
   if (step == nullptr || view.inputs.size() != 1) return "no movement of one tensor";
   Op op = step->op;
@@ -128,7 +128,7 @@ class Moves final : public Prepared {
   T constant_{};
 };
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_move(const StepView& view, const PackedWeights*) {
   const Op& op = view.as<GenericStep>()->op;
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   switch (size_of(x.type)) {
@@ -141,6 +141,6 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
-constinit const FunctionTactic kMoveRow{"move.runs", Isa::kPortable, {refuse, prepare}};
+constinit const FunctionTactic kMoveRow{"move.runs", Isa::kPortable, {refuse_move, prepare_move}};
 
 }  // namespace octile::cpu

@@ -14,7 +14,7 @@ int64_t group_of(const NormalizeStep& step, const Shape& shape) {
   return group;
 }
 
-std::string refuse(const StepView& view) {
+std::string refuse_normalize(const StepView& view) {
   const auto* step = view.as<NormalizeStep>();
   if (step == nullptr) return "not a normalization";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -24,7 +24,7 @@ std::string refuse(const StepView& view) {
 }
 
 template <const NormalizeKernel* kernel>
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const PackedWeights*) {
   const auto& step = *view.as<NormalizeStep>();
   const auto values = [&](int32_t blob) {
     return blob >= 0 ? view.blob(blob).as<float>() : nullptr;
@@ -43,8 +43,10 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 }  // namespace
 
 constinit const FunctionTactic kNormalizeAvx2Row{
-    "normalize.avx2", Isa::kAvx2, {refuse, prepare<&kNormalizeAvx2>}};
+    "normalize.avx2", Isa::kAvx2, {refuse_normalize, prepare_normalize<&kNormalizeAvx2>}};
 constinit const FunctionTactic kNormalizeAvx512Row{
-    "normalize.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kNormalizeAvx512>}};
+    "normalize.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_normalize, prepare_normalize<&kNormalizeAvx512>}};
 
 }  // namespace octile::cpu

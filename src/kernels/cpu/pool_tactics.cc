@@ -130,7 +130,7 @@ class Pool final : public Prepared {
   std::vector<Span> rows_, columns_;
 };
 
-std::string refuse(const StepView& view) {
+std::string refuse_pool(const StepView& view) {
   const auto* step = view.as<PoolStep>();
   if (step == nullptr) return "not a pooling";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -144,7 +144,7 @@ std::string refuse(const StepView& view) {
 }
 
 template <const PoolKernel* kernel>
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights*) {
   return std::make_unique<Pool>(view, *kernel);
 }
 
@@ -152,12 +152,12 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kPoolAvx2Row{
-    "int8.pool.avx2", Isa::kAvx2, {refuse, prepare<&kPoolAvx2>}};
+    "int8.pool.avx2", Isa::kAvx2, {refuse_pool, prepare_pool<&kPoolAvx2>}};
 constinit const FunctionTactic kPoolAvx512Row{
-    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kPoolAvx512>}};
+    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse_pool, prepare_pool<&kPoolAvx512>}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kPoolNeonRow{
-    "int8.pool.neon", Isa::kNeon, {refuse, prepare<&kPoolNeon>}};
+    "int8.pool.neon", Isa::kNeon, {refuse_pool, prepare_pool<&kPoolNeon>}};
 #endif
 
 }  // namespace octile::cpu

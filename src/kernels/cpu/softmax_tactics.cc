@@ -32,18 +32,18 @@ std::string refuse_others(const StepView& view) {
   return "";
 }
 
-std::string refuse(const StepView& view) {
+std::string refuse_softmax(const StepView& view) {
   if (std::string reason = refuse_others(view); !reason.empty()) return reason;
   return is_8bit(view.inputs[0]) && is_float(view.outputs[0]) ? "" : "not from 8 bits to float";
 }
 
-[[maybe_unused]] std::string refuse_float(const StepView& view) {
+[[maybe_unused]] std::string refuse_softmax_float(const StepView& view) {
   if (std::string reason = refuse_others(view); !reason.empty()) return reason;
   return is_float(view.inputs[0]) && is_float(view.outputs[0]) ? "" : "not float";
 }
 
 template <const SoftmaxKernel* kernel>
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_softmax(const StepView& view, const PackedWeights*) {
   const auto& step = *view.as<SoftmaxStep>();
   const PlanTensor& x = view.inputs[0];
   const auto* table = view.blob(step.table).as<int32_t>();
@@ -64,7 +64,7 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 }
 
 template <const SoftmaxFloat* kernel>
-std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_softmax_float(const StepView& view, const PackedWeights*) {
   const Shape& shape = view.inputs[0].shape;
   const int64_t group = group_of(*view.as<SoftmaxStep>(), shape),
                 groups = shape.volume() / std::max<int64_t>(1, group);
@@ -80,14 +80,18 @@ std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeight
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kSoftmaxAvx2Row{
-    "int8.softmax.avx2", Isa::kAvx2, {refuse, prepare<&kSoftmaxAvx2>}};
+    "int8.softmax.avx2", Isa::kAvx2, {refuse_softmax, prepare_softmax<&kSoftmaxAvx2>}};
 constinit const FunctionTactic kSoftmaxAvx512Row{
-    "int8.softmax.avx512vnni", Isa::kAvx512Vnni, {refuse, prepare<&kSoftmaxAvx512>}};
+    "int8.softmax.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_softmax, prepare_softmax<&kSoftmaxAvx512>}};
 constinit const FunctionTactic kSoftmaxFloatAvx512Row{
-    "softmax.avx512vnni", Isa::kAvx512Vnni, {refuse_float, prepare_float<&kSoftmaxFloatAvx512>}};
+    "softmax.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_softmax_float, prepare_softmax_float<&kSoftmaxFloatAvx512>}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kSoftmaxNeonRow{
-    "int8.softmax.neon", Isa::kNeon, {refuse, prepare<&kSoftmaxNeon>}};
+    "int8.softmax.neon", Isa::kNeon, {refuse_softmax, prepare_softmax<&kSoftmaxNeon>}};
 #endif
 
 }  // namespace octile::cpu

@@ -73,6 +73,14 @@ Desc describe(const PlanTensor& tensor) {
   return Desc(dims, dnnl::memory::data_type::f32, strides);
 }
 
+Desc describe_image(const PlanTensor& tensor) {
+  PlanTensor copy = tensor;
+  if (tensor.shape.rank() == 3) {
+    copy.shape = Shape{tensor.shape[0], tensor.shape[1], 1, tensor.shape[2]};
+  }
+  return describe(copy);
+}
+
 Desc any_layout(const Dims& dims) {
   return Desc(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
 }

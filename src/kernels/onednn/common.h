@@ -19,6 +19,8 @@ const dnnl::stream& cpu_stream();
 
 /// oneDNN's description of a tensor, logical axes in our order, strides by layout. Float32 only.
 Desc describe(const PlanTensor& tensor);
+/// Images as (N, C, H, W) with channels innermost; 3-d images get H = 1.
+Desc describe_image(const PlanTensor& tensor);
 /// The same with every stride chosen by oneDNN.
 Desc any_layout(const Dims& dims);
 Dims dims_of(const Shape& shape);

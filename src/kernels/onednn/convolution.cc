@@ -32,15 +32,6 @@ Spatial spatial_of(const Geometry& g) {
            after(g.out_w, g.stride_w, g.kernel_w, g.dilation_w, g.w, g.pad_left)}};
 }
 
-/// Images as (N, C, H, W) with channels innermost; 3-d images get H = 1.
-Desc image(const PlanTensor& tensor) {
-  PlanTensor copy = tensor;
-  if (tensor.shape.rank() == 3) {
-    copy.shape = Shape{tensor.shape[0], tensor.shape[1], 1, tensor.shape[2]};
-  }
-  return describe(copy);
-}
-
 /// The residual lies where the output goes: oneDNN's fastest kernels know sums, not other operands.
 dnnl::primitive_attr post_ops_of(const ConvStep& step) {
   dnnl::post_ops ops;
@@ -54,8 +45,8 @@ Problem problem_of(const StepView& view) {
   const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
   const int64_t m = step.out_channels / step.groups, c = step.in_channels / step.groups;
   Problem p;
-  p.x = image(view.inputs[0]);
-  p.y = image(view.outputs[0]);
+  p.x = describe_image(view.inputs[0]);
+  p.y = describe_image(view.outputs[0]);
   if (step.bias >= 0) p.bias = Desc({step.out_channels}, dnnl::memory::data_type::f32, Dims{1});
   const int64_t kh = g.kernel_h, kw = g.kernel_w;
   if (step.groups == 1) {

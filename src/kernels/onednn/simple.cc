@@ -42,19 +42,13 @@ class SimpleTactic : public Tactic {
   }
 };
 
-Desc image(const PlanTensor& tensor) {
-  PlanTensor copy = tensor;
-  if (tensor.shape.rank() == 3) {
-    copy.shape = Shape{tensor.shape[0], tensor.shape[1], 1, tensor.shape[2]};
-  }
-  return describe(copy);
-}
-
 struct PoolingTraits {
   static constexpr std::string_view kName = "onednn.pool";
   using Primitive = PoolingForward;
-  static Desc describe_input(const StepView& view, size_t i) { return image(view.inputs[i]); }
-  static Desc describe_output(const StepView& view) { return image(view.outputs[0]); }
+  static Desc describe_input(const StepView& view, size_t i) {
+    return describe_image(view.inputs[i]);
+  }
+  static Desc describe_output(const StepView& view) { return describe_image(view.outputs[0]); }
   static std::string accepts(const StepView& view) {
     const auto* step = view.as<PoolStep>();
     if (step == nullptr) return "poolings only";
@@ -79,8 +73,9 @@ struct PoolingTraits {
     const auto kind = step.kind == PoolingKind::kMax ? dnnl::algorithm::pooling_max
                       : step.count_padding           ? dnnl::algorithm::pooling_avg_include_padding
                                                      : dnnl::algorithm::pooling_avg_exclude_padding;
-    return pooling(cpu_engine(), kind, image(view.inputs[0]), image(view.outputs[0]),
-                   {g.kernel_h, g.kernel_w}, spatial, attributes());
+    return pooling(cpu_engine(), kind, describe_image(view.inputs[0]),
+                   describe_image(view.outputs[0]), {g.kernel_h, g.kernel_w}, spatial,
+                   attributes());
   }
 };
 

@@ -119,7 +119,7 @@ class ConvFloat final : public Prepared {
   int64_t groups_, group_out_, blocks_, taps_, depth_;
 };
 
-std::string refuse(const StepView& view) {
+std::string refuse_conv_float(const StepView& view) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   for (size_t i = 0; i < view.inputs.size(); ++i) {
@@ -132,13 +132,13 @@ std::string refuse(const StepView& view) {
   return "";
 }
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed) {
+std::unique_ptr<Prepared> prepare_conv_float(const StepView& view, const PackedWeights* packed) {
   return std::make_unique<ConvFloat>(view, static_cast<const Packed&>(*packed));
 }
 
 }  // namespace
 
 constinit const FunctionTactic kConvFloat{
-    "portable.conv.float", Isa::kPortable, {refuse, prepare, pack}};
+    "portable.conv.float", Isa::kPortable, {refuse_conv_float, prepare_conv_float, pack}};
 
 }  // namespace octile::portable

@@ -155,7 +155,7 @@ class ConvInt8 final : public Prepared {
   std::vector<int32_t> tap_sums_;  // Σw of one tap of one output channel
 };
 
-std::string refuse(const StepView& view) {
+std::string refuse_conv_int8(const StepView& view) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -171,12 +171,13 @@ std::string refuse(const StepView& view) {
   return "";
 }
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_conv_int8(const StepView& view, const PackedWeights*) {
   return std::make_unique<ConvInt8>(view);
 }
 
 }  // namespace
 
-constinit const FunctionTactic kConvInt8{"portable.conv.int8", Isa::kPortable, {refuse, prepare}};
+constinit const FunctionTactic kConvInt8{
+    "portable.conv.int8", Isa::kPortable, {refuse_conv_int8, prepare_conv_int8}};
 
 }  // namespace octile::portable

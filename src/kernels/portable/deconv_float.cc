@@ -80,7 +80,7 @@ class DeconvFloat final : public Prepared {
   const float* bias_ = nullptr;
 };
 
-std::string refuse(const StepView& view) {
+std::string refuse_deconv_float(const StepView& view) {
   if (view.as<DeconvStep>() == nullptr) return "not a deconvolution";
   for (const PlanTensor* t : {&view.inputs[0], &view.outputs[0]}) {
     if (!is_float(*t)) return "input or output is not float";
@@ -89,13 +89,13 @@ std::string refuse(const StepView& view) {
   return "";
 }
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_deconv_float(const StepView& view, const PackedWeights*) {
   return std::make_unique<DeconvFloat>(view);
 }
 
 }  // namespace
 
 constinit const FunctionTactic kDeconvFloat{
-    "portable.deconv.float", Isa::kPortable, {refuse, prepare}};
+    "portable.deconv.float", Isa::kPortable, {refuse_deconv_float, prepare_deconv_float}};
 
 }  // namespace octile::portable

@@ -49,7 +49,7 @@ struct Walk {
   }
 };
 
-std::unique_ptr<Prepared> prepare_int8(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_eltwise_int8(const StepView& view, const PackedWeights*) {
   const EltwiseStep step = *view.as<EltwiseStep>();
   const PlanTensor a = view.inputs[0], b = view.inputs[1], y = view.outputs[0];
   return make_prepared([=, walk = Walk(view)](const Buffers& buffers) {
@@ -80,7 +80,7 @@ std::unique_ptr<Prepared> float_loop(const StepView& view, F f) {
 }
 
 /// Null for kinds whose result is no float.
-std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_eltwise_float(const StepView& view, const PackedWeights*) {
   switch (view.as<EltwiseStep>()->kind) {
     case ElementwiseKind::kAdd: return float_loop(view, [](float a, float b) { return a + b; });
     case ElementwiseKind::kSub: return float_loop(view, [](float a, float b) { return a - b; });
@@ -108,7 +108,7 @@ std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeight
   return nullptr;
 }
 
-std::string refuse_int8(const StepView& view) {
+std::string refuse_eltwise_int8(const StepView& view) {
   const auto* step = view.as<EltwiseStep>();
   if (step == nullptr) return "not an element-wise step";
   if (!is_8bit(view.inputs[0]) || !is_8bit(view.inputs[1]) || !is_8bit(view.outputs[0])) {
@@ -120,7 +120,7 @@ std::string refuse_int8(const StepView& view) {
   return "";
 }
 
-std::string refuse_float(const StepView& view) {
+std::string refuse_eltwise_float(const StepView& view) {
   const auto* step = view.as<EltwiseStep>();
   if (step == nullptr) return "not an element-wise step";
   if (!is_float(view.inputs[0]) || !is_float(view.inputs[1]) || !is_float(view.outputs[0])) {
@@ -153,9 +153,9 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const PackedW
 }  // namespace
 
 constinit const FunctionTactic kEltwiseInt8{
-    "portable.eltwise.int8", Isa::kPortable, {refuse_int8, prepare_int8}};
+    "portable.eltwise.int8", Isa::kPortable, {refuse_eltwise_int8, prepare_eltwise_int8}};
 constinit const FunctionTactic kEltwiseFloat{
-    "portable.eltwise.float", Isa::kPortable, {refuse_float, prepare_float}};
+    "portable.eltwise.float", Isa::kPortable, {refuse_eltwise_float, prepare_eltwise_float}};
 constinit const FunctionTactic kActivation{
     "portable.activation.float", Isa::kPortable, {refuse_activation, prepare_activation}};
 

@@ -90,11 +90,11 @@ class MatmulInt8 final : public Prepared {
   std::array<Strides, 2> strides_;
 };
 
-std::unique_ptr<Prepared> prepare_int8(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_matmul_int8(const StepView& view, const PackedWeights*) {
   return std::make_unique<MatmulInt8>(view);
 }
 
-std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_matmul_float(const StepView& view, const PackedWeights*) {
   const PlanTensor a = view.inputs[0], b = view.inputs[1], y = view.outputs[0];
   const auto& step = *view.as<MatMulStep>();
   return make_prepared([=, op = Op{step.op}, clamp = step.clamp](const Buffers& buffers) {
@@ -118,7 +118,7 @@ std::string refuse_layout(const StepView& view) {
   return "";
 }
 
-std::string refuse_int8(const StepView& view) {
+std::string refuse_matmul_int8(const StepView& view) {
   if (std::string reason = refuse_layout(view); !reason.empty()) return reason;
   const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
   if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
@@ -132,7 +132,7 @@ std::string refuse_int8(const StepView& view) {
   return "";
 }
 
-std::string refuse_float(const StepView& view) {
+std::string refuse_matmul_float(const StepView& view) {
   if (std::string reason = refuse_layout(view); !reason.empty()) return reason;
   for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
     if (!is_float(*t)) return "an operand is not float";
@@ -143,8 +143,8 @@ std::string refuse_float(const StepView& view) {
 }  // namespace
 
 constinit const FunctionTactic kMatmulInt8{
-    "portable.matmul.int8", Isa::kPortable, {refuse_int8, prepare_int8}};
+    "portable.matmul.int8", Isa::kPortable, {refuse_matmul_int8, prepare_matmul_int8}};
 constinit const FunctionTactic kMatmulFloat{
-    "portable.matmul.float", Isa::kPortable, {refuse_float, prepare_float}};
+    "portable.matmul.float", Isa::kPortable, {refuse_matmul_float, prepare_matmul_float}};
 
 }  // namespace octile::portable

@@ -23,7 +23,7 @@ void normalize(const float* x, int64_t count, float epsilon, const float* scale,
   }
 }
 
-std::string refuse(const StepView& view) {
+std::string refuse_normalize(const StepView& view) {
   if (view.as<NormalizeStep>() == nullptr) return "not a normalization";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   if (!is_float(x) || !is_float(y)) return "not float";
@@ -31,7 +31,7 @@ std::string refuse(const StepView& view) {
   return "";
 }
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const PackedWeights*) {
   const auto& step = *view.as<NormalizeStep>();
   const Shape& shape = view.inputs[0].shape;
   int64_t group = 1;
@@ -56,6 +56,7 @@ std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
 
 }  // namespace
 
-constinit const FunctionTactic kNormalize{"portable.normalize", Isa::kPortable, {refuse, prepare}};
+constinit const FunctionTactic kNormalize{
+    "portable.normalize", Isa::kPortable, {refuse_normalize, prepare_normalize}};
 
 }  // namespace octile::portable

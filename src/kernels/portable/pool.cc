@@ -139,7 +139,7 @@ class Pool final : public Prepared {
   std::vector<Taps> rows_, columns_;  // by output row and column
 };
 
-std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
+std::string refuse_pool(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   const auto* step = view.as<PoolStep>();
   if (step == nullptr) return "not a pooling";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -149,23 +149,23 @@ std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   return "";
 }
 
-std::string refuse_int8(const StepView& view) {
-  if (std::string reason = refuse(view, is_8bit); !reason.empty()) return reason;
+std::string refuse_pool_int8(const StepView& view) {
+  if (std::string reason = refuse_pool(view, is_8bit); !reason.empty()) return reason;
   const auto& step = *view.as<PoolStep>();
   const bool fit = window_sums_fit(step, view.inputs[0].shape, view.outputs[0].shape);
   return fit ? "" : "the int32 sum of a window could overflow";
 }
-std::string refuse_float(const StepView& view) { return refuse(view, is_float); }
+std::string refuse_pool_float(const StepView& view) { return refuse_pool(view, is_float); }
 
-std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights*) {
   return std::make_unique<Pool>(view);
 }
 
 }  // namespace
 
 constinit const FunctionTactic kPoolInt8{
-    "portable.pool.int8", Isa::kPortable, {refuse_int8, prepare}};
+    "portable.pool.int8", Isa::kPortable, {refuse_pool_int8, prepare_pool}};
 constinit const FunctionTactic kPoolFloat{
-    "portable.pool.float", Isa::kPortable, {refuse_float, prepare}};
+    "portable.pool.float", Isa::kPortable, {refuse_pool_float, prepare_pool}};
 
 }  // namespace octile::portable

@@ -39,7 +39,7 @@ void for_group(const Split& split, int64_t base, F&& f) {
   });
 }
 
-std::unique_ptr<Prepared> prepare_int8(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_softmax_int8(const StepView& view, const PackedWeights*) {
   const auto& step = *view.as<SoftmaxStep>();
   const auto* table = view.blob(step.table).as<int32_t>();
   const PlanTensor x = view.inputs[0];
@@ -66,7 +66,7 @@ std::unique_ptr<Prepared> prepare_int8(const StepView& view, const PackedWeights
   });
 }
 
-std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeights*) {
+std::unique_ptr<Prepared> prepare_softmax_float(const StepView& view, const PackedWeights*) {
   const PlanTensor x = view.inputs[0], y = view.outputs[0];
   return make_prepared([=, op = Op{Softmax{view.as<SoftmaxStep>()->axes}}](const Buffers& buffers) {
     const TensorView input{x.type, x.shape, buffers.inputs[0]};
@@ -75,7 +75,7 @@ std::unique_ptr<Prepared> prepare_float(const StepView& view, const PackedWeight
   });
 }
 
-std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
+std::string refuse_softmax(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   if (view.as<SoftmaxStep>() == nullptr) return "not a softmax";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   if (!wanted(x)) return "the input has another type";
@@ -84,14 +84,14 @@ std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   return "";
 }
 
-std::string refuse_int8(const StepView& view) { return refuse(view, is_8bit); }
-std::string refuse_float(const StepView& view) { return refuse(view, is_float); }
+std::string refuse_softmax_int8(const StepView& view) { return refuse_softmax(view, is_8bit); }
+std::string refuse_softmax_float(const StepView& view) { return refuse_softmax(view, is_float); }
 
 }  // namespace
 
 constinit const FunctionTactic kSoftmaxInt8{
-    "portable.softmax.int8", Isa::kPortable, {refuse_int8, prepare_int8}};
+    "portable.softmax.int8", Isa::kPortable, {refuse_softmax_int8, prepare_softmax_int8}};
 constinit const FunctionTactic kSoftmaxFloat{
-    "portable.softmax.float", Isa::kPortable, {refuse_float, prepare_float}};
+    "portable.softmax.float", Isa::kPortable, {refuse_softmax_float, prepare_softmax_float}};
 
 }  // namespace octile::portable
