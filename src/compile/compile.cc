@@ -55,10 +55,6 @@ void warn_folded(const Network& original, const Network& network, const BuildOpt
                   list));
 }
 
-bool multiplies_unsigned(Isa isa) {
-  return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni || isa == Isa::kAmx;
-}
-
 }  // namespace
 
 QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,

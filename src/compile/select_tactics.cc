@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/parallel_for.h"
+#include "compile/store_unsigned.h"
 #include "compile/timing_cache.h"
 #include "ops/fields.h"
 
@@ -82,6 +83,40 @@ std::vector<const Tactic*> candidates(const Backend& backend, const StepView& bo
   return rows;
 }
 
+/// With a zero point of 128 it is a symmetric one as store_unsigned() keeps it.
+bool is_affine(const PlanTensor& t) { return t.type == DataType::kUInt8 && t.zero_point != 128; }
+
+/// The plan with a step's affine tensors as symmetric ones would be, for as long as this lives.
+class AsSymmetric {
+ public:
+  AsSymmetric(PlanData& plan, const PlanStep& step) : plan_(plan) {
+    for (const auto* list : {&step.inputs, &step.outputs}) {
+      for (int32_t t : *list) {
+        PlanTensor& tensor = plan.tensors[size_t(t)];
+        if (!is_affine(tensor)) continue;
+        saved_.emplace_back(t, tensor);
+        tensor.q_min = tensor.q_min >= tensor.zero_point ? 0 : -128;
+        tensor.type = DataType::kInt8;
+        tensor.zero_point = 0;
+      }
+    }
+  }
+  ~AsSymmetric() {
+    for (auto& [t, tensor] : saved_) plan_.tensors[size_t(t)] = std::move(tensor);
+  }
+  AsSymmetric(const AsSymmetric&) = delete;
+  AsSymmetric& operator=(const AsSymmetric&) = delete;
+
+ private:
+  PlanData& plan_;
+  std::vector<std::pair<int32_t, PlanTensor>> saved_;
+};
+
+bool is_empty(const PlanStep& step, const std::vector<Shape>& shapes) {
+  return std::ranges::any_of(step.outputs,
+                             [&](int32_t t) { return shapes[size_t(t)].volume() == 0; });
+}
+
 class Selector {
  public:
   Selector(PlanData& plan, const Backend& backend, const Device& device,
@@ -118,6 +153,7 @@ class Selector {
         step.tactics.emplace_back(best.name());
         if (options_.progress) options_.progress("select tactics", ++done, total);
       }
+      if (timed && options_.log) tell_affine_cost(max_shapes, opt_shapes);
     }
     cache_.save();
   }
@@ -126,10 +162,19 @@ class Selector {
   const Tactic& fastest(const PlanStep& step, const StepView& bound,
                         const std::vector<Shape>& shapes) {
     const auto rows = candidates(backend_, bound, device_);
-    const bool empty = std::any_of(step.outputs.begin(), step.outputs.end(), [&](int32_t t) {
-      return shapes[static_cast<size_t>(t)].volume() == 0;
-    });
-    if (rows.size() <= 1 || empty) return first_accepting(backend_, bound, device_);
+    if (rows.size() <= 1 || is_empty(step, shapes))
+      return first_accepting(backend_, bound, device_);
+    const std::vector<double> times = times_of(step, rows, shapes);
+    size_t best = 0;
+    for (size_t i = 1; i < rows.size(); ++i) {
+      if (times[i] * kMustWinBy < times[best]) best = i;
+    }
+    return *rows[best];
+  }
+
+  /// Nanoseconds of each row, from the cache or measured.
+  std::vector<double> times_of(const PlanStep& step, const std::vector<const Tactic*>& rows,
+                               const std::vector<Shape>& shapes) {
     const std::string key = signature(make_view(plan_, step, shapes)) + " " + place_ + " ";
     std::vector<double> times;
     for (const Tactic* row : rows) {
@@ -143,11 +188,36 @@ class Selector {
         cache_.put(key + std::string(rows[i]->name()), times[i]);
       }
     }
-    size_t best = 0;
-    for (size_t i = 1; i < rows.size(); ++i) {
-      if (times[i] * kMustWinBy < times[best]) best = i;
+    return times;
+  }
+
+  /// Where the CPU multiplies no unsigned bytes, affine activations take a longer way through
+  /// convolutions: the same steps are timed as if they were symmetric. The plan stays as it is.
+  void tell_affine_cost(const std::vector<Shape>& max_shapes, const std::vector<Shape>& shapes) {
+    if (multiplies_unsigned(device_.isa)) return;
+    const auto least = [&](const PlanStep& step) {
+      const auto rows = candidates(backend_, make_view(plan_, step, max_shapes), device_);
+      return std::ranges::min(times_of(step, rows, shapes));
+    };
+    int count = 0;
+    double affine = 0, symmetric = 0;
+    for (const PlanStep& step : plan_.steps) {
+      const auto* conv = std::get_if<ConvStep>(&step.step);
+      if (!conv || conv->dynamic || !is_affine(plan_.tensors[size_t(step.inputs[0])]) ||
+          step.tactics.back() == kLateTactic || is_empty(step, shapes)) {
+        continue;
+      }
+      affine += least(step);
+      const AsSymmetric twin(plan_, step);
+      symmetric += least(step);
+      ++count;
     }
-    return *rows[best];
+    if (count == 0) return;
+    options_.log(
+        LogLevel::kInfo,
+        fmt::format("affine activations on {}: {} convolutions take {:.3g} ms, {:.2f} times what "
+                    "symmetric activations would take",
+                    name_of(device_.isa), count, affine / 1e6, affine / symmetric));
   }
 
   std::vector<double> measure(const PlanStep& step, const std::vector<const Tactic*>& rows,

@@ -6,6 +6,11 @@
 
 namespace octile {
 
+/// Whether the CPU's instructions multiply unsigned by signed bytes without saturation.
+constexpr bool multiplies_unsigned(Isa isa) {
+  return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni || isa == Isa::kAmx;
+}
+
 /// u8 × s8 instructions (VNNI, AMX) take signed bytes as x + 128. Instead of adding it whenever a
 /// step reads them, tensors between steps become kUInt8 with a zero point 128 larger: the values
 /// that they stand for, and so all outputs, stay the same bits. Inputs, outputs, constants and what

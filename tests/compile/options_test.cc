@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/bytes.h"
+#include "base/cpu.h"
 #include "compile/harness.h"
 #include "compile/profiles.h"
 #include "compile/timing_cache.h"
@@ -46,9 +47,14 @@ struct Built {
   CalibrationTable table = table_for(network, inputs_for(network));
   BuildOptions options = first_tactics(true);
   std::vector<std::string> warnings;
+  std::string told;  // what is no warning
   std::shared_ptr<const PlanData> plan() {
     options.log = [this](LogLevel level, std::string_view text) {
-      if (level == LogLevel::kWarning) warnings.emplace_back(text);
+      if (level == LogLevel::kWarning) {
+        warnings.emplace_back(text);
+      } else {
+        told.append(text);
+      }
     };
     return compiled(network, &table, options);
   }
@@ -337,6 +343,27 @@ TEST(Tactics, TheTimingCacheIsReadBack) {
   EXPECT_TRUE(contains(message, path));
   EXPECT_TRUE(contains(message, "line"));
   std::filesystem::remove(path);
+}
+
+/// AVX2 alone has no u8 × s8 products that are exact: the build says what affine activations cost.
+TEST(Tactics, WhatAffineActivationsCostIsTold) {
+  const auto log_of = [](Scheme scheme, Isa isa) {
+    Built b;
+    b.options.scheme = scheme;
+    b.options.isa = isa;
+    const auto first = b.plan();
+    b.options.tactics = BuildOptions::Tactics::kTimed;
+    EXPECT_EQ(b.plan()->tensors, first->tensors);
+    return b.told;
+  };
+  if (!cpu_refusal(Isa::kAvx2).empty()) GTEST_SKIP() << cpu_refusal(Isa::kAvx2);
+  const std::string affine = log_of(Scheme::kStaticAffine, Isa::kAvx2);
+  EXPECT_TRUE(contains(affine, "affine activations on avx2: ")) << affine;
+  EXPECT_TRUE(contains(affine, "times what symmetric activations would take")) << affine;
+  EXPECT_FALSE(contains(log_of(Scheme::kStaticSymmetric, Isa::kAvx2), "affine"));
+  if (cpu_refusal(Isa::kAvx512Vnni).empty()) {
+    EXPECT_FALSE(contains(log_of(Scheme::kStaticAffine, Isa::kAvx512Vnni), "affine"));
+  }
 }
 
 /// Equal layers differ in weights and multipliers, which take no time: they are measured once.
