@@ -210,7 +210,7 @@ Names kept_outputs(const RunFlags& flags, const std::vector<Binding>& outputs) {
   return names;
 }
 
-void run_run(const Session& session, const RunFlags& flags) {
+void run_plan(const Session& session, const RunFlags& flags) {
   check_apart({{"-o", flags.output}}, {{"the plan", flags.plan}, {"--data", flags.data}});
   check_writable("-o", flags.output);
   flags.metric.check();
@@ -278,7 +278,7 @@ void add_run(CLI::App& app, Session& session) {
                    "Optimization profile (default: the first that holds the batch)")
       ->check(at_least(0));
   command->add_option("--isa", flags->isa, "Strongest instruction set to use")->check(isa_names());
-  command->callback([&session, flags] { run_run(session, *flags); });
+  command->callback([&session, flags] { run_plan(session, *flags); });
 }
 
 }  // namespace octile::cli

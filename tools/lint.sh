@@ -24,11 +24,13 @@ fi
 # the compiler reads: several sources at once (OCTILE_UNITY), each header once; leaf files are left out.
 cmake --build build/release --target octile_plan_header >/dev/null
 mapfile -t units < <(python3 - <<'PY'
-import json, re
+import json, os, re
+# Sources, or the batches of them in build/release.
+wanted = re.compile(re.escape(os.getcwd()) +
+                    r"/(build/release/)?(src|cli|examples|python/src|python/CMakeFiles/octile_python\.dir)/")
+leaf = re.compile(r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc$")
 for entry in json.load(open("build/release/compile_commands.json")):
-    name = entry["file"].split("build/release/")[-1].removeprefix(entry["directory"][: -len("build/release")])
-    if re.match(r"(src|cli|examples|python/src|python/CMakeFiles/octile_python.dir)/", name) and not re.search(
-            r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc$", name):
+    if wanted.match(entry["file"]) and not leaf.search(entry["file"]):
         print(entry["file"])
 PY
 )

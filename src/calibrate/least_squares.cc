@@ -11,18 +11,17 @@
 namespace octile {
 namespace {
 
-constexpr int kBins = Histogram::kBins;
 constexpr int kCoarseStep = 16;
 
 /// One end of an affine range: candidates are end · i / 2048.
 float shrunk(float end, int candidate) {
-  return static_cast<float>(static_cast<double>(end) * candidate / kBins);
+  return static_cast<float>(static_cast<double>(end) * candidate / Histogram::kBins);
 }
 
 /// Walks all, or coarse then fine, candidates in [128, 2048] from the widest; the widest of equals.
 template <typename Cost>
 int least_candidate(Cost cost, int step) {
-  int best = kBins;
+  int best = Histogram::kBins;
   double least = std::numeric_limits<double>::infinity();
   const auto walk = [&](int high, int low, int by) {
     for (int candidate = high; candidate >= low; candidate -= by) {
@@ -33,10 +32,11 @@ int least_candidate(Cost cost, int step) {
       }
     }
   };
-  walk(kBins, kFirstCandidate, step);
+  walk(Histogram::kBins, kFirstCandidate, step);
   if (step > 1) {
     const int centre = best;
-    walk(std::min(kBins, centre + step - 1), std::max(kFirstCandidate, centre - step + 1), 1);
+    walk(std::min(Histogram::kBins, centre + step - 1),
+         std::max(kFirstCandidate, centre - step + 1), 1);
   }
   return best;
 }
@@ -45,7 +45,7 @@ int least_candidate(Cost cost, int step) {
 class TensorError {
  public:
   explicit TensorError(const Histogram& histogram)
-      : bin_width_(static_cast<double>(histogram.abs_max()) / kBins),
+      : bin_width_(static_cast<double>(histogram.abs_max()) / Histogram::kBins),
         positive_(without_zeros(histogram)),
         negative_(histogram.negative) {}
   double symmetric(int candidate) const {  // T = candidate bins; q in [−128, 127]
@@ -93,8 +93,9 @@ Range best_affine(const TensorError& error, Range full) {
 
 }  // namespace
 
-RoundingError::RoundingError(const std::vector<uint64_t>& bins) : counts_(kBins), sums_(kBins + 1) {
-  for (size_t b = 0; b < kBins; ++b) {
+RoundingError::RoundingError(const std::vector<uint64_t>& bins)
+    : counts_(Histogram::kBins), sums_(Histogram::kBins + 1) {
+  for (size_t b = 0; b < Histogram::kBins; ++b) {
     const auto count = static_cast<double>(bins[b]), low = static_cast<double>(b);
     counts_[b] = count;
     sums_[b + 1] = {sums_[b].m0 + count, sums_[b].m1 + count * (low + 0.5),
@@ -104,7 +105,7 @@ RoundingError::RoundingError(const std::vector<uint64_t>& bins) : counts_(kBins)
 
 // ∫₀ˣ f, ∫₀ˣ t·f, ∫₀ˣ t²·f dt for the density f that is constant on each bin [b, b + 1).
 RoundingError::Moments RoundingError::upto(double x) const {
-  if (x >= kBins) return sums_[kBins];
+  if (x >= Histogram::kBins) return sums_[Histogram::kBins];
   const auto bin = static_cast<size_t>(x);
   const auto low = static_cast<double>(bin);
   const Moments& sum = sums_[bin];
@@ -120,8 +121,8 @@ double RoundingError::at(double step, int levels) const {
   Moments below;
   for (int level = 0; level <= levels; ++level) {
     const double centre = level * step, high = centre + step / 2;
-    const bool last = level == levels || high >= kBins;
-    const Moments here = last ? sums_[kBins] : upto(high);
+    const bool last = level == levels || high >= Histogram::kBins;
+    const Moments here = last ? sums_[Histogram::kBins] : upto(high);
     error += (here.m2 - below.m2) - 2 * centre * (here.m1 - below.m1) +
              centre * centre * (here.m0 - below.m0);
     if (last) break;

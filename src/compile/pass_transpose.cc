@@ -13,7 +13,7 @@ namespace octile {
 namespace {
 
 using Order = std::vector<int64_t>;
-constexpr int kMaxDepth = 32;
+constexpr int kMaxTransposeDepth = 32;
 
 /// The order of axes that a Shuffle without reshape gives; empty for any other layer.
 Order order_of(const Network& network, LayerId layer) {
@@ -81,7 +81,7 @@ bool takes_order(const Network& network, LayerId layer, const Order& order, Tens
 /// True when a transpose behind `t` goes on to meet another one, whichever way it takes.
 bool meets(const Network& network, TensorId t, const Order& order, int depth = 0) {
   const auto consumers = network.consumers(t);
-  if (network.is_output(t) || consumers.empty() || depth > kMaxDepth) return false;
+  if (network.is_output(t) || consumers.empty() || depth > kMaxTransposeDepth) return false;
   return std::all_of(consumers.begin(), consumers.end(), [&](LayerId next) {
     if (!order_of(network, next).empty()) return true;
     return takes_order(network, next, order, t) &&

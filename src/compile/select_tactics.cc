@@ -21,7 +21,7 @@ constexpr double kBudgetNs = 20e6;   // aimed at, a candidate and step
 constexpr double kSampleNs = 200e3;  // short steps are repeated, so that a sample is measurable
 constexpr double kHopeless = 8;      // times slower than the quickest: not worth the build's time
 constexpr double kColdNs = 1e6;      // a longer first run is no longer due to cold caches
-constexpr int kMinRounds = 3, kMaxRounds = 15;
+constexpr int kMinTimedRounds = 3, kMaxTimedRounds = 15;
 
 /// The step without what changes no time: indices of blobs, multipliers.
 Step without_values(Step step) {
@@ -191,10 +191,11 @@ class Selector {
     return times;
   }
 
-  /// Where the CPU multiplies no unsigned bytes, affine activations take a longer way through
-  /// convolutions: the same steps are timed as if they were symmetric. The plan stays as it is.
+  /// Where the CPU has instructions for signed bytes alone, affine activations take a longer way
+  /// through convolutions: the same steps are timed as if they were symmetric. The plan stays as it
+  /// is.
   void tell_affine_cost(const std::vector<Shape>& max_shapes, const std::vector<Shape>& shapes) {
-    if (multiplies_unsigned(device_.isa)) return;
+    if (device_.isa == Isa::kPortable || multiplies_unsigned(device_.isa)) return;
     const auto least = [&](const PlanStep& step) {
       const auto rows = candidates(backend_, make_view(plan_, step, max_shapes), device_);
       return std::ranges::min(times_of(step, rows, shapes));
@@ -238,11 +239,11 @@ class Selector {
     }
     std::vector<std::vector<double>> samples(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) samples[i].push_back(first[i]);
-    for (int round = 0; round < kMaxRounds; ++round) {
+    for (int round = 0; round < kMaxTimedRounds; ++round) {
       for (size_t i = 0; i < rows.size(); ++i) {
         const bool hopeless = first[i] > kHopeless * quickest;
         const double sample = std::max(first[i], kSampleNs);
-        const bool enough = round >= kMinRounds && round * sample > kBudgetNs;
+        const bool enough = round >= kMinTimedRounds && round * sample > kBudgetNs;
         if (hopeless || enough) continue;
         samples[i].push_back(time_runs(*runners[i], std::max(1, int(kSampleNs / first[i]))));
       }

@@ -52,11 +52,11 @@ Neighbours neighbours(double x, int64_t extent) {
   return {low, low + 1, x - static_cast<double>(low), true};
 }
 
-struct Box {
+struct Region {
   BoxAxis y, x;
 };
 
-float bin_value(const RoiAlign& op, const float* plane, const Shape& image, const Box& box,
+float bin_value(const RoiAlign& op, const float* plane, const Shape& image, const Region& box,
                 int64_t row, int64_t column) {
   const bool best = op.kind == PoolingKind::kMax;
   double sum = 0.0, most = -INFINITY;
@@ -110,8 +110,8 @@ void evaluate_op(const RoiAlign& op, Views in, Outs out) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t roi = item / channels, channel = item % channels;
       const float* corners = in[1].as<float>() + roi * 4;
-      const Box box{box_axis(op, corners[1], corners[3], op.height),
-                    box_axis(op, corners[0], corners[2], op.width)};
+      const Region box{box_axis(op, corners[1], corners[3], op.height),
+                       box_axis(op, corners[0], corners[2], op.width)};
       const int64_t n = checked_index(index_at(in[2], roi), image[0], 0);
       const float* from = in[0].as<float>() + (n * channels + channel) * plane;
       float* to = out[0].as<float>() + item * bins;

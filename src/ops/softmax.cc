@@ -10,15 +10,15 @@
 namespace octile {
 namespace {
 
-struct Split {
+struct AxisSplit {
   Shape outer, inner;  // outer has a last axis of 1: a row a softmax
   std::array<Strides, 1> outer_strides{}, inner_strides{};
 };
 
-Split split(const Softmax& op, const Shape& x) {
+AxisSplit split(const Softmax& op, const Shape& x) {
   const auto flags = axis_flags(op.axes, x.rank(), "axis");
   const Strides dense = dense_strides(x);
-  Split s;
+  AxisSplit s;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const auto a = static_cast<size_t>(axis);
     Shape& to = flags[a] ? s.inner : s.outer;
@@ -31,14 +31,14 @@ Split split(const Softmax& op, const Shape& x) {
 
 /// Calls f(offset) for the elements of one softmax.
 template <typename F>
-void for_inner(const Rows& rows, const Split& s, F&& f) {
+void for_inner(const Rows& rows, const AxisSplit& s, F&& f) {
   const int64_t length = rows.length(), step = rows.step(s.inner_strides[0]);
   for_rows(rows, s.inner_strides, [&](int64_t, const std::array<int64_t, 1>& at) {
     for (int64_t i = 0; i < length; ++i) f(at[0] + i * step);
   });
 }
 
-void softmax(const Rows& rows, const Split& s, const float* x, float* y) {
+void softmax(const Rows& rows, const AxisSplit& s, const float* x, float* y) {
   float largest = -std::numeric_limits<float>::infinity();
   for_inner(rows, s, [&](int64_t i) { largest = x[i] > largest ? x[i] : largest; });
   const auto exponential = [&](int64_t i) {
@@ -65,7 +65,7 @@ Inferred infer_op(const Softmax& op, Infos in) {
 }
 
 void evaluate_op(const Softmax& op, Views in, Outs out) {
-  const Split s = split(op, in[0].shape);
+  const AxisSplit s = split(op, in[0].shape);
   const Rows outer{s.outer}, inner{s.inner};
   parallel_for(
       outer.count(), grain_for(s.inner.volume() * 20), [&](int64_t begin, int64_t end, int) {

@@ -361,6 +361,7 @@ TEST(Tactics, WhatAffineActivationsCostIsTold) {
   EXPECT_TRUE(contains(affine, "affine activations on avx2: ")) << affine;
   EXPECT_TRUE(contains(affine, "times what symmetric activations would take")) << affine;
   EXPECT_FALSE(contains(log_of(Scheme::kStaticSymmetric, Isa::kAvx2), "affine"));
+  EXPECT_FALSE(contains(log_of(Scheme::kStaticAffine, Isa::kPortable), "affine"));
   if (cpu_refusal(Isa::kAvx512Vnni).empty()) {
     EXPECT_FALSE(contains(log_of(Scheme::kStaticAffine, Isa::kAvx512Vnni), "affine"));
   }

@@ -15,7 +15,6 @@ using Ids = std::vector<TensorId>;
 
 constexpr std::monostate kLeftOut;
 
-Tensor row(const Floats& values) { return Tensor::floats({int64_t(values.size())}, values); }
 Tensor number(int64_t value) { return Tensor::int64s({value}).reshaped(Shape{}); }
 
 /// A network with the input x.

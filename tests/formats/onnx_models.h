@@ -12,6 +12,10 @@
 
 namespace octile::test {
 
+inline Tensor row(const std::vector<float>& values) {
+  return Tensor::floats({int64_t(values.size())}, values);
+}
+
 /// 1 to 6 as two rows.
 inline Tensor six() { return Tensor::floats({2, 3}, {1, 2, 3, 4, 5, 6}); }
 

@@ -8,8 +8,6 @@ namespace {
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
 
-Tensor row(const Floats& values) { return Tensor::floats({int64_t(values.size())}, values); }
-
 /// x (6): its elements that are not zero, as "picked" (n); "where" is NonZero's (1, n).
 Model picker(int64_t opset = 13) {
   Model m(opset);

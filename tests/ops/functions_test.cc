@@ -1,13 +1,9 @@
 // Activation and unary functions at points whose values are known, and elementwise arithmetic.
-#include <limits>
-
 #include "ops/run.h"
 
 namespace octile::test {
 namespace {
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 using AK = ActivationKind;
 
 struct Point {

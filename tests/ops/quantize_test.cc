@@ -8,9 +8,6 @@
 namespace octile::test {
 namespace {
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
 Quantize quantize(DataType type, std::vector<float> scale, int32_t zero_point = 0,
                   int64_t axis = -1) {
   Quantize op;

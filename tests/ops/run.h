@@ -1,10 +1,15 @@
 // Running one op in a test.
 #pragma once
 
+#include <limits>
+
 #include "ops/ops.h"
 #include "support/tensors.h"
 
 namespace octile::test {
+
+inline constexpr float kInf = std::numeric_limits<float>::infinity();
+inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 inline Window window(std::vector<int64_t> kernel) {
   Window w;

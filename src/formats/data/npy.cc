@@ -61,7 +61,7 @@ Shape parse_tuple(std::string_view text, const std::string& origin) {
   return shape;
 }
 
-Header parse_header(std::string_view bytes, const std::string& origin) {
+Header parse_npy_header(std::string_view bytes, const std::string& origin) {
   if (bytes.size() < 10 || bytes.substr(0, kMagic.size()) != kMagic) bad(origin, "no .npy magic");
   const auto byte = [&](size_t i) { return size_t(static_cast<unsigned char>(bytes[i])); };
   const size_t major = byte(6);
@@ -154,7 +154,7 @@ std::string_view descr_of(DataType type) {
 }  // namespace
 
 Tensor parse_npy(std::string_view bytes, const std::string& origin) {
-  const Header header = parse_header(bytes, origin);
+  const Header header = parse_npy_header(bytes, origin);
   const DataType type = type_of(header.descr, origin);
   int64_t elements = 1;
   bool fits = true;

@@ -8,18 +8,18 @@ namespace octile {
 namespace {
 
 template <typename Kind>
-struct KindRow {
+struct KindName {
   Kind kind;
   const char* op_type;
 };
 
 /// Activations that are one node; `alpha` and `beta` name its attributes.
-struct ActivationRow {
+struct ActivationName {
   ActivationKind kind;
   const char *op_type, *alpha, *beta;
 };
 
-constexpr ActivationRow kActivations[] = {
+constexpr ActivationName kActivationNames[] = {
     {ActivationKind::kRelu, "Relu", nullptr, nullptr},
     {ActivationKind::kSigmoid, "Sigmoid", nullptr, nullptr},
     {ActivationKind::kTanh, "Tanh", nullptr, nullptr},
@@ -35,7 +35,7 @@ constexpr ActivationRow kActivations[] = {
     {ActivationKind::kMish, "Mish", nullptr, nullptr},
 };
 
-constexpr KindRow<ElementwiseKind> kBinary[] = {
+constexpr KindName<ElementwiseKind> kBinaryNames[] = {
     {ElementwiseKind::kAdd, "Add"},     {ElementwiseKind::kSub, "Sub"},
     {ElementwiseKind::kMul, "Mul"},     {ElementwiseKind::kDiv, "Div"},
     {ElementwiseKind::kMin, "Min"},     {ElementwiseKind::kMax, "Max"},
@@ -45,7 +45,7 @@ constexpr KindRow<ElementwiseKind> kBinary[] = {
     {ElementwiseKind::kOr, "Or"},       {ElementwiseKind::kXor, "Xor"},
 };
 
-constexpr KindRow<UnaryKind> kUnary[] = {
+constexpr KindName<UnaryKind> kUnaryNames[] = {
     {UnaryKind::kExp, "Exp"},     {UnaryKind::kLog, "Log"},
     {UnaryKind::kSqrt, "Sqrt"},   {UnaryKind::kReciprocal, "Reciprocal"},
     {UnaryKind::kAbs, "Abs"},     {UnaryKind::kNeg, "Neg"},
@@ -125,7 +125,7 @@ void write_composed(LayerWriter& writer, const Activation& op) {
 }  // namespace
 
 void write_layer(LayerWriter& writer, const Activation& op) {
-  const ActivationRow* row = find(kActivations, op.kind);
+  const ActivationName* row = find(kActivationNames, op.kind);
   if (row == nullptr) return write_composed(writer, op);
   onnx::NodeProto& node = writer.node(row->op_type);
   if (row->alpha != nullptr) set(node, row->alpha, op.alpha);
@@ -141,14 +141,14 @@ void write_layer(LayerWriter& writer, const Elementwise& op) {
     writer.node("Floor", {ratio}, {writer.out()});
     return;
   }
-  const auto* row = find(kBinary, op.kind);
+  const auto* row = find(kBinaryNames, op.kind);
   if (row == nullptr) writer.refuse("ONNX export has no form for this kind");
   onnx::NodeProto& node = writer.node(row->op_type);
   if (op.kind == ElementwiseKind::kMod && is_float) set(node, "fmod", int64_t{1});
 }
 
 void write_layer(LayerWriter& writer, const Unary& op) {
-  const auto* row = find(kUnary, op.kind);
+  const auto* row = find(kUnaryNames, op.kind);
   if (row == nullptr) writer.refuse("ONNX export has no form for this kind");
   writer.node(row->op_type);
 }

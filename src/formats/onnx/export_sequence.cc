@@ -5,13 +5,13 @@ namespace octile {
 namespace {
 
 /// ONNX's name of a gate's function, and how many of alpha and beta it takes.
-struct FunctionRow {
+struct FunctionName {
   ActivationKind kind;
   const char* name;
   int numbers;
 };
 
-constexpr FunctionRow kFunctions[] = {
+constexpr FunctionName kFunctionNames[] = {
     {ActivationKind::kAffine, "Affine", 2},
     {ActivationKind::kElu, "Elu", 1},
     {ActivationKind::kHardSigmoid, "HardSigmoid", 2},
@@ -29,9 +29,9 @@ void set_functions(const LayerWriter& writer, onnx::NodeProto& node, const Recur
   Names names;
   std::vector<float> alphas, betas;
   for (const Activation& function : op.activations) {
-    const FunctionRow* row = std::begin(kFunctions);
-    while (row != std::end(kFunctions) && row->kind != function.kind) ++row;
-    if (row == std::end(kFunctions)) {
+    const FunctionName* row = std::begin(kFunctionNames);
+    while (row != std::end(kFunctionNames) && row->kind != function.kind) ++row;
+    if (row == std::end(kFunctionNames)) {
       writer.refuse(fmt::format("ONNX has no gate function {}", name_of(function.kind)));
     }
     names.emplace_back(row->name);

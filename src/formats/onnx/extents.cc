@@ -11,7 +11,7 @@ namespace {
 
 using Symbols = std::vector<Symbol>;
 
-struct Operand {
+struct ExtentOperand {
   const Shape& shape;
   Symbols symbols;
 };
@@ -52,7 +52,7 @@ Symbols reshaped(const Shuffle& op, const Shape& shape, const Symbols& in) {
 
 /// Which symbols of the inputs the output of each op keeps. `out` is the output's shape.
 struct Follower {
-  const std::vector<Operand>& in;
+  const std::vector<ExtentOperand>& in;
   const Shape& out;
   Symbols result;
 
@@ -233,7 +233,7 @@ Symbols Extents::symbols_of(TensorId tensor, int rank) const {
 }
 
 void Extents::follow(const Network& network, LayerId layer) {
-  std::vector<Operand> operands;
+  std::vector<ExtentOperand> operands;
   for (const TensorId id : network.inputs(layer)) {
     operands.push_back({network.shape(id), symbols_of(id, network.shape(id).rank())});
   }

@@ -18,8 +18,6 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kMostExtent = int64_t{1} << 31;
-
 onnx::ModelProto parse(std::string_view bytes, const std::string& origin) {
   check(bytes.size() <= static_cast<size_t>(std::numeric_limits<int>::max()),
         ErrorCode::kUnsupported,

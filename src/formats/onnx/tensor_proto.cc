@@ -13,8 +13,6 @@ namespace {
 
 using onnx::TensorProto;
 
-constexpr int64_t kMostExtent = int64_t{1} << 31;
-
 /// How the elements of one ONNX type lie in raw bytes.
 struct Storage {
   int onnx_type;

@@ -11,6 +11,9 @@
 
 namespace octile {
 
+/// A larger extent is damage, not a shape.
+inline constexpr int64_t kMostExtent = int64_t{1} << 31;
+
 /// The type that a tensor of this ONNX type has in a network: float16, bfloat16 and double become
 /// float32; uint16 becomes int32; uint32 and uint64 become int64. nullopt for what has no place in
 /// a network (strings, complex numbers, 4-bit and 8-bit floats).

@@ -14,7 +14,7 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kWorthAThread = 1 << 19;  // multiply-adds
+constexpr int64_t kMatmulWorthAThread = 1 << 19;  // multiply-adds
 
 int64_t extent(const Shape& shape, int from_end) { return shape[shape.rank() - from_end]; }
 
@@ -101,7 +101,7 @@ MatmulPrepared::MatmulPrepared(const StepView& view, const GemmKernels& kernels,
       multiplier_(size_t(kernel_.nr), step_.multiplier) {
   const int64_t items = int64_t(left_.size()) * tiles_;
   const int64_t work = items * m_ * kernel_.nr * k_;
-  const int64_t wanted = std::clamp<int64_t>(work / kWorthAThread, 1, threads_);
+  const int64_t wanted = std::clamp<int64_t>(work / kMatmulWorthAThread, 1, threads_);
   row_parts_ = std::min((wanted + items - 1) / items, row_tiles_);
   items_ = items * row_parts_;
   const int64_t full = std::min<int64_t>(kernel_.nr, n_), last = n_ - (tiles_ - 1) * kernel_.nr;
@@ -223,7 +223,8 @@ void MatmulPrepared::run(const Buffers& buffers) {
   left_copy_ = workspace;
   if (copies_) copy_left(buffers);
   const int64_t work = std::max<int64_t>(1, items_ * (m_ / row_parts_) * kernel_.nr * k_);
-  const int64_t parts = std::min(std::clamp<int64_t>(work / kWorthAThread, 1, threads_), items_);
+  const int64_t parts =
+      std::min(std::clamp<int64_t>(work / kMatmulWorthAThread, 1, threads_), items_);
   parallel_for(parts, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t part = begin; part < end; ++part) {
       uint8_t* own = workspace + w.copy + size_t(part) * (w.weights + w.bias);

@@ -11,8 +11,6 @@
 namespace octile::portable {
 namespace {
 
-constexpr int64_t kLanes = 32;  // output channels of one block
-
 int64_t blocks_of(int64_t channels) { return (channels + kLanes - 1) / kLanes; }
 bool is_depthwise(const ConvStep& step) {
   return step.groups > 1 && step.groups == step.in_channels && step.groups == step.out_channels;

@@ -9,8 +9,6 @@
 namespace octile::portable {
 namespace {
 
-constexpr int64_t kLanes = 32;  // output channels of one block
-
 class DeconvFloat final : public Prepared {
  public:
   explicit DeconvFloat(const StepView& view)

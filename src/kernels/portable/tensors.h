@@ -10,6 +10,9 @@
 
 namespace octile::portable {
 
+/// Output channels that float convolutions sum at once.
+inline constexpr int64_t kLanes = 32;
+
 inline bool is_plain(const PlanTensor& t) { return t.layout == Layout::kPlain; }
 
 /// A (N, C, W) or (N, C, H, W) tensor stored channels-last.
