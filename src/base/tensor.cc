@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/allocate.h"
 #include "base/error.h"
 #include "base/half.h"
 #include "base/round_up.h"
@@ -75,7 +76,7 @@ Tensor::Tensor(DataType type, const Shape& shape) : type_(type), shape_(shape) {
         ErrorCode::kInvalidArgument, "a tensor of shape {} is too large", shape.to_string());
   bytes_ = static_cast<size_t>(bytes);
   const auto padded = size_t(aligned(int64_t(std::max<size_t>(bytes_, 1))));
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded)));
+  data_.reset(static_cast<std::byte*>(allocate_aligned(padded)));
   check(data_ != nullptr, ErrorCode::kInvalidArgument, "out of memory for a tensor of shape {}",
         shape.to_string());
   std::memset(data_.get(), 0, padded);

@@ -11,6 +11,8 @@
 // - Scaling, rounding and packing the sums takes as long as two to four steps. It is done for the
 //   held block, in slices of two rows between the steps of the next.
 // - Weights that stream through the level-1 cache would evict the activations: they bypass it.
+// - Weights that come from beyond the level-2 cache are asked for a chunk ahead, evenly over the
+//   steps: else the first row block waits for memory and the others do not use it.
 #include <immintrin.h>
 
 #include "kernels/cpu/amx_store_leaf.h"
@@ -32,6 +34,7 @@ struct Block {
   int64_t a_stride;
   const int8_t* b;
   const int32_t* bias;
+  const int8_t* ahead;  // weights of a later block: `job.lines_ahead` cache lines a step
 };
 
 /// Sums of tile row i and tile column j (the intrinsics want literal numbers).
@@ -102,17 +105,23 @@ inline void multiply_step(const Block& block, const uint8_t* a, const int8_t* b,
   }
 }
 
+inline void prefetch(const AmxJob& job, const int8_t*& ahead) {
+  for (int64_t i = 0; i < job.lines_ahead; ++i, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
+}
+
 /// The sums of one block of kM × kN tiles, while those of the held block are written.
 template <bool kSigned, AmxOutput kOutput, AmxResidual kResidual, int kM, int kN>
 inline void multiply_block(const AmxJob& job, const Block& block, Pending& held,
                            const Constants& c) {
   const int steps = static_cast<int>(job.steps), count = (held.slices + steps - 1) / steps;
-  const int8_t* b = block.b;
+  const int8_t *b = block.b, *ahead = block.ahead;
   multiply_step<kSigned, kM, kN, true>(block, block.a + job.step_offset[0], b, job.stream, held);
+  prefetch(job, ahead);
   write_slices<kOutput, kResidual>(held, c, count);
   for (int s = 1; s < steps; ++s) {
     b += kN * kAmxTileBytes;
     multiply_step<kSigned, kM, kN, false>(block, block.a + job.step_offset[s], b, job.stream, held);
+    prefetch(job, ahead);
     write_slices<kOutput, kResidual>(held, c, count);
   }
 }
@@ -140,10 +149,10 @@ void run_tasks(const AmxJob& job, int64_t begin, int64_t end, int32_t* sums) {
       const int64_t group = n / job.group_blocks, in_group = n % job.group_blocks;
       const int64_t column = in_group * kAmxColumns, left = job.group_columns - column;
       const int64_t table = image * job.table_image + n * kAmxColumns;
-      const Block block{
-          a + group * job.group_in, moved ? job.last_stride : job.a_stride,
-          job.weights + group * job.group_bytes + in_group * job.steps * 2 * kAmxTileBytes,
-          job.bias + table};
+      const int8_t* b =
+          job.weights + group * job.group_bytes + in_group * job.steps * 2 * kAmxTileBytes;
+      const Block block{a + group * job.group_in, moved ? job.last_stride : job.a_stride, b,
+                        job.bias + table, b + job.ahead + row_block * job.ahead_share};
       if (rows->tiles > 1) {
         left > 16 ? multiply_block<kSigned, kOutput, kResidual, 2, 2>(job, block, held, c)
                   : multiply_block<kSigned, kOutput, kResidual, 2, 1>(job, block, held, c);

@@ -2,13 +2,13 @@
 // the whole image for every step of k.
 //
 // Three forms, the first that fits or the cheaper:
-//   as it is   matrix rows, and 1 × 1 windows without stride or padding; not in dynamic steps,
-//   whose
-//              samples have blocks of their own, and tiles of a short last sample would read beyond
-//   padded     the image with its borders. Rows run on over the border: pitch − out_w of them an
-//              image row are computed for nothing. Stride 1 alone
-//   folded     the taps of a kernel row side by side for every output column (or all taps of the
-//              window), planes of image rows by h modulo the stride: no row for nothing
+//   as it is   matrix rows, and 1 × 1 windows without stride or padding; not in dynamic steps:
+//              samples have blocks of their own there, and the last one's tiles would read beyond
+//   padded     the image with its borders, planes of image rows by h modulo the stride: a row is
+//              what begins every stride · channels bytes, overlapping the next. Rows run on over
+//              the border: pitch − out_w of them an image row are computed for nothing
+//   folded     the taps of a kernel row side by side for every output column, in the same planes:
+//              no row for nothing
 #pragma once
 
 #include <vector>
@@ -40,11 +40,7 @@ std::vector<int32_t> amx_step_offsets(const ConvStep& step, const Geometry& g, c
                                       const AmxLayout& layout);
 /// Copies the image rows [begin, end) of all planes of all images; `zeros`: of each image, every
 /// `zero_step` elements, what padding holds.
-void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& layout,
-                     const uint8_t* x, const int32_t* zeros, int64_t zero_step, int64_t begin,
-                     int64_t end, uint8_t* to);
-/// Whole windows of the output pixels [begin, end), counted over all images.
-void amx_copy_windows(const Geometry& g, const AmxLayout& layout, const uint8_t* x, int32_t zero,
-                      int64_t begin, int64_t end, uint8_t* to);
-
+void amx_copy_images(const Geometry& g, const AmxLayout& layout, const uint8_t* x,
+                     const int32_t* zeros, int64_t zero_step, int64_t begin, int64_t end,
+                     uint8_t* to);
 }  // namespace octile

@@ -52,6 +52,8 @@ struct AmxJob {
   int64_t table_image;    // elements of bias and scale from image to image (dynamic steps), or 0
   bool stream;            // weights do not fit the level-1 cache beside the activations
   int64_t chunk;          // column blocks that a task makes for one row block
+  // Weights to ask memory for: `ahead` bytes on, each row block its share of them.
+  int64_t lines_ahead, ahead, ahead_share;  // lines a step, or 0; bytes
   // Outputs
   uint8_t* out;
   int64_t out_image;  // elements from image to image

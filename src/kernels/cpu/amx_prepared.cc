@@ -12,21 +12,13 @@
 namespace octile {
 namespace {
 
+/// Column blocks of 8-bit outputs in a cache line: no two threads should write one.
+constexpr int64_t kLineBlocks = 2;
+
 bool is_signed(const PlanTensor& t) { return t.type == DataType::kInt8; }
 
 /// The last block, where it is copied: 32 rows that may be read to the end of their last step.
 int64_t last_stride(int64_t channels) { return aligned(channels + kAmxStep); }
-
-/// Windows of some row blocks: half the level-1 cache, where they stay until they are multiplied.
-int64_t panel_blocks(const AmxCut& cut) {
-  constexpr int64_t kPanel = 24 << 10;
-  return std::max<int64_t>(1, kPanel / (kAmxRows * cut.steps() * kAmxStep));
-}
-
-int64_t panel_bytes(const ConvStep& step) {
-  const AmxCut cut = amx_cut(step);
-  return cut.whole ? panel_blocks(cut) * kAmxRows * cut.steps() * kAmxStep : 0;
-}
 
 int64_t rows_of_sample(const ConvStep& step, const Geometry& g, const PlanTensor& x) {
   return step.rows ? g.n / std::max<int64_t>(1, x.shape[0]) : g.out_h * g.out_w;
@@ -46,8 +38,8 @@ Geometry geometry(const ConvStep& step, const StepView& view) {
 }  // namespace
 
 struct AmxPrepared::Regions {
-  size_t sums, panels, last, bias, scale, images;
-  size_t all() const { return sums + panels + last + bias + scale + images; }
+  size_t sums, last, bias, scale, images;
+  size_t all() const { return sums + last + bias + scale + images; }
 };
 
 AmxPrepared::Regions AmxPrepared::regions_of(const StepView& view, const Device& device) {
@@ -56,7 +48,6 @@ AmxPrepared::Regions AmxPrepared::regions_of(const StepView& view, const Device&
   const int64_t columns = step.groups * amx_group_blocks(step) * kAmxColumns;
   const int64_t samples = step.dynamic ? g.n : 0;
   return {.sums = size_t(kAmxSumsBytes) * size_t(device.threads),
-          .panels = size_t(panel_bytes(step)) * size_t(device.threads),
           .last = size_t(kAmxRows * last_stride(g.c)),
           .bias = size_t(aligned(samples * columns * 4)),
           .scale = size_t(aligned(samples * columns * 4)),
@@ -158,6 +149,16 @@ void AmxPrepared::set_rows() {
   job_.row_blocks = row_blocks_.data();
 }
 
+/// Where few row blocks share the weights, those come from far for much of the time.
+void AmxPrepared::set_ahead(int64_t column_blocks, int64_t block_bytes) {
+  constexpr int64_t kFew = 16, kLine = 64, kSmall = 128 << 10;
+  if (job_.groups > 1 || job_.blocks > kFew || column_blocks * block_bytes < kSmall) return;
+  job_.chunk = std::min(job_.chunk, std::max(kLineBlocks, column_blocks / 4));
+  job_.ahead = job_.chunk * block_bytes;
+  job_.lines_ahead = (2 * kAmxTileBytes / kLine + job_.blocks - 1) / job_.blocks;
+  job_.ahead_share = job_.lines_ahead * kLine * job_.steps;
+}
+
 /// A task makes one row block × a chunk of columns. Chunks go outside: their weights stay in the
 /// cache for all row blocks.
 void AmxPrepared::set_chunks() {
@@ -167,16 +168,14 @@ void AmxPrepared::set_chunks() {
   job_.chunk = std::clamp<int64_t>(quarter_l2 / block_bytes, 1, column_blocks);
   if (job_.blocks < 4 * threads_) {  // few rows: threads share the columns instead
     const int64_t share = (column_blocks + 2 * threads_ - 1) / (2 * threads_);
-    job_.chunk = std::min(job_.chunk, std::max<int64_t>(1, share));
+    job_.chunk = std::min(job_.chunk, round_up(std::max<int64_t>(1, share), kLineBlocks));
   }
+  set_ahead(column_blocks, block_bytes);
   constexpr int64_t kLevel1 = 16 << 10;  // a third of it, for weights
   job_.stream = job_.chunk * block_bytes > kLevel1;
   tasks_ = (column_blocks + job_.chunk - 1) / job_.chunk * job_.blocks;
   const int64_t cycles = job_.chunk * (64 * job_.steps + 128);
   grain_ = std::max<int64_t>(1, (1 << 14) / cycles);
-  if (weights_.cut.whole && !step_.dynamic && tasks_ == job_.blocks) {
-    panel_blocks_ = panel_blocks(weights_.cut);
-  }
 }
 
 /// Dynamic steps: each sample's start of the sums (−z·Σw) and multipliers s·s_w[c].
@@ -202,10 +201,10 @@ void AmxPrepared::copy_input(const Buffers& buffers, uint8_t* images, uint8_t* l
     const bool affine = step_.dynamic && !is_signed(x_);
     const int32_t* zeros = affine ? static_cast<const int32_t*>(buffers.inputs[2]) : &x_.zero_point;
     const int64_t grain =
-        std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, layout_.pitch * layout_.row_bytes));
+        std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, layout_.pitch * layout_.row_bytes));
     parallel_for(g_.n * layout_.planes * layout_.plane_rows, grain,
                  [&](int64_t begin, int64_t end, int) {
-                   amx_copy_images(g_, weights_.cut, layout_, x, zeros, affine, begin, end, images);
+                   amx_copy_images(g_, layout_, x, zeros, affine, begin, end, images);
                  });
     job_.a = images;
   } else if (last_count_ > 0) {
@@ -218,31 +217,11 @@ void AmxPrepared::copy_input(const Buffers& buffers, uint8_t* images, uint8_t* l
   }
 }
 
-/// Windows are copied panel by panel, each by the thread that multiplies them.
-void AmxPrepared::run_panels(const Buffers& buffers, int32_t* sums, uint8_t* panels) {
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]);
-  const int64_t rows = g_.n * layout_.rows, bytes = panel_bytes(step_);
-  parallel_for(tasks_, grain_, [&](int64_t begin, int64_t end, int thread) {
-    AmxJob job = job_;
-    uint8_t* panel = panels + thread * bytes;
-    job.a = panel;
-    for (int64_t first = begin; first < end; first += panel_blocks_) {
-      const int64_t last = std::min(end, first + panel_blocks_);
-      amx_copy_windows(g_, layout_, x, x_.zero_point, first * kAmxRows,
-                       std::min(rows, last * kAmxRows), panel);
-      job.first_image = first;  // every block counts as an image
-      function_(job, first, last, sums + thread * (kAmxSumsBytes / 4));
-    }
-  });
-}
-
 void AmxPrepared::run(const Buffers& buffers) {
   if (tasks_ == 0) return;
   auto* workspace = static_cast<uint8_t*>(buffers.workspace);
   auto* sums = reinterpret_cast<int32_t*>(workspace);
   uint8_t* at = workspace + size_t(kAmxSumsBytes) * size_t(threads_);
-  uint8_t* panels = at;
-  at += panel_bytes(step_) * threads_;
   uint8_t* last = at;
   at += kAmxRows * last_stride(g_.c);
   if (step_.dynamic) {
@@ -256,7 +235,6 @@ void AmxPrepared::run(const Buffers& buffers) {
   }
   job_.out = static_cast<uint8_t*>(buffers.outputs[0]);
   if (step_.residual) job_.residual = static_cast<const uint8_t*>(buffers.inputs[1]);
-  if (panel_blocks_ > 0) return run_panels(buffers, sums, panels);
   copy_input(buffers, at, last);
   parallel_for(tasks_, grain_, [&](int64_t begin, int64_t end, int thread) {
     function_(job_, begin, end, sums + thread * (kAmxSumsBytes / 4));

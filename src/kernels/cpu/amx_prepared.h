@@ -19,9 +19,9 @@ class AmxPrepared : public Prepared {
   static Regions regions_of(const StepView& view, const Device& device);
   void set_rows();
   void set_chunks();
+  void set_ahead(int64_t column_blocks, int64_t block_bytes);
   AmxRowBlock row_block(int64_t first, int64_t count, int64_t stop) const;
   void copy_input(const Buffers& buffers, uint8_t* images, uint8_t* last);
-  void run_panels(const Buffers& buffers, int32_t* sums, uint8_t* panels);
   void fill_samples(const Buffers& buffers, int32_t* bias, float* scale) const;
 
   const ConvStep step_;
@@ -35,7 +35,6 @@ class AmxPrepared : public Prepared {
   AmxRowBlock last_rows_{};
   int64_t last_count_ = 0;  // rows of the last block, where it is copied
   int64_t tasks_ = 0, grain_ = 1;
-  int64_t panel_blocks_ = 0;  // row blocks whose windows a thread copies at a time; 0: whole images
   AmxFunction function_;
   AmxJob job_{};  // all but the addresses of a run
 };

@@ -19,10 +19,8 @@ Tensor zeros(DataType type, int64_t count) {
 AmxCut amx_cut(const ConvStep& step) {
   const int64_t h = step.window.kernel[0], w = step.window.kernel[1];
   const int64_t channels = step.in_channels / step.groups;
-  if (step.groups > 1) return {false, h * w, channels, steps_of(channels)};
-  const int64_t row = w * channels, row_steps = steps_of(row), whole_steps = steps_of(h * row);
-  if (h > 1 && 5 * whole_steps <= 4 * h * row_steps) return {true, 1, h * row, whole_steps};
-  return {false, h, row, row_steps};
+  if (step.groups > 1) return {h * w, channels, steps_of(channels)};
+  return {h, w * channels, steps_of(w * channels)};
 }
 
 AmxWeights::AmxWeights(const StepView& view)

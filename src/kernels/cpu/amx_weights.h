@@ -10,13 +10,12 @@ namespace octile {
 /// How the k axis is cut: `segments` of `run` values, each padded to whole steps. Hangs on the step
 /// alone, so that one packing serves all shapes.
 struct AmxCut {
-  bool whole;  // one segment is the whole window, which is copied together for every pixel
   int64_t segments, run, segment_steps;
   int64_t steps() const { return segments * segment_steps; }
 };
 
-/// A segment is a kernel row of all channels; a tap, where there are groups; or the window, where
-/// that spares a fifth of the steps (few channels).
+/// A segment is a kernel row of all channels, or a tap where there are groups. (The whole window as
+/// one segment spares few channels half of the steps, but the copy that it needs costs more.)
 AmxCut amx_cut(const ConvStep& step);
 
 class AmxWeights : public PackedWeights {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/allocate.h"
 #include "kernels/cpu/gemm_kernel.h"
 #include "kernels/cpu/gemm_source.h"
 
@@ -23,7 +24,8 @@ class GemmWeights : public PackedWeights {
   const GemmCut cut;
   int64_t tiles_per_group = 0;  // of columns
   int64_t tile_bytes = 0;
-  std::vector<int8_t> packed;       // [group][tile], then as gemm_kernel.h says
+  std::vector<int8_t, AlignedAllocator<int8_t>>
+      packed;                       // [group][tile], then as gemm_kernel.h says
   std::vector<int32_t> bias;        // [group][tile][nr]; shift taken off
   std::vector<int32_t> weight_sum;  // the same order: Σ w_q
   std::vector<float> multiplier;    // the same order
