@@ -11,12 +11,13 @@
 
 namespace octile {
 
-/// What a row does; see Tactic for the contracts. pack and workspace may be null.
+/// What a row does; see Tactic for the contracts. all but the first two may be null.
 struct TacticFunctions {
   std::string (*refuse)(const StepView& view);
   std::unique_ptr<Prepared> (*prepare)(const StepView& view, const PackedWeights* packed);
   std::unique_ptr<PackedWeights> (*pack)(const StepView& view) = nullptr;
   size_t (*workspace)(const StepView& view) = nullptr;
+  bool (*rows_apart)(const StepView& view) = nullptr;
 };
 
 class FunctionTactic final : public Tactic {
@@ -33,6 +34,9 @@ class FunctionTactic final : public Tactic {
   }
   size_t workspace_bytes(const StepView& view, const Device&) const override {
     return functions_.workspace != nullptr ? functions_.workspace(view) : 0;
+  }
+  bool takes_rows_apart(const StepView& view) const override {
+    return functions_.rows_apart != nullptr && functions_.rows_apart(view);
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device&) const override {

@@ -37,6 +37,7 @@ struct ExecutionContext::Impl {
   void set_data(size_t input, const Tensor& value);
   void activate();  // prepares for the shapes set, when all are; else current is null
   Prepared prepare();
+  const Tactic& other_for(const StepView& view) const;
   const Tactic& tactic_for(size_t step, const StepView& view);
   void find_views();
   void resolve_pointers();  // tensors → addresses, steps → operand lists; allocates nothing

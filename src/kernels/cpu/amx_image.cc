@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/round_up.h"
+#include "kernels/copy_rows.h"
 
 namespace octile {
 namespace {
@@ -58,7 +59,7 @@ Inside inside(const Geometry& g) {
 /// Taps of one output column that may lie on the border.
 void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8_t* to) {
   const int64_t first = w * g.stride_w - g.pad_left;
-  if (g.dilation_w == 1) {
+  if (g.dilation_w == 1 && g.pixel == g.c) {
     const int64_t begin = std::clamp<int64_t>(-first, 0, g.kernel_w);
     const int64_t end = std::clamp<int64_t>(g.w - first, begin, g.kernel_w);
     std::memset(to, zero, size_t(begin * g.c));
@@ -69,7 +70,7 @@ void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8
   for (int64_t tap = 0; tap < g.kernel_w; ++tap, to += g.c) {
     const int64_t from = first + tap * g.dilation_w;
     if (from >= 0 && from < g.w) {
-      std::memcpy(to, row + from * g.c, size_t(g.c));
+      std::memcpy(to, row + from * g.pixel, size_t(g.c));
     } else {
       std::memset(to, zero, size_t(g.c));
     }
@@ -89,14 +90,14 @@ void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zer
   const int64_t first = std::clamp(in.first, begin, end), last = std::clamp(in.last, first, end);
   for (int64_t w = begin; w < first; ++w, to += l.row_bytes) fold_edge(g, row, zero, w, to);
   if (last > first) {
-    const uint8_t* from = row + (first * g.stride_w - g.pad_left) * g.c;
-    const int64_t count = last - first, step = g.stride_w * g.c;
-    if (g.dilation_w == 1) {
+    const uint8_t* from = row + (first * g.stride_w - g.pad_left) * g.pixel;
+    const int64_t count = last - first, step = g.stride_w * g.pixel;
+    if (g.dilation_w == 1 && g.pixel == g.c) {
       kAmxKernels.copy(to, l.row_bytes, from, step, run, count, room);
     } else {
       for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
-        kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
-                         count, room - tap * g.c);
+        kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.pixel, step,
+                         g.c, count, room - tap * g.c);
       }
     }
     to += count * l.row_bytes;
@@ -107,7 +108,11 @@ void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zer
 void pad_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
   const int64_t line = l.pitch * g.c, left = g.pad_left * g.c, own = row ? g.w * g.c : 0;
   std::memset(to, zero, size_t(left));
-  if (own > 0) std::memcpy(to + left, row, size_t(own));
+  if (g.pixel == g.c) {
+    if (own > 0) std::memcpy(to + left, row, size_t(own));
+  } else if (own > 0) {
+    for (int64_t w = 0; w < g.w; ++w) copy_run(to + left + w * g.c, row + w * g.pixel, g.c);
+  }
   std::memset(to + left + own, zero, size_t(line - left - own));
 }
 
@@ -119,10 +124,10 @@ AmxLayout amx_layout(const ConvStep& step, const Geometry& g, const AmxCut& cut)
   if ((step.rows || plain) && !step.dynamic) {
     const int64_t rows = g.out_h * g.out_w;
     return {.pitch = g.out_w,
-            .row_bytes = g.c,
+            .row_bytes = g.pixel,
             .rows = rows,
             .plane_rows = g.out_h,
-            .image_bytes = rows * g.c};
+            .image_bytes = rows * g.pixel};
   }
   const AmxLayout fold = folded(g, cut);
   if (!may_pad(g, cut)) return fold;
@@ -168,17 +173,17 @@ void amx_copy_images(const Geometry& g, const AmxCut& cut, const AmxLayout& l, c
   for (int64_t i = begin; i < end; ++i) {
     const int64_t image = i / rows, plane = i % rows / l.plane_rows, q = i % rows % l.plane_rows;
     const int zero = zeros[image * zero_step];
-    const uint8_t* from = x + image * g.h * g.w * g.c;
+    const uint8_t* from = x + image * g.h * g.w * g.pixel;
     uint8_t* at = to + image * l.image_bytes + (plane * l.plane_rows + q) * line;
     if (l.form == AmxLayout::Form::kPadded) {
       const int64_t h = q - g.pad_top;
-      pad_row(g, l, h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr, zero, at);
+      pad_row(g, l, h >= 0 && h < g.h ? from + h * g.w * g.pixel : nullptr, zero, at);
       continue;
     }
     const int64_t segments = cut.whole ? g.kernel_h : 1;
     for (int64_t s = 0; s < segments; ++s, at += g.kernel_w * g.c) {
       const int64_t h = q * g.stride_h + plane - g.pad_top + s * g.dilation_h;
-      const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr;
+      const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.pixel : nullptr;
       fold_row(g, l, row, zero, 0, g.out_w, l.row_bytes - s * g.kernel_w * g.c, at);
     }
   }
@@ -191,7 +196,7 @@ void amx_copy_windows(const Geometry& g, const AmxLayout& l, const uint8_t* x, i
     const int64_t count = std::min(g.out_w - w, end - at);
     for (int64_t s = 0; s < g.kernel_h; ++s) {
       const int64_t from = h * g.stride_h - g.pad_top + s * g.dilation_h;
-      const uint8_t* row = from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.c : nullptr;
+      const uint8_t* row = from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.pixel : nullptr;
       const int64_t in_row = s * g.kernel_w * g.c;
       fold_row(g, l, row, zero, w, w + count, l.row_bytes - in_row, to + in_row);
     }

@@ -49,6 +49,13 @@ class AmxTactic : public Tactic {
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return AmxPrepared::workspace_bytes(view, device);
   }
+  /// Outputs are bytes then, and a residual lies as the output does.
+  bool takes_rows_apart(const StepView& view) const override {
+    const bool residual = view.as<ConvStep>()->residual;
+    const PlanTensor& y = view.outputs[0];
+    return conv_rows_fit(view) && (is_8bit(y) || y.row_stride == 0) &&
+           !(residual && view.inputs[1].row_stride != y.row_stride);
+  }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
     return std::make_unique<AmxPrepared>(view, static_cast<const AmxWeights&>(*packed), device);

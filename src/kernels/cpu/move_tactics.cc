@@ -9,6 +9,7 @@
 #include "kernels/cpu/misc_rows.h"
 #include "octile/tensor.h"
 #include "ops/ops.h"
+#include "plan/places.h"
 
 namespace octile::cpu {
 namespace {
@@ -53,8 +54,8 @@ Tensor output_of(const Op& op, const Tensor& x, const Shape& shape) {
   return y;
 }
 
-/// Arithmetic sequences, greedily.
-std::vector<Run> runs_of(const int32_t* numbers, int64_t count) {
+/// Arithmetic sequences, greedily, none over the end of a row of the output.
+std::vector<Run> runs_of(const int32_t* numbers, int64_t count, int64_t row) {
   std::vector<Run> runs;
   for (int64_t i = 0; i < count;) {
     const int32_t from = numbers[i];
@@ -63,7 +64,7 @@ std::vector<Run> runs_of(const int32_t* numbers, int64_t count) {
       run.stride = numbers[i + 1] - from;
     }
     int64_t end = i + 1;
-    while (end < count && (numbers[end] == kConstant) == (from == kConstant) &&
+    while (end < count && end % row != 0 && (numbers[end] == kConstant) == (from == kConstant) &&
            numbers[end] == numbers[end - 1] + run.stride) {
       ++end;
     }
@@ -77,13 +78,19 @@ std::vector<Run> runs_of(const int32_t* numbers, int64_t count) {
 template <typename T>
 class Moves final : public Prepared {
  public:
-  Moves(const Op& op, const PlanTensor& x, const PlanTensor& y) : count_(y.shape.volume()) {
+  Moves(const Op& op, const PlanTensor& x, const PlanTensor& y)
+      : count_(y.shape.volume()),
+        row_(has_rows_apart(y) ? row_elements(y) : std::max<int64_t>(1, count_)),
+        gap_(has_rows_apart(y) ? row_step(y) / int64_t(sizeof(T)) - row_ : 0) {
     Op numbered = op;
     make_numbered(numbered);
     Tensor numbers(DataType::kInt32, x.shape);
-    for (int64_t i = 0; i < x.shape.volume(); ++i) numbers.as<int32_t>()[i] = int32_t(i);
+    const int64_t row = std::max<int64_t>(1, row_elements(x));
+    for (int64_t i = 0; i < x.shape.volume(); ++i) {  // where it lies
+      numbers.as<int32_t>()[i] = int32_t(i / row * (row_step(x) / int64_t(sizeof(T))) + i % row);
+    }
     const Tensor origin = output_of(numbered, numbers, y.shape);
-    runs_ = runs_of(origin.as<int32_t>(), count_);
+    runs_ = runs_of(origin.as<int32_t>(), count_, row_);
     const Tensor example = output_of(op, Tensor(x.type, x.shape), y.shape);
     for (int64_t i = 0; i < count_; ++i) {
       if (origin.as<int32_t>()[i] == kConstant)
@@ -99,7 +106,7 @@ class Moves final : public Prepared {
           runs_.begin(), runs_.end(), begin, [](int64_t at, const Run& r) { return at < r.to; }));
       for (int64_t at = begin; at < end; ++run) {
         const int64_t stop = std::min(end, run[1].to);
-        copy(x, *run, at - run->to, y + at, stop - at);
+        copy(x, *run, at - run->to, y + (gap_ > 0 ? at + at / row_ * gap_ : at), stop - at);
         at = stop;
       }
     });
@@ -123,7 +130,10 @@ class Moves final : public Prepared {
     }
   }
 
+  static int64_t row_elements(const PlanTensor& t) { return row_bytes(t) / int64_t(sizeof(T)); }
+
   int64_t count_;
+  int64_t row_, gap_;  // of the output: elements of a row, and between rows
   std::vector<Run> runs_;
   T constant_{};
 };
@@ -139,8 +149,18 @@ std::unique_ptr<Prepared> prepare_move(const StepView& view, const PackedWeights
   }
 }
 
+/// Numbers are offsets then.
+bool move_takes_rows_apart(const StepView& view) {
+  const PlanTensor& x = view.inputs[0];
+  const int64_t bytes = x.shape.volume() * int64_t(size_of(x.type));
+  return bytes / std::max<int64_t>(1, row_bytes(x)) * row_step(x) < INT32_MAX;
+}
+
 }  // namespace
 
-constinit const FunctionTactic kMoveRow{"move.runs", Isa::kPortable, {refuse_move, prepare_move}};
+constinit const FunctionTactic kMoveRow{
+    "move.runs",
+    Isa::kPortable,
+    {refuse_move, prepare_move, nullptr, nullptr, move_takes_rows_apart}};
 
 }  // namespace octile::cpu
