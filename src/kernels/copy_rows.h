@@ -24,6 +24,32 @@ inline void copy_run(void* to, const void* from, int64_t bytes) {
   std::memcpy(y + bytes - kPiece, x + bytes - kPiece, kPiece);
 }
 
+/// Rows of a length that the compiler knows.
+template <int64_t kBytes>
+inline void copy_fixed_rows(void* to, int64_t to_step, const void* from, int64_t from_step,
+                            int64_t rows) {
+  auto* y = static_cast<std::byte*>(to);
+  const auto* x = static_cast<const std::byte*>(from);
+  for (int64_t r = 0; r < rows; ++r, y += to_step, x += from_step) std::memcpy(y, x, kBytes);
+}
+
+inline void copy_rows(void* to, int64_t to_step, const void* from, int64_t from_step,
+                      int64_t bytes, int64_t rows) {
+  switch (bytes) {
+    case 16: return copy_fixed_rows<16>(to, to_step, from, from_step, rows);
+    case 24: return copy_fixed_rows<24>(to, to_step, from, from_step, rows);
+    case 32: return copy_fixed_rows<32>(to, to_step, from, from_step, rows);
+    case 48: return copy_fixed_rows<48>(to, to_step, from, from_step, rows);
+    case 64: return copy_fixed_rows<64>(to, to_step, from, from_step, rows);
+    case 96: return copy_fixed_rows<96>(to, to_step, from, from_step, rows);
+    case 128: return copy_fixed_rows<128>(to, to_step, from, from_step, rows);
+    default: break;
+  }
+  auto* y = static_cast<std::byte*>(to);
+  const auto* x = static_cast<const std::byte*>(from);
+  for (int64_t r = 0; r < rows; ++r, y += to_step, x += from_step) copy_run(y, x, bytes);
+}
+
 /// What an element-wise loop over 8-bit tensors walks: rows of one length, maybe apart.
 class FlatRows {
  public:
@@ -34,7 +60,7 @@ class FlatRows {
   const uint8_t* gather(const void* x, int64_t first, int64_t rows, uint8_t* block) const {
     const auto* from = static_cast<const uint8_t*>(x) + first * step_;
     if (!apart() || rows == 1) return from;
-    for (int64_t r = 0; r < rows; ++r) copy_run(block + r * bytes_, from + r * step_, bytes_);
+    copy_rows(block, bytes_, from, step_, bytes_, rows);
     return block;
   }
   /// Where they can be written; scatter() brings them to y from there.
@@ -44,7 +70,7 @@ class FlatRows {
   void scatter(const uint8_t* from, void* y, int64_t first, int64_t rows) const {
     auto* to = static_cast<uint8_t*>(y) + first * step_;
     if (from == to) return;
-    for (int64_t r = 0; r < rows; ++r) copy_run(to + r * step_, from + r * bytes_, bytes_);
+    copy_rows(to, step_, from, bytes_, bytes_, rows);
   }
 
  private:

@@ -2,12 +2,14 @@
 // Prepared made of anything that can be called with Buffers.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "backend/backend.h"
+#include "plan/places.h"
 
 namespace octile {
 
@@ -19,6 +21,12 @@ struct TacticFunctions {
   size_t (*workspace)(const StepView& view) = nullptr;
   bool (*rows_apart)(const StepView& view) = nullptr;
 };
+
+/// For tactics that take any addresses, but no gaps between rows.
+inline bool takes_rows_close(const StepView& view) {
+  return std::none_of(view.inputs.begin(), view.inputs.end(), has_rows_apart) &&
+         std::none_of(view.outputs.begin(), view.outputs.end(), has_rows_apart);
+}
 
 class FunctionTactic final : public Tactic {
  public:

@@ -100,6 +100,7 @@ class Planner {
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (!is_part(t)) continue;
       const auto root = size_t(places_[t].root);
+      external_[t] = external_[root];
       last_use_of_parts_[root] =
           std::max({last_use_of_parts_[root], last_use_[root], last_use_[t]});
     }

@@ -240,6 +240,10 @@ void ExecutionContext::Impl::find_views() {
       pointers[t] = arena.as<std::byte>() + offset;
     }
   }
+  const std::vector<Place>& places = engine.profiles[size_t(profile)].places;
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (places[t].root >= 0 && plan_profile.offsets[t] < 0) output_parts.push_back(int32_t(t));
+  }
   for (int32_t t : plan.inputs) foreign[size_t(t)] = true;
   for (int32_t t : plan.outputs) output[size_t(t)] = true;
   for (const PlanStep& step : plan.steps) {
@@ -259,6 +263,10 @@ void ExecutionContext::Impl::resolve_pointers() {
   for (size_t o = 0; o < plan.outputs.size(); ++o) {
     pointers[size_t(plan.outputs[o])] =
         bound_outputs[o] != nullptr ? bound_outputs[o] : owned_outputs[o].data();
+  }
+  for (int32_t t : output_parts) {
+    const Place& place = engine.profiles[size_t(profile)].places[size_t(t)];
+    pointers[size_t(t)] = static_cast<std::byte*>(pointers[size_t(place.root)]) + place.offset;
   }
   for (const auto& [to, from] : foreign_views) pointers[size_t(to)] = pointers[size_t(from)];
   for (size_t s = 0; s < plan.steps.size(); ++s) {

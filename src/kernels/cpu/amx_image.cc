@@ -108,10 +108,10 @@ void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zer
 void pad_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero, uint8_t* to) {
   const int64_t line = l.pitch * g.c, left = g.pad_left * g.c, own = row ? g.w * g.c : 0;
   std::memset(to, zero, size_t(left));
-  if (g.pixel == g.c) {
-    if (own > 0) std::memcpy(to + left, row, size_t(own));
+  if (own > 0 && g.pixel == g.c) {
+    std::memcpy(to + left, row, size_t(own));
   } else if (own > 0) {
-    for (int64_t w = 0; w < g.w; ++w) copy_run(to + left + w * g.c, row + w * g.pixel, g.c);
+    copy_rows(to + left, g.c, row, g.pixel, g.c, g.w);
   }
   std::memset(to + left + own, zero, size_t(line - left - own));
 }

@@ -17,9 +17,10 @@ namespace {
 constexpr int64_t kMostElements = int64_t{1} << 24;  // of the numbers, which preparing needs
 constexpr int32_t kConstant = -1;
 
-/// Elements [to, next run's to) of the output: from, from + stride, …, or the constant.
+/// Elements [to, next run's to) of the output, which lie from `at` on: from, from + stride, …, or
+/// the constant.
 struct Run {
-  int64_t to;
+  int64_t to, at;
   int32_t from, stride;
 };
 
@@ -54,24 +55,25 @@ Tensor output_of(const Op& op, const Tensor& x, const Shape& shape) {
   return y;
 }
 
-/// Arithmetic sequences, greedily, none over the end of a row of the output.
-std::vector<Run> runs_of(const int32_t* numbers, int64_t count, int64_t row) {
+/// Arithmetic sequences, greedily. Rows of the output have `row` elements and lie `step` apart.
+std::vector<Run> runs_of(const int32_t* numbers, int64_t count, int64_t row, int64_t step) {
   std::vector<Run> runs;
   for (int64_t i = 0; i < count;) {
     const int32_t from = numbers[i];
-    Run run{i, from, 0};
+    Run run{i, step == row ? i : i / row * step + i % row, from, 0};
     if (i + 1 < count && from != kConstant && numbers[i + 1] != kConstant) {
       run.stride = numbers[i + 1] - from;
     }
     int64_t end = i + 1;
-    while (end < count && end % row != 0 && (numbers[end] == kConstant) == (from == kConstant) &&
+    while (end < count && (step == row || end % row != 0) &&
+           (numbers[end] == kConstant) == (from == kConstant) &&
            numbers[end] == numbers[end - 1] + run.stride) {
       ++end;
     }
     runs.push_back(run);
     i = end;
   }
-  runs.push_back({count, 0, 0});
+  runs.push_back({count, 0, 0, 0});
   return runs;
 }
 
@@ -79,18 +81,16 @@ template <typename T>
 class Moves final : public Prepared {
  public:
   Moves(const Op& op, const PlanTensor& x, const PlanTensor& y)
-      : count_(y.shape.volume()),
-        row_(has_rows_apart(y) ? row_elements(y) : std::max<int64_t>(1, count_)),
-        gap_(has_rows_apart(y) ? row_step(y) / int64_t(sizeof(T)) - row_ : 0) {
+      : count_(y.shape.volume()) {
     Op numbered = op;
     make_numbered(numbered);
     Tensor numbers(DataType::kInt32, x.shape);
-    const int64_t row = std::max<int64_t>(1, row_elements(x));
+    const int64_t size = sizeof(T), row = std::max<int64_t>(1, row_bytes(x) / size);
     for (int64_t i = 0; i < x.shape.volume(); ++i) {  // where it lies
-      numbers.as<int32_t>()[i] = int32_t(i / row * (row_step(x) / int64_t(sizeof(T))) + i % row);
+      numbers.as<int32_t>()[i] = int32_t(i / row * (row_step(x) / size) + i % row);
     }
     const Tensor origin = output_of(numbered, numbers, y.shape);
-    runs_ = runs_of(origin.as<int32_t>(), count_, row_);
+    runs_ = runs_of(origin.as<int32_t>(), count_, row_bytes(y) / size, row_step(y) / size);
     const Tensor example = output_of(op, Tensor(x.type, x.shape), y.shape);
     for (int64_t i = 0; i < count_; ++i) {
       if (origin.as<int32_t>()[i] == kConstant)
@@ -106,7 +106,7 @@ class Moves final : public Prepared {
           runs_.begin(), runs_.end(), begin, [](int64_t at, const Run& r) { return at < r.to; }));
       for (int64_t at = begin; at < end; ++run) {
         const int64_t stop = std::min(end, run[1].to);
-        copy(x, *run, at - run->to, y + (gap_ > 0 ? at + at / row_ * gap_ : at), stop - at);
+        copy(x, *run, at - run->to, y + run->at + (at - run->to), stop - at);
         at = stop;
       }
     });
@@ -130,10 +130,7 @@ class Moves final : public Prepared {
     }
   }
 
-  static int64_t row_elements(const PlanTensor& t) { return row_bytes(t) / int64_t(sizeof(T)); }
-
   int64_t count_;
-  int64_t row_, gap_;  // of the output: elements of a row, and between rows
   std::vector<Run> runs_;
   T constant_{};
 };

@@ -150,6 +150,14 @@ std::string refuse_pool(const StepView& view) {
   return "";
 }
 
+/// A large window reads each pixel often: those shall lie close together, for level 1 to hold them.
+bool pool_takes_rows_apart(const StepView& view) {
+  constexpr int64_t kLarge = 16;
+  const PoolStep& step = *view.as<PoolStep>();
+  return !has_rows_apart(view.inputs[0]) || step.global ||
+         step.window.kernel[0] * step.window.kernel[1] <= kLarge;
+}
+
 template <const PoolKernel* kernel>
 std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights*) {
   return std::make_unique<Pool>(view, *kernel);
@@ -159,12 +167,12 @@ std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kPoolAvx2Row{
-    "int8.pool.avx2", Isa::kAvx2, {refuse_pool, prepare_pool<&kPoolAvx2>, nullptr, nullptr, takes_rows_apart}};
+    "int8.pool.avx2", Isa::kAvx2, {refuse_pool, prepare_pool<&kPoolAvx2>, nullptr, nullptr, pool_takes_rows_apart}};
 constinit const FunctionTactic kPoolAvx512Row{
-    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse_pool, prepare_pool<&kPoolAvx512>, nullptr, nullptr, takes_rows_apart}};
+    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse_pool, prepare_pool<&kPoolAvx512>, nullptr, nullptr, pool_takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kPoolNeonRow{
-    "int8.pool.neon", Isa::kNeon, {refuse_pool, prepare_pool<&kPoolNeon>, nullptr, nullptr, takes_rows_apart}};
+    "int8.pool.neon", Isa::kNeon, {refuse_pool, prepare_pool<&kPoolNeon>, nullptr, nullptr, pool_takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

@@ -46,7 +46,8 @@ Runs runs_of(const PlanTensor& t, int64_t axis) {
 
 bool concat_takes_rows_apart(const StepView& view) {
   const PlanTensor& y = view.outputs[0];
-  return view.as<ConcatStep>()->axis == stored_axes(y)[static_cast<size_t>(y.shape.rank()) - 1];
+  return view.as<ConcatStep>()->axis == stored_axes(y)[static_cast<size_t>(y.shape.rank()) - 1] ||
+         takes_rows_close(view);
 }
 
 std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeights*) {
@@ -69,9 +70,8 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeigh
       for (size_t i = 0; i < runs.size(); place += runs[i++].bytes) {
         if (runs[i].bytes == 0 || buffers.inputs[i] == place) continue;
         const auto* from = static_cast<const std::byte*>(buffers.inputs[i]);
-        for (int64_t row = begin; row < end; ++row) {
-          copy_run(place + row * whole.step, from + row * runs[i].step, runs[i].bytes);
-        }
+        copy_rows(place + begin * whole.step, whole.step, from + begin * runs[i].step, runs[i].step,
+                  runs[i].bytes, end - begin);
       }
     });
   });
@@ -134,7 +134,8 @@ std::string refuse_view(const StepView& view) {
 /// Where both lie in a concatenation's output, it is at one place.
 bool view_takes_rows_apart(const StepView& view) {
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  return x.row_stride == y.row_stride && row_bytes(x) == row_bytes(y);
+  const bool same_rows = x.row_stride == y.row_stride && row_bytes(x) == row_bytes(y);
+  return same_rows || (x.row_stride > 0 && y.row_stride > 0 && takes_rows_close(view));
 }
 
 /// Nothing to do where the arena lets both tensors share their bytes.
@@ -194,7 +195,9 @@ constinit const FunctionTactic kConcat{
     Isa::kPortable,
     {refuse_concat, prepare_concat, nullptr, nullptr, concat_takes_rows_apart}};
 constinit const FunctionTactic kReorder{
-    "portable.reorder", Isa::kPortable, {refuse_reorder, prepare_reorder}};
+    "portable.reorder",
+    Isa::kPortable,
+    {refuse_reorder, prepare_reorder, nullptr, nullptr, takes_rows_close}};
 constinit const FunctionTactic kView{
     "portable.view",
     Isa::kPortable,
