@@ -90,7 +90,8 @@ class ExecutionContext {
   Shape shape(const std::string& binding) const;
 
   /// Binds caller-owned memory, used without a copy; dense, row-major, at least
-  /// shape(binding).volume() elements; it must stay valid during run(). An output whose shape
+  /// shape(binding).volume() elements; it must stay valid during run(), and outputs lie apart
+  /// from inputs: parts of them may be written before all inputs are read. An output whose shape
   /// depends on values cannot be bound, since nobody knows how large it will be: use output().
   void bind_input(const std::string& name, const void* data);
   void bind_output(const std::string& name, void* data);

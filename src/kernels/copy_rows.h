@@ -33,8 +33,8 @@ inline void copy_fixed_rows(void* to, int64_t to_step, const void* from, int64_t
   for (int64_t r = 0; r < rows; ++r, y += to_step, x += from_step) std::memcpy(y, x, kBytes);
 }
 
-inline void copy_rows(void* to, int64_t to_step, const void* from, int64_t from_step,
-                      int64_t bytes, int64_t rows) {
+inline void copy_rows(void* to, int64_t to_step, const void* from, int64_t from_step, int64_t bytes,
+                      int64_t rows) {
   switch (bytes) {
     case 16: return copy_fixed_rows<16>(to, to_step, from, from_step, rows);
     case 24: return copy_fixed_rows<24>(to, to_step, from, from_step, rows);

@@ -11,9 +11,7 @@ int row_axis(const PlanTensor& t) {
 }
 
 /// Its rows are equally long whatever the input shapes.
-bool has_static_rows(const PlanTensor& t) {
-  return t.shape.rank() > 0 && t.shape[row_axis(t)] > 0;
-}
+bool has_static_rows(const PlanTensor& t) { return t.shape.rank() > 0 && t.shape[row_axis(t)] > 0; }
 
 /// The axis is the innermost one, or it is the outermost of more than one element: what one input
 /// gives lies together, then.
@@ -73,6 +71,7 @@ class Placer {
     if (!has_static_rows(whole)) return;
     const Joins how = joins(concat, whole);
     if (how == Joins::kNeither) return;
+    if (how == Joins::kRows) try_whole(step);
     const Place& own = places_[size_t(y)];
     Place place = own.root >= 0 ? own : Place{y, 0, row_bytes(whole)};
     for (int32_t x : step.inputs) {
@@ -80,9 +79,20 @@ class Placer {
       // What follows has no fixed offset either.
       if (how == Joins::kRows ? !has_static_rows(part) : !part.shape.is_static()) return;
       try_place(x, place);
-      place.offset += how == Joins::kRows ? row_bytes(part)
-                                          : rows_of(part, part.shape) * place.row_stride;
+      place.offset +=
+          how == Joins::kRows ? row_bytes(part) : rows_of(part, part.shape) * place.row_stride;
     }
+  }
+
+  /// Where a later concatenation took all inputs in this order, the output is there with them.
+  void try_whole(const PlanStep& step) {
+    const Place first = places_[size_t(step.inputs[0])];
+    Place next = first;
+    for (int32_t x : step.inputs) {
+      if (next.root < 0 || places_[size_t(x)] != next) return;
+      next.offset += row_bytes(plan_.tensors[size_t(x)]);
+    }
+    try_place(step.outputs[0], first);
   }
 
   void try_place(int32_t x, const Place& place) {
@@ -152,8 +162,8 @@ ConcatenatedBytes concatenated_bytes(const PlanData& plan, std::span<const Shape
       const int64_t all = std::max<int64_t>(0, shape.volume()) * int64_t(size_of(t.type));
       bytes.all += all;
       bytes.copied += moves ? all : 0;
-      offset += joins(*concat, whole) == Joins::kRows ? row_bytes(t)
-                                                      : rows_of(t, shape) * own.row_stride;
+      offset +=
+          joins(*concat, whole) == Joins::kRows ? row_bytes(t) : rows_of(t, shape) * own.row_stride;
     }
   }
   return bytes;

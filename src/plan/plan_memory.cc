@@ -73,9 +73,7 @@ Probes probe_shapes(const PlanData& plan, const PlanProfile& profile) {
 class Planner {
  public:
   Planner(const PlanData& plan, const PlanProfile& profile, std::span<const Place> places)
-      : plan_(plan),
-        probes_(probe_shapes(plan, profile)),
-        places_(places.begin(), places.end()) {
+      : plan_(plan), probes_(probe_shapes(plan, profile)), places_(places.begin(), places.end()) {
     places_.resize(plan.tensors.size());
     std::vector<Shape> max;
     for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
@@ -185,8 +183,9 @@ class Planner {
   bool same_elements(int32_t input, int32_t output, bool may_broadcast) const {
     const PlanTensor& from = plan_.tensors[size_t(input)];
     const PlanTensor& to = plan_.tensors[size_t(output)];
-    if (is_part(size_t(input)) || bytes_[size_t(input)] != bytes_[size_t(output)] || from.shape != to.shape ||
-        from.layout != to.layout || size_of(from.type) != size_of(to.type)) {
+    if (is_part(size_t(input)) || bytes_[size_t(input)] != bytes_[size_t(output)] ||
+        from.shape != to.shape || from.layout != to.layout ||
+        size_of(from.type) != size_of(to.type)) {
       return false;
     }
     if (!may_broadcast || from.shape.is_static()) return true;
@@ -234,8 +233,8 @@ class Planner {
 
   const PlanData& plan_;
   const Probes probes_;
-  std::vector<Place> places_;             // by tensor
-  std::vector<int> last_use_of_parts_;    // by root, its own included; −1: it has none
+  std::vector<Place> places_;           // by tensor
+  std::vector<int> last_use_of_parts_;  // by root, its own included; −1: it has none
   std::vector<int64_t> bytes_;
   std::vector<int> last_use_, slot_of_;
   std::vector<bool> external_;

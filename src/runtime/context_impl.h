@@ -70,8 +70,8 @@ struct ExecutionContext::Impl {
   std::vector<void*> bound_outputs;       // null: owned_outputs
   std::vector<Tensor> owned_inputs, owned_outputs;
   std::vector<std::pair<int32_t, int32_t>> foreign_views;  // (view, what it reads in place)
-  std::vector<int32_t> output_parts;  // tensors that lie in an output
-  std::vector<void*> pointers;        // by tensor
+  std::vector<int32_t> output_parts;                       // tensors that lie in an output
+  std::vector<void*> pointers;                             // by tensor
   std::vector<const void*> step_inputs;                    // operand lists, one after the other
   std::vector<void*> step_outputs;
   std::vector<size_t> input_begin, output_begin;  // by step, into the lists

@@ -102,8 +102,11 @@ void Engine::Impl::place_tensors() {
     }
     const ConcatenatedBytes bytes = concatenated_bytes(data, state.max_shapes, state.places);
     if (bytes.copied < bytes.all) plan_memory(data, state.memory, state.places);
-    log(LogLevel::kDebug, fmt::format("plan '{}', profile {}: {} of {} concatenated bytes are copied",
-                                      data.name, p, bytes.copied, bytes.all));
+    log(LogLevel::kDebug,
+        fmt::format("plan '{}', profile {}: {} of {} concatenated bytes are copied; "
+                    "the arena has {} bytes, it had {} if all were",
+                    data.name, p, bytes.copied, bytes.all, state.memory.arena_bytes,
+                    data.profiles[p].arena_bytes));
   }
 }
 

@@ -43,7 +43,7 @@ bool may_share(const StepView& view, size_t input) {
 /// Runs `tactic` in several memory arrangements and compares each with `expected`. Returns how many
 /// of them had rows apart.
 int check_tactic(const Tactic& tactic, const Case& c, Isa isa,
-                  const std::vector<std::vector<std::byte>>& expected) {
+                 const std::vector<std::vector<std::byte>>& expected) {
   std::vector<RunOptions> arrangements{{.threads = 2}};
   if (!kThreadSanitizer)
     arrangements.push_back({.threads = 1, .aligned = false});  // nobody to race
@@ -66,8 +66,8 @@ int check_tactic(const Tactic& tactic, const Case& c, Isa isa,
     EXPECT_EQ(difference(c, expected, run_tactic(tactic, c, isa, options)), "")
         << tactic.name() << " on " << c.name << ", " << options.threads << " threads"
         << (options.aligned ? "" : ", misaligned") << (options.in_place >= 0 ? ", in place" : "")
-        << (options.profile > 1 ? ", packed for a larger batch" : "")
-        << ", gaps " << options.in_gap << " and " << options.out_gap;
+        << (options.profile > 1 ? ", packed for a larger batch" : "") << ", gaps " << options.in_gap
+        << " and " << options.out_gap;
   }
   return apart;
 }
@@ -117,17 +117,16 @@ TEST_P(Conformance, EveryTacticEqualsPortable) {
 
 /// Kernels whose outputs networks concatenate.
 TEST(Tactics, Int8RowsKeepTheirDistance) {
-  std::set<std::string> expected{"int8.gemm",   "int8.depthwise", "int8.pool",
-                                 "int8.eltwise", "lookup",         "move.runs",
-                                 "portable.concat", "portable.eltwise.int8"};
+  std::set<std::string> expected{
+      "int8.gemm", "int8.depthwise", "int8.pool",       "int8.eltwise",
+      "lookup",    "move.runs",      "portable.concat", "portable.eltwise.int8"};
   for (const Case& c : all_cases()) {
     const StepView view = with_gaps(c, {.in_gap = 8, .out_gap = 8});
     for (const Tactic* tactic : cpu_backend().tactics()) {
       if (!tactic->refuse(view, {tactic->isa(), 1}).empty()) continue;
       if (!tactic->takes_rows_apart(view)) continue;
-      std::erase_if(expected, [&](const std::string& name) {
-        return tactic->name().starts_with(name);
-      });
+      std::erase_if(expected,
+                    [&](const std::string& name) { return tactic->name().starts_with(name); });
     }
     if (expected.empty()) break;
   }

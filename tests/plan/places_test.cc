@@ -113,10 +113,29 @@ TEST(Places, InAConcatenationOfConcatenations) {
   EXPECT_EQ(places[size_t(t)], (Place{y, 8, 12}));
 }
 
+/// As exporters write DenseNet: every layer joins all that came before it anew.
+TEST(Places, AConcatenationOfWhatALaterOneJoinsIsARunOfThat) {
+  Images b;
+  const int32_t s = b.look(b.first, "s"), t = b.look(b.first, "t");
+  const int32_t two = b.concat({s, t}, "two"), turned = b.concat({t, s}, "turned");
+  const int32_t u = b.look(two, "u"), y = b.concat({b.first, s, t, u}, "y");
+  b.show(turned);
+  b.show(y);
+  PlanData plan = b.finish();
+  const auto places = places_in_concatenations(plan, always);
+  EXPECT_EQ(places[size_t(two)], (Place{y, 4, 20}));
+  EXPECT_EQ(places[size_t(u)], (Place{y, 12, 20}));
+  EXPECT_EQ(places[size_t(turned)], Place{});
+  plan_memory(plan, plan.profiles[0], places);
+  EXPECT_EQ(plan.profiles[0].offsets[size_t(two)], plan.profiles[0].offsets[size_t(y)] + 4);
+}
+
 TEST(Places, NotOfWhatOthersOwnNorWhereChannelsVary) {
   PlanBuilder b;
   const int32_t x = b.input("x", {kDynamic, 4}), k = b.constant("k", kF32, {1, 4});
-  const auto rows = [&](const char* name, int64_t n) { return b.tensor(name, kF32, kPlain, {kDynamic, n}); };
+  const auto rows = [&](const char* name, int64_t n) {
+    return b.tensor(name, kF32, kPlain, {kDynamic, n});
+  };
   const int32_t seen = rows("seen", 4), hidden = rows("hidden", 4), y = rows("y", 12);
   b.step(ActivationStep{}, {x}, {seen});
   b.step(ActivationStep{}, {x}, {hidden});
@@ -152,7 +171,8 @@ TEST(Places, WholesOneBehindTheOtherAndTheirViews) {
   EXPECT_EQ(places[size_t(rows)], (Place{y, 120, 20}));
   EXPECT_EQ(places[size_t(image)], (Place{y, 120, 20}));
   plan_memory(plan, plan.profiles[0], places);
-  for (int32_t t : {other, flat, rows, image, y}) EXPECT_EQ(plan.profiles[0].offsets[size_t(t)], -1);
+  for (int32_t t : {other, flat, rows, image, y})
+    EXPECT_EQ(plan.profiles[0].offsets[size_t(t)], -1);
 }
 
 /// A part that is read after the whole is: nothing may take the bytes of either.

@@ -92,8 +92,8 @@ class ImageGrower {
     };
     const int32_t in = plain(c), out = plain(kept);
     builder_.step(ViewStep{Shuffle{.first = {0, 2, 3, 1}}}, {x}, {in});
-    builder_.step(GenericStep{Slice{.axes = {3}, .start = {0}, .size = {kept}, .stride = {2}}}, {in},
-                  {out});
+    builder_.step(GenericStep{Slice{.axes = {3}, .start = {0}, .size = {kept}, .stride = {2}}},
+                  {in}, {out});
     keep(ViewStep{Shuffle{.first = {0, 3, 1, 2}}}, {out}, kept);
   }
 
@@ -159,7 +159,8 @@ ConcatenatedBytes concatenated_by(const Plan& plan, const Device& device) {
   const auto log = [&](LogLevel, std::string_view line) {
     const size_t at = line.find("profile 0: ");
     if (at == std::string_view::npos) return;
-    std::sscanf(std::string(line.substr(at)).c_str(), "profile 0: %" SCNd64 " of %" SCNd64, &bytes.copied, &bytes.all);
+    std::sscanf(std::string(line.substr(at)).c_str(), "profile 0: %" SCNd64 " of %" SCNd64,
+                &bytes.copied, &bytes.all);
   };
   Engine::load(plan, {.isa = device.isa, .threads = device.threads, .log = log});
   return bytes;
@@ -203,8 +204,9 @@ INSTANTIATE_TEST_SUITE_P(Isa, Concatenations,
                          testing::ValuesIn(compiled_isas().begin(), compiled_isas().end()),
                          [](const auto& isa) { return std::string(name_of(isa.param)); });
 
-/// Blocks of DenseNet: each layer reads all that came before it, and adds some channels.
-Network dense_blocks() {
+/// Blocks of DenseNet: each layer reads all that came before it, and adds some channels. `anew`: it
+/// joins them all again, as exporters write it.
+Network dense_blocks(bool anew) {
   Random random(5);
   Network n("dense");
   TensorId all = n.add_input("x", DataType::kFloat32, {kDynamic, 3, 16, 16});
@@ -218,16 +220,20 @@ Network dense_blocks() {
     return n.activation(x, ActivationKind::kRelu, 0, 0, name + " relu");
   };
   all = conv(all, 16, 3);
+  std::vector<TensorId> parts{all};
   for (int layer = 0; layer < 5; ++layer) {
     const TensorId more = conv(conv(all, 32, 1), 12, 3);
-    all = n.concatenation({all, more}, 1, "join" + std::to_string(layer));
+    parts.push_back(more);
+    all = n.concatenation(anew ? parts : std::vector{all, more}, 1, "join" + std::to_string(layer));
   }
   n.mark_output(conv(all, 10, 1), "y");
   return n;
 }
 
-TEST(Concatenations, ADenseBlockIsOneTensorAndGivesTheSameBits) {
-  const Plan plan = plan_of(dense_blocks());
+class DenseBlock : public testing::TestWithParam<bool> {};
+
+TEST_P(DenseBlock, IsOneTensorAndGivesTheSameBits) {
+  const Plan plan = plan_of(dense_blocks(GetParam()));
   const Device device = cpu_backend().open(std::nullopt, 2);
   const ConcatenatedBytes bytes = concatenated_by(plan, device);
   if (device.isa != Isa::kPortable) {
@@ -246,6 +252,8 @@ TEST(Concatenations, ADenseBlockIsOneTensorAndGivesTheSameBits) {
     EXPECT_EQ(context.run({x})[0], reference.run({x})[0]);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Anew, DenseBlock, testing::Bool());
 
 /// Parts of a network's output are written into the memory that the caller bound.
 TEST(Concatenations, PartsGoIntoABoundOutput) {

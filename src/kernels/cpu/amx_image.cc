@@ -196,7 +196,8 @@ void amx_copy_windows(const Geometry& g, const AmxLayout& l, const uint8_t* x, i
     const int64_t count = std::min(g.out_w - w, end - at);
     for (int64_t s = 0; s < g.kernel_h; ++s) {
       const int64_t from = h * g.stride_h - g.pad_top + s * g.dilation_h;
-      const uint8_t* row = from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.pixel : nullptr;
+      const uint8_t* row =
+          from >= 0 && from < g.h ? x + (image * g.h + from) * g.w * g.pixel : nullptr;
       const int64_t in_row = s * g.kernel_w * g.c;
       fold_row(g, l, row, zero, w, w + count, l.row_bytes - in_row, to + in_row);
     }

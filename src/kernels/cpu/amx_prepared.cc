@@ -72,7 +72,7 @@ AmxPrepared::AmxPrepared(const StepView& view, const AmxWeights& weights, const 
       g_(geometry(step_, view)),
       x_(view.inputs[0]),
       y_(view.outputs[0]),
-      out_row_(y_.row_stride > 0 ? y_.row_stride : step_.out_channels),
+      out_row_(y_.row_stride > 0 ? y_.row_stride / int64_t(size_of(y_.type)) : step_.out_channels),
       weights_(weights),
       layout_(amx_layout(step_, g_, weights.cut)),
       threads_(device.threads),

@@ -49,12 +49,11 @@ class AmxTactic : public Tactic {
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return AmxPrepared::workspace_bytes(view, device);
   }
-  /// Outputs are bytes then, and a residual lies as the output does.
+  /// A residual lies as the output does.
   bool takes_rows_apart(const StepView& view) const override {
     const bool residual = view.as<ConvStep>()->residual;
-    const PlanTensor& y = view.outputs[0];
-    return conv_rows_fit(view) && (is_8bit(y) || y.row_stride == 0) &&
-           !(residual && view.inputs[1].row_stride != y.row_stride);
+    return conv_rows_fit(view) &&
+           !(residual && view.inputs[1].row_stride != view.outputs[0].row_stride);
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {

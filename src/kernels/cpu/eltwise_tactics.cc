@@ -63,14 +63,18 @@ std::unique_ptr<Prepared> prepare_eltwise(const StepView& view, const PackedWeig
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kEltwiseAvx2Row{
-    "int8.eltwise.avx2", Isa::kAvx2, {refuse_eltwise, prepare_eltwise<&kEltwiseAvx2>, nullptr, nullptr, takes_rows_apart}};
+    "int8.eltwise.avx2",
+    Isa::kAvx2,
+    {refuse_eltwise, prepare_eltwise<&kEltwiseAvx2>, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kEltwiseAvx512Row{
     "int8.eltwise.avx512vnni",
     Isa::kAvx512Vnni,
     {refuse_eltwise, prepare_eltwise<&kEltwiseAvx512>, nullptr, nullptr, takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kEltwiseNeonRow{
-    "int8.eltwise.neon", Isa::kNeon, {refuse_eltwise, prepare_eltwise<&kEltwiseNeon>, nullptr, nullptr, takes_rows_apart}};
+    "int8.eltwise.neon",
+    Isa::kNeon,
+    {refuse_eltwise, prepare_eltwise<&kEltwiseNeon>, nullptr, nullptr, takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

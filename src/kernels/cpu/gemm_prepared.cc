@@ -291,7 +291,8 @@ void GemmPrepared::fill_samples(const Buffers& buffers) {
 }
 
 void GemmPrepared::copy_images(const Buffers& buffers, int64_t first_image, int64_t images) const {
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.pixel;
+  const auto* x =
+      static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.pixel;
   const int64_t line = source_.w * source_.cut.pixel;
   const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, line));
   const int64_t plane = source_.plane_bytes(images_at_once_);

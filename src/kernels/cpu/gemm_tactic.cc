@@ -26,7 +26,8 @@ bool conv_rows_fit(const StepView& view) {
     const int64_t rows = bytes / std::max<int64_t>(1, row_bytes(t) * t.shape[0]);
     return rows < INT32_MAX / (2 * row_step(t) + 1);  // borders at twice the size
   };
-  return !view.as<ConvStep>()->dynamic && std::all_of(view.inputs.begin(), view.inputs.end(), small) &&
+  return !view.as<ConvStep>()->dynamic &&
+         std::all_of(view.inputs.begin(), view.inputs.end(), small) &&
          std::all_of(view.outputs.begin(), view.outputs.end(), small);
 }
 

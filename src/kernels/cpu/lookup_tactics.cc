@@ -49,12 +49,18 @@ std::unique_ptr<Prepared> prepare_lookup(const StepView& view, const PackedWeigh
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kLookupAvx2Row{
-    "lookup.avx2", Isa::kAvx2, {refuse_lookup, prepare_lookup<&kLookupAvx2>, nullptr, nullptr, takes_rows_apart}};
+    "lookup.avx2",
+    Isa::kAvx2,
+    {refuse_lookup, prepare_lookup<&kLookupAvx2>, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kLookupAvx512Row{
-    "lookup.avx512vnni", Isa::kAvx512Vnni, {refuse_lookup, prepare_lookup<&kLookupAvx512>, nullptr, nullptr, takes_rows_apart}};
+    "lookup.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_lookup, prepare_lookup<&kLookupAvx512>, nullptr, nullptr, takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kLookupNeonRow{
-    "lookup.neon", Isa::kNeon, {refuse_lookup, prepare_lookup<&kLookupNeon>, nullptr, nullptr, takes_rows_apart}};
+    "lookup.neon",
+    Isa::kNeon,
+    {refuse_lookup, prepare_lookup<&kLookupNeon>, nullptr, nullptr, takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

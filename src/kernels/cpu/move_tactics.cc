@@ -80,8 +80,7 @@ std::vector<Run> runs_of(const int32_t* numbers, int64_t count, int64_t row, int
 template <typename T>
 class Moves final : public Prepared {
  public:
-  Moves(const Op& op, const PlanTensor& x, const PlanTensor& y)
-      : count_(y.shape.volume()) {
+  Moves(const Op& op, const PlanTensor& x, const PlanTensor& y) : count_(y.shape.volume()) {
     Op numbered = op;
     make_numbered(numbered);
     Tensor numbers(DataType::kInt32, x.shape);

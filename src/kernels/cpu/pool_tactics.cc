@@ -167,12 +167,18 @@ std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kPoolAvx2Row{
-    "int8.pool.avx2", Isa::kAvx2, {refuse_pool, prepare_pool<&kPoolAvx2>, nullptr, nullptr, pool_takes_rows_apart}};
+    "int8.pool.avx2",
+    Isa::kAvx2,
+    {refuse_pool, prepare_pool<&kPoolAvx2>, nullptr, nullptr, pool_takes_rows_apart}};
 constinit const FunctionTactic kPoolAvx512Row{
-    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse_pool, prepare_pool<&kPoolAvx512>, nullptr, nullptr, pool_takes_rows_apart}};
+    "int8.pool.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_pool, prepare_pool<&kPoolAvx512>, nullptr, nullptr, pool_takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kPoolNeonRow{
-    "int8.pool.neon", Isa::kNeon, {refuse_pool, prepare_pool<&kPoolNeon>, nullptr, nullptr, pool_takes_rows_apart}};
+    "int8.pool.neon",
+    Isa::kNeon,
+    {refuse_pool, prepare_pool<&kPoolNeon>, nullptr, nullptr, pool_takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

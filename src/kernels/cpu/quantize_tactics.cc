@@ -165,7 +165,9 @@ constinit const FunctionTactic kQuantizeAvx2Row{
 constinit const FunctionTactic kQuantizeAvx512Row{
     "quantize.avx512vnni", Isa::kAvx512Vnni, {refuse_quantize, prepare_quantize<&kQuantizeAvx512>}};
 constinit const FunctionTactic kDequantizeAvx2Row{
-    "dequantize.avx2", Isa::kAvx2, {refuse_dequantize, prepare_dequantize<&kQuantizeAvx2>, nullptr, nullptr, takes_rows_close}};
+    "dequantize.avx2",
+    Isa::kAvx2,
+    {refuse_dequantize, prepare_dequantize<&kQuantizeAvx2>, nullptr, nullptr, takes_rows_close}};
 constinit const FunctionTactic kDequantizeAvx512Row{
     "dequantize.avx512vnni",
     Isa::kAvx512Vnni,
@@ -174,7 +176,9 @@ constinit const FunctionTactic kDequantizeAvx512Row{
 constinit const FunctionTactic kQuantizeNeonRow{
     "quantize.neon", Isa::kNeon, {refuse_quantize, prepare_quantize<&kQuantizeNeon>}};
 constinit const FunctionTactic kDequantizeNeonRow{
-    "dequantize.neon", Isa::kNeon, {refuse_dequantize, prepare_dequantize<&kQuantizeNeon>, nullptr, nullptr, takes_rows_close}};
+    "dequantize.neon",
+    Isa::kNeon,
+    {refuse_dequantize, prepare_dequantize<&kQuantizeNeon>, nullptr, nullptr, takes_rows_close}};
 #endif
 
 }  // namespace octile::cpu

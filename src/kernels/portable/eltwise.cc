@@ -133,6 +133,9 @@ std::string refuse_eltwise_float(const StepView& view) {
   return "";
 }
 
+/// All operands are walked by their strides.
+bool takes_rows_apart(const StepView&) { return true; }
+
 std::string refuse_activation(const StepView& view) {
   if (view.as<ActivationStep>() == nullptr) return "not an activation";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -158,10 +161,11 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const PackedW
 constinit const FunctionTactic kEltwiseInt8{
     "portable.eltwise.int8",
     Isa::kPortable,
-    {refuse_eltwise_int8, prepare_eltwise_int8, nullptr, nullptr,
-     [](const StepView&) { return true; }}};
+    {refuse_eltwise_int8, prepare_eltwise_int8, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kEltwiseFloat{
-    "portable.eltwise.float", Isa::kPortable, {refuse_eltwise_float, prepare_eltwise_float}};
+    "portable.eltwise.float",
+    Isa::kPortable,
+    {refuse_eltwise_float, prepare_eltwise_float, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kActivation{
     "portable.activation.float", Isa::kPortable, {refuse_activation, prepare_activation}};
 
