@@ -19,7 +19,8 @@ struct EngineOptions {
   /// binds the float steps of oneDNN as well, from their first use in the process on).
   std::optional<Isa> isa;
   int threads = 0;  // 0: all cores; shared by float and int8 steps
-  /// Told once a step whose preferred tactic refuses here and what runs instead.
+  /// Told once a step whose preferred tactic refuses here and what runs instead, and what
+  /// concatenations copy.
   std::function<void(LogLevel, std::string_view)> log;
 };
 

@@ -149,8 +149,8 @@ ConcatenatedBytes concatenated_bytes(const PlanData& plan, std::span<const Shape
   ConcatenatedBytes bytes;
   for (const PlanStep& step : plan.steps) {
     const auto* concat = std::get_if<ConcatStep>(&step.step);
-    if (concat == nullptr) continue;
     const auto y = size_t(step.outputs[0]);
+    if (concat == nullptr || !shapes[y].is_static()) continue;
     const PlanTensor& whole = plan.tensors[y];
     const Place own = places[y].root >= 0 ? places[y] : Place{int32_t(y), 0, row_bytes(whole)};
     int64_t offset = own.offset;

@@ -25,7 +25,7 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-/// What the concatenations of the plan join at these shapes, and how much of it they move.
+/// What the plan's concatenations join at these shapes, late ones aside, and what of it they copy.
 struct ConcatenatedBytes {
   int64_t all = 0, copied = 0;
 };

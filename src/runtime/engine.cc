@@ -100,8 +100,11 @@ void Engine::Impl::place_tensors() {
       state.workspace_bytes =
           std::max(state.workspace_bytes, state.tactics[s]->workspace_bytes(view, device));
     }
+    if (std::ranges::any_of(state.places, [](const Place& place) { return place.root >= 0; })) {
+      plan_memory(data, state.memory, state.places);
+    }
     const ConcatenatedBytes bytes = concatenated_bytes(data, state.max_shapes, state.places);
-    if (bytes.copied < bytes.all) plan_memory(data, state.memory, state.places);
+    if (bytes.all == 0) continue;
     log(LogLevel::kDebug,
         fmt::format("plan '{}', profile {}: {} of {} concatenated bytes are copied; "
                     "the arena has {} bytes, it had {} if all were",
