@@ -19,7 +19,8 @@ struct EngineOptions {
   /// binds the float steps of oneDNN as well, from their first use in the process on).
   std::optional<Isa> isa;
   int threads = 0;  // 0: all cores; shared by float and int8 steps
-  /// Told once a step whose preferred tactic refuses here and what runs instead.
+  /// Told once a step whose preferred tactic refuses here and what runs instead, and what
+  /// concatenations copy.
   std::function<void(LogLevel, std::string_view)> log;
 };
 
@@ -90,7 +91,8 @@ class ExecutionContext {
   Shape shape(const std::string& binding) const;
 
   /// Binds caller-owned memory, used without a copy; dense, row-major, at least
-  /// shape(binding).volume() elements; it must stay valid during run(). An output whose shape
+  /// shape(binding).volume() elements; it must stay valid during run(), and outputs lie apart
+  /// from inputs: parts of them may be written before all inputs are read. An output whose shape
   /// depends on values cannot be bound, since nobody knows how large it will be: use output().
   void bind_input(const std::string& name, const void* data);
   void bind_output(const std::string& name, void* data);

@@ -3,6 +3,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "plan/places.h"
 
 namespace octile {
 
@@ -41,11 +42,13 @@ const Tactic* find_tactic(const Backend& backend, std::string_view name) {
   return nullptr;
 }
 
-StepView make_view(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes) {
+StepView make_view(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
+                   std::span<const Place> places) {
   StepView view{plan, step, {}, {}};
   const auto add = [&](int32_t index, std::vector<PlanTensor>& list) {
     list.push_back(plan.tensors[static_cast<size_t>(index)]);
     list.back().shape = shapes[static_cast<size_t>(index)];
+    if (!places.empty()) list.back().row_stride = places[static_cast<size_t>(index)].row_stride;
   };
   for (int32_t index : step.inputs) add(index, view.inputs);
   for (int32_t index : step.outputs) add(index, view.outputs);

@@ -72,6 +72,11 @@ class Tactic {
   }
   /// Scratch for run(): monotone in the shapes, so the profile's max bounds it.
   virtual size_t workspace_bytes(const StepView&, const Device&) const { return 0; }
+  /// True when prepare() heeds PlanTensor::row_stride of what the step reads and writes, at
+  /// addresses that are multiples of the element's size, and writes no byte between rows. A
+  /// concatenation leaves inputs alone that lie in its output already. What holds at the profile's
+  /// max shapes holds below. Where it is false, the engine gives these tensors memory of their own.
+  virtual bool takes_rows_apart(const StepView&) const { return false; }
   virtual std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                             const Device& device) const = 0;
 };
@@ -102,7 +107,9 @@ const Tactic& first_accepting(const Backend& backend, const StepView& view, cons
 /// The row of that name, or null.
 const Tactic* find_tactic(const Backend& backend, std::string_view name);
 
-/// The view of a step for given shapes of all tensors (infer_all_shapes()).
-StepView make_view(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes);
+/// The view of a step for given shapes of all tensors (infer_all_shapes()), and their places (by
+/// tensor, or empty).
+StepView make_view(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
+                   std::span<const Place> places = {});
 
 }  // namespace octile

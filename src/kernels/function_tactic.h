@@ -2,22 +2,31 @@
 // Prepared made of anything that can be called with Buffers.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "backend/backend.h"
+#include "plan/places.h"
 
 namespace octile {
 
-/// What a row does; see Tactic for the contracts. pack and workspace may be null.
+/// What a row does; see Tactic for the contracts. all but the first two may be null.
 struct TacticFunctions {
   std::string (*refuse)(const StepView& view);
   std::unique_ptr<Prepared> (*prepare)(const StepView& view, const PackedWeights* packed);
   std::unique_ptr<PackedWeights> (*pack)(const StepView& view) = nullptr;
   size_t (*workspace)(const StepView& view) = nullptr;
+  bool (*rows_apart)(const StepView& view) = nullptr;
 };
+
+/// For tactics that take any addresses, but no gaps between rows.
+inline bool takes_rows_close(const StepView& view) {
+  return std::none_of(view.inputs.begin(), view.inputs.end(), has_rows_apart) &&
+         std::none_of(view.outputs.begin(), view.outputs.end(), has_rows_apart);
+}
 
 class FunctionTactic final : public Tactic {
  public:
@@ -33,6 +42,9 @@ class FunctionTactic final : public Tactic {
   }
   size_t workspace_bytes(const StepView& view, const Device&) const override {
     return functions_.workspace != nullptr ? functions_.workspace(view) : 0;
+  }
+  bool takes_rows_apart(const StepView& view) const override {
+    return functions_.rows_apart != nullptr && functions_.rows_apart(view);
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device&) const override {

@@ -15,7 +15,7 @@ Shape image(const Shape& shape) {
 void set_extents(Geometry& g, const Shape& input, const Shape& output) {
   const Shape in = image(input), out = image(output);
   g.n = in[0];
-  g.c = in[1];
+  g.c = g.pixel = in[1];
   g.h = in[2];
   g.w = in[3];
   g.m = out[1];
@@ -46,12 +46,18 @@ Geometry geometry_of(const ConvStep& step, const Shape& input, const Shape& outp
   if (step.rows) {
     const int64_t k = input[input.rank() - 1];
     g.n = k > 0 ? input.volume() / k : 0;
-    g.c = k;
+    g.c = g.pixel = k;
     g.m = output[output.rank() - 1];
     return g;
   }
   set_extents(g, input, output);
   set_window(g, step.window);
+  return g;
+}
+
+Geometry geometry_of(const ConvStep& step, const PlanTensor& input, const PlanTensor& output) {
+  Geometry g = geometry_of(step, input.shape, output.shape);
+  if (input.row_stride > 0) g.pixel = input.row_stride;
   return g;
 }
 

@@ -11,6 +11,7 @@ namespace octile {
 /// products) n is the number of rows and h = w = out_h = out_w = kernel = 1.
 struct Geometry {
   int64_t n = 1, c = 1, h = 1, w = 1;   // input
+  int64_t pixel = 1;                    // elements from pixel to pixel of a channels-last input
   int64_t m = 1, out_h = 1, out_w = 1;  // output channels and extents
   int64_t kernel_h = 1, kernel_w = 1;
   int64_t stride_h = 1, stride_w = 1;
@@ -21,6 +22,8 @@ struct Geometry {
 
 /// REQUIRES: static shapes that infer_shapes() accepted. 3-d images (N, C, W) get h = 1.
 Geometry geometry_of(const ConvStep& step, const Shape& input, const Shape& output);
+/// The same for 8-bit inputs whose rows may lie apart (plan/places.h).
+Geometry geometry_of(const ConvStep& step, const PlanTensor& input, const PlanTensor& output);
 Geometry geometry_of(const PoolStep& step, const Shape& input, const Shape& output);
 
 /// True when int32 holds the sum of every window of 8-bit values (a maximum sums nothing).

@@ -5,7 +5,7 @@
 
 namespace octile {
 
-/// As plan_memory(), with every tensor at an offset of its own.
+/// As plan_memory(), with every tensor at an offset of its own, which engines keep.
 void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile);
 
 }  // namespace octile

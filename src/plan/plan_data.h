@@ -28,6 +28,9 @@ struct PlanTensor {
   /// Least value an 8-bit tensor can hold, known from the steps before it (annotate_minima()):
   /// kernels read signed tensors that are never negative as unsigned. Not in the file.
   int32_t q_min = -128;
+  /// Bytes from row to row where the tensor lies in a concatenation's output (plan/places.h); 0:
+  /// rows lie close together. Engines alone know it. Not in the file.
+  int64_t row_stride = 0;
   bool operator==(const PlanTensor&) const = default;
 };
 
@@ -57,7 +60,7 @@ struct Blob {
 };
 
 /// Bounds of the inputs and where each tensor lies. offsets[t] < 0: not in the arena (constants,
-/// inputs, outputs). Offsets are multiples of 64.
+/// inputs, outputs). Offsets are multiples of 64, but those of tensors in a concatenation's output.
 struct PlanProfile {
   struct Bounds {
     Shape min, opt, max;
@@ -66,8 +69,12 @@ struct PlanProfile {
   std::vector<Bounds> inputs;    // by PlanData::inputs
   std::vector<int64_t> offsets;  // by tensor
   int64_t arena_bytes = 0;
+  /// Engines keep these offsets, where else they plan again to spare copies. Not in the file.
+  bool keeps_offsets = false;
   bool operator==(const PlanProfile&) const = default;
 };
+
+struct Place;  // plan/places.h
 
 /// Free strings of whoever built the plan.
 using Metadata = std::map<std::string, std::string>;
@@ -114,7 +121,8 @@ void annotate_minima(PlanData& plan);
 
 /// Fills profile.offsets and arena_bytes for the max shapes: lifetimes → offsets, largest first
 /// into the best gap; view outputs and in-place element-wise results share their input's bytes.
-void plan_memory(const PlanData& plan, PlanProfile& profile);
+/// `places` (by tensor, or empty): those that lie in another tensor.
+void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places = {});
 
 /// The plan file (docs/plan_format.md). `origin` names the file in errors; storage keeps `bytes`
 /// alive through `owner`.

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/round_up.h"
 #include "plan/keep_tensors.h"
-#include "plan/plan_data.h"
+#include "plan/places.h"
 
 namespace octile {
 namespace {
@@ -72,8 +72,9 @@ Probes probe_shapes(const PlanData& plan, const PlanProfile& profile) {
 
 class Planner {
  public:
-  Planner(const PlanData& plan, const PlanProfile& profile)
-      : plan_(plan), probes_(probe_shapes(plan, profile)) {
+  Planner(const PlanData& plan, const PlanProfile& profile, std::span<const Place> places)
+      : plan_(plan), probes_(probe_shapes(plan, profile)), places_(places.begin(), places.end()) {
+    places_.resize(plan.tensors.size());
     std::vector<Shape> max;
     for (const auto& bounds : profile.inputs) max.push_back(bounds.max);
     const std::vector<Shape> shapes = infer_all_shapes(plan, max);
@@ -93,6 +94,14 @@ class Planner {
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (plan.tensors[t].blob >= 0) external_[t] = true;
     }
+    last_use_of_parts_.assign(plan.tensors.size(), -1);
+    for (size_t t = 0; t < plan.tensors.size(); ++t) {
+      if (!is_part(t)) continue;
+      const auto root = size_t(places_[t].root);
+      external_[t] = external_[root];
+      last_use_of_parts_[root] =
+          std::max({last_use_of_parts_[root], last_use_[root], last_use_[t]});
+    }
   }
 
   void run(PlanProfile& profile) {
@@ -103,7 +112,7 @@ class Planner {
     for (size_t t = 0; t < plan_.tensors.size(); ++t) {
       if (external_[t] || slot_of_[t] < 0) continue;
       const Slot& slot = slots_[size_t(slot_of_[t])];
-      profile.offsets[t] = slot.offset;
+      profile.offsets[t] = slot.offset + places_[t].offset;
       profile.arena_bytes = std::max(profile.arena_bytes, slot.offset + slot.bytes);
     }
   }
@@ -115,8 +124,11 @@ class Planner {
       const PlanStep& step = plan_.steps[s];
       for (int32_t t : step.outputs) {
         if (external_[size_t(t)]) continue;
-        const int shared = shared_slot(step, t, int(s));
+        const int32_t root = is_part(size_t(t)) ? places_[size_t(t)].root : t;
+        const bool joined = last_use_of_parts_[size_t(root)] >= 0;
+        const int shared = joined ? slot_of_[size_t(root)] : shared_slot(step, t, int(s));
         slot_of_[size_t(t)] = shared >= 0 ? shared : new_slot(int(s));
+        if (joined && shared < 0) begin_joined(root, slot_of_[size_t(t)]);
         Slot& slot = slots_[size_t(slot_of_[size_t(t)])];
         slot.bytes = std::max(slot.bytes, bytes_[size_t(t)]);
         slot.last = std::max({slot.last, int(s), last_use_[size_t(t)]});
@@ -127,6 +139,15 @@ class Planner {
   int new_slot(int step) {
     slots_.push_back({.bytes = 0, .first = step, .last = step});
     return int(slots_.size()) - 1;
+  }
+
+  bool is_part(size_t t) const { return places_[t].root >= 0; }
+
+  /// From the first part on that is made, to the last that is read, all parts and the whole live.
+  void begin_joined(int32_t root, int slot) {
+    slot_of_[size_t(root)] = slot;
+    slots_[size_t(slot)].bytes = bytes_[size_t(root)];
+    slots_[size_t(slot)].last = last_use_of_parts_[size_t(root)];
   }
 
   /// A view shares its input's bytes; an element-wise result may overwrite an operand, and a
@@ -162,8 +183,9 @@ class Planner {
   bool same_elements(int32_t input, int32_t output, bool may_broadcast) const {
     const PlanTensor& from = plan_.tensors[size_t(input)];
     const PlanTensor& to = plan_.tensors[size_t(output)];
-    if (bytes_[size_t(input)] != bytes_[size_t(output)] || from.shape != to.shape ||
-        from.layout != to.layout || size_of(from.type) != size_of(to.type)) {
+    if (is_part(size_t(input)) || bytes_[size_t(input)] != bytes_[size_t(output)] ||
+        from.shape != to.shape || from.layout != to.layout ||
+        size_of(from.type) != size_of(to.type)) {
       return false;
     }
     if (!may_broadcast || from.shape.is_static()) return true;
@@ -211,6 +233,8 @@ class Planner {
 
   const PlanData& plan_;
   const Probes probes_;
+  std::vector<Place> places_;           // by tensor
+  std::vector<int> last_use_of_parts_;  // by root, its own included; −1: it has none
   std::vector<int64_t> bytes_;
   std::vector<int> last_use_, slot_of_;
   std::vector<bool> external_;
@@ -219,8 +243,8 @@ class Planner {
 
 }  // namespace
 
-void plan_memory(const PlanData& plan, PlanProfile& profile) {
-  Planner(plan, profile).run(profile);
+void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places) {
+  Planner(plan, profile, places).run(profile);
 }
 
 void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
@@ -229,6 +253,7 @@ void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {
   const auto shapes = infer_all_shapes(plan, max);
   profile.offsets.assign(plan.tensors.size(), -1);
   profile.arena_bytes = 0;
+  profile.keeps_offsets = true;
   const std::vector<bool> late = late_tensors(plan);
   const auto external = [&](size_t t) {
     const auto is = [&](int32_t i) { return size_t(i) == t; };

@@ -31,7 +31,7 @@ bool may_differ_from_max(const StepView& view) {
 ExecutionContext::Impl::Impl(const Engine::Impl& engine_in, int profile_in)
     : engine(engine_in),
       profile(profile_in),
-      plan_profile(engine.data.profiles[size_t(profile_in)]),
+      plan_profile(engine.profiles[size_t(profile_in)].memory),
       arena(DataType::kUInt8, Shape{plan_profile.arena_bytes}),
       workspace(DataType::kUInt8,
                 Shape{int64_t(engine.profiles[size_t(profile_in)].workspace_bytes)}) {
@@ -179,7 +179,7 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
       made.steps.push_back(nullptr);
       continue;
     }
-    const StepView view = make_view(plan, plan.steps[s], made.shapes);
+    const StepView view = make_view(plan, plan.steps[s], made.shapes, state.places);
     if (makes_nothing(view)) {
       made.steps.push_back(std::make_unique<Nothing>());
       continue;
@@ -198,12 +198,25 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
   return made;
 }
 
+/// The first row that accepts the step, and its tensors' places.
+const Tactic& ExecutionContext::Impl::other_for(const StepView& view) const {
+  const auto placed = [](const PlanTensor& t) { return t.row_stride > 0; };
+  if (std::ranges::none_of(view.inputs, placed) && std::ranges::none_of(view.outputs, placed)) {
+    return first_accepting(engine.backend, view, engine.device);
+  }
+  for (const Tactic* tactic : accepting(engine.backend, view, engine.device)) {
+    if (tactic->takes_rows_apart(view)) return *tactic;
+  }
+  fail(ErrorCode::kInternal, "step '{}': no tactic for these shapes keeps its rows apart",
+       view.step.name);
+}
+
 /// The engine's choice, made at max shapes; where operands stand otherwise to each other here
 /// (one broadcasts), it is asked again.
 const Tactic& ExecutionContext::Impl::tactic_for(size_t step, const StepView& view) {
   const Tactic& chosen = *engine.profiles[size_t(profile)].tactics[step];
   if (!may_differ_from_max(view) || refusal(chosen, view, engine.device).empty()) return chosen;
-  const Tactic& other = first_accepting(engine.backend, view, engine.device);
+  const Tactic& other = other_for(view);
   const size_t bytes = other.workspace_bytes(view, engine.device);
   if (bytes > workspace.bytes()) workspace = Tensor(DataType::kUInt8, Shape{int64_t(bytes)});
   return other;
@@ -227,6 +240,10 @@ void ExecutionContext::Impl::find_views() {
       pointers[t] = arena.as<std::byte>() + offset;
     }
   }
+  const std::vector<Place>& places = engine.profiles[size_t(profile)].places;
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (places[t].root >= 0 && plan_profile.offsets[t] < 0) output_parts.push_back(int32_t(t));
+  }
   for (int32_t t : plan.inputs) foreign[size_t(t)] = true;
   for (int32_t t : plan.outputs) output[size_t(t)] = true;
   for (const PlanStep& step : plan.steps) {
@@ -246,6 +263,10 @@ void ExecutionContext::Impl::resolve_pointers() {
   for (size_t o = 0; o < plan.outputs.size(); ++o) {
     pointers[size_t(plan.outputs[o])] =
         bound_outputs[o] != nullptr ? bound_outputs[o] : owned_outputs[o].data();
+  }
+  for (int32_t t : output_parts) {
+    const Place& place = engine.profiles[size_t(profile)].places[size_t(t)];
+    pointers[size_t(t)] = static_cast<std::byte*>(pointers[size_t(place.root)]) + place.offset;
   }
   for (const auto& [to, from] : foreign_views) pointers[size_t(to)] = pointers[size_t(from)];
   for (size_t s = 0; s < plan.steps.size(); ++s) {

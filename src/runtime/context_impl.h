@@ -37,6 +37,7 @@ struct ExecutionContext::Impl {
   void set_data(size_t input, const Tensor& value);
   void activate();  // prepares for the shapes set, when all are; else current is null
   Prepared prepare();
+  const Tactic& other_for(const StepView& view) const;
   const Tactic& tactic_for(size_t step, const StepView& view);
   void find_views();
   void resolve_pointers();  // tensors → addresses, steps → operand lists; allocates nothing
@@ -69,6 +70,7 @@ struct ExecutionContext::Impl {
   std::vector<void*> bound_outputs;       // null: owned_outputs
   std::vector<Tensor> owned_inputs, owned_outputs;
   std::vector<std::pair<int32_t, int32_t>> foreign_views;  // (view, what it reads in place)
+  std::vector<int32_t> output_parts;                       // tensors that lie in an output
   std::vector<void*> pointers;                             // by tensor
   std::vector<const void*> step_inputs;                    // operand lists, one after the other
   std::vector<void*> step_outputs;

@@ -37,6 +37,7 @@ Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
   }
   const ThreadCountScope threads(device.threads);
   choose_tactics();
+  place_tensors();
   pack();
 }
 
@@ -70,8 +71,6 @@ void Engine::Impl::choose_tactics() {
         }
       }
       state.tactics.push_back(tactic);
-      state.workspace_bytes =
-          std::max(state.workspace_bytes, tactic->workspace_bytes(view, device));
     }
     profiles.push_back(std::move(state));
   }
@@ -81,6 +80,36 @@ void Engine::Impl::choose_tactics() {
                     "another tactic, with the same int8 bits; `octile retime` chooses by timing",
                     data.name, data.built_on, name_of(device.isa), changed.size(),
                     data.steps.size()));
+  }
+}
+
+/// Where all tactics agree, tensors lie in the output of the concatenation that reads them.
+void Engine::Impl::place_tensors() {
+  for (size_t p = 0; p < profiles.size(); ++p) {
+    ProfileState& state = profiles[p];
+    state.memory = data.profiles[p];
+    const StepFits fits = [&](size_t s, const std::vector<Place>& places) {
+      const StepView view = make_view(data, data.steps[s], state.max_shapes, places);
+      return state.tactics[s] != nullptr && state.tactics[s]->takes_rows_apart(view);
+    };
+    if (!state.memory.keeps_offsets) state.places = places_in_concatenations(data, fits);
+    state.places.resize(data.tensors.size());
+    for (size_t s = 0; s < data.steps.size(); ++s) {  // it may hang on places
+      if (state.tactics[s] == nullptr) continue;
+      const StepView view = make_view(data, data.steps[s], state.max_shapes, state.places);
+      state.workspace_bytes =
+          std::max(state.workspace_bytes, state.tactics[s]->workspace_bytes(view, device));
+    }
+    if (std::ranges::any_of(state.places, [](const Place& place) { return place.root >= 0; })) {
+      plan_memory(data, state.memory, state.places);
+    }
+    const ConcatenatedBytes bytes = concatenated_bytes(data, state.max_shapes, state.places);
+    if (bytes.all == 0) continue;
+    log(LogLevel::kDebug,
+        fmt::format("plan '{}', profile {}: {} of {} concatenated bytes are copied; "
+                    "the arena has {} bytes, it had {} if all were",
+                    data.name, p, bytes.copied, bytes.all, state.memory.arena_bytes,
+                    data.profiles[p].arena_bytes));
   }
 }
 
@@ -176,7 +205,7 @@ size_t Engine::packed_bytes() const {
 
 size_t Engine::arena_bytes(int profile) const {
   impl_->check_profile(profile);
-  return size_t(impl_->data.profiles[size_t(profile)].arena_bytes) +
+  return size_t(impl_->profiles[size_t(profile)].memory.arena_bytes) +
          impl_->profiles[size_t(profile)].workspace_bytes;
 }
 

@@ -6,7 +6,7 @@
 
 #include "backend/backend.h"
 #include "octile/engine.h"
-#include "plan/plan_data.h"
+#include "plan/places.h"
 
 namespace octile {
 
@@ -19,6 +19,8 @@ struct Engine::Impl {
     std::vector<const PackedWeights*> packed;  // by step; may be null
     size_t workspace_bytes = 0;                // largest over the steps at max shapes
     std::vector<Shape> max_shapes;             // by tensor
+    std::vector<Place> places;                 // by tensor
+    PlanProfile memory;                        // the plan's profile, offsets for these places
   };
 
   /// Index into PlanData::inputs, or −1.
@@ -42,6 +44,7 @@ struct Engine::Impl {
 
  private:
   void choose_tactics();
+  void place_tensors();
   void pack();
   void log(LogLevel level, const std::string& message) const;
 };

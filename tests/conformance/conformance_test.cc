@@ -40,9 +40,10 @@ bool may_share(const StepView& view, size_t input) {
          size_of(x.type) == size_of(y.type);
 }
 
-/// Runs `tactic` in several memory arrangements and compares each with `expected`.
-void check_tactic(const Tactic& tactic, const Case& c, Isa isa,
-                  const std::vector<std::vector<std::byte>>& expected) {
+/// Runs `tactic` in several memory arrangements and compares each with `expected`. Returns how many
+/// of them had rows apart.
+int check_tactic(const Tactic& tactic, const Case& c, Isa isa,
+                 const std::vector<std::vector<std::byte>>& expected) {
   std::vector<RunOptions> arrangements{{.threads = 2}};
   if (!kThreadSanitizer)
     arrangements.push_back({.threads = 1, .aligned = false});  // nobody to race
@@ -54,12 +55,21 @@ void check_tactic(const Tactic& tactic, const Case& c, Isa isa,
   for (size_t i = 0; i < view.inputs.size(); ++i) {
     if (may_share(view, i)) arrangements.push_back({.threads = 2, .in_place = static_cast<int>(i)});
   }
+  int apart = 0;
+  for (const auto& [in_gap, out_gap] : {std::pair{0, 5}, {9, 0}, {64, 23}}) {
+    const RunOptions options{.threads = 2, .in_gap = in_gap, .out_gap = out_gap};
+    if (!tactic.takes_rows_apart(with_gaps(c, options))) continue;
+    arrangements.push_back(options);
+    ++apart;
+  }
   for (const RunOptions& options : arrangements) {
     EXPECT_EQ(difference(c, expected, run_tactic(tactic, c, isa, options)), "")
         << tactic.name() << " on " << c.name << ", " << options.threads << " threads"
         << (options.aligned ? "" : ", misaligned") << (options.in_place >= 0 ? ", in place" : "")
-        << (options.profile > 1 ? ", packed for a larger batch" : "");
+        << (options.profile > 1 ? ", packed for a larger batch" : "") << ", gaps " << options.in_gap
+        << " and " << options.out_gap;
   }
+  return apart;
 }
 
 /// INT8 rows run on the level that they are written for; float ones obey the device's.
@@ -77,7 +87,7 @@ TEST_P(Conformance, EveryTacticEqualsPortable) {
   }
   const Device device = cpu_backend().open(isa, 2);
   ASSERT_EQ(device.isa, isa) << "the backend opened another level than the one asked for";
-  std::map<const Tactic*, int> ran;
+  std::map<const Tactic*, int> ran, apart;
   for (const Case& c : all_cases()) {
     const StepView view = c.view();
     const Tactic* portable = portable_row(view);
@@ -87,7 +97,7 @@ TEST_P(Conformance, EveryTacticEqualsPortable) {
       EXPECT_TRUE(isa_includes(isa, tactic->isa()))
           << tactic->name() << " accepted a weaker device";
       if (runs_elsewhere(*tactic, isa)) continue;
-      check_tactic(*tactic, c, isa, expected);
+      apart[tactic] += check_tactic(*tactic, c, isa, expected);
       ++ran[tactic];
     }
     if (HasFailure()) break;
@@ -97,12 +107,30 @@ TEST_P(Conformance, EveryTacticEqualsPortable) {
     if (runs_elsewhere(*tactic, isa)) continue;
     std::printf("  %-11s  %-36s %s\n", std::string(name_of(isa)).c_str(),
                 std::string(tactic->name()).c_str(),
-                usable ? fmt::format("{} cases", ran[tactic]).c_str()
+                usable ? fmt::format("{} cases, {} runs apart", ran[tactic], apart[tactic]).c_str()
                        : fmt::format("SKIP: needs {}", name_of(tactic->isa())).c_str());
     if (usable && !HasFailure()) {
       EXPECT_GT(ran[tactic], 0) << tactic->name() << " ran on no case; add one that it accepts";
     }
   }
+}
+
+/// Kernels whose outputs networks concatenate.
+TEST(Tactics, Int8RowsKeepTheirDistance) {
+  std::set<std::string> expected{
+      "int8.gemm", "int8.depthwise", "int8.pool",       "int8.eltwise",
+      "lookup",    "move.runs",      "portable.concat", "portable.eltwise.int8"};
+  for (const Case& c : all_cases()) {
+    const StepView view = with_gaps(c, {.in_gap = 8, .out_gap = 8});
+    for (const Tactic* tactic : cpu_backend().tactics()) {
+      if (!tactic->refuse(view, {tactic->isa(), 1}).empty()) continue;
+      if (!tactic->takes_rows_apart(view)) continue;
+      std::erase_if(expected,
+                    [&](const std::string& name) { return tactic->name().starts_with(name); });
+    }
+    if (expected.empty()) break;
+  }
+  for (const std::string& name : expected) ADD_FAILURE() << name << " takes no rows apart";
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Conformance,

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/parallel_for.h"
+#include "plan/places.h"
 
 namespace octile {
 namespace {
@@ -69,6 +70,39 @@ size_t bytes_of(const PlanTensor& t) {
   return static_cast<size_t>(t.shape.volume()) * size_of(t.type);
 }
 
+/// From the first byte of the first row to the last of the last.
+size_t span_of(const PlanTensor& t) {
+  const auto bytes = static_cast<int64_t>(bytes_of(t));
+  if (t.row_stride == 0 || bytes == 0) return bytes_of(t);
+  return static_cast<size_t>((bytes / row_bytes(t) - 1) * t.row_stride + row_bytes(t));
+}
+
+/// Brings rows that lie close together to where they lie in `to`, and back.
+void spread(const PlanTensor& t, const void* from, std::byte* to) {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  const size_t row = static_cast<size_t>(row_bytes(t)), step = static_cast<size_t>(row_step(t));
+  if (row == 0 && bytes_of(t) > 0) std::memcpy(to, from, bytes_of(t));
+  for (size_t at = 0; row > 0 && at < bytes_of(t); at += row, to += step) {
+    std::memcpy(to, bytes + at, row);
+  }
+}
+std::vector<std::byte> gather(const PlanTensor& t, const std::byte* from) {
+  std::vector<std::byte> bytes(bytes_of(t));
+  if (row_bytes(t) == 0) return {from, from + bytes.size()};
+  const size_t row = static_cast<size_t>(row_bytes(t)), step = static_cast<size_t>(row_step(t));
+  for (size_t at = 0; at < bytes.size(); at += row, from += step) {
+    std::memcpy(&bytes[at], from, row);
+  }
+  return bytes;
+}
+/// True when all bytes between rows are `value`.
+bool gaps_hold(const PlanTensor& t, const std::byte* data, std::byte value) {
+  for (size_t i = 0; t.row_stride > 0 && i < span_of(t); ++i) {
+    if (static_cast<int64_t>(i) % row_step(t) >= row_bytes(t) && data[i] != value) return false;
+  }
+  return true;
+}
+
 size_t shift_of(const PlanTensor& t, const RunOptions& options) {
   return options.aligned ? 0 : size_of(t.type);
 }
@@ -87,9 +121,19 @@ StepView largest(const StepView& view, int64_t factor) {
 
 }  // namespace
 
+StepView with_gaps(const Case& c, const RunOptions& options) {
+  StepView view = c.view();
+  const auto set = [](PlanTensor& t, int64_t gap) {
+    if (gap > 0 && row_bytes(t) > 0) t.row_stride = row_bytes(t) + gap * int64_t(size_of(t.type));
+  };
+  for (PlanTensor& t : view.inputs) set(t, options.in_gap);
+  set(view.outputs[0], options.out_gap);
+  return view;
+}
+
 std::vector<std::vector<std::byte>> run_tactic(const Tactic& tactic, const Case& c, Isa isa,
                                                const RunOptions& options) {
-  const StepView view = c.view();
+  const StepView view = with_gaps(c, options);
   const Device device{isa, options.threads};
   ThreadCountScope threads(options.threads);
   const StepView max = largest(view, options.profile);
@@ -104,14 +148,16 @@ std::vector<std::vector<std::byte>> run_tactic(const Tactic& tactic, const Case&
     std::vector<const void*> in;
     std::vector<void*> out;
     for (const PlanTensor& t : view.outputs) {
-      outputs.push_back(std::make_unique<GuardedBytes>(bytes_of(t), shift_of(t, options)));
-      std::memset(outputs.back()->data(), 0x3c + round, bytes_of(t));
+      outputs.push_back(std::make_unique<GuardedBytes>(span_of(t), shift_of(t, options)));
+      std::memset(outputs.back()->data(), 0x3c + round, span_of(t));
       out.push_back(outputs.back()->data());
     }
     for (size_t i = 0; i < view.inputs.size(); ++i) {
       const PlanTensor& t = view.inputs[i];
+      std::vector<std::byte> lying(span_of(t), std::byte{0x5a});
+      spread(t, c.inputs[i].data(), lying.data());
       inputs.push_back(
-          std::make_unique<ExactBytes>(c.inputs[i].data(), bytes_of(t), shift_of(t, options)));
+          std::make_unique<ExactBytes>(lying.data(), lying.size(), shift_of(t, options)));
       in.push_back(inputs.back()->data());
       if (options.in_place == static_cast<int>(i)) {
         std::memcpy(out[0], c.inputs[i].data(), bytes_of(t));
@@ -121,14 +167,19 @@ std::vector<std::vector<std::byte>> run_tactic(const Tactic& tactic, const Case&
     prepared->run({in.data(), out.data(), workspace.data()});
     EXPECT_TRUE(workspace.intact()) << tactic.name() << " wrote outside its workspace";
     for (size_t i = 0; i < view.inputs.size(); ++i) {
-      const size_t bytes = bytes_of(view.inputs[i]);
-      EXPECT_TRUE(bytes == 0 || std::memcmp(inputs[i]->data(), c.inputs[i].data(), bytes) == 0)
+      const PlanTensor& t = view.inputs[i];
+      const size_t bytes = bytes_of(t);
+      const auto left = gather(t, inputs[i]->data());
+      EXPECT_TRUE(bytes == 0 || std::memcmp(left.data(), c.inputs[i].data(), bytes) == 0)
           << tactic.name() << " changed input " << i;
     }
     std::vector<std::vector<std::byte>> made;
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_TRUE(outputs[i]->intact()) << tactic.name() << " wrote outside output " << i;
-      made.emplace_back(outputs[i]->data(), outputs[i]->data() + outputs[i]->size());
+      EXPECT_TRUE(
+          gaps_hold(view.outputs[i], outputs[i]->data(), static_cast<std::byte>(0x3c + round)))
+          << tactic.name() << " wrote between rows of output " << i;
+      made.push_back(gather(view.outputs[i], outputs[i]->data()));
     }
     if (round > 0) {
       EXPECT_EQ(difference(c, result, made), "") << tactic.name() << ", second run";

@@ -11,10 +11,14 @@ namespace octile {
 /// How the tensors lie in memory, and on how many threads the tactic runs.
 struct RunOptions {
   int threads = 1;
-  bool aligned = true;  // to 64 bytes; else to the element's size only
-  int in_place = -1;    // ≥ 0: the output is that input's memory
-  int64_t profile = 1;  // the profile's largest batch, as a multiple of the case's
+  bool aligned = true;              // to 64 bytes; else to the element's size only
+  int in_place = -1;                // ≥ 0: the output is that input's memory
+  int64_t profile = 1;              // the profile's largest batch, as a multiple of the case's
+  int64_t in_gap = 0, out_gap = 0;  // elements between rows of inputs, and of the first output
 };
+
+/// The case's view with rows so far apart.
+StepView with_gaps(const Case& c, const RunOptions& options);
 
 /// Bytes of each output. Fails the current test (with the tactic's name) on a written guard, a
 /// changed input, or when a second run of the same Prepared differs from the first.

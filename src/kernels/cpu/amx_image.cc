@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/round_up.h"
+#include "kernels/copy_rows.h"
 
 namespace octile {
 namespace {
@@ -60,7 +61,7 @@ Inside inside(const Geometry& g) {
 /// Taps of one output column that may lie on the border.
 void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8_t* to) {
   const int64_t first = w * g.stride_w - g.pad_left;
-  if (g.dilation_w == 1) {
+  if (g.dilation_w == 1 && g.pixel == g.c) {
     const int64_t begin = std::clamp<int64_t>(-first, 0, g.kernel_w);
     const int64_t end = std::clamp<int64_t>(g.w - first, begin, g.kernel_w);
     std::memset(to, zero, size_t(begin * g.c));
@@ -71,7 +72,7 @@ void fold_edge(const Geometry& g, const uint8_t* row, int zero, int64_t w, uint8
   for (int64_t tap = 0; tap < g.kernel_w; ++tap, to += g.c) {
     const int64_t from = first + tap * g.dilation_w;
     if (from >= 0 && from < g.w) {
-      std::memcpy(to, row + from * g.c, size_t(g.c));
+      std::memcpy(to, row + from * g.pixel, size_t(g.c));
     } else {
       std::memset(to, zero, size_t(g.c));
     }
@@ -88,14 +89,14 @@ void fold_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zer
   const Inside in = inside(g);
   for (int64_t w = 0; w < in.first; ++w, to += l.row_bytes) fold_edge(g, row, zero, w, to);
   if (in.last > in.first) {
-    const uint8_t* from = row + (in.first * g.stride_w - g.pad_left) * g.c;
-    const int64_t count = in.last - in.first, step = g.stride_w * g.c;
-    if (g.dilation_w == 1) {
+    const uint8_t* from = row + (in.first * g.stride_w - g.pad_left) * g.pixel;
+    const int64_t count = in.last - in.first, step = g.stride_w * g.pixel;
+    if (g.dilation_w == 1 && g.pixel == g.c) {
       kAmxKernels.copy(to, l.row_bytes, from, step, run, count, l.row_bytes);
     } else {
       for (int64_t tap = 0; tap < g.kernel_w; ++tap) {
-        kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.c, step, g.c,
-                         count, l.row_bytes - tap * g.c);
+        kAmxKernels.copy(to + tap * g.c, l.row_bytes, from + tap * g.dilation_w * g.pixel, step,
+                         g.c, count, l.row_bytes - tap * g.c);
       }
     }
     to += count * l.row_bytes;
@@ -107,7 +108,11 @@ void pad_row(const Geometry& g, const AmxLayout& l, const uint8_t* row, int zero
   const int64_t line = l.pitch * l.row_bytes, left = std::min(line, g.pad_left * g.c);
   const int64_t own = row == nullptr ? 0 : std::min(line - left, g.w * g.c);
   std::memset(to, zero, size_t(left));
-  if (own > 0) std::memcpy(to + left, row, size_t(own));
+  if (own > 0 && g.pixel == g.c) {
+    std::memcpy(to + left, row, size_t(own));
+  } else if (own > 0) {
+    copy_rows(to + left, g.c, row, g.pixel, g.c, own / g.c);
+  }
   std::memset(to + left + own, zero, size_t(line - left - own));
 }
 
@@ -119,10 +124,10 @@ AmxLayout amx_layout(const ConvStep& step, const Geometry& g, const AmxCut& cut)
   if ((step.rows || plain) && !step.dynamic) {
     const int64_t rows = g.out_h * g.out_w;
     return {.pitch = g.out_w,
-            .row_bytes = g.c,
+            .row_bytes = g.pixel,
             .rows = rows,
             .plane_rows = g.out_h,
-            .image_bytes = rows * g.c};
+            .image_bytes = rows * g.pixel};
   }
   const AmxLayout fold = folded(g);
   if (!may_pad(g)) return fold;
@@ -165,10 +170,10 @@ void amx_copy_images(const Geometry& g, const AmxLayout& l, const uint8_t* x, co
   for (int64_t i = begin; i < end; ++i) {
     const int64_t image = i / rows, plane = i % rows / l.plane_rows, q = i % rows % l.plane_rows;
     const int zero = zeros[image * zero_step];
-    const uint8_t* from = x + image * g.h * g.w * g.c;
+    const uint8_t* from = x + image * g.h * g.w * g.pixel;
     uint8_t* at = to + image * l.image_bytes + (plane * l.plane_rows + q) * line;
     const int64_t h = q * g.stride_h + plane - g.pad_top;
-    const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.c : nullptr;
+    const uint8_t* row = h >= 0 && h < g.h ? from + h * g.w * g.pixel : nullptr;
     if (l.form == AmxLayout::Form::kPadded) {
       pad_row(g, l, row, zero, at);
     } else {

@@ -26,7 +26,7 @@ int64_t rows_of_sample(const ConvStep& step, const Geometry& g, const PlanTensor
 
 /// Matrix rows as images: one sample an image, where samples have tables of their own.
 Geometry geometry(const ConvStep& step, const StepView& view) {
-  Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
+  Geometry g = geometry_of(step, view.inputs[0], view.outputs[0]);
   if (step.rows && step.dynamic) {
     const int64_t rows = rows_of_sample(step, g, view.inputs[0]);
     g.n = view.inputs[0].shape[0];
@@ -63,6 +63,7 @@ AmxPrepared::AmxPrepared(const StepView& view, const AmxWeights& weights, const 
       g_(geometry(step_, view)),
       x_(view.inputs[0]),
       y_(view.outputs[0]),
+      out_row_(y_.row_stride > 0 ? y_.row_stride / int64_t(size_of(y_.type)) : step_.out_channels),
       weights_(weights),
       layout_(amx_layout(step_, g_, weights.cut)),
       threads_(device.threads),
@@ -106,7 +107,7 @@ AmxRowBlock AmxPrepared::row_block(int64_t first, int64_t count, int64_t stop) c
   for (int64_t r = 0; r < kAmxRows; ++r) {
     const int64_t row = first + r, h = row / layout_.pitch, w = row % layout_.pitch;
     const bool exists = r < count && row < stop && w < g_.out_w;
-    block.offset[r] = exists ? int32_t((h * g_.out_w + w) * step_.out_channels) : -1;
+    block.offset[r] = exists ? int32_t((h * g_.out_w + w) * out_row_) : -1;
   }
   return block;
 }
@@ -122,7 +123,7 @@ void AmxPrepared::set_rows() {
   if (flat) {
     // Offsets count from the block's first row, as if the image were one line.
     AmxRowBlock whole{.tiles = 2, .offset = {}};
-    for (int64_t r = 0; r < kAmxRows; ++r) whole.offset[r] = int32_t(r * step_.out_channels);
+    for (int64_t r = 0; r < kAmxRows; ++r) whole.offset[r] = int32_t(r * out_row_);
     row_blocks_.push_back(whole);
     last_rows_ = whole;
     last_rows_.tiles = rest > kAmxTileRows ? 2 : 1;
@@ -130,7 +131,7 @@ void AmxPrepared::set_rows() {
     job_.blocks_per_image = 1;
     job_.blocks = blocks;
     job_.a_image = job_.a_block;
-    job_.out_image = kAmxRows * step_.out_channels;
+    job_.out_image = kAmxRows * out_row_;
   } else {
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t count = b + 1 < blocks ? kAmxRows : rest;
@@ -140,7 +141,7 @@ void AmxPrepared::set_rows() {
     job_.blocks_per_image = blocks;
     job_.blocks = g_.n * blocks;
     job_.a_image = layout_.image_bytes;
-    job_.out_image = g_.out_h * g_.out_w * step_.out_channels;
+    job_.out_image = g_.out_h * g_.out_w * out_row_;
   }
   // Whole tiles and steps would be read beyond the tensor: the last block is copied.
   const bool leaves = rest % kAmxTileRows != 0 || g_.c / g_.groups % kAmxStep != 0;
@@ -212,7 +213,7 @@ void AmxPrepared::copy_input(const Buffers& buffers, uint8_t* images, uint8_t* l
     job_.last_a = last;
     job_.last_stride = last_stride(g_.c);
     for (int64_t r = 0; r < last_count_; ++r) {
-      std::memcpy(last + r * job_.last_stride, x + (first + r) * g_.c, size_t(g_.c));
+      std::memcpy(last + r * job_.last_stride, x + (first + r) * g_.pixel, size_t(g_.c));
     }
   }
 }

@@ -27,6 +27,7 @@ class AmxPrepared : public Prepared {
   const ConvStep step_;
   const Geometry g_;
   const PlanTensor x_, y_;
+  const int64_t out_row_;  // outputs from row to row
   const AmxWeights& weights_;
   const AmxLayout layout_;
   const int threads_;

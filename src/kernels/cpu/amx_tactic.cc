@@ -49,6 +49,12 @@ class AmxTactic : public Tactic {
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return AmxPrepared::workspace_bytes(view, device);
   }
+  /// A residual lies as the output does.
+  bool takes_rows_apart(const StepView& view) const override {
+    const bool residual = view.as<ConvStep>()->residual;
+    return conv_rows_fit(view) &&
+           !(residual && view.inputs[1].row_stride != view.outputs[0].row_stride);
+  }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
     return std::make_unique<AmxPrepared>(view, static_cast<const AmxWeights&>(*packed), device);

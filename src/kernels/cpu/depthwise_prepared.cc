@@ -73,7 +73,7 @@ size_t DepthwisePrepared::workspace_bytes(const StepView& view, const DepthwiseC
 DepthwisePrepared::DepthwisePrepared(const StepView& view, const DepthwiseWeights& weights,
                                      const Device& device)
     : step_(*view.as<ConvStep>()),
-      g_(geometry_of(step_, view.inputs[0].shape, view.outputs[0].shape)),
+      g_(geometry_of(step_, view.inputs[0], view.outputs[0])),
       x_(view.inputs[0]),
       weights_(weights),
       threads_(device.threads),
@@ -86,7 +86,9 @@ DepthwisePrepared::DepthwisePrepared(const StepView& view, const DepthwiseWeight
     band_ = std::max(band_, weights.cut.out_rows * chunks[i].kernel->lanes);
   }
   units_.push_back(chunks.size());
-  if (!step_.dynamic) padding_.assign(size_t(g_.w * g_.c), static_cast<uint8_t>(x_.zero_point));
+  if (!step_.dynamic) {
+    padding_.assign(size_t(g_.w * g_.pixel), static_cast<uint8_t>(x_.zero_point));
+  }
 }
 
 DepthwiseBlock DepthwisePrepared::block_of(const StepView& view) const {
@@ -94,7 +96,7 @@ DepthwiseBlock DepthwisePrepared::block_of(const StepView& view) const {
   const bool bytes = is_8bit(y);
   const Clamp& clamp = step_.clamp;
   DepthwiseBlock b{};
-  b.pixel = g_.c;
+  b.pixel = g_.pixel;
   b.width = g_.w;
   b.left = g_.pad_left;
   b.padding = static_cast<uint8_t>(x_.zero_point);
@@ -104,7 +106,7 @@ DepthwiseBlock DepthwisePrepared::block_of(const StepView& view) const {
   b.dilation = g_.dilation_w;
   b.out_rows = weights_.cut.out_rows;
   b.floats = !bytes;
-  b.out_pixel = g_.c * (bytes ? 1 : 4);
+  b.out_pixel = y.row_stride > 0 ? y.row_stride : g_.c * (bytes ? 1 : 4);
   b.out_width = g_.out_w;
   b.zero = y.zero_point;
   b.lo = bytes ? float(clamp.q_lo - y.zero_point) : clamp.lo;
@@ -149,7 +151,7 @@ void DepthwisePrepared::fill_rows(const Buffers& buffers, int64_t image, int64_t
                                   Rows& rows) const {
   if (rows.image == image && rows.first == first && rows.lanes == lanes) return;
   const DepthwiseCut& cut = weights_.cut;
-  const int64_t line = g_.w * g_.c, out_line = g_.out_w * block_.out_pixel;
+  const int64_t line = g_.w * g_.pixel, out_line = g_.out_w * block_.out_pixel;
   const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + image * g_.h * line;
   const uint8_t* outside = step_.dynamic ? sample_padding_ + image * line : padding_.data();
   for (int lane = 0; lane < lanes; ++lane) {

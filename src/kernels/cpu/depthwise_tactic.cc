@@ -41,6 +41,12 @@ class DepthwiseTactic : public Tactic {
     return DepthwisePrepared::workspace_bytes(view, DepthwiseCut(*view.as<ConvStep>(), kernels_),
                                               device);
   }
+  /// A residual lies as the output does.
+  bool takes_rows_apart(const StepView& view) const override {
+    const bool residual = view.as<ConvStep>()->residual;
+    return conv_rows_fit(view) &&
+           !(residual && view.inputs[1].row_stride != view.outputs[0].row_stride);
+  }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
     return std::make_unique<DepthwisePrepared>(view, static_cast<const DepthwiseWeights&>(*packed),

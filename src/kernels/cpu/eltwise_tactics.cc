@@ -1,5 +1,6 @@
 // 8-bit add and mul of tensors of one shape and layout, over the leaf rows of eltwise_kernel.h.
 #include "base/parallel_for.h"
+#include "kernels/copy_rows.h"
 #include "kernels/cpu/eltwise_kernel.h"
 #include "kernels/cpu/misc_rows.h"
 
@@ -34,6 +35,20 @@ std::unique_ptr<Prepared> prepare_eltwise(const StepView& view, const PackedWeig
                                    a.type == DataType::kInt8,
                                    b.type == DataType::kInt8};
   const auto run = step.kind == ElementwiseKind::kAdd ? kernel->add : kernel->mul;
+  const FlatRows rows_a(a), rows_b(b), rows_y(y);
+  if (rows_a.apart() || rows_b.apart() || rows_y.apart()) {
+    const int64_t rows = y.shape.volume() / rows_y.bytes();
+    return make_prepared([=](const Buffers& buffers) {
+      for_row_blocks(rows, rows_y.bytes(), [&](int64_t first, int64_t count) {
+        RowBlocks& blocks = row_blocks();
+        const uint8_t* from_a = rows_a.gather(buffers.inputs[0], first, count, blocks.a);
+        const uint8_t* from_b = rows_b.gather(buffers.inputs[1], first, count, blocks.b);
+        uint8_t* at = rows_y.room(buffers.outputs[0], first, count, blocks.y);
+        run(from_a, from_b, count * rows_y.bytes(), arguments, at);
+        rows_y.scatter(at, buffers.outputs[0], first, count);
+      });
+    });
+  }
   return make_prepared([=, count = y.shape.volume()](const Buffers& buffers) {
     const auto* from_a = static_cast<const uint8_t*>(buffers.inputs[0]);
     const auto* from_b = static_cast<const uint8_t*>(buffers.inputs[1]);
@@ -48,14 +63,18 @@ std::unique_ptr<Prepared> prepare_eltwise(const StepView& view, const PackedWeig
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kEltwiseAvx2Row{
-    "int8.eltwise.avx2", Isa::kAvx2, {refuse_eltwise, prepare_eltwise<&kEltwiseAvx2>}};
+    "int8.eltwise.avx2",
+    Isa::kAvx2,
+    {refuse_eltwise, prepare_eltwise<&kEltwiseAvx2>, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kEltwiseAvx512Row{
     "int8.eltwise.avx512vnni",
     Isa::kAvx512Vnni,
-    {refuse_eltwise, prepare_eltwise<&kEltwiseAvx512>}};
+    {refuse_eltwise, prepare_eltwise<&kEltwiseAvx512>, nullptr, nullptr, takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kEltwiseNeonRow{
-    "int8.eltwise.neon", Isa::kNeon, {refuse_eltwise, prepare_eltwise<&kEltwiseNeon>}};
+    "int8.eltwise.neon",
+    Isa::kNeon,
+    {refuse_eltwise, prepare_eltwise<&kEltwiseNeon>, nullptr, nullptr, takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

@@ -58,8 +58,12 @@ Geometry merged(const ConvStep& step, Geometry g, const PlanTensor& x, const Gem
 
 Geometry geometry(const StepView& view, const GemmVariant& variant, int threads) {
   const ConvStep& step = *view.as<ConvStep>();
-  return merged(step, geometry_of(step, view.inputs[0].shape, view.outputs[0].shape),
-                view.inputs[0], variant, threads);
+  return merged(step, geometry_of(step, view.inputs[0], view.outputs[0]), view.inputs[0], variant,
+                threads);
+}
+
+int64_t row_stride_or(const PlanTensor& t, int64_t close) {
+  return t.row_stride > 0 ? t.row_stride : close;
 }
 
 /// Bytes of the tables of dynamic steps.
@@ -103,10 +107,14 @@ GemmPrepared::GemmPrepared(const StepView& view, const GemmWeights& weights, con
       weights_(weights),
       threads_(device.threads),
       bytes_(is_8bit(y_)),
+      out_stride_(row_stride_or(y_, step_.out_channels * (bytes_ ? 1 : 4))),
       source_(step_, g_, weights.variant),
       samples_(samples_of(x_)),
       tiles_(weights.tiles_per_group * step_.groups) {
-  if (step_.residual) residual_ = view.inputs[1];
+  if (step_.residual) {
+    residual_ = view.inputs[1];
+    residual_stride_ = row_stride_or(residual_, step_.out_channels);
+  }
   for (int64_t s = 0; s < source_.cut.segments; ++s) {
     segment_offset_.push_back(source_.segment_offset(s));
   }
@@ -215,12 +223,12 @@ GemmShape GemmPrepared::make_shape(int rows, int n) const {
           .plane = source_.plane_bytes(images_at_once_),
           .n = n,
           .floats = !bytes_,
-          .out_stride = step_.out_channels * (bytes_ ? 1 : 4),
+          .out_stride = out_stride_,
           .table_stride = step_.dynamic && !sample_is_image() ? int64_t(weights_.columns()) : 0,
           .addend = step_.dynamic,
           .residual = step_.residual,
           .residual_signed = residual_.type == DataType::kInt8,
-          .residual_stride = step_.out_channels,
+          .residual_stride = residual_stride_,
           .residual_zero = residual_.zero_point,
           .residual_multiplier = step_.residual_multiplier,
           .lo = bytes_ ? float(step_.clamp.q_lo - y_.zero_point) : step_.clamp.lo,
@@ -283,7 +291,8 @@ void GemmPrepared::fill_samples(const Buffers& buffers) {
 }
 
 void GemmPrepared::copy_images(const Buffers& buffers, int64_t first_image, int64_t images) const {
-  const auto* x = static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.c;
+  const auto* x =
+      static_cast<const uint8_t*>(buffers.inputs[0]) + first_image * g_.h * g_.w * g_.pixel;
   const int64_t line = source_.w * source_.cut.pixel;
   const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, line));
   const int64_t plane = source_.plane_bytes(images_at_once_);
@@ -331,9 +340,12 @@ void GemmPrepared::run_tile(const Buffers& buffers, int64_t first_image, int64_t
         call.bias = sample_bias_ + sample * int64_t(weights_.columns()) + packed;
         call.scale = sample_scale_ + sample * int64_t(weights_.columns()) + packed;
       }
-      const int64_t at = row * step_.out_channels + channel;
-      call.out = static_cast<uint8_t*>(buffers.outputs[0]) + at * (bytes_ ? 1 : 4);
-      if (step_.residual) call.residual = static_cast<const uint8_t*>(buffers.inputs[1]) + at;
+      call.out = static_cast<uint8_t*>(buffers.outputs[0]) + row * out_stride_ +
+                 channel * (bytes_ ? 1 : 4);
+      if (step_.residual) {
+        call.residual =
+            static_cast<const uint8_t*>(buffers.inputs[1]) + row * residual_stride_ + channel;
+      }
       const Routine& routine = *routines_[part.routine + (cut ? 1 : 0)];
       routine.function(routine.shape, call);
     }

@@ -61,6 +61,8 @@ class GemmPrepared : public Prepared {
   const GemmWeights& weights_;
   const int threads_;
   const bool bytes_;
+  const int64_t out_stride_;     // bytes from output row to output row
+  int64_t residual_stride_ = 0;  // likewise
   const GemmSource source_;
   std::vector<int64_t> segment_offset_;
   std::vector<int32_t> steps_;  // chained kernels: [tile][group], GemmCall::steps

@@ -34,7 +34,10 @@ GemmSource::GemmSource(const ConvStep& step, const Geometry& g, const GemmVarian
   taps_ = !step.rows && cut.segments == g.kernel_h * g.kernel_w && cut.segments > g.kernel_h;
   h = std::max(g.pad_top + g.h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
   w = std::max(g.pad_left + g.w, (g.out_w - 1) * g.stride_w + (g.kernel_w - 1) * g.dilation_w + 1);
-  copies = flips_ || planes_ || h != g.h || w != g.w || cut.pixel != g.c || cut.bytes != cut.run;
+  const bool windows = g.kernel_h * g.kernel_w > 1;
+  copies = flips_ || planes_ || h != g.h || w != g.w || cut.pixel != g.c || cut.bytes != cut.run ||
+           (windows && g.pixel != g.c);
+  if (!copies) cut.pixel = g.pixel;
   contiguous = h == g.out_h && w == g.out_w;  // no borders and single steps
 }
 
@@ -65,11 +68,11 @@ void GemmSource::copy_one_plane(const uint8_t* x, int64_t line, uint8_t zero, ui
     std::memset(to, border, size_t(w * cut.pixel));
     return;
   }
-  const uint8_t* from = x + (image_index * g_.h + row) * g_.w * g_.c;
+  const uint8_t* from = x + (image_index * g_.h + row) * g_.w * g_.pixel;
   const int64_t left = g_.pad_left * cut.pixel, own = std::min(g_.w, w - g_.pad_left);
   std::memset(to, border, size_t(left));
   uint8_t* at = to + left;
-  if (cut.pixel == g_.c) {
+  if (cut.pixel == g_.c && g_.pixel == g_.c) {
     const int64_t bytes = own * g_.c;
     if (flips_) {
       for (int64_t i = 0; i < bytes; ++i) at[i] = from[i] ^ 0x80;
@@ -78,7 +81,7 @@ void GemmSource::copy_one_plane(const uint8_t* x, int64_t line, uint8_t zero, ui
     }
   } else {  // the bytes behind the channels meet zero weights
     for (int64_t p = 0; p < own; ++p) {
-      for (int64_t c = 0; c < g_.c; ++c) at[p * cut.pixel + c] = from[p * g_.c + c] ^ flip;
+      for (int64_t c = 0; c < g_.c; ++c) at[p * cut.pixel + c] = from[p * g_.pixel + c] ^ flip;
       for (int64_t c = g_.c; c < cut.pixel; ++c) at[p * cut.pixel + c] = 0;
     }
   }

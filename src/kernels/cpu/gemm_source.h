@@ -12,7 +12,8 @@ struct GemmCut {
   int64_t segments = 1;
   int64_t run = 0;    // values of a segment
   int64_t bytes = 0;  // the same with zero weights behind: a multiple of 4
-  int64_t pixel = 0;  // bytes from pixel to pixel: the channels, perhaps filled up to fours
+  int64_t pixel = 0;  // bytes from pixel to pixel: the channels, perhaps filled up to fours; those
+                      // of an image that is read in place lie as far apart as they do
 };
 
 /// Kernel rows as one run of bytes where the window is dense in one group; else taps.
@@ -25,8 +26,8 @@ class GemmSource {
  public:
   GemmSource(const ConvStep& step, const Geometry& geometry, const GemmVariant& variant);
 
-  const GemmCut cut;
-  bool copies;           // borders, flipped bytes, or channels filled up
+  GemmCut cut;
+  bool copies;           // borders, flipped bytes, channels filled up or brought together
   bool contiguous;       // output pixels read bytes that lie `cut.pixel` apart, over images too
   int64_t h = 1, w = 1;  // extents that are read, borders included
   int64_t image() const { return h * w * cut.pixel; }

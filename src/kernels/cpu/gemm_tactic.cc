@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/gemm_prepared.h"
 #include "kernels/cpu/rows.h"
+#include "plan/places.h"
 
 namespace octile {
 namespace {
@@ -16,6 +17,21 @@ int64_t reach(const ConvStep& step, const StepView& view) {
   const int64_t w = g.w + g.pad_left + g.out_w * g.stride_w + g.kernel_w * g.dilation_w;
   return (g.kernel_h * g.dilation_h * w + g.kernel_w * g.dilation_w) * (g.c + 4);
 }
+
+}  // namespace
+
+bool conv_rows_fit(const StepView& view) {
+  const auto small = [](const PlanTensor& t) {
+    const int64_t bytes = t.shape.volume() * int64_t(size_of(t.type));
+    const int64_t rows = bytes / std::max<int64_t>(1, row_bytes(t) * t.shape[0]);
+    return rows < INT32_MAX / (2 * row_step(t) + 1);  // borders at twice the size
+  };
+  return !view.as<ConvStep>()->dynamic &&
+         std::all_of(view.inputs.begin(), view.inputs.end(), small) &&
+         std::all_of(view.outputs.begin(), view.outputs.end(), small);
+}
+
+namespace {
 
 class GemmTactic : public Tactic {
  public:
@@ -63,6 +79,7 @@ class GemmTactic : public Tactic {
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return GemmPrepared::workspace_bytes(view, kernel_for(view), device);
   }
+  bool takes_rows_apart(const StepView& view) const override { return conv_rows_fit(view); }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
     return std::make_unique<GemmPrepared>(view, static_cast<const GemmWeights&>(*packed), device);

@@ -23,4 +23,6 @@ inline int64_t grain_of(int64_t bytes) {
   return std::max<int64_t>(1, kFlatGrain / std::max<int64_t>(1, bytes));
 }
 
+inline bool takes_rows_apart(const StepView&) { return true; }
+
 }  // namespace octile::cpu

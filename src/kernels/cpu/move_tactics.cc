@@ -9,6 +9,7 @@
 #include "kernels/cpu/misc_rows.h"
 #include "octile/tensor.h"
 #include "ops/ops.h"
+#include "plan/places.h"
 
 namespace octile::cpu {
 namespace {
@@ -16,9 +17,10 @@ namespace {
 constexpr int64_t kMostElements = int64_t{1} << 24;  // of the numbers, which preparing needs
 constexpr int32_t kConstant = -1;
 
-/// Elements [to, next run's to) of the output: from, from + stride, …, or the constant.
+/// Elements [to, next run's to) of the output, which lie from `at` on: from, from + stride, …, or
+/// the constant.
 struct Run {
-  int64_t to;
+  int64_t to, at;
   int32_t from, stride;
 };
 
@@ -53,24 +55,25 @@ Tensor output_of(const Op& op, const Tensor& x, const Shape& shape) {
   return y;
 }
 
-/// Arithmetic sequences, greedily.
-std::vector<Run> runs_of(const int32_t* numbers, int64_t count) {
+/// Arithmetic sequences, greedily. Rows of the output have `row` elements and lie `step` apart.
+std::vector<Run> runs_of(const int32_t* numbers, int64_t count, int64_t row, int64_t step) {
   std::vector<Run> runs;
   for (int64_t i = 0; i < count;) {
     const int32_t from = numbers[i];
-    Run run{i, from, 0};
+    Run run{i, step == row ? i : i / row * step + i % row, from, 0};
     if (i + 1 < count && from != kConstant && numbers[i + 1] != kConstant) {
       run.stride = numbers[i + 1] - from;
     }
     int64_t end = i + 1;
-    while (end < count && (numbers[end] == kConstant) == (from == kConstant) &&
+    while (end < count && (step == row || end % row != 0) &&
+           (numbers[end] == kConstant) == (from == kConstant) &&
            numbers[end] == numbers[end - 1] + run.stride) {
       ++end;
     }
     runs.push_back(run);
     i = end;
   }
-  runs.push_back({count, 0, 0});
+  runs.push_back({count, 0, 0, 0});
   return runs;
 }
 
@@ -81,9 +84,12 @@ class Moves final : public Prepared {
     Op numbered = op;
     make_numbered(numbered);
     Tensor numbers(DataType::kInt32, x.shape);
-    for (int64_t i = 0; i < x.shape.volume(); ++i) numbers.as<int32_t>()[i] = int32_t(i);
+    const int64_t size = sizeof(T), row = std::max<int64_t>(1, row_bytes(x) / size);
+    for (int64_t i = 0; i < x.shape.volume(); ++i) {  // where it lies
+      numbers.as<int32_t>()[i] = int32_t(i / row * (row_step(x) / size) + i % row);
+    }
     const Tensor origin = output_of(numbered, numbers, y.shape);
-    runs_ = runs_of(origin.as<int32_t>(), count_);
+    runs_ = runs_of(origin.as<int32_t>(), count_, row_bytes(y) / size, row_step(y) / size);
     const Tensor example = output_of(op, Tensor(x.type, x.shape), y.shape);
     for (int64_t i = 0; i < count_; ++i) {
       if (origin.as<int32_t>()[i] == kConstant)
@@ -99,7 +105,7 @@ class Moves final : public Prepared {
           runs_.begin(), runs_.end(), begin, [](int64_t at, const Run& r) { return at < r.to; }));
       for (int64_t at = begin; at < end; ++run) {
         const int64_t stop = std::min(end, run[1].to);
-        copy(x, *run, at - run->to, y + at, stop - at);
+        copy(x, *run, at - run->to, y + run->at + (at - run->to), stop - at);
         at = stop;
       }
     });
@@ -139,8 +145,18 @@ std::unique_ptr<Prepared> prepare_move(const StepView& view, const PackedWeights
   }
 }
 
+/// Numbers are offsets then.
+bool move_takes_rows_apart(const StepView& view) {
+  const PlanTensor& x = view.inputs[0];
+  const int64_t bytes = x.shape.volume() * int64_t(size_of(x.type));
+  return bytes / std::max<int64_t>(1, row_bytes(x)) * row_step(x) < INT32_MAX;
+}
+
 }  // namespace
 
-constinit const FunctionTactic kMoveRow{"move.runs", Isa::kPortable, {refuse_move, prepare_move}};
+constinit const FunctionTactic kMoveRow{
+    "move.runs",
+    Isa::kPortable,
+    {refuse_move, prepare_move, nullptr, nullptr, move_takes_rows_apart}};
 
 }  // namespace octile::cpu

@@ -12,7 +12,7 @@ template <bool kSigned>
 void maximum_as(const PoolRun& run) {
   for (int64_t i = 0; i < run.pixels; ++i) {
     const uint8_t* x = run.x + i * run.step;
-    uint8_t* y = run.y + i * run.channels;
+    uint8_t* y = run.y + i * run.y_step;
     int64_t c = 0;
     for (; c + 32 <= run.channels; c += 32) {
       __m256i best = _mm256_set1_epi8(static_cast<char>(kSigned ? -128 : 0));
@@ -52,7 +52,7 @@ void maximum_square(const PoolRun& run) {
         const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tap));
         best = kSigned ? _mm256_max_epi8(best, v) : _mm256_max_epu8(best, v);
       }
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(run.y + i * run.channels + c), best);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(run.y + i * run.y_step + c), best);
     }
   }
 }
@@ -86,7 +86,7 @@ template <bool kSigned>
 void average_as(const PoolRun& run, const PoolAverage& a) {
   for (int64_t i = 0; i < run.pixels; ++i) {
     const uint8_t* x = run.x + i * run.step;
-    uint8_t* y = run.y + i * run.channels;
+    uint8_t* y = run.y + i * run.y_step;
     int64_t c = 0;
     for (; c + 8 <= run.channels; c += 8) {
       __m256i sums = _mm256_setzero_si256();

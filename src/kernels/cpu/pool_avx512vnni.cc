@@ -42,7 +42,7 @@ void maximum_block(const PoolRun& run, int64_t c) {
     auto best = Lanes::least();
     for_taps(run, run.x + i * run.step + c,
              [&](const uint8_t* tap) { best = Lanes::larger(best, lanes.load(tap)); });
-    lanes.store(run.y + i * run.channels + c, best);
+    lanes.store(run.y + i * run.y_step + c, best);
   }
 }
 
@@ -57,7 +57,7 @@ void maximum_square(const PoolRun& run, int64_t c) {
       const uint8_t* tap = x + t / kSide * run.row_stride + t % kSide * run.column_stride;
       best = Lanes::larger(best, lanes.load(tap));
     }
-    lanes.store(run.y + i * run.channels + c, best);
+    lanes.store(run.y + i * run.y_step + c, best);
   }
 }
 
@@ -89,7 +89,7 @@ template <bool kSigned>
 void average_as(const PoolRun& run, const PoolAverage& a) {
   for (int64_t i = 0; i < run.pixels; ++i) {
     const uint8_t* x = run.x + i * run.step;
-    uint8_t* y = run.y + i * run.channels;
+    uint8_t* y = run.y + i * run.y_step;
     for (int64_t c = 0; c < run.channels; c += 16) {
       const int64_t rest = run.channels - c;
       const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xffff : (1u << rest) - 1);

@@ -7,11 +7,11 @@
 namespace octile {
 
 /// Windows of `rows` × `columns` taps; distances in bytes. Output pixel i starts at x + i·step and
-/// is written to y + i·channels.
+/// is written to y + i·y_step.
 struct PoolRun {
   const uint8_t* x;
   uint8_t* y;
-  int64_t pixels, step;
+  int64_t pixels, step, y_step;
   int64_t rows, row_stride, columns, column_stride;  // at least one tap
   int64_t channels;
   bool is_signed;

@@ -18,7 +18,7 @@ template <bool kSigned>
 void maximum_as(const PoolRun& run) {
   for (int64_t i = 0; i < run.pixels; ++i) {
     const uint8_t* x = run.x + i * run.step;
-    uint8_t* y = run.y + i * run.channels;
+    uint8_t* y = run.y + i * run.y_step;
     int64_t c = 0;
     for (; c + 16 <= run.channels; c += 16) {
       uint8x16_t best = vdupq_n_u8(kSigned ? 0x80 : 0);
@@ -53,7 +53,7 @@ template <bool kSigned>
 void average_as(const PoolRun& run, const PoolAverage& a) {
   for (int64_t i = 0; i < run.pixels; ++i) {
     const uint8_t* x = run.x + i * run.step;
-    uint8_t* y = run.y + i * run.channels;
+    uint8_t* y = run.y + i * run.y_step;
     int64_t c = 0;
     for (; c + 16 <= run.channels; c += 16) {
       int32x4x4_t sums = widen<kSigned>(vdupq_n_u8(0));

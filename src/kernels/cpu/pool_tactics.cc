@@ -7,6 +7,7 @@
 #include "kernels/cpu/misc_rows.h"
 #include "kernels/cpu/pool_kernel.h"
 #include "plan/geometry.h"
+#include "plan/places.h"
 
 namespace octile::cpu {
 namespace {
@@ -47,6 +48,8 @@ class Pool final : public Prepared {
         g_(geometry_of(step_, view.inputs[0].shape, view.outputs[0].shape)),
         x_(view.inputs[0]),
         y_(view.outputs[0]),
+        x_pixel_(row_step(x_)),
+        y_pixel_(row_step(y_)),
         rows_(spans_of({g_.h, g_.kernel_h, g_.stride_h, g_.dilation_h, g_.pad_top, g_.pad_bottom},
                        g_.out_h, step_.count_padding)),
         columns_(
@@ -94,18 +97,19 @@ class Pool final : public Prepared {
              int64_t channels) const {
     const Span& down = rows_[static_cast<size_t>(row % g_.out_h)];
     const Span& across = columns_[static_cast<size_t>(ow)];
-    const int64_t line = g_.w * g_.c, n = row / g_.out_h;
+    const int64_t line = g_.w * x_pixel_, n = row / g_.out_h;
     PoolRun run{};
-    run.y = static_cast<uint8_t*>(buffers.outputs[0]) + (row * g_.out_w + ow) * g_.c + channel;
-    if (down.taps == 0 || across.taps == 0) return fill(run.y, pixels * channels);
+    run.y = static_cast<uint8_t*>(buffers.outputs[0]) + (row * g_.out_w + ow) * y_pixel_ + channel;
+    if (down.taps == 0 || across.taps == 0) return fill(run.y, pixels, channels);
     run.x = static_cast<const uint8_t*>(buffers.inputs[0]) + (n * g_.h + down.first) * line +
-            across.first * g_.c + channel;
+            across.first * x_pixel_ + channel;
     run.pixels = pixels;
-    run.step = g_.stride_w * g_.c;
+    run.step = g_.stride_w * x_pixel_;
+    run.y_step = y_pixel_;
     run.rows = down.taps;
     run.row_stride = g_.dilation_h * line;
     run.columns = across.taps;
-    run.column_stride = g_.dilation_w * g_.c;
+    run.column_stride = g_.dilation_w * x_pixel_;
     run.channels = channels;
     run.is_signed = x_.type == DataType::kInt8;
     if (step_.kind == PoolingKind::kMax) return kernel_.maximum(run);
@@ -117,16 +121,19 @@ class Pool final : public Prepared {
   }
 
   /// Windows without an element: the least value, or the average 0.
-  void fill(uint8_t* y, int64_t count) const {
+  void fill(uint8_t* y, int64_t pixels, int64_t channels) const {
     const int32_t least = x_.type == DataType::kUInt8 ? 0 : -128;
     const int32_t q = step_.kind == PoolingKind::kMax ? least : y_.zero_point;
-    std::fill_n(y, count, static_cast<uint8_t>(q));
+    for (int64_t i = 0; i < pixels; ++i, y += y_pixel_) {
+      std::fill_n(y, channels, static_cast<uint8_t>(q));
+    }
   }
 
   const PoolKernel& kernel_;
   PoolStep step_;
   Geometry g_;
   PlanTensor x_, y_;
+  int64_t x_pixel_, y_pixel_;  // bytes from pixel to pixel
   std::vector<Span> rows_, columns_;
 };
 
@@ -143,6 +150,14 @@ std::string refuse_pool(const StepView& view) {
   return "";
 }
 
+/// A large window reads each pixel often: those shall lie close together, for level 1 to hold them.
+bool pool_takes_rows_apart(const StepView& view) {
+  constexpr int64_t kLarge = 16;
+  const PoolStep& step = *view.as<PoolStep>();
+  return !has_rows_apart(view.inputs[0]) || step.global ||
+         step.window.kernel[0] * step.window.kernel[1] <= kLarge;
+}
+
 template <const PoolKernel* kernel>
 std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights*) {
   return std::make_unique<Pool>(view, *kernel);
@@ -152,12 +167,18 @@ std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights
 
 #if defined(__x86_64__)
 constinit const FunctionTactic kPoolAvx2Row{
-    "int8.pool.avx2", Isa::kAvx2, {refuse_pool, prepare_pool<&kPoolAvx2>}};
+    "int8.pool.avx2",
+    Isa::kAvx2,
+    {refuse_pool, prepare_pool<&kPoolAvx2>, nullptr, nullptr, pool_takes_rows_apart}};
 constinit const FunctionTactic kPoolAvx512Row{
-    "int8.pool.avx512vnni", Isa::kAvx512Vnni, {refuse_pool, prepare_pool<&kPoolAvx512>}};
+    "int8.pool.avx512vnni",
+    Isa::kAvx512Vnni,
+    {refuse_pool, prepare_pool<&kPoolAvx512>, nullptr, nullptr, pool_takes_rows_apart}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kPoolNeonRow{
-    "int8.pool.neon", Isa::kNeon, {refuse_pool, prepare_pool<&kPoolNeon>}};
+    "int8.pool.neon",
+    Isa::kNeon,
+    {refuse_pool, prepare_pool<&kPoolNeon>, nullptr, nullptr, pool_takes_rows_apart}};
 #endif
 
 }  // namespace octile::cpu

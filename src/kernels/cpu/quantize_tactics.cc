@@ -165,16 +165,20 @@ constinit const FunctionTactic kQuantizeAvx2Row{
 constinit const FunctionTactic kQuantizeAvx512Row{
     "quantize.avx512vnni", Isa::kAvx512Vnni, {refuse_quantize, prepare_quantize<&kQuantizeAvx512>}};
 constinit const FunctionTactic kDequantizeAvx2Row{
-    "dequantize.avx2", Isa::kAvx2, {refuse_dequantize, prepare_dequantize<&kQuantizeAvx2>}};
+    "dequantize.avx2",
+    Isa::kAvx2,
+    {refuse_dequantize, prepare_dequantize<&kQuantizeAvx2>, nullptr, nullptr, takes_rows_close}};
 constinit const FunctionTactic kDequantizeAvx512Row{
     "dequantize.avx512vnni",
     Isa::kAvx512Vnni,
-    {refuse_dequantize, prepare_dequantize<&kQuantizeAvx512>}};
+    {refuse_dequantize, prepare_dequantize<&kQuantizeAvx512>, nullptr, nullptr, takes_rows_close}};
 #elif defined(__aarch64__)
 constinit const FunctionTactic kQuantizeNeonRow{
     "quantize.neon", Isa::kNeon, {refuse_quantize, prepare_quantize<&kQuantizeNeon>}};
 constinit const FunctionTactic kDequantizeNeonRow{
-    "dequantize.neon", Isa::kNeon, {refuse_dequantize, prepare_dequantize<&kQuantizeNeon>}};
+    "dequantize.neon",
+    Isa::kNeon,
+    {refuse_dequantize, prepare_dequantize<&kQuantizeNeon>, nullptr, nullptr, takes_rows_close}};
 #endif
 
 }  // namespace octile::cpu

@@ -7,6 +7,10 @@
 
 namespace octile {
 
+/// True when the drivers of static convolutions reach all rows of a step's tensors, wherever they
+/// lie: offsets inside an image are 32 bits wide.
+bool conv_rows_fit(const StepView& view);
+
 const Tactic& gemm_amx_tactic();
 const Tactic& gemm_avx512vnni_tactic();
 const Tactic& gemm_tall_avx512vnni_tactic();

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "base/parallel_for.h"
+#include "kernels/function_tactic.h"
 #include "kernels/onednn/common.h"
 #include "kernels/onednn/rows.h"
 #include "plan/geometry.h"
@@ -23,6 +24,7 @@ class SimpleTactic : public Tactic {
     if (std::string reason = refuse_unless_float(view); !reason.empty()) return reason;
     return refusal_of([&] { Traits::make(view); });
   }
+  bool takes_rows_apart(const StepView& view) const override { return takes_rows_close(view); }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     const ThreadCountScope threads(device.threads);
     return Traits::make(view).scratchpad_desc().get_size();

@@ -14,6 +14,7 @@ namespace {
 /// How a and b are walked while y is written front to back.
 struct Walk {
   Rows rows;                         // the output's extents in stored order
+  int64_t row_step = 0;              // of the output
   std::array<Strides, 2> strides{};  // of a and b, 0 where they broadcast
 
   explicit Walk(const StepView& view) {
@@ -22,6 +23,8 @@ struct Walk {
     for (int slot = 0; slot < y.shape.rank(); ++slot) {
       rows.shape.push_back(y.shape[axes[static_cast<size_t>(slot)]]);
     }
+    const auto elements = y.row_stride / static_cast<int64_t>(size_of(y.type));
+    row_step = elements > 0 ? elements : rows.length();
     for (size_t i = 0; i < 2; ++i) {
       const PlanTensor& x = view.inputs[i];
       const auto stored = stored_strides(x);
@@ -42,7 +45,7 @@ struct Walk {
     parallel_for(rows.count(), grain_for(length * 4), [&](int64_t begin, int64_t end, int) {
       for_rows(rows, strides, begin, end, [&](int64_t row, const std::array<int64_t, 2>& at) {
         for (int64_t i = 0; i < length; ++i) {
-          f(row * length + i, at[0] + i * step_a, at[1] + i * step_b);
+          f(row * row_step + i, at[0] + i * step_a, at[1] + i * step_b);
         }
       });
     });
@@ -130,6 +133,9 @@ std::string refuse_eltwise_float(const StepView& view) {
   return "";
 }
 
+/// All operands are walked by their strides.
+bool takes_rows_apart(const StepView&) { return true; }
+
 std::string refuse_activation(const StepView& view) {
   if (view.as<ActivationStep>() == nullptr) return "not an activation";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -153,9 +159,13 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const PackedW
 }  // namespace
 
 constinit const FunctionTactic kEltwiseInt8{
-    "portable.eltwise.int8", Isa::kPortable, {refuse_eltwise_int8, prepare_eltwise_int8}};
+    "portable.eltwise.int8",
+    Isa::kPortable,
+    {refuse_eltwise_int8, prepare_eltwise_int8, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kEltwiseFloat{
-    "portable.eltwise.float", Isa::kPortable, {refuse_eltwise_float, prepare_eltwise_float}};
+    "portable.eltwise.float",
+    Isa::kPortable,
+    {refuse_eltwise_float, prepare_eltwise_float, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kActivation{
     "portable.activation.float", Isa::kPortable, {refuse_activation, prepare_activation}};
 

@@ -5,6 +5,7 @@
 
 #include "backend/step_threads.h"
 #include "base/parallel_for.h"
+#include "kernels/copy_rows.h"
 #include "kernels/portable/rows.h"
 #include "kernels/portable/tensors.h"
 #include "ops/ops.h"
@@ -32,35 +33,45 @@ int64_t run_bytes(const PlanTensor& t, int64_t axis) {
   return bytes;
 }
 
-/// A run of bytes, mostly some channels of a pixel: too short to call memcpy for.
-inline void copy_run(std::byte* to, const std::byte* from, int64_t bytes) {
-  constexpr int64_t kPiece = 16, kLong = 512;
-  if (bytes < kPiece || bytes > kLong) {
-    std::memcpy(to, from, static_cast<size_t>(bytes));
-    return;
-  }
-  for (int64_t i = 0; i < bytes - kPiece; i += kPiece) std::memcpy(to + i, from + i, kPiece);
-  std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+/// How the runs of one tensor lie: `bytes` each, `step` from one to the next.
+struct Runs {
+  int64_t bytes = 0, step = 0;
+};
+
+/// Runs are rows where the joined axis is the innermost one; only then may rows lie apart.
+Runs runs_of(const PlanTensor& t, int64_t axis) {
+  const int64_t bytes = run_bytes(t, axis);
+  return {bytes, has_rows_apart(t) ? row_step(t) : bytes};
+}
+
+bool concat_takes_rows_apart(const StepView& view) {
+  const PlanTensor& y = view.outputs[0];
+  return view.as<ConcatStep>()->axis == stored_axes(y)[static_cast<size_t>(y.shape.rank()) - 1] ||
+         takes_rows_close(view);
 }
 
 std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeights*) {
   const int64_t axis = view.as<ConcatStep>()->axis;
   const PlanTensor& y = view.outputs[0];
-  std::vector<int64_t> runs;
-  for (const PlanTensor& x : view.inputs) runs.push_back(run_bytes(x, axis));
-  const int64_t stride = run_bytes(y, axis);
+  std::vector<Runs> runs;
+  for (const PlanTensor& x : view.inputs) runs.push_back(runs_of(x, axis));
+  const Runs whole = runs_of(y, axis);
   const int64_t total = y.shape.volume() * static_cast<int64_t>(size_of(y.type));
-  const int64_t outer = stride > 0 ? total / stride : 0;
+  const int64_t outer = whole.bytes > 0 ? total / whole.bytes : 0;
   return make_prepared([=](const Buffers& buffers) {
-    parallel_for(outer, grain_for(stride), [&](int64_t begin, int64_t end, int) {
-      auto* to = static_cast<std::byte*>(buffers.outputs[0]) + begin * stride;
-      for (size_t i = 0; i < runs.size(); ++i) {
-        if (runs[i] == 0) continue;
-        const auto* from = static_cast<const std::byte*>(buffers.inputs[i]) + begin * runs[i];
-        for (int64_t row = 0; row < end - begin; ++row) {
-          copy_run(to + row * stride, from + row * runs[i], runs[i]);
-        }
-        to += runs[i];
+    int64_t missing = 0, at = 0;  // bytes of a run that do not lie in place already
+    for (size_t i = 0; i < runs.size(); at += runs[i++].bytes) {
+      const auto* place = static_cast<const std::byte*>(buffers.outputs[0]) + at;
+      if (buffers.inputs[i] != place) missing += runs[i].bytes;
+    }
+    if (missing == 0) return;
+    parallel_for(outer, grain_for(missing), [&](int64_t begin, int64_t end, int) {
+      auto* place = static_cast<std::byte*>(buffers.outputs[0]);
+      for (size_t i = 0; i < runs.size(); place += runs[i++].bytes) {
+        if (runs[i].bytes == 0 || buffers.inputs[i] == place) continue;
+        const auto* from = static_cast<const std::byte*>(buffers.inputs[i]);
+        copy_rows(place + begin * whole.step, whole.step, from + begin * runs[i].step, runs[i].step,
+                  runs[i].bytes, end - begin);
       }
     });
   });
@@ -120,6 +131,13 @@ std::string refuse_view(const StepView& view) {
   return "";
 }
 
+/// Where both lie in a concatenation's output, it is at one place.
+bool view_takes_rows_apart(const StepView& view) {
+  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
+  const bool same_rows = x.row_stride == y.row_stride && row_bytes(x) == row_bytes(y);
+  return same_rows || (x.row_stride > 0 && y.row_stride > 0 && takes_rows_close(view));
+}
+
 /// Nothing to do where the arena lets both tensors share their bytes.
 class View final : public Prepared, public HasStepThreads {
  public:
@@ -173,10 +191,17 @@ std::unique_ptr<Prepared> prepare_generic(const StepView& view, const PackedWeig
 }  // namespace
 
 constinit const FunctionTactic kConcat{
-    "portable.concat", Isa::kPortable, {refuse_concat, prepare_concat}};
+    "portable.concat",
+    Isa::kPortable,
+    {refuse_concat, prepare_concat, nullptr, nullptr, concat_takes_rows_apart}};
 constinit const FunctionTactic kReorder{
-    "portable.reorder", Isa::kPortable, {refuse_reorder, prepare_reorder}};
-constinit const FunctionTactic kView{"portable.view", Isa::kPortable, {refuse_view, prepare_view}};
+    "portable.reorder",
+    Isa::kPortable,
+    {refuse_reorder, prepare_reorder, nullptr, nullptr, takes_rows_close}};
+constinit const FunctionTactic kView{
+    "portable.view",
+    Isa::kPortable,
+    {refuse_view, prepare_view, nullptr, nullptr, view_takes_rows_apart}};
 constinit const FunctionTactic kGeneric{
     "portable.generic", Isa::kPortable, {refuse_generic, prepare_generic}};
 

@@ -46,22 +46,6 @@ inline float clamp_float(float v, float lo, float hi) {
   return v > hi ? hi : v;
 }
 
-/// Elements between neighbours along each logical axis, as stored.
-inline std::array<int64_t, kMaxRank> stored_strides(const PlanTensor& t) {
-  std::array<int64_t, kMaxRank> strides{};
-  int64_t step = 1;
-  const auto take = [&](int axis) {
-    strides[static_cast<size_t>(axis)] = step;
-    step *= t.shape[axis];
-  };
-  const bool last = t.layout == Layout::kChannelsLast;
-  if (last) take(1);
-  for (int axis = t.shape.rank() - 1; axis >= 0; --axis) {
-    if (!last || axis != 1) take(axis);
-  }
-  return strides;
-}
-
 /// The tensor's axes in stored order, outermost first.
 inline std::array<int, kMaxRank> stored_axes(const PlanTensor& t) {
   std::array<int, kMaxRank> axes{};
@@ -73,6 +57,20 @@ inline std::array<int, kMaxRank> stored_axes(const PlanTensor& t) {
   }
   if (last) axes[slot] = 1;
   return axes;
+}
+
+/// Elements between neighbours along each logical axis, as stored.
+inline std::array<int64_t, kMaxRank> stored_strides(const PlanTensor& t) {
+  const auto axes = stored_axes(t);
+  std::array<int64_t, kMaxRank> strides{};
+  int64_t step = 1;
+  for (int slot = t.shape.rank() - 1; slot >= 0; --slot) {
+    const int axis = axes[static_cast<size_t>(slot)];
+    strides[static_cast<size_t>(axis)] = step;
+    const bool row = slot == t.shape.rank() - 1 && t.row_stride > 0;
+    step = row ? t.row_stride / static_cast<int64_t>(size_of(t.type)) : step * t.shape[axis];
+  }
+  return strides;
 }
 
 /// A tensor as (samples, channels, pixels), which is all that layouts distinguish.
