@@ -1,0 +1,16 @@
+// The table of convolution kernels, most wanted first.
+#include "kernels/cuda/conv_kernel.h"
+
+namespace octile::cuda {
+
+extern const ConvKernel kConvMma128x128, kConvMma128x64, kConvMma64x64, kConvMma64x64Split,
+    kConvMma128x64Split;
+
+std::span<const ConvKernel* const> conv_kernels() {
+  static const ConvKernel* const kernels[] = {
+      &kConvMma64x64Split, &kConvMma128x64Split, &kConvMma128x128, &kConvMma128x64, &kConvMma64x64,
+  };
+  return kernels;
+}
+
+}  // namespace octile::cuda
