@@ -23,6 +23,7 @@ enum class ErrorCode : uint8_t {
   kIo,               // a file or directory cannot be read or written
   kUnsupported,      // a valid request that Octile cannot fulfil
   kInternal,         // a broken invariant of Octile itself
+  kDevice,           // a GPU that is not there, is full, or failed; the CPU is as usable as before
 };
 
 /// The one exception type. The message names the file, layer or tensor, and what to do.

@@ -18,7 +18,7 @@ using DeviceGraph = void*;
 
 /// An Accelerator is one GPU. One object a GPU, made once a process, never destroyed; every method
 /// may be called from any thread and makes the GPU that thread's current one. What fails throws
-/// Error{kUnsupported} with the driver's words, and what to do.
+/// Error{kDevice} with the driver's words, and what to do.
 class Accelerator {
  public:
   virtual ~Accelerator() = default;

@@ -42,8 +42,7 @@ DeviceName device_from_name(std::string_view name) {
   bool valid = family == "cpu" || family == "cuda";
   if (colon != std::string_view::npos) {
     const std::string_view digits = name.substr(colon + 1);
-    const auto [at, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), ordinal);
+    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ordinal);
     valid = valid && error == std::errc{} && at == digits.data() + digits.size() &&
             !digits.starts_with('-') && (family != "cpu" || ordinal == 0);
   }
@@ -52,9 +51,9 @@ DeviceName device_from_name(std::string_view name) {
   for (const Backend* backend : backends()) {
     if (backend->name() == family) return {backend, ordinal};
   }
-  fail(ErrorCode::kUnsupported,
-       "device {}: this build has no {} (build where nvcc is, with -DOCTILE_CUDA=ON); use cpu", name,
-       family);
+  fail(ErrorCode::kDevice,
+       "device {}: this build has no {} (build where nvcc is, with -DOCTILE_CUDA=ON); use cpu",
+       name, family);
 }
 
 const Tactic* find_tactic(const Backend& backend, std::string_view name) {

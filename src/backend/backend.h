@@ -44,7 +44,8 @@ class PackedWeights {
   virtual size_t bytes() const = 0;
 };
 
-/// Where a step's data lie during one run: on the device. Constants among the inputs are passed too.
+/// Where a step's data lie during one run: on the device. Constants among the inputs are passed
+/// too.
 struct Buffers {
   const void* const* inputs;
   void* const* outputs;
@@ -101,7 +102,7 @@ struct DeviceName {
   const Backend* backend;
   int ordinal = 0;
 };
-/// Throws kInvalidArgument for what is no name, kUnsupported for a backend not compiled in.
+/// Throws kInvalidArgument for what is no name, kDevice for a backend not compiled in.
 DeviceName device_from_name(std::string_view name);
 
 /// "" or the reason: the tactic's own, or that its ISA is stronger than the device's.

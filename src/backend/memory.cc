@@ -13,7 +13,8 @@ namespace octile {
 Memory::Memory(const Accelerator* accelerator, size_t bytes, Kind kind)
     : accelerator_(accelerator), kind_(kind), bytes_(bytes) {
   if (accelerator == nullptr) {
-    const auto padded = static_cast<size_t>(aligned(static_cast<int64_t>(std::max<size_t>(bytes, 1))));
+    const auto padded =
+        static_cast<size_t>(aligned(static_cast<int64_t>(std::max<size_t>(bytes, 1))));
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded));
     check(data_ != nullptr, ErrorCode::kInvalidArgument, "out of memory: {} bytes", bytes);
     std::memset(data_, 0, padded);
@@ -52,7 +53,7 @@ Memory upload(const Accelerator* accelerator, std::span<const std::byte> bytes) 
   }
   accelerator->copy(memory.data(), bytes.data(), bytes.size(), nullptr);
   if (const std::string failure = accelerator->wait(nullptr); !failure.empty()) {
-    fail(ErrorCode::kUnsupported, "{}: copying {} bytes failed: {}", accelerator->id(),
+    fail(ErrorCode::kDevice, "{}: copying {} bytes failed: {}", accelerator->id(),
          bytes.size(), failure);
   }
   return memory;

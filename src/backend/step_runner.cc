@@ -45,7 +45,8 @@ StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<con
     accelerator_->make_current();
     stream_ = std::make_unique<OwnedStream>(*accelerator_);
     for (const Tensor& t : input_tensors_) {
-      memory_.push_back(upload(accelerator_, std::as_bytes(std::span(t.as<std::byte>(), t.bytes()))));
+      memory_.push_back(
+          upload(accelerator_, std::as_bytes(std::span(t.as<std::byte>(), t.bytes()))));
       inputs_.push_back(memory_.back().data());
     }
     for (const Tensor& t : output_tensors_) {
@@ -73,7 +74,7 @@ void StepRunner::enqueue(int times) {
 
 void StepRunner::wait() const {
   const std::string failure = accelerator_->wait(stream_->get());
-  check(failure.empty(), ErrorCode::kUnsupported, "{}: step '{}' failed: {}", accelerator_->id(),
+  check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' failed: {}", accelerator_->id(),
         name_, failure);
 }
 

@@ -188,7 +188,9 @@ class Selector {
   /// through convolutions: the same steps are timed as if they were symmetric. The plan stays as it
   /// is.
   void tell_affine_cost(const std::vector<Shape>& max_shapes, const std::vector<Shape>& shapes) {
-    if (device_.isa == Isa::kPortable || device_.accelerator != nullptr || multiplies_unsigned(device_.isa)) return;
+    if (device_.isa == Isa::kPortable || device_.accelerator != nullptr ||
+        multiplies_unsigned(device_.isa))
+      return;
     const auto least = [&](const PlanStep& step) {
       const auto rows = candidates(backend_, make_view(plan_, step, max_shapes), device_);
       return std::ranges::min(times_of(step, rows, shapes));

@@ -36,9 +36,8 @@ GraphCache::Entry* GraphCache::find(const std::vector<void*>& addresses) {
 GraphCache::Entry& GraphCache::add(const std::vector<void*>& addresses) {
   if (entries_.size() >= kMost) {
     const auto oldest =
-        std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-          return a.last_used < b.last_used;
-        });
+        std::min_element(entries_.begin(), entries_.end(),
+                         [](const Entry& a, const Entry& b) { return a.last_used < b.last_used; });
     if (oldest->graph != nullptr) accelerator_.release_graph(oldest->graph);
     entries_.erase(oldest);
   }
@@ -83,11 +82,6 @@ Accelerated::~Accelerated() {
 
 namespace {
 
-size_t bytes_at_max(const Engine::Impl& engine, int profile, size_t tensor) {
-  const Shape& shape = engine.profiles[size_t(profile)].max_shapes[tensor];
-  return std::max<size_t>(1, size_t(shape.volume()) * size_of(engine.data.tensors[tensor].type));
-}
-
 void provide(Memory& memory, const Accelerator& device, size_t bytes) {
   if (memory.data() == nullptr) memory = Memory(&device, bytes);
 }
@@ -100,12 +94,17 @@ bool usable_in_place(const Accelerator& device, const void* address) {
 
 }  // namespace
 
+size_t ExecutionContext::Impl::bytes_at_max(size_t tensor) const {
+  const Shape& shape = engine.profiles[size_t(profile)].max_shapes[tensor];
+  return std::max<size_t>(1, size_t(shape.volume()) * size_of(engine.data.tensors[tensor].type));
+}
+
 void ExecutionContext::Impl::bind_input_on_device(size_t input, const void* data) {
   Accelerated& g = *gpu;
   g.input_in_place[input] = usable_in_place(g.device, data);
   if (g.input_in_place[input]) return;
   const auto tensor = size_t(engine.data.inputs[input]);
-  provide(g.inputs[input], g.device, bytes_at_max(engine, profile, tensor));
+  provide(g.inputs[input], g.device, bytes_at_max(tensor));
 }
 
 void ExecutionContext::Impl::bind_output_on_device(size_t output, void* data) {
@@ -118,7 +117,7 @@ void ExecutionContext::Impl::provide_outputs_on_device() {
   for (size_t o = 0; o < g.outputs.size(); ++o) {
     const auto t = size_t(engine.data.outputs[o]);
     if (engine.late[t] || (bound_outputs[o] != nullptr && g.output_in_place[o])) continue;
-    provide(g.outputs[o], g.device, bytes_at_max(engine, profile, t));
+    provide(g.outputs[o], g.device, bytes_at_max(t));
   }
 }
 
@@ -127,7 +126,7 @@ void ExecutionContext::Impl::set_data_on_device(size_t input, const Tensor& valu
   Accelerated& g = *gpu;
   wait_for_device();
   const auto tensor = size_t(engine.data.inputs[input]);
-  provide(g.inputs[input], g.device, bytes_at_max(engine, profile, tensor));
+  provide(g.inputs[input], g.device, bytes_at_max(tensor));
   if (value.bytes() > 0) {
     g.device.copy(g.inputs[input].data(), value.data(), value.bytes(), g.stream.get());
     g.is_pending = true;
@@ -157,8 +156,8 @@ void ExecutionContext::Impl::read_output(size_t output, Tensor& copy) const {
   if (copy.bytes() == 0) return;
   g.device.copy(copy.data(), device_output(output), copy.bytes(), g.stream.get());
   const std::string failure = g.device.wait(g.stream.get());
-  check(failure.empty(), ErrorCode::kUnsupported, "{}: reading an output failed: {}",
-        g.device.id(), failure);
+  check(failure.empty(), ErrorCode::kDevice, "{}: reading an output failed: {}", g.device.id(),
+        failure);
 }
 
 const void* ExecutionContext::Impl::mirror(size_t tensor, size_t bytes) const {
@@ -169,7 +168,7 @@ const void* ExecutionContext::Impl::mirror(size_t tensor, size_t bytes) const {
   if (memory.bytes() < bytes) memory = Memory(&g.device, bytes, Memory::Kind::kPinned);
   g.device.copy(memory.data(), pointers[tensor], bytes, g.stream.get());
   const std::string failure = g.device.wait(g.stream.get());
-  check(failure.empty(), ErrorCode::kUnsupported, "{}: reading tensor '{}' failed: {}",
+  check(failure.empty(), ErrorCode::kDevice, "{}: reading tensor '{}' failed: {}",
         g.device.id(), engine.data.tensors[tensor].name, failure);
   return memory.data();
 }
@@ -195,7 +194,7 @@ void ExecutionContext::Impl::provide_late_inputs() {
       if (engine.late[i] || engine.data.tensors[i].blob >= 0) continue;
       Memory& memory = gpu->late_inputs[i];
       if (memory.data() != nullptr) continue;
-      memory = Memory(&gpu->device, bytes_at_max(engine, profile, i), Memory::Kind::kPinned);
+      memory = Memory(&gpu->device, bytes_at_max(i), Memory::Kind::kPinned);
     }
   }
 }
@@ -212,9 +211,10 @@ void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
     current->steps[s]->run({step_inputs.data() + input_begin[s],
                             step_outputs.data() + output_begin[s], workspace.data(), stream});
     const std::string failure = g.device.launch_failure();
-    check(failure.empty(), ErrorCode::kUnsupported, "{}: step '{}' cannot start: {}", g.device.id(),
+    check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' cannot start: {}", g.device.id(),
           engine.data.steps[s].name, failure);
-    if (marked) g.device.copy(g.progress.data(), g.marks.as<int32_t>() + s, sizeof(int32_t), stream);
+    if (marked)
+      g.device.copy(g.progress.data(), g.marks.as<int32_t>() + s, sizeof(int32_t), stream);
     if (!profiler) continue;
     g.device.record(g.end, stream);
     g.pending = stream;
@@ -231,7 +231,8 @@ DeviceGraph ExecutionContext::Impl::record_graph() {
   try {
     enqueue_steps(gpu->stream.get(), false);
   } catch (const Error&) {
-    if (const DeviceGraph graph = device.end_capture(gpu->stream.get())) device.release_graph(graph);
+    if (const DeviceGraph graph = device.end_capture(gpu->stream.get()))
+      device.release_graph(graph);
     return nullptr;
   }
   return device.end_capture(gpu->stream.get());
@@ -310,13 +311,13 @@ void ExecutionContext::Impl::wait_for_device() const {
       "; the GPU is lost to this process: start it anew, and see that bound memory is as large as "
       "the shapes ask for";
   if (!g.by_steps) {
-    fail(ErrorCode::kUnsupported,
+    fail(ErrorCode::kDevice,
          "{}: plan '{}' failed while it ran: {} (OCTILE_GPU_STEPS=1 runs step by step and names "
          "the step){}",
          g.device.id(), engine.data.name, failure, advice);
   }
   const auto done = size_t(*g.progress.as<int32_t>());
-  fail(ErrorCode::kUnsupported, "{}: step '{}' failed: {}{}", g.device.id(),
+  fail(ErrorCode::kDevice, "{}: step '{}' failed: {}{}", g.device.id(),
        done < engine.data.steps.size() ? engine.data.steps[done].name : "after the last step",
        failure, advice);
 }

@@ -241,9 +241,8 @@ void ExecutionContext::Impl::find_views() {
     const int64_t offset = plan_profile.offsets[t];
     foreign[t] = blob >= 0;
     if (blob >= 0) {
-      pointers[t] = gpu != nullptr
-                        ? engine.constants[t].data()
-                        : const_cast<std::byte*>(plan.blobs[size_t(blob)].bytes.data());
+      pointers[t] = gpu != nullptr ? engine.constants[t].data()
+                                   : const_cast<std::byte*>(plan.blobs[size_t(blob)].bytes.data());
     } else if (offset >= 0) {
       pointers[t] = arena.data() + offset;
     }

@@ -56,6 +56,7 @@ struct ExecutionContext::Impl {
   void grow_workspace(size_t bytes);
 
   // On a GPU (accelerated.cc):
+  size_t bytes_at_max(size_t tensor) const;
   void bind_input_on_device(size_t input, const void* data);
   void bind_output_on_device(size_t output, void* data);
   void provide_outputs_on_device();

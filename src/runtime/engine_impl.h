@@ -36,7 +36,7 @@ struct Engine::Impl {
   Device device;
   const Backend& host_backend;  // of late steps
   Device host;                  // the same as device on the CPU
-  std::vector<bool> late;  // by tensor: late_tensors()
+  std::vector<bool> late;       // by tensor: late_tensors()
   bool any_late = false;
   std::vector<ProfileState> profiles;
   std::vector<std::unique_ptr<PackedWeights>> packed;

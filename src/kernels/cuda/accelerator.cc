@@ -16,17 +16,19 @@ std::string text_of(cudaError_t error) {
 
 /// Also forgets the error where it is one that can be forgotten.
 void require(cudaError_t error, const std::string& id, std::string_view doing) {
-  if (error == cudaSuccess) [[likely]] return;
+  if (error == cudaSuccess) [[likely]]
+    return;
   (void)cudaGetLastError();
   if (error == cudaErrorMemoryAllocation) {
     size_t free = 0, total = 0;
     (void)cudaMemGetInfo(&free, &total);
-    fail(ErrorCode::kUnsupported,
-         "{}: out of memory while {}: {} of {} MiB are free; use a smaller profile, fewer contexts, "
-         "or --device cpu",
-         id, doing, free >> 20, total >> 20);
+    fail(
+        ErrorCode::kDevice,
+        "{}: out of memory while {}: {} of {} MiB are free; use a smaller profile, fewer contexts, "
+        "or --device cpu",
+        id, doing, free >> 20, total >> 20);
   }
-  fail(ErrorCode::kUnsupported, "{}: {} failed: {}", id, doing, text_of(error));
+  fail(ErrorCode::kDevice, "{}: {} failed: {}", id, doing, text_of(error));
 }
 
 std::string refusal_of(cudaError_t error) {
@@ -39,10 +41,12 @@ std::string refusal_of(cudaError_t error) {
         return "no NVIDIA driver is installed; install one (R580 or later), or use the CPU";
       }
       return fmt::format(
-          "the NVIDIA driver is for CUDA {}, this build needs {}; update the driver, or use the CPU",
+          "the NVIDIA driver is for CUDA {}, this build needs {}; update the driver, or use the "
+          "CPU",
           version(driver), version(CUDART_VERSION));
     case cudaErrorNoDevice: return "no NVIDIA GPU is visible (CUDA_VISIBLE_DEVICES?); use the CPU";
-    default: return fmt::format("the NVIDIA driver does not start: {}; use the CPU", text_of(error));
+    default:
+      return fmt::format("the NVIDIA driver does not start: {}; use the CPU", text_of(error));
   }
 }
 
@@ -57,7 +61,8 @@ Gpus find_gpus() {
   }
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp properties{};
-    require(cudaGetDeviceProperties(&properties, i), fmt::format("cuda:{}", i), "asking what it is");
+    require(cudaGetDeviceProperties(&properties, i), fmt::format("cuda:{}", i),
+            "asking what it is");
     found.list.push_back({properties.name, 10 * properties.major + properties.minor,
                           properties.multiProcessorCount, properties.totalGlobalMem});
   }
@@ -198,7 +203,8 @@ class CudaAccelerator final : public Accelerator {
  private:
   static cudaStream_t stream_of(octile::Stream stream) { return static_cast<cudaStream_t>(stream); }
   void ask(cudaError_t error, std::string_view doing) const {
-    if (error != cudaSuccess) [[unlikely]] require(error, id_, doing);
+    if (error != cudaSuccess) [[unlikely]]
+      require(error, id_, doing);
   }
 
   int ordinal_;

@@ -58,15 +58,15 @@ class CudaBackend final : public Backend {
     check(threads >= 0, ErrorCode::kInvalidArgument,
           "threads must be 0 (all cores) or more, not {}", threads);
     const std::string refusal = refusal_of(ordinal);
-    check(refusal.empty(), ErrorCode::kUnsupported, "device cuda:{}: {}", ordinal, refusal);
+    check(refusal.empty(), ErrorCode::kDevice, "device cuda:{}: {}", ordinal, refusal);
     if (!isa) isa = forced_isa();
     if (isa && !is_gpu_level(*isa) && forced_isa() == isa) isa.reset();  // binds the CPU alone
     const int level = cuda::gpus().list[static_cast<size_t>(ordinal)].level;
     Isa chosen = Isa::kDp4a;
     if (isa) {
       const std::string reason = level_refusal(*isa, level);
-      check(reason.empty(), ErrorCode::kUnsupported, "ISA {} on cuda:{}: {}", name_of(*isa), ordinal,
-            reason);
+      check(reason.empty(), ErrorCode::kUnsupported, "ISA {} on cuda:{}: {}", name_of(*isa),
+            ordinal, reason);
       chosen = *isa;
     } else {
       for (const Isa candidate : kLevels) {

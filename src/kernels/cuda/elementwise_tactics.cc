@@ -69,7 +69,8 @@ Walk walk_of(const StepView& view) {
   return walk;
 }
 
-std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeights*, const Device&) {
+std::unique_ptr<Prepared> prepare_bytes_eltwise(const StepView& view, const DeviceWeights*,
+                                                const Device&) {
   const auto& s = *view.as<EltwiseStep>();
   const EltwiseBytes step{.multiply = s.kind == ElementwiseKind::kMul,
                           .m_a = s.m_a,
@@ -84,8 +85,8 @@ std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeight
   });
 }
 
-std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeights*,
-                                         const Device&) {
+std::unique_ptr<Prepared> prepare_floats_eltwise(const StepView& view, const DeviceWeights*,
+                                                 const Device&) {
   const auto& s = *view.as<EltwiseStep>();
   const EltwiseFloats step{static_cast<int>(s.kind), s.clamp.lo, s.clamp.hi};
   return make_launch([step, walk = walk_of(view)](const Buffers& b) {
@@ -142,7 +143,7 @@ std::unique_ptr<Prepared> prepare_view(const StepView& view, const DeviceWeights
   });
 }
 
-std::string refuse_bytes(const StepView& view) {
+std::string refuse_bytes_eltwise(const StepView& view) {
   const auto* step = view.as<EltwiseStep>();
   if (step == nullptr) return "not an element-wise step";
   if (!is_8bit(view.inputs[0]) || !is_8bit(view.inputs[1]) || !is_8bit(view.outputs[0])) {
@@ -154,7 +155,7 @@ std::string refuse_bytes(const StepView& view) {
   return "";
 }
 
-std::string refuse_floats(const StepView& view) {
+std::string refuse_floats_eltwise(const StepView& view) {
   const auto* step = view.as<EltwiseStep>();
   if (step == nullptr) return "not an element-wise step";
   if (!is_float(view.inputs[0]) || !is_float(view.inputs[1]) || !is_float(view.outputs[0])) {
@@ -196,8 +197,10 @@ std::string refuse_view(const StepView& view) {
 
 }  // namespace
 
-constinit const Row kEltwiseBytesRow{"cuda.eltwise.int8", {refuse_bytes, prepare_bytes}};
-constinit const Row kEltwiseFloatsRow{"cuda.eltwise.float", {refuse_floats, prepare_floats}};
+constinit const Row kEltwiseBytesRow{"cuda.eltwise.int8",
+                                     {refuse_bytes_eltwise, prepare_bytes_eltwise}};
+constinit const Row kEltwiseFloatsRow{"cuda.eltwise.float",
+                                      {refuse_floats_eltwise, prepare_floats_eltwise}};
 constinit const Row kActivationRow{"cuda.activation", {refuse_activation, prepare_activation}};
 constinit const Row kUnaryRow{"cuda.unary", {refuse_unary, prepare_unary}};
 constinit const Row kLookupRow{"cuda.lookup", {refuse_lookup, prepare_lookup, pack_lookup}};

@@ -10,9 +10,7 @@
 namespace octile::cuda {
 namespace {
 
-Device cpu_device(const Device& device) {
-  return cpu_backend().open(std::nullopt, device.threads);
-}
+Device cpu_device(const Device& device) { return cpu_backend().open(std::nullopt, device.threads); }
 
 size_t bytes_of(const PlanTensor& t) {
   return static_cast<size_t>(t.shape.volume()) * size_of(t.type);

@@ -54,8 +54,7 @@ struct ByteOperands {
   }
   __device__ __forceinline__ void store(int64_t i, int32_t acc) const {
     if (s.float_out) {
-      static_cast<float*>(y)[i] =
-          clamp_value(__int2float_rn(acc) * s.multiplier, s.lo, s.hi);
+      static_cast<float*>(y)[i] = clamp_value(__int2float_rn(acc) * s.multiplier, s.lo, s.hi);
     } else {
       static_cast<uint8_t*>(y)[i] =
           static_cast<uint8_t>(requantize(acc, s.multiplier, s.y_zero_point, s.q_lo, s.q_hi));
@@ -77,7 +76,8 @@ __global__ void __launch_bounds__(kThreads) product(Product p, Operands o) {
   for (int64_t k0 = 0; k0 < p.k; k0 += kDepth) {
     for (int i = threadIdx.x; i < kTile * kDepth; i += kThreads) {
       const int ra = a_by_term ? i / kDepth : i % kTile, ka = a_by_term ? i % kDepth : i / kTile;
-      const int cb = b_by_column ? i % kTile : i / kDepth, kb = b_by_column ? i / kTile : i % kDepth;
+      const int cb = b_by_column ? i % kTile : i / kDepth,
+                kb = b_by_column ? i / kTile : i % kDepth;
       const bool has_a = row0 + ra < p.m && k0 + ka < p.k;
       const bool has_b = column0 + cb < p.n && k0 + kb < p.k;
       s_a[ka][ra] =

@@ -42,7 +42,8 @@ Product product_of(const StepView& view) {
   return p;
 }
 
-std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeights*, const Device&) {
+std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const DeviceWeights*,
+                                               const Device&) {
   const auto& s = *view.as<MatMulStep>();
   const PlanTensor& y = view.outputs[0];
   const ProductBytes step{.a = byte_type(view.inputs[0]),
@@ -59,8 +60,8 @@ std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeight
   });
 }
 
-std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeights*,
-                                         const Device&) {
+std::unique_ptr<Prepared> prepare_floats_matmul(const StepView& view, const DeviceWeights*,
+                                                const Device&) {
   const Clamp clamp = view.as<MatMulStep>()->clamp;
   return make_launch([clamp, p = product_of(view)](const Buffers& b) {
     launch_matmul_floats(p, clamp.lo, clamp.hi, static_cast<const float*>(b.inputs[0]),
@@ -81,7 +82,7 @@ std::string refuse_shapes(const StepView& view) {
   return "";
 }
 
-std::string refuse_bytes(const StepView& view) {
+std::string refuse_bytes_matmul(const StepView& view) {
   if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
   const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
   if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
@@ -93,7 +94,7 @@ std::string refuse_bytes(const StepView& view) {
   return "";
 }
 
-std::string refuse_floats(const StepView& view) {
+std::string refuse_floats_matmul(const StepView& view) {
   if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
   for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
     if (!is_float(*t)) return "an operand is not float";
@@ -103,7 +104,9 @@ std::string refuse_floats(const StepView& view) {
 
 }  // namespace
 
-constinit const Row kMatmulBytesRow{"cuda.matmul.int8", {refuse_bytes, prepare_bytes}};
-constinit const Row kMatmulFloatsRow{"cuda.matmul.float", {refuse_floats, prepare_floats}};
+constinit const Row kMatmulBytesRow{"cuda.matmul.int8",
+                                    {refuse_bytes_matmul, prepare_bytes_matmul}};
+constinit const Row kMatmulFloatsRow{"cuda.matmul.float",
+                                     {refuse_floats_matmul, prepare_floats_matmul}};
 
 }  // namespace octile::cuda

@@ -1,5 +1,5 @@
-// Rows of movement.cu. What an op that only moves elements does is found out by evaluating it on the
-// elements' numbers, once, when the step is prepared: no rule of an op is written twice.
+// Rows of movement.cu. What an op that only moves elements does is found out by evaluating it on
+// the elements' numbers, once, when the step is prepared: no rule of an op is written twice.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -192,10 +192,10 @@ std::unique_ptr<Prepared> prepare_gather(const StepView& view, const DeviceWeigh
   check(list.has_value(), ErrorCode::kInternal, "step '{}': the movement has no list",
         view.step.name);
   const Gathered step{.samples = list->samples,
-                .in = x.shape.volume() / list->samples,
-                .out = y.shape.volume() / list->samples,
-                .size = static_cast<int>(size_of(x.type)),
-                .constant = constant_of(op, x)};
+                      .in = x.shape.volume() / list->samples,
+                      .out = y.shape.volume() / list->samples,
+                      .size = static_cast<int>(size_of(x.type)),
+                      .constant = constant_of(op, x)};
   Memory from = upload(device.accelerator, std::as_bytes(list->from.span<int32_t>()));
   return make_launch([step, from = std::move(from)](const Buffers& b) {
     launch_gather(step, from.as<const int32_t>(), b.inputs[0], b.outputs[0], b.stream);

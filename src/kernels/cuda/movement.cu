@@ -16,9 +16,8 @@ __global__ void concat(Parts parts, T* y) {
   const int64_t stride = parts.stride / int64_t{sizeof(T)};
   const int64_t count = length * parts.outer;
   for (int64_t i = first_item(); i < count; i += item_step()) {
-    const int64_t row = count <= 0xffffffff
-                            ? static_cast<uint32_t>(i) / static_cast<uint32_t>(length)
-                            : i / length;
+    const int64_t row =
+        count <= 0xffffffff ? static_cast<uint32_t>(i) / static_cast<uint32_t>(length) : i / length;
     y[row * stride + offset + (i - row * length)] = from[i];
   }
 }

@@ -1,5 +1,6 @@
 // Pooling of channels-last images: a thread has some neighbouring channels of one output pixel.
-// Maxima ignore the padding; 8-bit averages are an integer sum and one multiply (docs/arithmetic.md).
+// Maxima ignore the padding; 8-bit averages are an integer sum and one multiply
+// (docs/arithmetic.md).
 #include <cuda_runtime.h>
 
 #include <cfloat>
@@ -38,9 +39,13 @@ __device__ __forceinline__ void place(const Pool2d& p, int64_t i, int64_t& pixel
 template <typename T>
 __device__ __forceinline__ T least_of();
 template <>
-__device__ __forceinline__ int8_t least_of<int8_t>() { return -128; }
+__device__ __forceinline__ int8_t least_of<int8_t>() {
+  return -128;
+}
 template <>
-__device__ __forceinline__ uint8_t least_of<uint8_t>() { return 0; }
+__device__ __forceinline__ uint8_t least_of<uint8_t>() {
+  return 0;
+}
 
 /// Sixteen channels: the comparison is one of four bytes at once.
 template <bool kUnsigned>
@@ -101,9 +106,8 @@ __global__ void average_bytes(Pool2d p, ByteType x_type, ByteType y_type, const 
     int channel;
     place<1>(p, i, pixel, channel);
     int32_t sum = 0;
-    for_taps(p, pixel, channel, [&](int64_t at) {
-      sum += load_byte(x, x_type.is_unsigned, at) - x_type.zero_point;
-    });
+    for_taps(p, pixel, channel,
+             [&](int64_t at) { sum += load_byte(x, x_type.is_unsigned, at) - x_type.zero_point; });
     y[i] = average(sum, multipliers[pixel % pixels], y_type);
   }
 }
@@ -195,8 +199,8 @@ void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type
 
 void launch_average_pool_floats(const Pool2d& p, const float* counts, const float* x, float* y,
                                 void* stream) {
-  average_floats<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(p, counts,
-                                                                               items_of(p, 1), x, y);
+  average_floats<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(
+      p, counts, items_of(p, 1), x, y);
 }
 
 }  // namespace octile::cuda

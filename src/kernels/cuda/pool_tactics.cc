@@ -1,4 +1,5 @@
-// Rows of pool.cu. What depends on a window's count alone is tabulated here, by the rules' own code.
+// Rows of pool.cu. What depends on a window's count alone is tabulated here, by the rules' own
+// code.
 #include "arithmetic/quantize.h"
 #include "kernels/cuda/rows.h"
 #include "plan/geometry.h"
@@ -8,12 +9,12 @@ namespace {
 
 Pool2d pool_of(const Geometry& g) {
   const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
-  return {i(g.n),        i(g.h),        i(g.w),        i(g.c),          i(g.out_h),
-          i(g.out_w),    i(g.kernel_h), i(g.kernel_w), i(g.stride_h),   i(g.stride_w),
-          i(g.dilation_h), i(g.dilation_w), i(g.pad_top), i(g.pad_left)};
+  return {i(g.n),          i(g.h),          i(g.w),        i(g.c),        i(g.out_h),
+          i(g.out_w),      i(g.kernel_h),   i(g.kernel_w), i(g.stride_h), i(g.stride_w),
+          i(g.dilation_h), i(g.dilation_w), i(g.pad_top),  i(g.pad_left)};
 }
 
-Geometry geometry_of(const StepView& view) {
+Geometry pool_geometry(const StepView& view) {
   return octile::geometry_of(*view.as<PoolStep>(), view.inputs[0].shape, view.outputs[0].shape);
 }
 
@@ -45,11 +46,11 @@ std::vector<float> by_window(const PoolStep& step, const Geometry& g, F&& f) {
   return values;
 }
 
-std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeights*,
-                                        const Device& device) {
+std::unique_ptr<Prepared> prepare_bytes_pool(const StepView& view, const DeviceWeights*,
+                                             const Device& device) {
   const auto& step = *view.as<PoolStep>();
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  const Geometry g = geometry_of(view);
+  const Geometry g = pool_geometry(view);
   const Pool2d p = pool_of(g);
   if (step.kind == PoolingKind::kMax) {
     return make_launch([p, is_unsigned = x.type == DataType::kUInt8](const Buffers& b) {
@@ -60,17 +61,17 @@ std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeight
     return count == 0 ? 0.0f : average_multiplier(x.scale, y.scale, count);
   });
   Memory table = upload(device.accelerator, std::as_bytes(std::span(values)));
-  return make_launch([p, table = std::move(table), from = byte_type(x),
-                      to = byte_type(y)](const Buffers& b) {
-    launch_average_pool_bytes(p, from, to, table.as<const float>(), b.inputs[0], b.outputs[0],
-                              b.stream);
-  });
+  return make_launch(
+      [p, table = std::move(table), from = byte_type(x), to = byte_type(y)](const Buffers& b) {
+        launch_average_pool_bytes(p, from, to, table.as<const float>(), b.inputs[0], b.outputs[0],
+                                  b.stream);
+      });
 }
 
-std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeights*,
-                                         const Device& device) {
+std::unique_ptr<Prepared> prepare_floats_pool(const StepView& view, const DeviceWeights*,
+                                              const Device& device) {
   const auto& step = *view.as<PoolStep>();
-  const Geometry g = geometry_of(view);
+  const Geometry g = pool_geometry(view);
   const Pool2d p = pool_of(g);
   if (step.kind == PoolingKind::kMax) {
     return make_launch([p](const Buffers& b) {
@@ -87,7 +88,7 @@ std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeigh
   });
 }
 
-std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
+std::string refuse_pool(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   const auto* step = view.as<PoolStep>();
   if (step == nullptr) return "not a pooling";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -97,18 +98,18 @@ std::string refuse(const StepView& view, bool (*wanted)(const PlanTensor&)) {
   return "";
 }
 
-std::string refuse_bytes(const StepView& view) {
-  if (std::string reason = refuse(view, is_8bit); !reason.empty()) return reason;
+std::string refuse_bytes_pool(const StepView& view) {
+  if (std::string reason = refuse_pool(view, is_8bit); !reason.empty()) return reason;
   const bool fit =
       window_sums_fit(*view.as<PoolStep>(), view.inputs[0].shape, view.outputs[0].shape);
   return fit ? "" : "the int32 sum of a window could overflow";
 }
 
-std::string refuse_floats(const StepView& view) { return refuse(view, is_float); }
+std::string refuse_floats_pool(const StepView& view) { return refuse_pool(view, is_float); }
 
 }  // namespace
 
-constinit const Row kPoolBytesRow{"cuda.pool.int8", {refuse_bytes, prepare_bytes}};
-constinit const Row kPoolFloatsRow{"cuda.pool.float", {refuse_floats, prepare_floats}};
+constinit const Row kPoolBytesRow{"cuda.pool.int8", {refuse_bytes_pool, prepare_bytes_pool}};
+constinit const Row kPoolFloatsRow{"cuda.pool.float", {refuse_floats_pool, prepare_floats_pool}};
 
 }  // namespace octile::cuda

@@ -28,8 +28,8 @@ struct Quantizer {
   using To = uint8_t;
   Params params;
   __device__ __forceinline__ uint8_t operator()(float x, int64_t n) const {
-    return static_cast<uint8_t>(quantize_value(x, params.scale(n), params.zero(n),
-                                               params.fixed.q_lo, params.fixed.q_hi));
+    return static_cast<uint8_t>(
+        quantize_value(x, params.scale(n), params.zero(n), params.fixed.q_lo, params.fixed.q_hi));
   }
 };
 

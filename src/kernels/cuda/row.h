@@ -1,5 +1,5 @@
-// A Tactic of this room made of plain functions (as kernels/function_tactic.h, with the device), and
-// what its rows share: weights in device memory, how tensors are seen by kernels.
+// A Tactic of this room made of plain functions (as kernels/function_tactic.h, with the device),
+// and what its rows share: weights in device memory, how tensors are seen by kernels.
 #pragma once
 
 #include <memory>

@@ -57,8 +57,8 @@ __global__ void softmax_bytes(Groups g, bool is_unsigned, const uint32_t* table,
     const float whole = __ull2float_rn(sum);
     for (int64_t i = threadIdx.x; i < g.count; i += blockDim.x) {
       const int64_t at = base + offset_of(g.rank, g.extent, g.stride, i);
-      y[at] = __int2float_rn(static_cast<int32_t>(
-                  s_table[best - load_byte(x, is_unsigned, at)])) / whole;
+      y[at] = __int2float_rn(static_cast<int32_t>(s_table[best - load_byte(x, is_unsigned, at)])) /
+              whole;
     }
   }
 }

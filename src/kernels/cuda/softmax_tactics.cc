@@ -27,25 +27,25 @@ Groups groups_of(const Shape& shape, const std::vector<int64_t>& axes) {
   return g;
 }
 
-std::unique_ptr<DeviceWeights> pack_bytes(const StepView& view, const Device& device) {
+std::unique_ptr<DeviceWeights> pack_bytes_softmax(const StepView& view, const Device& device) {
   auto weights = std::make_unique<DeviceWeights>();
   weights->add_blob(device, view, view.as<SoftmaxStep>()->table);
   return weights;
 }
 
-std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeights* weights,
-                                        const Device&) {
+std::unique_ptr<Prepared> prepare_bytes_softmax(const StepView& view, const DeviceWeights* weights,
+                                                const Device&) {
   const PlanTensor& x = view.inputs[0];
   const Groups groups = groups_of(x.shape, view.as<SoftmaxStep>()->axes);
   return make_launch([groups, is_unsigned = x.type == DataType::kUInt8,
                       table = weights->as<uint32_t>(0)](const Buffers& b) {
-    launch_softmax_bytes(groups, is_unsigned, table, b.inputs[0],
-                         static_cast<float*>(b.outputs[0]), b.stream);
+    launch_softmax_bytes(groups, is_unsigned, table, b.inputs[0], static_cast<float*>(b.outputs[0]),
+                         b.stream);
   });
 }
 
-std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeights*,
-                                         const Device&) {
+std::unique_ptr<Prepared> prepare_floats_softmax(const StepView& view, const DeviceWeights*,
+                                                 const Device&) {
   const Groups groups = groups_of(view.inputs[0].shape, view.as<SoftmaxStep>()->axes);
   return make_launch([groups](const Buffers& b) {
     launch_softmax_floats(groups, static_cast<const float*>(b.inputs[0]),
@@ -86,8 +86,8 @@ std::string refuse_softmax(const StepView& view, bool (*wanted)(const PlanTensor
   return "";
 }
 
-std::string refuse_bytes(const StepView& view) { return refuse_softmax(view, is_8bit); }
-std::string refuse_floats(const StepView& view) { return refuse_softmax(view, is_float); }
+std::string refuse_bytes_softmax(const StepView& view) { return refuse_softmax(view, is_8bit); }
+std::string refuse_floats_softmax(const StepView& view) { return refuse_softmax(view, is_float); }
 
 std::string refuse_normalize(const StepView& view) {
   if (view.as<NormalizeStep>() == nullptr) return "not a normalization";
@@ -99,8 +99,10 @@ std::string refuse_normalize(const StepView& view) {
 
 }  // namespace
 
-constinit const Row kSoftmaxBytesRow{"cuda.softmax.int8", {refuse_bytes, prepare_bytes, pack_bytes}};
-constinit const Row kSoftmaxFloatsRow{"cuda.softmax.float", {refuse_floats, prepare_floats}};
+constinit const Row kSoftmaxBytesRow{
+    "cuda.softmax.int8", {refuse_bytes_softmax, prepare_bytes_softmax, pack_bytes_softmax}};
+constinit const Row kSoftmaxFloatsRow{"cuda.softmax.float",
+                                      {refuse_floats_softmax, prepare_floats_softmax}};
 constinit const Row kNormalizeRow{"cuda.normalize",
                                   {refuse_normalize, prepare_normalize, pack_normalize}};
 

@@ -5,11 +5,11 @@ namespace octile::cuda {
 
 std::span<const Tactic* const> tactics() {
   static const Tactic* const table[] = {
-      &kEltwiseBytesRow,  &kEltwiseFloatsRow, &kActivationRow,   &kUnaryRow,
-      &kLookupRow,        &kQuantizeRow,      &kDequantizeRow,   &kConcatRow,
-      &kReorderRow,       &kViewRow,          &kGatherRow,       &kPoolBytesRow,
-      &kPoolFloatsRow,    &kSoftmaxBytesRow,  &kSoftmaxFloatsRow, &kNormalizeRow,
-      &kMatmulBytesRow,   &kMatmulFloatsRow,  &kWindowBytesRow,  &kWindowFloatsRow,
+      &kEltwiseBytesRow,     &kEltwiseFloatsRow, &kActivationRow,    &kUnaryRow,
+      &kLookupRow,           &kQuantizeRow,      &kDequantizeRow,    &kConcatRow,
+      &kReorderRow,          &kViewRow,          &kGatherRow,        &kPoolBytesRow,
+      &kPoolFloatsRow,       &kSoftmaxBytesRow,  &kSoftmaxFloatsRow, &kNormalizeRow,
+      &kMatmulBytesRow,      &kMatmulFloatsRow,  &kWindowBytesRow,   &kWindowFloatsRow,
       &kTransposedWindowRow, &host_tactic()};
   return table;
 }

@@ -1,6 +1,7 @@
 // Convolutions one output a thread: what every other row is measured against, and what runs where
-// none accepts (dynamic scales, odd groups, old chips). Bits: docs/arithmetic.md, "A weighted step".
-// Neighbouring threads have neighbouring output channels: x is read once a warp, weights coalesced.
+// none accepts (dynamic scales, odd groups, old chips). Bits: docs/arithmetic.md, "A weighted
+// step". Neighbouring threads have neighbouring output channels: x is read once a warp, weights
+// coalesced.
 #include <cuda_runtime.h>
 
 #include "arithmetic/quantize.h"
@@ -90,8 +91,7 @@ __global__ void window_bytes(Window2d g, WindowBytes s, WindowWeights weights, i
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Place at(g, i);
     if (!s.dynamic) {
-      const int32_t acc =
-          window_sum<kUnsigned, kWords>(g, at, weights.words, x, s.x.zero_point);
+      const int32_t acc = window_sum<kUnsigned, kWords>(g, at, weights.words, x, s.x.zero_point);
       finish(s, weights, at.m, i, acc, residual, y);
       continue;
     }
@@ -99,8 +99,8 @@ __global__ void window_bytes(Window2d g, WindowBytes s, WindowWeights weights, i
     const int32_t zero = zeros != nullptr ? zeros[sample] : 0;
     const auto sum =
         static_cast<uint32_t>(window_sum<kUnsigned, kWords>(g, at, weights.words, x, zero));
-    const auto acc = static_cast<int32_t>(
-        sum - static_cast<uint32_t>(zero) * static_cast<uint32_t>(weights.sums[at.m]));
+    const auto acc = static_cast<int32_t>(sum - static_cast<uint32_t>(zero) *
+                                                    static_cast<uint32_t>(weights.sums[at.m]));
     const float v = __int2float_rn(acc) * product_scale(scales[sample], weights.multiplier[at.m]) +
                     weights.bias_float[at.m];
     static_cast<float*>(y)[i] = clamp_value(v, s.lo, s.hi);
@@ -154,8 +154,9 @@ __global__ void transposed_window(Window2d g, float lo, float hi, const float* w
         if (iw < 0) continue;
         const float* from =
             x + ((int64_t{at.n} * g.h + ih) * g.w + iw) * g.c + int64_t{group} * group_in;
-        const float* w = weights + (int64_t{group} * group_in * taps + kh * g.kernel_w + kw) *
-                                       group_out + in_group;
+        const float* w = weights +
+                         (int64_t{group} * group_in * taps + kh * g.kernel_w + kw) * group_out +
+                         in_group;
         for (int c = 0; c < group_in; ++c) {
           acc = __fmaf_rn(from[c], __ldg(w + c * taps * group_out), acc);
         }

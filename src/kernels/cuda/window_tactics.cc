@@ -8,22 +8,23 @@
 namespace octile::cuda {
 namespace {
 
-Geometry geometry_of(const StepView& view) {
+Geometry window_geometry(const StepView& view) {
   return octile::geometry_of(*view.as<ConvStep>(), view.inputs[0].shape, view.outputs[0].shape);
 }
 
 Window2d window_of(const Geometry& g) {
   const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
-  return {i(g.n),          i(g.h),          i(g.w),        i(g.c),        i(g.out_h),   i(g.out_w),
-          i(g.m),          i(g.kernel_h),   i(g.kernel_w), i(g.stride_h), i(g.stride_w),
-          i(g.dilation_h), i(g.dilation_w), i(g.pad_top),  i(g.pad_left), i(g.groups)};
+  return {i(g.n),          i(g.h),        i(g.w),        i(g.c),
+          i(g.out_h),      i(g.out_w),    i(g.m),        i(g.kernel_h),
+          i(g.kernel_w),   i(g.stride_h), i(g.stride_w), i(g.dilation_h),
+          i(g.dilation_w), i(g.pad_top),  i(g.pad_left), i(g.groups)};
 }
 
 // Parts of the packed weights.
 enum BytePart : size_t { kWords, kBias, kMultiplier, kSums };
 enum FloatPart : size_t { kFloats, kFloatBias };
 
-std::unique_ptr<DeviceWeights> pack_bytes(const StepView& view, const Device& device) {
+std::unique_ptr<DeviceWeights> pack_bytes_window(const StepView& view, const Device& device) {
   const auto& step = *view.as<ConvStep>();
   const int64_t m = step.out_channels, group_in = step.in_channels / step.groups;
   const int64_t taps = step.rows ? 1 : step.window.kernel[0] * step.window.kernel[1];
@@ -49,11 +50,11 @@ std::unique_ptr<DeviceWeights> pack_bytes(const StepView& view, const Device& de
   return weights;
 }
 
-std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeights* packed,
-                                        const Device&) {
+std::unique_ptr<Prepared> prepare_bytes_window(const StepView& view, const DeviceWeights* packed,
+                                               const Device&) {
   const auto& s = *view.as<ConvStep>();
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  const Geometry g = geometry_of(view);
+  const Geometry g = window_geometry(view);
   WindowBytes step{.x = byte_type(x),
                    .float_out = is_float(y),
                    .has_residual = s.residual,
@@ -81,7 +82,7 @@ std::unique_ptr<Prepared> prepare_bytes(const StepView& view, const DeviceWeight
 }
 
 /// [taps][c/groups][m].
-std::unique_ptr<DeviceWeights> pack_floats(const StepView& view, const Device& device) {
+std::unique_ptr<DeviceWeights> pack_floats_window(const StepView& view, const Device& device) {
   const auto& step = *view.as<ConvStep>();
   const auto* w = view.blob(step.weights).as<float>();
   const int64_t m = step.out_channels, count = view.blob(step.weights).shape.volume();
@@ -96,10 +97,10 @@ std::unique_ptr<DeviceWeights> pack_floats(const StepView& view, const Device& d
   return weights;
 }
 
-std::unique_ptr<Prepared> prepare_floats(const StepView& view, const DeviceWeights* packed,
-                                         const Device&) {
+std::unique_ptr<Prepared> prepare_floats_window(const StepView& view, const DeviceWeights* packed,
+                                                const Device&) {
   const auto& s = *view.as<ConvStep>();
-  return make_launch([w = window_of(geometry_of(view)), clamp = s.clamp, residual = s.residual,
+  return make_launch([w = window_of(window_geometry(view)), clamp = s.clamp, residual = s.residual,
                       weights = packed->as<float>(kFloats),
                       bias = packed->as<float>(kFloatBias)](const Buffers& b) {
     launch_window_floats(w, clamp.lo, clamp.hi, weights, bias,
@@ -157,7 +158,7 @@ std::string refuse_layout(const StepView& view, bool rows) {
   return "";
 }
 
-std::string refuse_bytes(const StepView& view) {
+std::string refuse_bytes_window(const StepView& view) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
@@ -170,7 +171,7 @@ std::string refuse_bytes(const StepView& view) {
   return refuse_layout(view, step->rows);
 }
 
-std::string refuse_floats(const StepView& view) {
+std::string refuse_floats_window(const StepView& view) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   for (const PlanTensor& t : view.inputs) {
@@ -192,9 +193,9 @@ std::string refuse_transposed(const StepView& view) {
 }  // namespace
 
 constinit const Row kWindowBytesRow{"cuda.conv.int8.plain",
-                                    {refuse_bytes, prepare_bytes, pack_bytes}};
-constinit const Row kWindowFloatsRow{"cuda.conv.float.plain",
-                                     {refuse_floats, prepare_floats, pack_floats}};
+                                    {refuse_bytes_window, prepare_bytes_window, pack_bytes_window}};
+constinit const Row kWindowFloatsRow{
+    "cuda.conv.float.plain", {refuse_floats_window, prepare_floats_window, pack_floats_window}};
 constinit const Row kTransposedWindowRow{"cuda.deconv.float",
                                          {refuse_transposed, prepare_transposed, pack_transposed}};
 
