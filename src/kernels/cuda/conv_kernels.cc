@@ -3,11 +3,13 @@
 
 namespace octile::cuda {
 
+extern const ConvKernel kConvWgmma256, kConvWgmma128, kConvWgmma64;
 extern const ConvKernel kConvMma128x128, kConvMma128x64, kConvMma64x64, kConvMma64x64Split,
     kConvMma128x64Split;
 
 std::span<const ConvKernel* const> conv_kernels() {
   static const ConvKernel* const kernels[] = {
+      &kConvWgmma256, &kConvWgmma128, &kConvWgmma64,
       &kConvMma64x64Split, &kConvMma128x64Split, &kConvMma128x128, &kConvMma128x64, &kConvMma64x64,
   };
   return kernels;
