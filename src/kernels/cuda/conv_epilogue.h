@@ -104,13 +104,13 @@ __device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word
   v[3] = __fadd_rn(v[3], __fmul_rn(byte_minus<3>(bytes, z), m));
 }
 
-/// Finishes channels [channel, channel + 16) of kLines rows, `step` apart, as far as they exist.
-/// sums(line, i): the sum of channel + i.
-template <Finish kFinish, bool kResidual, int kLines, class Sums>
+/// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
+/// exist. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤ kChannels.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
 __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int channel,
                                              Sums&& sums) {
   if (channel >= tail.out_c) return;
-  const int count = min(16, tail.out_c - channel);
+  const int count = min(kChannels, tail.out_c - channel);
   int64_t offset[kLines];
   uint4 residual[kLines];
 #pragma unroll
@@ -122,7 +122,7 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
   }
   uint32_t words[kLines][4];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kChannels / 4; ++i) {
     const int4 bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel) + i);
     const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
 #pragma unroll
@@ -148,6 +148,25 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
       store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
     }
   }
+}
+
+/// One output of any kind, as docs/arithmetic.md reads; for kernels that are not about speed.
+__device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, int row,
+                                           int channel) {
+  const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
+  float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
+  if (tail.y_type == ConvType::kFloat) {
+    static_cast<float*>(tail.y)[offset] = clamp_value(v, tail.lo, tail.hi);
+    return;
+  }
+  if (tail.residual != nullptr) {
+    const uint32_t byte = (tail.residual[offset] ^ tail.residual_flip) & 255;
+    v = __fadd_rn(v,
+                  __fmul_rn(byte_minus<0>(byte, tail.residual_offset), tail.residual_multiplier));
+  }
+  const float clamped = fminf(fmaxf(v, tail.lo), tail.hi);
+  static_cast<uint8_t*>(tail.y)[offset] =
+      static_cast<uint8_t>(tail.y_zero_point + __float2int_rn(clamped));
 }
 
 /// Calls body<Finish, residual>() for what the tail says. Float outputs have no residual.

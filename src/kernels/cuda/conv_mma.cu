@@ -230,7 +230,7 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
   by_finish(p.tail, [&]<Finish kFinish, bool kResidual>() {
 #pragma unroll
     for (int i = 0; i < T::kRowTiles; ++i) {
-      finish_lines<kFinish, kResidual, 2>(
+      finish_lines<kFinish, kResidual, 2, 16>(
           p.tail, first_row + row + 16 * i + lane / 4, 8, channel,
           [&](int line, int c) { return sums[i][c / 2][2 * line + c % 2]; });
     }

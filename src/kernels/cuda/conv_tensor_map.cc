@@ -36,16 +36,15 @@ CUtensorMap matrix_map(const ConvKernel& kernel, const void* data, int64_t rows,
   static const auto encode =
       driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
   CUtensorMap map{};
-  const cuuint64_t extents[2] = {static_cast<cuuint64_t>(row_bytes),
-                                 static_cast<cuuint64_t>(rows)};
+  const cuuint64_t extents[2] = {static_cast<cuuint64_t>(row_bytes), static_cast<cuuint64_t>(rows)};
   const cuuint64_t strides[1] = {static_cast<cuuint64_t>(row_bytes)};
   const cuuint32_t box[2] = {static_cast<cuuint32_t>(line_bytes),
                              static_cast<cuuint32_t>(box_rows)};
   const cuuint32_t steps[2] = {1, 1};
-  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, const_cast<void*>(data), extents,
-                           strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                           swizzle_of(line_bytes), CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  check_map(kernel,
+            encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, const_cast<void*>(data), extents,
+                   strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(line_bytes),
+                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   return map;
 }
 
@@ -61,12 +60,11 @@ CUtensorMap pixel_map(const ConvKernel& kernel, const void* x, const ConvProblem
   const int lower[2] = {-p.pad_left, -p.pad_top}, upper[2] = {upper_w, upper_h};
   const cuuint32_t steps[4] = {1, static_cast<cuuint32_t>(p.stride_w),
                                static_cast<cuuint32_t>(p.stride_h), 1};
-  check_map(kernel,
-            encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents, strides,
-                   lower, upper, static_cast<cuuint32_t>(line_bytes),
-                   static_cast<cuuint32_t>(pixels), steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                   swizzle_of(line_bytes), CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                   CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents,
+                           strides, lower, upper, static_cast<cuuint32_t>(line_bytes),
+                           static_cast<cuuint32_t>(pixels), steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                           swizzle_of(line_bytes), CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   return map;
 }
 

@@ -166,9 +166,9 @@ __global__ void __maxnreg__(kBlocks == 1 ? 224 : 112)
       by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
 #pragma unroll
         for (int u = 0; u < kColumns / 64; ++u) {
-          finish_lines<kFinish, kResidual, 2>(tail, row, 8, channel + 64 * u, [&](int line, int c) {
-            return sums[32 * u + c / 2 * 4 + 2 * line + c % 2];
-          });
+          finish_lines<kFinish, kResidual, 2, 16>(
+              tail, row, 8, channel + 64 * u,
+              [&](int line, int c) { return sums[32 * u + c / 2 * 4 + 2 * line + c % 2]; });
         }
       });
     }
