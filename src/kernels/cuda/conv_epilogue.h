@@ -10,23 +10,6 @@
 
 namespace octile::cuda {
 
-/// Bias and multipliers of a lane's 16 channels, loaded once a tile.
-struct ChannelTail {
-  int32_t bias[16];
-  float multiplier[16];
-
-  __device__ __forceinline__ void load(const ConvTail& tail, int channel) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int4 b = __ldg(reinterpret_cast<const int4*>(tail.bias + channel) + i);
-      const float4 m = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
-      bias[4 * i] = b.x, bias[4 * i + 1] = b.y, bias[4 * i + 2] = b.z, bias[4 * i + 3] = b.w;
-      multiplier[4 * i] = m.x, multiplier[4 * i + 1] = m.y;
-      multiplier[4 * i + 2] = m.z, multiplier[4 * i + 3] = m.w;
-    }
-  }
-};
-
 /// 16 bytes from `source`, of which the first `count` exist; `width`: what it is aligned to.
 __device__ __forceinline__ uint4 load_bytes(const uint8_t* source, int count, int width) {
   uint32_t words[4] = {};
@@ -67,74 +50,144 @@ __device__ __forceinline__ void store_bytes(uint8_t* target, const uint32_t (&wo
   }
 }
 
-/// Float outputs; four at a time where rows are aligned to them.
-__device__ __forceinline__ void store_floats(float* target, const float (&v)[16], int count) {
-  const bool aligned = (reinterpret_cast<uintptr_t>(target) & 15) == 0;
+/// Four float outputs, of which `count` exist (it may be negative), clamped.
+__device__ __forceinline__ void store_floats(float* target, const ConvTail& tail, float (&v)[4],
+                                             int count) {
 #pragma unroll
-  for (int i = 0; i < 16; i += 4) {
-    if (aligned && i + 4 <= count) {
-      *reinterpret_cast<float4*>(target + i) = make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]);
-    } else {
-#pragma unroll
-      for (int j = i; j < i + 4; ++j) {
-        if (j < count) target[j] = v[j];
-      }
-    }
+  for (float& value : v) value = clamp_value(value, tail.lo, tail.hi);
+  if (count >= 4 && (reinterpret_cast<uintptr_t>(target) & 15) == 0) {
+    *reinterpret_cast<float4*>(target) = make_float4(v[0], v[1], v[2], v[3]);
+    return;
   }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (i < count) target[i] = v[i];
+  }
+}
+
+/// How 8-bit outputs are made; chosen once a tile, the same for all threads.
+enum class Finish : uint8_t {
+  kSaturateS8,  // no zero point, and no clamp but the type's own
+  kSaturateU8,
+  kClamp,
+  kFloat,
+};
+
+__device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
+  if (tail.y_type == ConvType::kFloat) return Finish::kFloat;
+  if (tail.saturating == 0) return Finish::kClamp;
+  return tail.y_type == ConvType::kU8 ? Finish::kSaturateU8 : Finish::kSaturateS8;
 }
 
 /// Four results of 8 bits: v in units of the output scale.
-__device__ __forceinline__ uint32_t pack_results(const ConvTail& tail, float a, float b, float c,
-                                                 float d) {
-  if (tail.saturating != 0) {  // no zero point, no clamp but the type's own
-    const int32_t ia = __float2int_rn(a), ib = __float2int_rn(b), ic = __float2int_rn(c),
-                  id = __float2int_rn(d);
-    return tail.y_type == ConvType::kU8 ? pack_saturated<true>(ia, ib, ic, id)
-                                        : pack_saturated<false>(ia, ib, ic, id);
+template <Finish kFinish>
+__device__ __forceinline__ uint32_t pack_results(const ConvTail& tail, const float (&v)[4]) {
+  if constexpr (kFinish == Finish::kClamp) {
+    int32_t q[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      q[i] = tail.y_zero_point + __float2int_rn(fminf(fmaxf(v[i], tail.lo), tail.hi));
+    }
+    return pack_low_bytes(q[0], q[1], q[2], q[3]);
+  } else {
+    return pack_saturated<kFinish == Finish::kSaturateU8>(
+        __float2int_rn(v[0]), __float2int_rn(v[1]), __float2int_rn(v[2]), __float2int_rn(v[3]));
   }
-  const float lo = tail.lo, hi = tail.hi;
-  const int32_t z = tail.y_zero_point;
-  return pack_low_bytes(
-      z + __float2int_rn(fminf(fmaxf(a, lo), hi)), z + __float2int_rn(fminf(fmaxf(b, lo), hi)),
-      z + __float2int_rn(fminf(fmaxf(c, lo), hi)), z + __float2int_rn(fminf(fmaxf(d, lo), hi)));
 }
 
-/// Finishes channels [channel, channel + 16) of `row` (both within bounds as far as `count`).
-__device__ __forceinline__ void finish_row(const ConvTail& tail, const ChannelTail& channels,
-                                           const int32_t (&acc)[16], int row, int channel) {
-  if (row >= tail.rows || channel >= tail.out_c) return;
-  const int count = min(16, tail.out_c - channel);
-  const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
-  float v[16];
+__device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word, float (&v)[4]) {
+  const uint32_t bytes = word ^ tail.residual_flip;
+  const float m = tail.residual_multiplier, z = tail.residual_offset;
+  v[0] = __fadd_rn(v[0], __fmul_rn(byte_minus<0>(bytes, z), m));
+  v[1] = __fadd_rn(v[1], __fmul_rn(byte_minus<1>(bytes, z), m));
+  v[2] = __fadd_rn(v[2], __fmul_rn(byte_minus<2>(bytes, z), m));
+  v[3] = __fadd_rn(v[3], __fmul_rn(byte_minus<3>(bytes, z), m));
+}
+
+/// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
+/// exist. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤ kChannels.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
+__device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int channel,
+                                             Sums&& sums) {
+  if (channel >= tail.out_c) return;
+  const int count = min(kChannels, tail.out_c - channel);
+  int64_t offset[kLines];
+  uint4 residual[kLines];
 #pragma unroll
-  for (int i = 0; i < 16; ++i) {
-    v[i] = __fmul_rn(__int2float_rn(acc[i] + channels.bias[i]), channels.multiplier[i]);
+  for (int l = 0; l < kLines; ++l) {
+    offset[l] = static_cast<int64_t>(row + l * step) * tail.out_c + channel;
+    if (kResidual && row + l * step < tail.rows) {
+      residual[l] = load_bytes(tail.residual + offset[l], count, tail.store_bytes);
+    }
   }
-  if (tail.y_type == ConvType::kFloat) {
+  uint32_t words[kLines][4];
 #pragma unroll
-    for (int i = 0; i < 16; ++i) v[i] = clamp_value(v[i], tail.lo, tail.hi);
-    store_floats(static_cast<float*>(tail.y) + offset, v, count);
+  for (int i = 0; i < kChannels / 4; ++i) {
+    const int4 bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel) + i);
+    const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
+#pragma unroll
+    for (int l = 0; l < kLines; ++l) {
+      float v[4] = {__fmul_rn(__int2float_rn(sums(l, 4 * i) + bias.x), scale.x),
+                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 1) + bias.y), scale.y),
+                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 2) + bias.z), scale.z),
+                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 3) + bias.w), scale.w)};
+      if constexpr (kFinish == Finish::kFloat) {
+        if (row + l * step < tail.rows) {
+          store_floats(static_cast<float*>(tail.y) + offset[l] + 4 * i, tail, v, count - 4 * i);
+        }
+      } else {
+        if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
+        words[l][i] = pack_results<kFinish>(tail, v);
+      }
+    }
+  }
+  if constexpr (kFinish != Finish::kFloat) {
+#pragma unroll
+    for (int l = 0; l < kLines; ++l) {
+      if (row + l * step >= tail.rows) continue;
+      store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
+    }
+  }
+}
+
+/// One output of any kind, as docs/arithmetic.md reads; for kernels that are not about speed.
+__device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, int row,
+                                           int channel) {
+  const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
+  float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
+  if (tail.y_type == ConvType::kFloat) {
+    static_cast<float*>(tail.y)[offset] = clamp_value(v, tail.lo, tail.hi);
     return;
   }
   if (tail.residual != nullptr) {
-    const uint4 r = load_bytes(tail.residual + offset, count, tail.store_bytes);
-    const uint32_t words[4] = {r.x ^ tail.residual_flip, r.y ^ tail.residual_flip,
-                               r.z ^ tail.residual_flip, r.w ^ tail.residual_flip};
-    const float m = tail.residual_multiplier, z = tail.residual_offset;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      v[4 * i] = __fadd_rn(v[4 * i], __fmul_rn(byte_minus<0>(words[i], z), m));
-      v[4 * i + 1] = __fadd_rn(v[4 * i + 1], __fmul_rn(byte_minus<1>(words[i], z), m));
-      v[4 * i + 2] = __fadd_rn(v[4 * i + 2], __fmul_rn(byte_minus<2>(words[i], z), m));
-      v[4 * i + 3] = __fadd_rn(v[4 * i + 3], __fmul_rn(byte_minus<3>(words[i], z), m));
-    }
+    const uint32_t byte = (tail.residual[offset] ^ tail.residual_flip) & 255;
+    v = __fadd_rn(v,
+                  __fmul_rn(byte_minus<0>(byte, tail.residual_offset), tail.residual_multiplier));
   }
-  uint32_t words[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    words[i] = pack_results(tail, v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
+  const float clamped = fminf(fmaxf(v, tail.lo), tail.hi);
+  static_cast<uint8_t*>(tail.y)[offset] =
+      static_cast<uint8_t>(tail.y_zero_point + __float2int_rn(clamped));
+}
+
+/// Calls body<Finish, residual>() for what the tail says. Float outputs have no residual.
+template <class Body>
+__device__ __forceinline__ void by_finish(const ConvTail& tail, Body&& body) {
+  const bool residual = tail.residual != nullptr;
+  switch (finish_of(tail)) {
+    case Finish::kSaturateS8:
+      residual ? body.template operator()<Finish::kSaturateS8, true>()
+               : body.template operator()<Finish::kSaturateS8, false>();
+      break;
+    case Finish::kSaturateU8:
+      residual ? body.template operator()<Finish::kSaturateU8, true>()
+               : body.template operator()<Finish::kSaturateU8, false>();
+      break;
+    case Finish::kClamp:
+      residual ? body.template operator()<Finish::kClamp, true>()
+               : body.template operator()<Finish::kClamp, false>();
+      break;
+    case Finish::kFloat: body.template operator()<Finish::kFloat, false>(); break;
   }
-  store_bytes(static_cast<uint8_t*>(tail.y) + offset, words, count, tail.store_bytes);
 }
 
 }  // namespace octile::cuda

@@ -3,12 +3,15 @@
 
 namespace octile::cuda {
 
+extern const ConvKernel kConvWgmma256, kConvWgmma128, kConvWgmma64;
 extern const ConvKernel kConvMma128x128, kConvMma128x64, kConvMma64x64, kConvMma64x64Split,
     kConvMma128x64Split;
+extern const ConvKernel kConvDepthwise, kConvDirect;
 
 std::span<const ConvKernel* const> conv_kernels() {
   static const ConvKernel* const kernels[] = {
-      &kConvMma64x64Split, &kConvMma128x64Split, &kConvMma128x128, &kConvMma128x64, &kConvMma64x64,
+      &kConvWgmma256,   &kConvWgmma128,  &kConvWgmma64,  &kConvMma64x64Split, &kConvMma128x64Split,
+      &kConvMma128x128, &kConvMma128x64, &kConvMma64x64, &kConvDepthwise,     &kConvDirect,
   };
   return kernels;
 }

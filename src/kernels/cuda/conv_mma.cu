@@ -227,18 +227,14 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
 
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int channel = first_column + column + lane % 4 * 16;
-  ChannelTail channels;
-  channels.load(p.tail, channel);
+  by_finish(p.tail, [&]<Finish kFinish, bool kResidual>() {
 #pragma unroll
-  for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      int32_t line[16];
-#pragma unroll
-      for (int j = 0; j < 16; ++j) line[j] = sums[i][j / 2][2 * half + j % 2];
-      finish_row(p.tail, channels, line, first_row + row + 16 * i + 8 * half + lane / 4, channel);
+    for (int i = 0; i < T::kRowTiles; ++i) {
+      finish_lines<kFinish, kResidual, 2, 16>(
+          p.tail, first_row + row + 16 * i + lane / 4, 8, channel,
+          [&](int line, int c) { return sums[i][c / 2][2 * line + c % 2]; });
     }
-  }
+  });
 }
 
 // ---- the host side ------------------------------------------------------------------------------
