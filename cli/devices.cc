@@ -36,11 +36,11 @@ void show_devices(bool as_json) {
     }
     const bool gpu = device.backend != "cpu";
     any_gpu |= gpu;
-    const std::string size = !gpu ? fmt::format(", {} cores", device.cores)
-                             : device.id.empty()
-                                 ? ""
-                                 : fmt::format(", {} multiprocessors, {} MiB", device.cores,
-                                               device.memory_bytes >> 20);
+    const std::string size =
+        !gpu ? fmt::format(", {} cores", device.cores)
+        : device.id.empty()
+            ? ""
+            : fmt::format(", {} multiprocessors, {} MiB", device.cores, device.memory_bytes >> 20);
     fmt::print("{}: {}{}\n  compiled: {}\n  usable: {}\n",
                device.id.empty() ? device.backend : device.id, device.name, size,
                join(device.compiled, ", "), join(device.usable, ", "));

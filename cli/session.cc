@@ -127,8 +127,8 @@ std::string isa_refusal(const std::string& text) {
 CLI::Validator device_names() {
   const auto refusal = [](const std::string& text) -> std::string {
     const size_t digits = text.rfind("cuda:", 0) == 0 ? 5 : text.size();
-    const bool number = digits < text.size() &&
-                        text.find_first_not_of("0123456789", digits) == std::string::npos;
+    const bool number =
+        digits < text.size() && text.find_first_not_of("0123456789", digits) == std::string::npos;
     if (text == "cpu" || text == "cuda" || number) return "";
     return fmt::format("'{}' is no device: use cpu, or cuda:0, cuda:1 …", text);
   };

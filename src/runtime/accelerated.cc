@@ -168,8 +168,8 @@ const void* ExecutionContext::Impl::mirror(size_t tensor, size_t bytes) const {
   if (memory.bytes() < bytes) memory = Memory(&g.device, bytes, Memory::Kind::kPinned);
   g.device.copy(memory.data(), pointers[tensor], bytes, g.stream.get());
   const std::string failure = g.device.wait(g.stream.get());
-  check(failure.empty(), ErrorCode::kDevice, "{}: reading tensor '{}' failed: {}",
-        g.device.id(), engine.data.tensors[tensor].name, failure);
+  check(failure.empty(), ErrorCode::kDevice, "{}: reading tensor '{}' failed: {}", g.device.id(),
+        engine.data.tensors[tensor].name, failure);
   return memory.data();
 }
 

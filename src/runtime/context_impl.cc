@@ -198,6 +198,8 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
       made.packed.push_back(tactic.pack(view, engine.device));
       packed = made.packed.back().get();
     }
+    // A small grid may be split, which needs scratch that the largest one does not.
+    if (gpu != nullptr) grow_workspace(tactic.workspace_bytes(view, engine.device));
     made.steps.push_back(tactic.prepare(view, packed, engine.device));
   }
   for (const auto& step : made.steps) {  // late ones may make primitives, which count threads
@@ -213,7 +215,8 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
 /// (one broadcasts), it is asked again.
 const Tactic& ExecutionContext::Impl::tactic_for(size_t step, const StepView& view) {
   const Tactic& chosen = *engine.profiles[size_t(profile)].tactics[step];
-  if (!may_differ_from_max(view) || refusal(chosen, view, engine.device).empty()) return chosen;
+  const bool ask = gpu != nullptr || may_differ_from_max(view);  // a GPU's rows may mind the batch
+  if (!ask || refusal(chosen, view, engine.device).empty()) return chosen;
   const Tactic& other = first_accepting(engine.backend, view, engine.device);
   grow_workspace(other.workspace_bytes(view, engine.device));
   return other;

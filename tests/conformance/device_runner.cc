@@ -8,21 +8,19 @@
 namespace octile {
 namespace {
 
-constexpr size_t kGuard = 256;
-constexpr int kPattern = 0xa5;
-
-size_t bytes_of(const PlanTensor& t) {
-  return static_cast<size_t>(t.shape.volume()) * size_of(t.type);
-}
+constexpr size_t kDeviceGuard = 256;
+constexpr int kDevicePattern = 0xa5;
 
 /// Device memory between two guards.
 class GuardedMemory {
  public:
   GuardedMemory(const Device& device, size_t bytes)
-      : device_(*device.accelerator), bytes_(bytes), memory_(device.accelerator, bytes + 2 * kGuard) {
-    device_.fill(memory_.data(), kPattern, memory_.bytes(), nullptr);
+      : device_(*device.accelerator),
+        bytes_(bytes),
+        memory_(device.accelerator, bytes + 2 * kDeviceGuard) {
+    device_.fill(memory_.data(), kDevicePattern, memory_.bytes(), nullptr);
   }
-  std::byte* data() const { return memory_.data() + kGuard; }
+  std::byte* data() const { return memory_.data() + kDeviceGuard; }
   size_t size() const { return bytes_; }
   void fill(int byte) const {
     if (bytes_ > 0) device_.fill(data(), byte, bytes_, nullptr);
@@ -36,12 +34,12 @@ class GuardedMemory {
     device_.copy(all.data(), memory_.data(), all.size(), nullptr);
     EXPECT_EQ(device_.wait(nullptr), "") << what;
     bool intact = true;
-    for (size_t i = 0; i < kGuard; ++i) {
-      intact = intact && all[i] == std::byte{kPattern} &&
-               all[kGuard + bytes_ + i] == std::byte{kPattern};
+    for (size_t i = 0; i < kDeviceGuard; ++i) {
+      intact = intact && all[i] == std::byte{kDevicePattern} &&
+               all[kDeviceGuard + bytes_ + i] == std::byte{kDevicePattern};
     }
     EXPECT_TRUE(intact) << what << ": written outside";
-    return {all.begin() + kGuard, all.begin() + ptrdiff_t(kGuard + bytes_)};
+    return {all.begin() + kDeviceGuard, all.begin() + ptrdiff_t(kDeviceGuard + bytes_)};
   }
 
  private:
@@ -49,18 +47,6 @@ class GuardedMemory {
   size_t bytes_;
   Memory memory_;
 };
-
-/// What refuse(), pack() and workspace_bytes() see: the same step with a larger batch.
-StepView largest(const StepView& view, int64_t factor) {
-  StepView result = view;
-  const int64_t batch = view.outputs[0].shape[0];
-  for (auto* list : {&result.inputs, &result.outputs}) {
-    for (PlanTensor& t : *list) {
-      if (factor > 1 && t.shape[0] == batch) t.shape[0] *= factor;
-    }
-  }
-  return result;
-}
 
 void enqueue(const Accelerator& gpu, Prepared& prepared, const Buffers& buffers, bool as_graph) {
   if (!as_graph) return prepared.run(buffers);

@@ -64,7 +64,8 @@ Gpus find_gpus() {
     require(cudaGetDeviceProperties(&properties, i), fmt::format("cuda:{}", i),
             "asking what it is");
     found.list.push_back({properties.name, 10 * properties.major + properties.minor,
-                          properties.multiProcessorCount, properties.totalGlobalMem});
+                          properties.multiProcessorCount, properties.totalGlobalMem,
+                          static_cast<int>(properties.sharedMemPerBlockOptin)});
   }
   return found;
 }
@@ -79,6 +80,7 @@ class CudaAccelerator final : public Accelerator {
 
   const std::string& name() const override { return name_; }
   const std::string& id() const override { return id_; }
+  const GpuInfo& info() const { return gpus().list[static_cast<size_t>(ordinal_)]; }
   int multiprocessors() const override { return multiprocessors_; }
 
   void make_current() const override {
@@ -236,6 +238,10 @@ std::string code_refusal(int ordinal) {
         level / 10, level % 10, level);
   }
   return text_of(error);
+}
+
+const GpuInfo& gpu_info(const Accelerator& accelerator) {
+  return static_cast<const CudaAccelerator&>(accelerator).info();
 }
 
 const Accelerator& accelerator(int ordinal) {

@@ -16,6 +16,7 @@ struct GpuInfo {
   int level = 0;  // compute capability: 10 · major + minor
   int multiprocessors = 0;
   size_t memory_bytes = 0;
+  int shared_bytes = 0;  // a block's limit, opt-in
 };
 
 /// All GPUs, or why there is none ("no NVIDIA driver …"); asked once a process.
@@ -30,6 +31,9 @@ std::string code_refusal(int ordinal);
 
 /// REQUIRES: 0 ≤ ordinal < gpus().list.size().
 const Accelerator& accelerator(int ordinal);
+
+/// REQUIRES: one of accelerator().
+const GpuInfo& gpu_info(const Accelerator& accelerator);
 
 /// cudaError_t of asking for a kernel's attributes (probe.cu).
 int probe_current_device();

@@ -12,6 +12,9 @@ extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow,
     kPoolFloatsRow, kSoftmaxBytesRow, kSoftmaxFloatsRow, kNormalizeRow, kMatmulBytesRow,
     kMatmulFloatsRow, kWindowBytesRow, kWindowFloatsRow, kTransposedWindowRow;
 
+/// The rows of conv_kernel.h.
+std::span<const Tactic* const> conv_tactics();
+
 /// Runs a step on the host, by the CPU's first row that accepts it; copies go by pinned memory.
 const Tactic& host_tactic();
 

@@ -1,17 +1,31 @@
-// The table of rows.h. The host comes last: it accepts whatever the CPU can run.
+// The table of rows.h. The plain convolutions come after those of conv_kernel.h; the host comes
+// last: it accepts whatever the CPU can run.
 #include "kernels/cuda/rows.h"
 
 namespace octile::cuda {
+namespace {
+
+std::vector<const Tactic*> table() {
+  const auto kernels = conv_tactics();
+  std::vector<const Tactic*> rows(kernels.begin(), kernels.end());
+  for (const Row* row :
+       {&kEltwiseBytesRow,    &kEltwiseFloatsRow, &kActivationRow,    &kUnaryRow,
+        &kLookupRow,          &kQuantizeRow,      &kDequantizeRow,    &kConcatRow,
+        &kReorderRow,         &kViewRow,          &kGatherRow,        &kPoolBytesRow,
+        &kPoolFloatsRow,      &kSoftmaxBytesRow,  &kSoftmaxFloatsRow, &kNormalizeRow,
+        &kMatmulBytesRow,     &kMatmulFloatsRow,  &kWindowBytesRow,   &kWindowFloatsRow,
+        &kTransposedWindowRow}) {
+    rows.push_back(row);
+  }
+  rows.push_back(&host_tactic());
+  return rows;
+}
+
+}  // namespace
 
 std::span<const Tactic* const> tactics() {
-  static const Tactic* const table[] = {
-      &kEltwiseBytesRow,     &kEltwiseFloatsRow, &kActivationRow,    &kUnaryRow,
-      &kLookupRow,           &kQuantizeRow,      &kDequantizeRow,    &kConcatRow,
-      &kReorderRow,          &kViewRow,          &kGatherRow,        &kPoolBytesRow,
-      &kPoolFloatsRow,       &kSoftmaxBytesRow,  &kSoftmaxFloatsRow, &kNormalizeRow,
-      &kMatmulBytesRow,      &kMatmulFloatsRow,  &kWindowBytesRow,   &kWindowFloatsRow,
-      &kTransposedWindowRow, &host_tactic()};
-  return table;
+  static const std::vector<const Tactic*> rows = table();
+  return rows;
 }
 
 }  // namespace octile::cuda
