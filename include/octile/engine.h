@@ -40,7 +40,8 @@ struct Binding {
 
 /// A CUDA stream of the caller's (a cudaStream_t): what run() hands its work to.
 struct DeviceStream {
-  void* handle = nullptr;
+  explicit DeviceStream(void* stream) : handle(stream) {}
+  void* handle;
 };
 
 class ExecutionContext;

@@ -153,7 +153,7 @@ std::vector<Tensor> run_on_stream(const Engine& engine, const Accelerator& gpu,
     context.bind_output(b.name, memory.back().data());
     bound.emplace_back(outputs.size() - 1, memory.back().data());
   }
-  for (int i = 0; i < 3; ++i) context.run(DeviceStream{stream.get()});
+  for (int i = 0; i < 3; ++i) context.run(DeviceStream(stream.get()));
   context.wait();
   for (const auto& [o, data] : bound) {
     gpu.copy(outputs[o].data(), data, outputs[o].bytes(), stream.get());

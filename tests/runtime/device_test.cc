@@ -57,7 +57,7 @@ TEST(Device, StreamsAreForGpus) {
   const Engine engine = Engine::load(plan);
   ExecutionContext context = engine.create_context();
   const std::string text =
-      message_of([&] { context.run(DeviceStream{}); }, ErrorCode::kInvalidArgument);
+      message_of([&] { context.run(DeviceStream(nullptr)); }, ErrorCode::kInvalidArgument);
   EXPECT_NE(text.find("streams"), std::string::npos) << text;
   context.wait();  // nothing to wait for
 }
@@ -115,7 +115,7 @@ TEST_F(OnGpu, HostAndDeviceMemoryAndStreamsAreTheSame) {
   context.bind_output(output.name, out.data());
   for (int run = 0; run < 4; ++run) {
     gpu().fill(out.data(), 0, out.bytes(), stream.get());
-    context.run(DeviceStream{stream.get()});
+    context.run(DeviceStream(stream.get()));
     gpu().copy(on_host.data(), out.data(), out.bytes(), stream.get());
     EXPECT_EQ(gpu().wait(stream.get()), "");
     EXPECT_EQ(on_host, expected) << "device memory, run " << run;
