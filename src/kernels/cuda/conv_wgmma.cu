@@ -1,7 +1,9 @@
-// Implicit-gemm convolution and matrix product for sm_90a: one warp feeds shared memory through the
-// tensor copy engine, two warpgroups multiply (wgmma) and finish the outputs in their registers.
-// Persistent: a block walks over tiles, and the copies of the next tile run under the end of the
-// one before. Start reading at conv_wgmma().
+// Implicit-gemm convolution and matrix product for sm_90a: the tensor copy engine fills a ring of
+// stages in shared memory, two warpgroups multiply (wgmma) and finish the outputs in registers.
+// Persistent: a block walks over tiles; one thread starts the copies, as many stages ahead as there
+// are, so that those of the next tile run under the end of the one before. There is no warp of its
+// own for them: 8 warps a block leave each thread 255 registers, or 128 with two blocks, where a
+// ninth would cost a third of them. Start reading at conv_wgmma().
 //
 // Rows are output pixels: those of a matrix product come as boxes of a matrix; those of a
 // convolution as pixels of its windows, one kernel tap and `line_bytes` channels a stage (im2col
@@ -22,7 +24,7 @@
 namespace octile::cuda {
 namespace {
 
-constexpr int kRows = 128, kThreads = 288;  // two warpgroups that multiply, a warp that copies
+constexpr int kRows = 128, kThreads = 256;
 constexpr int kMostStages = 8;
 constexpr int kGroup = 16;  // row tiles that share B in the L2 cache while it is there
 
@@ -57,56 +59,74 @@ struct TilePlace {
   }
 };
 
-/// All copies of one tile, by one thread.
+/// The copies of all this block's tiles, one stage a call, by one thread.
 template <int kColumns>
-__device__ __forceinline__ void copy_tile(const WgmmaParams& p, const CUtensorMap* map_a,
-                                          const CUtensorMap* map_b, const TilePlace& place,
-                                          uint8_t* s_stages, uint64_t* s_full, uint64_t* s_empty,
-                                          Ring& ring) {
-  const ConvParams& c = p.conv;
-  const uint32_t bytes = (kRows + kColumns) * p.line_bytes;
-  uint32_t n = 0, pixel = 0, y = 0, x = 0;
-  if (p.by_pixels != 0) {
-    c.image.split(static_cast<uint32_t>(place.row * kRows), n, pixel);
-    c.line.split(pixel, y, x);
+struct Feed {
+  const WgmmaParams& p;
+  const CUtensorMap *map_a, *map_b;
+  uint8_t* s_stages;
+  uint64_t *s_full, *s_empty;
+  int tile, step = 0, channel = 0, tap_w = 0, tap_h = 0;
+  int row = 0, column = 0;  // of the output
+  int n = 0, h = 0, w = 0;  // of the first window
+  Ring ring;
+
+  __device__ __forceinline__ void begin_tile() {
+    const TilePlace place(p, tile);
+    row = place.row * kRows, column = place.column * kColumns;
+    if (p.by_pixels == 0) return;
+    uint32_t image, pixel, y, x;
+    p.conv.image.split(static_cast<uint32_t>(row), image, pixel);
+    p.conv.line.split(pixel, y, x);
+    n = static_cast<int>(image);
+    h = static_cast<int>(y) * p.conv.stride_h - p.conv.pad_top;
+    w = static_cast<int>(x) * p.conv.stride_w - p.conv.pad_left;
   }
-  const int h = static_cast<int>(y) * c.stride_h - c.pad_top;
-  const int w = static_cast<int>(x) * c.stride_w - c.pad_left;
-  int channel = 0, tap_w = 0, tap_h = 0;
-  for (int step = 0; step < p.steps; ++step) {
+
+  __device__ __forceinline__ void next() {
+    if (tile >= p.row_tiles * p.column_tiles) return;
+    if (step == 0) begin_tile();
+    const uint32_t bytes = (kRows + kColumns) * p.line_bytes;
     uint8_t* s_a = s_stages + ring.stage * bytes;
     uint64_t* s_barrier = s_full + ring.stage;
     barrier_wait(s_empty + ring.stage, ring.parity ^ 1);
     barrier_expect(s_barrier, bytes);
     if (p.by_pixels != 0) {
-      copy_pixels(s_a, map_a, channel, w, h, static_cast<int>(n), tap_w * c.dilation_w,
-                  tap_h * c.dilation_h, s_barrier);
+      copy_pixels(s_a, map_a, channel, w, h, n, tap_w * p.conv.dilation_w,
+                  tap_h * p.conv.dilation_h, s_barrier);
     } else {
-      copy_box(s_a, map_a, channel, place.row * kRows, s_barrier);
+      copy_box(s_a, map_a, channel, row, s_barrier);
     }
-    copy_box(s_a + kRows * p.line_bytes, map_b, step * p.line_bytes, place.column * kColumns,
-             s_barrier);
+    copy_box(s_a + kRows * p.line_bytes, map_b, step * p.line_bytes, column, s_barrier);
     channel += p.line_bytes;
     if (channel >= p.channel_blocks * p.line_bytes) {
       channel = 0;
-      if (++tap_w == c.kernel_w) tap_w = 0, ++tap_h;
+      if (++tap_w == p.conv.kernel_w) tap_w = 0, ++tap_h;
     }
     ring.advance(p.stages);
+    if (++step == p.steps) {
+      step = 0, channel = 0, tap_w = 0, tap_h = 0;
+      tile += static_cast<int>(gridDim.x);
+    }
   }
-}
+};
 
 /// sums = A · B of this warpgroup's 64 rows; stages are given back as soon as they were read.
 template <int kColumns, bool kUnsigned, int kLine>
-__device__ __forceinline__ void multiply_tile(const WgmmaParams& p, int32_t (&sums)[kColumns / 2],
-                                              uint32_t s_stages, uint64_t* s_full,
-                                              uint64_t* s_empty, Ring& ring) {
-  const int stage_bytes = (kRows + kColumns) * kLine;
-  const int group = static_cast<int>(threadIdx.x) / 128;
-  const bool speaks = threadIdx.x % 32 == 0;
+__device__ __forceinline__ void multiply_tile(int32_t (&sums)[kColumns / 2], Feed<kColumns>& feed,
+                                              Ring& ring) {
+  constexpr int kStageBytes = (kRows + kColumns) * kLine;
+  const int group = static_cast<int>(threadIdx.x) / 128, steps = feed.p.steps;
+  const uint32_t s_stages = shared_address(feed.s_stages);
   int previous = 0;
-  for (int step = 0; step < p.steps; ++step) {
-    barrier_wait(s_full + ring.stage, ring.parity);
-    const uint32_t s_a = s_stages + static_cast<uint32_t>(ring.stage * stage_bytes);
+  const auto release = [&] {  // the stage before was read
+    if (threadIdx.x % 32 == 0) barrier_arrive(feed.s_empty + previous);
+    if (threadIdx.x == 0) feed.next();
+    __syncwarp();
+  };
+  for (int step = 0; step < steps; ++step) {
+    barrier_wait(feed.s_full + ring.stage, ring.parity);
+    const uint32_t s_a = s_stages + static_cast<uint32_t>(ring.stage * kStageBytes);
     const uint64_t a = matrix_descriptor(s_a + static_cast<uint32_t>(group * 64 * kLine), kLine);
     const uint64_t b = matrix_descriptor(s_a + static_cast<uint32_t>(kRows * kLine), kLine);
     wgmma_pin(sums);
@@ -118,60 +138,50 @@ __device__ __forceinline__ void multiply_tile(const WgmmaParams& p, int32_t (&su
     wgmma_commit();
     if (step > 0) {
       wgmma_wait<1>();
-      if (speaks) barrier_arrive(s_empty + previous);
+      release();
     }
     previous = ring.stage;
-    ring.advance(p.stages);
+    ring.advance(feed.p.stages);
   }
   wgmma_wait<0>();
   wgmma_pin(sums);
-  if (speaks) barrier_arrive(s_empty + previous);
+  release();
 }
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
 template <int kColumns, bool kUnsigned, int kLine, int kBlocks>
-__global__ void __maxnreg__(kBlocks == 1 ? 224 : 112)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     conv_wgmma(const __grid_constant__ WgmmaParams p, const __grid_constant__ CUtensorMap map_a,
                const __grid_constant__ CUtensorMap map_b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(1024) uint8_t s_stages[];
   __shared__ uint64_t s_full[kMostStages], s_empty[kMostStages];
+  const auto block = static_cast<int>(blockIdx.x);
+  Feed<kColumns> feed{p, &map_a, &map_b, s_stages, s_full, s_empty, block};
   if (threadIdx.x == 0) {
     for (int i = 0; i < p.stages; ++i) barrier_init(s_full + i, 1), barrier_init(s_empty + i, 8);
     barrier_init_done();
+    for (int i = 0; i < p.stages; ++i) feed.next();
   }
   __syncthreads();
-  const int tiles = p.row_tiles * p.column_tiles;
-  const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 32, 0);
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const ConvTail& tail = p.conv.tail;
   Ring ring;
-  if (warp >= 8) {  // the copying warp: one thread of it
-    if (threadIdx.x != 256) return;
-    prefetch_map(&map_a), prefetch_map(&map_b);
-    for (int tile = static_cast<int>(blockIdx.x); tile < tiles;
-         tile += static_cast<int>(gridDim.x)) {
-      copy_tile<kColumns>(p, &map_a, &map_b, TilePlace(p, tile), s_stages, s_full, s_empty, ring);
-    }
-  } else {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    const ConvTail& tail = p.conv.tail;
-    for (int tile = static_cast<int>(blockIdx.x); tile < tiles;
-         tile += static_cast<int>(gridDim.x)) {
-      int32_t sums[kColumns / 2];
-      multiply_tile<kColumns, kUnsigned, kLine>(p, sums, shared_address(s_stages), s_full, s_empty,
-                                                ring);
-      const TilePlace place(p, tile);
-      const int row = place.row * kRows + warp * 16 + lane / 4;
-      const int channel = place.column * kColumns + lane % 4 * 16;
-      by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
+  for (int tile = block; tile < p.row_tiles * p.column_tiles; tile += static_cast<int>(gridDim.x)) {
+    int32_t sums[kColumns / 2];
+    multiply_tile<kColumns, kUnsigned, kLine>(sums, feed, ring);
+    const TilePlace place(p, tile);
+    const int row = place.row * kRows + warp * 16 + lane / 4;
+    const int channel = place.column * kColumns + lane % 4 * 16;
+    by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
 #pragma unroll
-        for (int u = 0; u < kColumns / 64; ++u) {
-          finish_lines<kFinish, kResidual, 2, 16>(
-              tail, row, 8, channel + 64 * u,
-              [&](int line, int c) { return sums[32 * u + c / 2 * 4 + 2 * line + c % 2]; });
-        }
-      });
-    }
+      for (int u = 0; u < kColumns / 64; ++u) {
+        finish_lines<kFinish, kResidual, 2, 16>(
+            tail, row, 8, channel + 64 * u,
+            [&](int line, int c) { return sums[32 * u + c / 2 * 4 + 2 * line + c % 2]; });
+      }
+    });
   }
 #endif
 }
@@ -239,7 +249,6 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   if (upper_h < -128 || upper_w < -128 || upper_h > 127 || upper_w > 127) {
     return "the windows leave too much of the image out";
   }
-  if (p.batch * p.in_h * p.in_w * p.in_c < 131072) return "too small for the copy engine's pixels";
   return "";
 }
 

@@ -168,7 +168,9 @@ TEST(CudaConv, EveryRowOfThisDeviceRan) {
   for (const ConvKernel* kernel : conv_kernels()) {
     const bool fits =
         kernel->exact_level ? device.level == kernel->level : device.level >= kernel->level;
-    if (fits) EXPECT_GT(runs_of_rows()[kernel->name], 0) << kernel->name;
+    if (fits) {
+      EXPECT_GT(runs_of_rows()[kernel->name], 0) << kernel->name;
+    }
     RecordProperty(kernel->name, runs_of_rows()[kernel->name]);
   }
 }
