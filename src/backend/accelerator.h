@@ -16,6 +16,19 @@ using Stream = void*;
 using DeviceEvent = void*;
 using DeviceGraph = void*;
 
+/// What a device keeps of the float values that it has seen (calibrate/histogram.h): counts, the
+/// range as keys whose unsigned order is the floats' (value_key()), and bins of |x|, positive
+/// first.
+struct DeviceRange {
+  uint32_t low = ~0u, high = 0;
+  uint64_t finite = 0, nan = 0, infinite = 0, zeros = 0;
+};
+struct DeviceBins {
+  static constexpr int kBins = 2048;  // a sign
+  uint64_t finite = 0, nan = 0, infinite = 0, zeros = 0;
+  uint64_t bins[2 * kBins] = {};
+};
+
 /// An Accelerator is one GPU. One object a GPU, made once a process, never destroyed; every method
 /// may be called from any thread and makes the GPU that thread's current one. What fails throws
 /// Error{kDevice} with the driver's words, and what to do.
@@ -61,6 +74,12 @@ class Accelerator {
   virtual DeviceGraph end_capture(Stream stream) const = 0;
   virtual void launch(DeviceGraph graph, Stream stream) const = 0;
   virtual void release_graph(DeviceGraph graph) const noexcept = 0;
+
+  /// Adds values to what `range` or `bins`, both in device memory, hold.
+  virtual void add_to_range(const float* values, size_t count, DeviceRange* range,
+                            Stream stream) const = 0;
+  virtual void add_to_bins(const float* values, size_t count, float prescale, float bins_per_unit,
+                           DeviceBins* bins, Stream stream) const = 0;
 
   /// Calls function(argument) on some thread of the host when the stream gets there. The function
   /// must not call the GPU and must not throw.

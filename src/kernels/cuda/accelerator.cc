@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "kernels/cuda/launchers.h"
 
 namespace octile::cuda {
 namespace {
@@ -196,6 +197,19 @@ class CudaAccelerator final : public Accelerator {
   }
   void release_graph(DeviceGraph graph) const noexcept override {
     (void)cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
+  }
+
+  void add_to_range(const float* values, size_t count, DeviceRange* range,
+                    octile::Stream stream) const override {
+    make_current();
+    if (count > 0) launch_range(values, count, range, stream);
+    ask(cudaGetLastError(), "looking for a range");
+  }
+  void add_to_bins(const float* values, size_t count, float prescale, float bins_per_unit,
+                   DeviceBins* bins, octile::Stream stream) const override {
+    make_current();
+    if (count > 0) launch_bins(values, count, prescale, bins_per_unit, bins, stream);
+    ask(cudaGetLastError(), "counting values");
   }
 
   void call_on_host(octile::Stream stream, void (*function)(void*), void* argument) const override {

@@ -1,5 +1,5 @@
-// Float convolutions by cuDNN: bias, residual and ReLU in one call, other clamps by one more kernel.
-// In float32 throughout (no TF32): float stays float.
+// Float convolutions by cuDNN: bias, residual and ReLU in one call, other clamps by one more
+// kernel. In float32 throughout (no TF32): float stays float.
 #include "base/error.h"
 #include "kernels/cuda/rows.h"
 #include "kernels/cuda/vendor.h"
@@ -35,15 +35,15 @@ class Descriptors {
     check_cudnn(c.set_tensor(bias, kLast, kFloat, 1, i(g.m), 1, 1), "the bias");
     check_cudnn(c.set_filter(w, kFloat, kLast, i(g.m), i(g.c), i(g.kernel_h), i(g.kernel_w)),
                 "the weights");
-    check_cudnn(c.set_convolution(convolution, i(g.pad_top), i(g.pad_left), i(g.stride_h),
-                                  i(g.stride_w), i(g.dilation_h), i(g.dilation_w),
-                                  CUDNN_CROSS_CORRELATION, kFloat),
-                "the convolution");
+    check_cudnn(
+        c.set_convolution(convolution, i(g.pad_top), i(g.pad_left), i(g.stride_h), i(g.stride_w),
+                          i(g.dilation_h), i(g.dilation_w), CUDNN_CROSS_CORRELATION, kFloat),
+        "the convolution");
     check_cudnn(c.set_math(convolution, CUDNN_FMA_MATH), "the arithmetic");
-    check_cudnn(c.set_activation(activation,
-                                 relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
-                                 CUDNN_PROPAGATE_NAN, 0.0),
-                "the activation");
+    check_cudnn(
+        c.set_activation(activation, relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
+                         CUDNN_PROPAGATE_NAN, 0.0),
+        "the activation");
   }
   ~Descriptors() {
     const Cudnn& c = cudnn();
@@ -59,9 +59,8 @@ class Descriptors {
 
   size_t workspace_bytes() const {
     size_t bytes = 0;
-    check_cudnn(
-        cudnn().workspace_size(cudnn_handle(), x, w, convolution, y, kAlgorithm, &bytes),
-        "asking for scratch");
+    check_cudnn(cudnn().workspace_size(cudnn_handle(), x, w, convolution, y, kAlgorithm, &bytes),
+                "asking for scratch");
     return bytes;
   }
 

@@ -148,6 +148,12 @@ void launch_matmul_bytes(const Product& p, const ProductBytes& step, const void*
 void launch_matmul_floats(const Product& p, float lo, float hi, const float* a, const float* b,
                           float* y, void* stream);
 
+// --- histogram.cu ---
+
+void launch_range(const float* values, size_t count, void* range, void* stream);
+void launch_bins(const float* values, size_t count, float prescale, float bins_per_unit, void* bins,
+                 void* stream);
+
 // --- window.cu ---
 
 /// A convolution, NHWC; a product of rows has extents and kernel of 1.

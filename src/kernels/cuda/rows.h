@@ -15,6 +15,10 @@ extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow,
 /// The rows of conv_kernel.h.
 std::span<const Tactic* const> conv_tactics();
 
+/// Float rows of NVIDIA's libraries, where their headers were there when this was built.
+const Tactic& cudnn_tactic();
+std::span<const Tactic* const> cublas_tactics();
+
 /// Runs a step on the host, by the CPU's first row that accepts it; copies go by pinned memory.
 const Tactic& host_tactic();
 

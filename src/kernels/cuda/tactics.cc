@@ -8,6 +8,10 @@ namespace {
 std::vector<const Tactic*> table() {
   const auto kernels = conv_tactics();
   std::vector<const Tactic*> rows(kernels.begin(), kernels.end());
+#ifdef OCTILE_HAVE_CUDA_LIBRARIES
+  rows.push_back(&cudnn_tactic());
+  for (const Tactic* row : cublas_tactics()) rows.push_back(row);
+#endif
   for (const Row* row :
        {&kEltwiseBytesRow,    &kEltwiseFloatsRow, &kActivationRow,    &kUnaryRow,
         &kLookupRow,          &kQuantizeRow,      &kDequantizeRow,    &kConcatRow,

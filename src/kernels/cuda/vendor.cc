@@ -113,12 +113,14 @@ const CublasLt& cublas_lt() {
 }
 
 void check_cudnn(cudnnStatus_t status, const char* doing) {
-  if (status == CUDNN_STATUS_SUCCESS) [[likely]] return;
+  if (status == CUDNN_STATUS_SUCCESS) [[likely]]
+    return;
   fail(ErrorCode::kDevice, "cuDNN: {} failed: {}", doing, cudnn().error_string(status));
 }
 
 void check_cublas(cublasStatus_t status, const char* doing) {
-  if (status == CUBLAS_STATUS_SUCCESS) [[likely]] return;
+  if (status == CUBLAS_STATUS_SUCCESS) [[likely]]
+    return;
   fail(ErrorCode::kDevice, "cuBLASLt: {} failed: status {}", doing, static_cast<int>(status));
 }
 
