@@ -3,7 +3,10 @@
 // recorded, replayed, with other batches in between, in a second context, and on a stream of the
 // caller's with inputs and outputs in device memory.
 //
-//   octile_gpu_check [--device cuda:0] [--isa mma] PLAN…
+//   octile_gpu_check [--device cuda:0] [--isa mma] PLAN… MODEL.onnx…
+//
+// A model is built on the spot: float, and INT8 by each scheme, calibrated with random samples on
+// the CPU and on the GPU.
 //
 // Exit code 77 without a GPU.
 #include <fmt/format.h>
@@ -15,7 +18,10 @@
 #include <random>
 
 #include "backend/backend.h"
+#include "octile/builder.h"
+#include "octile/data.h"
 #include "octile/engine.h"
+#include "octile/onnx.h"
 #include "plan/plan_data.h"
 
 namespace octile {
@@ -176,8 +182,7 @@ double milliseconds_of(ExecutionContext& context) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count() / kRuns;
 }
 
-bool check_plan(const std::string& file, const EngineOptions& gpu_options) {
-  const Plan plan = Plan::load(file);
+bool check_plan(const std::string& file, const Plan& plan, const EngineOptions& gpu_options) {
   const Engine cpu = Engine::load(plan), gpu = Engine::load(plan, gpu_options);
   const DeviceName where = device_from_name(gpu.device());
   const Device device = where.backend->open(gpu_options.isa, 0, where.ordinal);
@@ -220,6 +225,88 @@ bool check_plan(const std::string& file, const EngineOptions& gpu_options) {
   return result.different == 0;
 }
 
+// --- models ---
+
+Network import(const std::string& file) {
+  try {
+    return import_onnx(file, {.dynamic_batch = true});
+  } catch (const Error&) {
+    return import_onnx(file);  // its shapes were fixed for one sample
+  }
+}
+
+/// Random samples, the batch of a network that fixes it.
+std::unique_ptr<BatchSource> random_samples(const Network& network) {
+  constexpr int64_t kSamples = 4;
+  std::mt19937 random(5);
+  Batch samples;
+  for (const TensorId input : network.inputs()) {
+    Shape shape = network.shape(input);
+    shape[0] = shape[0] == kDynamic ? kSamples : shape[0];
+    samples[network.name(input)] =
+        random_input({.name = "", .type = network.type(input)}, shape, random);
+  }
+  return memory_data(std::move(samples), 1);
+}
+
+/// The ranges of both collections are close: the float arithmetic differs, the counting does not.
+bool check_calibration(const std::string& name, const CalibrationTable& cpu,
+                       const CalibrationTable& gpu) {
+  double worst = 0.0;
+  std::string where;
+  for (const auto& [tensor, entry] : cpu.entries) {
+    const CalibrationTable::Entry* other = gpu.find(tensor);
+    const double a = entry.threshold, b = other != nullptr ? other->threshold : -1.0;
+    const double off = std::fabs(a - b) / std::max(1e-6, std::fabs(a));
+    if (off <= worst) continue;
+    worst = off;
+    where = tensor;
+  }
+  constexpr double kNear = 0.02;
+  if (worst > kNear || gpu.path != "cuda" || gpu.samples != cpu.samples) {
+    std::printf("%s: calibrated on the GPU, '%s' is %.2e off\n", name.c_str(), where.c_str(),
+                worst);
+    return false;
+  }
+  return true;
+}
+
+bool check_model(const std::string& file, const EngineOptions& gpu_options) {
+  const Network network = import(file);
+  CalibrationOptions calibration{.method = CalibrationMethod::kMinMax};
+  const auto samples = random_samples(network);
+  const CalibrationTable table = calibrate(network, *samples, calibration);
+  calibration.device = gpu_options.device;
+  bool good = check_calibration(file, table, calibrate(network, *samples, calibration));
+  Profile profile;
+  for (const TensorId input : network.inputs()) {
+    Shape min = network.shape(input), opt = min;
+    if (min.is_static()) continue;
+    min[0] = 1;
+    opt[0] = 5;
+    profile[network.name(input)] = {min, opt, opt};
+  }
+  const auto built = [&](const std::string& how, BuildOptions options) {
+    if (!profile.empty()) options.profiles = {profile};
+    if (options.device == "cpu") options.tactics = BuildOptions::Tactics::kFirst;
+    const bool ok = check_plan(file + " " + how, build(network, &table, options), gpu_options);
+    good = ok && good;
+  };
+  built("float", {});
+  for (const Scheme scheme : {Scheme::kStaticSymmetric, Scheme::kStaticAffine,
+                              Scheme::kDynamicSymmetric, Scheme::kDynamicAffine}) {
+    built(std::string(name_of(scheme)), {.int8 = true, .scheme = scheme});
+  }
+  // Built for the GPU, tactics timed there: the same bits again.
+  built("timed on the GPU", {.int8 = true, .device = gpu_options.device});
+  return good;
+}
+
+bool check_file(const std::string& file, const EngineOptions& options) {
+  if (file.ends_with(".onnx")) return check_model(file, options);
+  return check_plan(file, Plan::load(file), options);
+}
+
 int check_all(int argc, char** argv) {
   EngineOptions options;
   options.device = "cuda:0";
@@ -240,19 +327,19 @@ int check_all(int argc, char** argv) {
     std::printf("%s: %s, level %s\n", options.device.c_str(), device.accelerator->name().c_str(),
                 std::string(name_of(device.isa)).c_str());
   } catch (const Error& error) {
-    std::printf("SKIP: %zu plans did not run on a GPU: %s\n", files.size(), error.what());
+    std::printf("SKIP: %zu files did not run on a GPU: %s\n", files.size(), error.what());
     return kSkipped;
   }
   int failed = 0;
   for (const std::string& file : files) {
     try {
-      failed += check_plan(file, options) ? 0 : 1;
+      failed += check_file(file, options) ? 0 : 1;
     } catch (const std::exception& error) {
       std::printf("%s: %s\n", file.c_str(), error.what());
       ++failed;
     }
   }
-  std::printf("%zu plans, %d failed\n", files.size(), failed);
+  std::printf("%zu files, %d failed\n", files.size(), failed);
   return failed == 0 ? 0 : 1;
 }
 
