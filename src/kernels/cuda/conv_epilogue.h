@@ -65,34 +65,47 @@ __device__ __forceinline__ void store_floats(float* target, const ConvTail& tail
   }
 }
 
-/// How 8-bit outputs are made; chosen once a tile, the same for all threads.
+/// How outputs are made; chosen once a tile, the same for all threads. The first three are for
+/// small sums (kMagic), which leave no conversion to do.
 enum class Finish : uint8_t {
-  kSaturateS8,  // no zero point, and no clamp but the type's own
-  kSaturateU8,
+  kSmallS8,  // no clamp but the type's own
+  kSmallU8,
+  kSmallClamp,
   kClamp,
   kFloat,
 };
 
 __device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
   if (tail.y_type == ConvType::kFloat) return Finish::kFloat;
-  if (tail.saturating == 0) return Finish::kClamp;
-  return tail.y_type == ConvType::kU8 ? Finish::kSaturateU8 : Finish::kSaturateS8;
+  if (tail.small_residual == 0 || __ldg(tail.small_sums) == 0) return Finish::kClamp;
+  if (tail.saturating == 0) return Finish::kSmallClamp;
+  return tail.y_type == ConvType::kU8 ? Finish::kSmallU8 : Finish::kSmallS8;
+}
+
+/// (sum + bias) · multiplier: int32 to float, then one multiplication.
+template <Finish kFinish>
+__device__ __forceinline__ float scaled(int32_t sum, int32_t bias, float multiplier) {
+  if constexpr (kFinish == Finish::kClamp || kFinish == Finish::kFloat) {
+    return __fmul_rn(__int2float_rn(sum + bias), multiplier);
+  } else {
+    return __fmul_rn(__fsub_rn(__int_as_float(sum + bias + kMagicBits), kMagic), multiplier);
+  }
 }
 
 /// Four results of 8 bits: v in units of the output scale.
 template <Finish kFinish>
 __device__ __forceinline__ uint32_t pack_results(const ConvTail& tail, const float (&v)[4]) {
-  if constexpr (kFinish == Finish::kClamp) {
-    int32_t q[4];
+  constexpr bool kClamps = kFinish == Finish::kClamp || kFinish == Finish::kSmallClamp;
+  int32_t q[4];
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      q[i] = tail.y_zero_point + __float2int_rn(fminf(fmaxf(v[i], tail.lo), tail.hi));
-    }
-    return pack_low_bytes(q[0], q[1], q[2], q[3]);
-  } else {
-    return pack_saturated<kFinish == Finish::kSaturateU8>(
-        __float2int_rn(v[0]), __float2int_rn(v[1]), __float2int_rn(v[2]), __float2int_rn(v[3]));
+  for (int i = 0; i < 4; ++i) {
+    const float value = kClamps ? fminf(fmaxf(v[i], tail.lo), tail.hi) : v[i];
+    q[i] = kFinish == Finish::kClamp
+               ? __float2int_rn(value) + tail.y_zero_point
+               : __float_as_int(__fadd_rn(value, kMagic)) + (tail.y_zero_point - kMagicBits);
   }
+  if constexpr (kClamps) return pack_low_bytes(q[0], q[1], q[2], q[3]);
+  return pack_saturated<kFinish == Finish::kSmallU8>(q[0], q[1], q[2], q[3]);
 }
 
 __device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word, float (&v)[4]) {
@@ -105,10 +118,11 @@ __device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word
 }
 
 /// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
-/// exist. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤ kChannels.
+/// exist: rows below `rows`. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤
+/// kChannels.
 template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
-__device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int channel,
-                                             Sums&& sums) {
+__device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
+                                             int channel, Sums&& sums) {
   if (channel >= tail.out_c) return;
   const int count = min(kChannels, tail.out_c - channel);
   int64_t offset[kLines];
@@ -116,7 +130,7 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
 #pragma unroll
   for (int l = 0; l < kLines; ++l) {
     offset[l] = static_cast<int64_t>(row + l * step) * tail.out_c + channel;
-    if (kResidual && row + l * step < tail.rows) {
+    if (kResidual && row + l * step < rows) {
       residual[l] = load_bytes(tail.residual + offset[l], count, tail.store_bytes);
     }
   }
@@ -127,12 +141,12 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
     const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
 #pragma unroll
     for (int l = 0; l < kLines; ++l) {
-      float v[4] = {__fmul_rn(__int2float_rn(sums(l, 4 * i) + bias.x), scale.x),
-                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 1) + bias.y), scale.y),
-                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 2) + bias.z), scale.z),
-                    __fmul_rn(__int2float_rn(sums(l, 4 * i + 3) + bias.w), scale.w)};
+      float v[4] = {scaled<kFinish>(sums(l, 4 * i), bias.x, scale.x),
+                    scaled<kFinish>(sums(l, 4 * i + 1), bias.y, scale.y),
+                    scaled<kFinish>(sums(l, 4 * i + 2), bias.z, scale.z),
+                    scaled<kFinish>(sums(l, 4 * i + 3), bias.w, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
-        if (row + l * step < tail.rows) {
+        if (row + l * step < rows) {
           store_floats(static_cast<float*>(tail.y) + offset[l] + 4 * i, tail, v, count - 4 * i);
         }
       } else {
@@ -144,7 +158,7 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
   if constexpr (kFinish != Finish::kFloat) {
 #pragma unroll
     for (int l = 0; l < kLines; ++l) {
-      if (row + l * step >= tail.rows) continue;
+      if (row + l * step >= rows) continue;
       store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
     }
   }
@@ -174,13 +188,17 @@ template <class Body>
 __device__ __forceinline__ void by_finish(const ConvTail& tail, Body&& body) {
   const bool residual = tail.residual != nullptr;
   switch (finish_of(tail)) {
-    case Finish::kSaturateS8:
-      residual ? body.template operator()<Finish::kSaturateS8, true>()
-               : body.template operator()<Finish::kSaturateS8, false>();
+    case Finish::kSmallS8:
+      residual ? body.template operator()<Finish::kSmallS8, true>()
+               : body.template operator()<Finish::kSmallS8, false>();
       break;
-    case Finish::kSaturateU8:
-      residual ? body.template operator()<Finish::kSaturateU8, true>()
-               : body.template operator()<Finish::kSaturateU8, false>();
+    case Finish::kSmallU8:
+      residual ? body.template operator()<Finish::kSmallU8, true>()
+               : body.template operator()<Finish::kSmallU8, false>();
+      break;
+    case Finish::kSmallClamp:
+      residual ? body.template operator()<Finish::kSmallClamp, true>()
+               : body.template operator()<Finish::kSmallClamp, false>();
       break;
     case Finish::kClamp:
       residual ? body.template operator()<Finish::kClamp, true>()

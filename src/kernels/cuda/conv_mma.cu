@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "kernels/cuda/conv_epilogue.h"
+#include "kernels/cuda/conv_gather.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
@@ -43,63 +44,31 @@ __device__ __forceinline__ uint32_t chunk_offset(int line, int chunk) {
 /// The rows of A that a thread loads, and where in K it stands.
 template <class T>
 struct Gather {
-  const uint8_t* image[T::kLinesOfA];
-  int h[T::kLinesOfA], w[T::kLinesOfA];  // of the window's first tap
-  int kh = 0, kw = 0, c = 0;
+  WindowRow rows[T::kLinesOfA];
+  RunPlace at;
 
   __device__ __forceinline__ Gather(const ConvParams& p, int first_row, int first_byte) {
+    const auto thread = static_cast<int>(threadIdx.x);
 #pragma unroll
     for (int i = 0; i < T::kLinesOfA; ++i) {
-      const int row = first_row + static_cast<int>(threadIdx.x) / 4 + i * (T::kThreads / 4);
-      uint32_t n = 0, pixel, y, x;
-      p.image.split(static_cast<uint32_t>(min(row, p.tail.rows - 1)), n, pixel);
-      p.line.split(pixel, y, x);
-      image[i] = p.x + static_cast<int64_t>(n) * p.in_h * p.in_w * p.in_c;
-      h[i] = static_cast<int>(y) * p.stride_h - p.pad_top;
-      w[i] = static_cast<int>(x) * p.stride_w - p.pad_left;
+      rows[i].set(p, first_row + thread / 4 + i * (T::kThreads / 4));
     }
-    const int runs_of_line = p.merged != 0 ? 1 : p.kernel_w;
-    const int byte = first_byte + static_cast<int>(threadIdx.x) % 4 * 16;
-    const int run = byte / p.run_bytes;
-    c = byte % p.run_bytes, kw = run % runs_of_line, kh = run / runs_of_line;
-  }
-
-  __device__ __forceinline__ void advance(const ConvParams& p) {
-    c += kBlockK;
-    while (c >= p.run_bytes) {
-      c -= p.run_bytes;
-      if (++kw >= p.kernel_w || p.merged != 0) kw = 0, ++kh;
-    }
+    at.set(p, first_byte + thread % 4 * 16);
   }
 
   /// One chunk of line i; what lies on the padding, or beyond the channels, comes from the border.
   __device__ __forceinline__ void load(const ConvParams& p, int i, uint8_t* s_target) const {
-    const int y = h[i] + kh * p.dilation_h, x = w[i] + kw * p.dilation_w;
-    const bool in_line = static_cast<unsigned>(y) < static_cast<unsigned>(p.in_h);
-    const bool in_image = in_line && static_cast<unsigned>(x) < static_cast<unsigned>(p.in_w);
+    const Tap tap(p, rows[i], at);
     if constexpr (T::kVector == 16) {
-      copy_async<16>(s_target, in_image ? image[i] + (y * p.in_w + x) * p.in_c + c : p.border);
+      copy_async<16>(s_target, tap.in_image ? tap.source + at.c : p.border);
     } else if constexpr (T::kVector == 4) {
-      const uint8_t* source = image[i] + (y * p.in_w + x) * p.in_c + c;
 #pragma unroll
       for (int b = 0; b < 16; b += 4) {
-        copy_async<4>(s_target + b, in_image && c + b < p.in_c ? source + b : p.border);
+        const bool inside = tap.in_image && at.c + b < p.in_c;
+        copy_async<4>(s_target + b, inside ? tap.source + at.c + b : p.border);
       }
     } else {
-      int first = 0, last = in_image ? p.in_c : 0;
-      if (p.merged != 0) {  // the kernel's row is one run of bytes, cut where the image ends
-        first = max(0, -x * p.in_c);
-        last = in_line ? min(p.kernel_w * p.in_c, (p.in_w - x) * p.in_c) : 0;
-      }
-      const uint8_t* source = image[i] + (y * p.in_w + x) * p.in_c;
-      uint32_t words[4];
-#pragma unroll
-      for (int b = 0; b < 16; ++b) {
-        const int at = c + b;
-        const uint32_t byte = at >= first && at < last ? source[at] : p.border[0];
-        words[b / 4] = b % 4 == 0 ? byte : words[b / 4] | byte << (8 * (b % 4));
-      }
-      *reinterpret_cast<uint4*>(s_target) = make_uint4(words[0], words[1], words[2], words[3]);
+      *reinterpret_cast<uint4*>(s_target) = load_bytewise(p, tap, at.c);
     }
   }
 };
@@ -119,7 +88,7 @@ __device__ __forceinline__ void load_stage(const ConvParams& p, Gather<T>& gathe
     copy_async<16>(s_b + chunk_offset(column, chunk),
                    g_b + static_cast<int64_t>(column) * p.k_bytes + chunk * 16);
   }
-  gather.advance(p);
+  gather.at.advance(p, kBlockK);
 }
 
 /// sums += A · B of one stage.
@@ -231,7 +200,7 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
 #pragma unroll
     for (int i = 0; i < T::kRowTiles; ++i) {
       finish_lines<kFinish, kResidual, 2, 16>(
-          p.tail, first_row + row + 16 * i + lane / 4, 8, channel,
+          p.tail, first_row + row + 16 * i + lane / 4, 8, p.tail.rows, channel,
           [&](int line, int c) { return sums[i][c / 2][2 * line + c % 2]; });
     }
   });
@@ -239,19 +208,7 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
 
 // ---- the host side ------------------------------------------------------------------------------
 
-bool is_merged(const ConvProblem& p) {
-  return p.in_c % 4 != 0 && p.in_c < 16 && p.dilation_w == 1 && p.kernel_w > 1;
-}
-
-int32_t run_bytes(const ConvProblem& p) {
-  const int32_t run = is_merged(p) ? p.kernel_w * p.in_c : p.in_c;
-  return (run + 15) / 16 * 16;
-}
-
-PackedLayout layout_of(const ConvProblem& p) {
-  const int64_t runs = is_merged(p) ? p.kernel_h : p.kernel_h * p.kernel_w;
-  return {(p.out_c + 127) / 128 * 128, (runs * run_bytes(p) + kBlockK - 1) / kBlockK * kBlockK};
-}
+PackedLayout layout_of(const ConvProblem& p) { return gather_layout(p, 128, kBlockK); }
 
 size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(p).bytes(); }
 
@@ -260,8 +217,7 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
   pack_head(p, weights, layout, packed);
   uint8_t* target = packed + layout.weights();
   std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
-  const int64_t runs = is_merged(p) ? p.kernel_h : p.kernel_h * p.kernel_w;
-  const int64_t run = is_merged(p) ? p.kernel_w * p.in_c : p.in_c;
+  const int64_t runs = run_count(p), run = run_length(p);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_column(column);
     if (channel >= p.out_c) continue;
@@ -338,8 +294,7 @@ void start_any(const ConvKernel& kernel, const ConvParams& params, Stream stream
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
             const ConvOperands& operands, Stream stream) {
   ConvParams params = conv_params(p, operands, layout_of(p));
-  params.run_bytes = run_bytes(p);
-  params.merged = is_merged(p);
+  set_gather(params, p);
   params.splits = splits_of(kVariants[kernel.variant], p, device);
   params.partial = static_cast<int32_t*>(operands.workspace);
   p.x_type == ConvType::kU8 ? start_any<true>(kernel, params, stream)

@@ -178,7 +178,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
 #pragma unroll
       for (int u = 0; u < kColumns / 64; ++u) {
         finish_lines<kFinish, kResidual, 2, 16>(
-            tail, row, 8, channel + 64 * u,
+            tail, row, 8, tail.rows, channel + 64 * u,
             [&](int line, int c) { return sums[32 * u + c / 2 * 4 + 2 * line + c % 2]; });
       }
     });
