@@ -120,8 +120,8 @@ class ExecutionContext {
   /// Engines on a GPU: hands the same work to the caller's stream and returns. Neither allocates nor
   /// waits, but for memory of the host that is not pinned, and where outputs depend on values
   /// (Binding::from_values). The first two runs under new shapes or addresses differ: one goes step
-  /// by step, the next one records the graph that later ones replay. One run at a time a context:
-  /// the caller orders what it hands to different streams. kInvalidArgument on the CPU.
+  /// by step, the next one records the graph that later ones replay. Runs of one context are done
+  /// one after the other, whatever streams they are handed to. kInvalidArgument on the CPU.
   void run(DeviceStream stream);
   /// Waits for the last run(stream). Throws what went wrong in it, naming the step where that can be
   /// known; so does output().

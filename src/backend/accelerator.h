@@ -66,6 +66,8 @@ class Accelerator {
   virtual void release_event(DeviceEvent event) const noexcept = 0;
   virtual void record(DeviceEvent event, Stream stream) const = 0;
   virtual void wait_event(Stream stream, DeviceEvent event) const = 0;
+  /// As wait(), until the stream has come to the event.
+  virtual std::string wait_for(DeviceEvent event) const = 0;
   /// REQUIRES: both are reached.
   virtual double nanoseconds(DeviceEvent begin, DeviceEvent end) const = 0;
 

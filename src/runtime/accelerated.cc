@@ -66,16 +66,18 @@ Accelerated::Accelerated(const Accelerator& accelerator, size_t tensor_count, si
       addresses(input_count + output_count),
       progress(&accelerator, sizeof(int32_t), Memory::Kind::kPinned),
       begin(accelerator.make_event()),
-      end(accelerator.make_event()) {
+      end(accelerator.make_event()),
+      done(accelerator.make_event()) {
   std::vector<int32_t> numbers(step_count + 1);
   std::iota(numbers.begin(), numbers.end(), 1);
   marks = upload(&accelerator, std::as_bytes(std::span(numbers)));
 }
 
 Accelerated::~Accelerated() {
-  if (is_pending) (void)device.wait(pending);  // the arena is in use until then
+  if (is_pending) (void)device.wait_for(done);  // the arena is in use until then
   device.release_event(begin);
   device.release_event(end);
+  device.release_event(done);
 }
 
 // --- memory ---
@@ -129,10 +131,9 @@ void ExecutionContext::Impl::set_data_on_device(size_t input, const Tensor& valu
   provide(g.inputs[input], g.device, bytes_at_max(tensor));
   if (value.bytes() > 0) {
     g.device.copy(g.inputs[input].data(), value.data(), value.bytes(), g.stream.get());
-    g.is_pending = true;
-    g.pending = g.stream.get();
-    g.by_steps = false;
-    wait_for_device();
+    const std::string failure = g.device.wait(g.stream.get());
+    check(failure.empty(), ErrorCode::kDevice, "{}: copying input '{}' failed: {}", g.device.id(),
+          engine.data.tensors[tensor].name, failure);
   }
   g.input_in_place[input] = true;
   g.input_shapes[input] = value.shape();
@@ -210,14 +211,17 @@ void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
     if (profiler) g.device.record(g.begin, stream);
     current->steps[s]->run({step_inputs.data() + input_begin[s],
                             step_outputs.data() + output_begin[s], workspace.data(), stream});
-    const std::string failure = g.device.launch_failure();
-    check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' cannot start: {}", g.device.id(),
-          engine.data.steps[s].name, failure);
+    if (const std::string failure = g.device.launch_failure(); !failure.empty()) {
+      // A fault of an earlier step shows at whatever is called next.
+      if (marked && !g.device.wait(stream).empty()) fail_on_device(failure);
+      fail(ErrorCode::kDevice, "{}: step '{}' cannot start: {}", g.device.id(),
+           engine.data.steps[s].name, failure);
+    }
     if (marked)
       g.device.copy(g.progress.data(), g.marks.as<int32_t>() + s, sizeof(int32_t), stream);
     if (!profiler) continue;
     g.device.record(g.end, stream);
-    g.pending = stream;
+    g.device.record(g.done, stream);
     g.is_pending = true;
     wait_for_device();
     profiler(int(s), int64_t(g.device.nanoseconds(g.begin, g.end)));
@@ -282,11 +286,20 @@ void ExecutionContext::Impl::run_on_device(Stream stream) {
   const ThreadCountScope threads(engine.host.threads);
   ran = false;
   if (engine.any_late) run_shapes = current->shapes;
-  // Between runs on different streams the caller keeps order; only marks tell whose run this is.
-  if (g.is_pending && g.by_steps) wait_for_device();
-  g.pending = stream;
+  if (g.is_pending) {
+    if (g.by_steps) wait_for_device();  // marks tell of one run
+    if (g.is_pending && g.last != stream) g.device.wait_event(stream, g.done);
+  }
+  try {
+    enqueue(stream);
+    g.device.record(g.done, stream);
+  } catch (const Error& error) {
+    const bool named = std::string_view(error.what()).find(": step '") != std::string_view::npos;
+    if (error.code() != ErrorCode::kDevice || named || g.device.wait(stream).empty()) throw;
+    fail_on_device(error.what());
+  }
+  g.last = stream;
   g.is_pending = true;
-  enqueue(stream);
   if (engine.any_late) {
     wait_for_device();
     for (size_t s = 0; s < current->steps.size(); ++s) {
@@ -300,26 +313,31 @@ void ExecutionContext::Impl::wait_for_device() const {
   Accelerated& g = *gpu;
   if (!g.is_pending) return;
   g.is_pending = false;
-  const std::string failure = g.device.wait(g.pending);
+  const std::string failure = g.device.wait_for(g.done);
   if (current != nullptr) {
     for (RunsOnHost* step : current->host_steps) {
       if (const std::exception_ptr error = step->take_failure()) std::rethrow_exception(error);
     }
   }
-  if (failure.empty()) return;
-  const std::string advice =
+  if (!failure.empty()) fail_on_device(failure);
+}
+
+/// What a fault while running is told as: by its step, where steps ran one by one.
+void ExecutionContext::Impl::fail_on_device(const std::string& failure) const {
+  const Accelerated& g = *gpu;
+  constexpr std::string_view kAdvice =
       "; the GPU is lost to this process: start it anew, and see that bound memory is as large as "
       "the shapes ask for";
   if (!g.by_steps) {
     fail(ErrorCode::kDevice,
          "{}: plan '{}' failed while it ran: {} (OCTILE_GPU_STEPS=1 runs step by step and names "
          "the step){}",
-         g.device.id(), engine.data.name, failure, advice);
+         g.device.id(), engine.data.name, failure, kAdvice);
   }
   const auto done = size_t(*g.progress.as<int32_t>());
   fail(ErrorCode::kDevice, "{}: step '{}' failed: {}{}", g.device.id(),
        done < engine.data.steps.size() ? engine.data.steps[done].name : "after the last step",
-       failure, advice);
+       failure, kAdvice);
 }
 
 }  // namespace octile

@@ -54,11 +54,12 @@ struct Accelerated {
   std::vector<Memory> late_inputs;  // by tensor: pinned copies of what late steps read
   std::vector<Memory> mirrors;      // by tensor, for TensorAccess
   std::vector<void*> addresses;     // of inputs and outputs of the run at hand
-  Memory marks;                     // device: 1, 2, … steps
-  Memory progress;                  // pinned: steps done, while they run one by one
-  DeviceEvent begin, end;           // of a profiled step
-  Stream pending = nullptr;         // where the last run went, until somebody waited
-  bool is_pending = false, by_steps = true;
+  Memory marks;
+  Memory progress;         // pinned: steps done, while they run one by one
+  DeviceEvent begin, end;  // of a profiled step
+  DeviceEvent done;        // the last run's end
+  Stream last = nullptr;   // where it went; the caller may have ended that stream since
+  bool is_pending = false, by_steps = true;  // until somebody waited
 };
 
 }  // namespace octile

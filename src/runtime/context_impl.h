@@ -73,6 +73,7 @@ struct ExecutionContext::Impl {
   void enqueue(Stream stream);
   void run_on_device(Stream stream);
   void wait_for_device() const;  // throws what went wrong since the last wait
+  [[noreturn]] void fail_on_device(const std::string& failure) const;
 
   /// Bytes of a tensor on the host, after a run().
   const void* tensor_data(int32_t tensor) const {

@@ -170,6 +170,13 @@ class CudaAccelerator final : public Accelerator {
     ask(cudaStreamWaitEvent(stream_of(stream), static_cast<cudaEvent_t>(event), 0),
         "waiting for an event");
   }
+  std::string wait_for(DeviceEvent event) const override {
+    make_current();
+    const cudaError_t error = cudaEventSynchronize(static_cast<cudaEvent_t>(event));
+    if (error == cudaSuccess) return "";
+    (void)cudaGetLastError();
+    return text_of(error);
+  }
   double nanoseconds(DeviceEvent begin, DeviceEvent end) const override {
     float ms = 0.0f;
     ask(cudaEventElapsedTime(&ms, static_cast<cudaEvent_t>(begin), static_cast<cudaEvent_t>(end)),
