@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm test-gpu \
   lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -98,6 +98,11 @@ tsan: deps ## The fast tests under the thread sanitizer
 test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans under qemu
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
+
+test-gpu: deps ## On a machine with a GPU: kernels, conformance, models against the CPU (SANITIZE=1, DATA=dir)
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS)
+	@SANITIZE=$(SANITIZE) DATA="$(DATA)" tools/test_gpu.sh
 
 lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 	@tools/install_dependencies.sh lint

@@ -47,6 +47,7 @@ Request take_request(const Network& network, const CalibrationTable* table, nb::
     request.recipes = texts_of(v, "recipes");
   }
   request.options = take_build_options(keywords, calls);
+  if (!request.calibration.reproducible) request.calibration.device = request.options.device;
   request.calibration.threads = request.options.threads;
   request.calibration.progress = request.options.progress;
   request.calibration.log = request.options.log;

@@ -25,6 +25,9 @@ CalibrationOptions take_calibration_options(nb::dict& keywords) {
   if (const nb::object v = take(keywords, "reproducible"); v.is_valid()) {
     options.reproducible = value_of<bool>(v, "reproducible", "a bool");
   }
+  if (const nb::object v = take(keywords, "device"); v.is_valid()) {
+    options.device = text_of(v, "device");
+  }
   if (const nb::object v = take(keywords, "checkpoint"); v.is_valid()) {
     options.checkpoint = to_path(v);
   }

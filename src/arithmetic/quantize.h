@@ -1,11 +1,15 @@
 // The INT8 arithmetic as code (docs/arithmetic.md): quantization parameters and the scalar rules.
-// Header-only; every backend's scalar tails and the portable kernels call these.
+// Header-only, for host and device; every backend's scalar tails and the portable kernels call
+// these. On the device they need --fmad=false (src/kernels/cuda/CMakeLists.txt): an FMA changes
+// bits.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+
+#include "base/host_device.h"
 
 namespace octile {
 
@@ -16,22 +20,29 @@ struct QuantParams {
 };
 
 /// Round to nearest, ties to even; the default rounding mode is a precondition of the library.
-inline float rne(float x) { return __builtin_rintf(x); }
+OCTILE_HOST_DEVICE inline float rne(float x) {
+#ifdef __CUDA_ARCH__
+  return ::rintf(x);
+#else
+  return __builtin_rintf(x);
+#endif
+}
 
 /// min(max(v, lo), hi) with max(NaN, lo) = lo: the order of x86's instructions.
-inline float clamp_value(float v, float lo, float hi) {
+OCTILE_HOST_DEVICE inline float clamp_value(float v, float lo, float hi) {
   v = v > lo ? v : lo;
   return v < hi ? v : hi;
 }
 
 /// q = z + rne(clamp(x / s, lo − z, hi − z)): one binary32 division, clamp before converting.
-inline int32_t quantize_value(float x, float scale, int32_t zero_point, int32_t lo, int32_t hi) {
+OCTILE_HOST_DEVICE inline int32_t quantize_value(float x, float scale, int32_t zero_point,
+                                                 int32_t lo, int32_t hi) {
   const float v = clamp_value(x / scale, static_cast<float>(lo - zero_point),
                               static_cast<float>(hi - zero_point));
   return zero_point + static_cast<int32_t>(rne(v));
 }
 
-inline float dequantize_value(int32_t q, float scale, int32_t zero_point) {
+OCTILE_HOST_DEVICE inline float dequantize_value(int32_t q, float scale, int32_t zero_point) {
   return scale * static_cast<float>(q - zero_point);
 }
 
@@ -58,7 +69,9 @@ inline QuantParams affine_params(float min, float max) {
 }
 
 /// A value that enters the range of a dynamic scheme: neither NaN nor infinite.
-inline bool is_in_range(float x) { return std::fabs(x) <= std::numeric_limits<float>::max(); }
+OCTILE_HOST_DEVICE inline bool is_in_range(float x) {
+  return std::fabs(x) <= std::numeric_limits<float>::max();
+}
 
 /// max( max|w| / 127, |b| / (s_x · 2^30) ); 1 if both are 0. Pass s_x = 0 for the first term alone
 /// (dynamic schemes).
@@ -79,7 +92,7 @@ inline float output_multiplier(float input_scale, float weight_scale, float outp
 }
 
 /// float(double(a) · double(b)): the multiplier of float outputs and of dynamic schemes.
-inline float product_scale(float a, float b) {
+OCTILE_HOST_DEVICE inline float product_scale(float a, float b) {
   return static_cast<float>(static_cast<double>(a) * static_cast<double>(b));
 }
 
@@ -97,21 +110,22 @@ inline bool sum_fits(int64_t count, int64_t largest) {
 inline constexpr float kSmallestMultiplier = 0x1p-100f;
 
 /// y = z + rne(clamp(v, lo − z, hi − z)) for v already in units of the output scale.
-inline int32_t requantize_value(float v, int32_t zero_point, int32_t lo, int32_t hi) {
+OCTILE_HOST_DEVICE inline int32_t requantize_value(float v, int32_t zero_point, int32_t lo,
+                                                   int32_t hi) {
   v = clamp_value(v, static_cast<float>(lo - zero_point), static_cast<float>(hi - zero_point));
   return zero_point + static_cast<int32_t>(rne(v));
 }
 
 /// The weighted step's epilogue without residual: int32 → float (rne), one multiply.
-inline int32_t requantize(int32_t acc, float multiplier, int32_t zero_point, int32_t lo,
-                          int32_t hi) {
+OCTILE_HOST_DEVICE inline int32_t requantize(int32_t acc, float multiplier, int32_t zero_point,
+                                             int32_t lo, int32_t hi) {
   return requantize_value(static_cast<float>(acc) * multiplier, zero_point, lo, hi);
 }
 
 /// With a fused residual: two multiplies, then one add, in this order.
-inline int32_t requantize_add(int32_t acc, float multiplier, int32_t residual,
-                              float residual_multiplier, int32_t zero_point, int32_t lo,
-                              int32_t hi) {
+OCTILE_HOST_DEVICE inline int32_t requantize_add(int32_t acc, float multiplier, int32_t residual,
+                                                 float residual_multiplier, int32_t zero_point,
+                                                 int32_t lo, int32_t hi) {
   const float v = static_cast<float>(acc) * multiplier;
   const float r = static_cast<float>(residual) * residual_multiplier;
   return requantize_value(v + r, zero_point, lo, hi);

@@ -19,6 +19,13 @@ struct RunOptions {
 
 /// The case's view with rows so far apart.
 StepView with_gaps(const Case& c, const RunOptions& options);
+size_t bytes_of(const PlanTensor& t);
+/// What refuse(), pack() and workspace_bytes() see: the same step with a larger batch.
+StepView largest(const StepView& view, int64_t factor);
+/// The portable row that accepts the step, or null.
+const Tactic* portable_row(const StepView& view);
+/// True when the plan may give the step's output the memory of that input.
+bool may_share(const StepView& view, size_t input);
 
 /// Bytes of each output. Fails the current test (with the tactic's name) on a written guard, a
 /// changed input, or when a second run of the same Prepared differs from the first.

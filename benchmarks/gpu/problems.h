@@ -1,0 +1,120 @@
+// The problems that benchmarks/gpu times: the matrix products of issue 7's table, and every
+// different convolution of ResNet-50 and MobileNetV2 with how often it occurs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/conv_kernel.h"
+
+namespace octile::benchmark {
+
+struct Problem {
+  std::string network;  // "gemm", "resnet50 b128", ...
+  std::string name;
+  int count = 1;
+  cuda::ConvProblem conv;
+};
+
+/// A square-kernel convolution with "same" padding on u8 activations with zero point 0, as behind a
+/// ReLU.
+inline cuda::ConvProblem convolution(int batch, int size, int in, int out, int kernel, int stride,
+                                     bool residual = false, bool depthwise = false) {
+  cuda::ConvProblem p;
+  p.batch = batch, p.in_h = p.in_w = size, p.in_c = in, p.out_c = out;
+  p.kernel_h = p.kernel_w = kernel, p.stride_h = p.stride_w = stride;
+  p.pad_top = p.pad_left = kernel / 2;
+  p.out_h = p.out_w = (size - 1) / stride + 1;
+  p.groups = depthwise ? in : 1;
+  p.x_type = p.y_type = cuda::ConvType::kU8, p.q_lo = 0, p.q_hi = 255;
+  p.residual = residual, p.residual_type = cuda::ConvType::kU8, p.residual_multiplier = 0.6f;
+  return p;
+}
+
+inline cuda::ConvProblem first_layer(int batch, int out, int kernel) {
+  cuda::ConvProblem p = convolution(batch, 224, 3, out, kernel, 2);
+  p.x_type = cuda::ConvType::kFloat, p.x_planar = true, p.x_scale = 0.02f;
+  return p;
+}
+
+inline void add_resnet50(std::vector<Problem>& list, int batch) {
+  const std::string network = "resnet50 b" + std::to_string(batch);
+  const auto add = [&](int count, int size, int in, int out, int kernel, int stride,
+                       bool residual = false) {
+    list.push_back({network,
+                    std::to_string(size) + " " + std::to_string(in) + ">" + std::to_string(out) +
+                        " k" + std::to_string(kernel) + " s" + std::to_string(stride) +
+                        (residual ? " +r" : ""),
+                    count, convolution(batch, size, in, out, kernel, stride, residual)});
+  };
+  list.push_back({network, "224 3>64 k7 s2 float", 1, first_layer(batch, 64, 7)});
+  add(1, 56, 64, 64, 1, 1), add(2, 56, 256, 64, 1, 1), add(3, 56, 64, 64, 3, 1);
+  add(1, 56, 64, 256, 1, 1), add(3, 56, 64, 256, 1, 1, true);
+  for (int stage = 0; stage < 3; ++stage) {
+    const int size = 56 >> stage, in = 256 << stage, middle = 128 << stage, blocks[] = {4, 6, 3};
+    const int count = blocks[stage];
+    add(1, size, in, middle, 1, 1), add(1, size, middle, middle, 3, 2);
+    add(1, size, in, 2 * in, 1, 2), add(count - 1, size / 2, 2 * in, middle, 1, 1);
+    add(count - 1, size / 2, middle, middle, 3, 1);
+    add(count, size / 2, middle, 2 * in, 1, 1, true);
+  }
+  add(1, 1, 2048, 1000, 1, 1);
+  list.back().conv.y_type = cuda::ConvType::kFloat;
+}
+
+inline void add_mobilenetv2(std::vector<Problem>& list, int batch) {
+  const std::string network = "mobilenetv2 b" + std::to_string(batch);
+  const auto add = [&](int count, int size, int in, int out, int kernel, int stride,
+                       bool residual = false) {
+    const bool depthwise = kernel == 3;
+    Problem problem{network,
+                    std::to_string(size) + " " + std::to_string(in) +
+                        (depthwise ? " dw" : ">" + std::to_string(out)) + " s" +
+                        std::to_string(stride) + (residual ? " +r" : ""),
+                    count, convolution(batch, size, in, out, kernel, stride, residual, depthwise)};
+    if (!depthwise && out < in) problem.conv.y_zero_point = 128;  // linear bottlenecks
+    if (!depthwise && out > in) problem.conv.x_zero_point = 128;
+    problem.conv.residual_zero_point = 128;
+    list.push_back(problem);
+  };
+  list.push_back({network, "224 3>32 k3 s2 float", 1, first_layer(batch, 32, 3)});
+  add(1, 112, 32, 32, 3, 1), add(1, 112, 32, 16, 1, 1);
+  struct Stage {
+    int out, blocks, stride;
+  };
+  int in = 16, size = 112;
+  for (const Stage& s : {Stage{24, 2, 2}, Stage{32, 3, 2}, Stage{64, 4, 2}, Stage{96, 3, 1},
+                         Stage{160, 3, 2}, Stage{320, 1, 1}}) {
+    add(1, size, in, 6 * in, 1, 1), add(1, size, 6 * in, 6 * in, 3, s.stride);
+    size /= s.stride;
+    add(1, size, 6 * in, s.out, 1, 1);
+    if (s.blocks > 1) {
+      add(s.blocks - 1, size, s.out, 6 * s.out, 1, 1);
+      add(s.blocks - 1, size, 6 * s.out, 6 * s.out, 3, 1);
+      add(s.blocks - 1, size, 6 * s.out, s.out, 1, 1, true);
+    }
+    in = s.out;
+  }
+  add(1, 7, 320, 1280, 1, 1), add(1, 1, 1280, 1000, 1, 1);
+}
+
+inline void add_products(std::vector<Problem>& list) {
+  struct Product {
+    int64_t m;
+    int k, n;
+  };
+  for (const Product& g : {Product{8192, 8192, 8192},
+                           {4096, 4096, 4096},
+                           {1024, 1024, 1024},
+                           {401408, 64, 256},
+                           {401408, 576, 64},
+                           {100352, 512, 128},
+                           {25088, 2304, 256}}) {
+    Problem problem{"gemm",
+                    std::to_string(g.m) + "x" + std::to_string(g.k) + "x" + std::to_string(g.n)};
+    problem.conv.batch = g.m, problem.conv.in_c = g.k, problem.conv.out_c = g.n;
+    list.push_back(problem);
+  }
+}
+
+}  // namespace octile::benchmark

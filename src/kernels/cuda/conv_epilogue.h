@@ -1,0 +1,211 @@
+// What follows the sum, on 16 neighbouring channels of one output row in a lane's registers
+// (docs/arithmetic.md, "A weighted step"): bias, multiplier, residual, clamp, and the widest stores
+// that the channel count allows. No shared memory: the weights' column order (conv_params.h) gives
+// each lane whole 16-byte vectors.
+#pragma once
+
+#include "arithmetic/quantize.h"
+#include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/convert.h"
+
+namespace octile::cuda {
+
+/// 16 bytes from `source`, of which the first `count` exist; `width`: what it is aligned to.
+__device__ __forceinline__ uint4 load_bytes(const uint8_t* source, int count, int width) {
+  uint32_t words[4] = {};
+  if (width == 16) return *reinterpret_cast<const uint4*>(source);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (width >= 4) {
+      if (4 * i < count) words[i] = *reinterpret_cast<const uint32_t*>(source + 4 * i);
+    } else {
+#pragma unroll
+      for (int b = 0; b < 4; ++b) {
+        if (4 * i + b < count) words[i] |= static_cast<uint32_t>(source[4 * i + b]) << (8 * b);
+      }
+    }
+  }
+  return make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+__device__ __forceinline__ void store_bytes(uint8_t* target, const uint32_t (&words)[4], int count,
+                                            int width) {
+  if (width == 16) {
+    *reinterpret_cast<uint4*>(target) = make_uint4(words[0], words[1], words[2], words[3]);
+  } else if (width == 8) {
+    *reinterpret_cast<uint2*>(target) = make_uint2(words[0], words[1]);
+    if (count > 8) *reinterpret_cast<uint2*>(target + 8) = make_uint2(words[2], words[3]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (width == 4) {
+        if (4 * i < count) *reinterpret_cast<uint32_t*>(target + 4 * i) = words[i];
+      } else {
+#pragma unroll
+        for (int b = 0; b < 4; ++b) {
+          if (4 * i + b < count) target[4 * i + b] = static_cast<uint8_t>(words[i] >> (8 * b));
+        }
+      }
+    }
+  }
+}
+
+/// Four float outputs, of which `count` exist (it may be negative), clamped.
+__device__ __forceinline__ void store_floats(float* target, const ConvTail& tail, float (&v)[4],
+                                             int count) {
+#pragma unroll
+  for (float& value : v) value = clamp_value(value, tail.lo, tail.hi);
+  if (count >= 4 && (reinterpret_cast<uintptr_t>(target) & 15) == 0) {
+    *reinterpret_cast<float4*>(target) = make_float4(v[0], v[1], v[2], v[3]);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (i < count) target[i] = v[i];
+  }
+}
+
+/// How outputs are made; chosen once a tile, the same for all threads. The first three are for
+/// small sums (kMagic), which leave no conversion to do.
+enum class Finish : uint8_t {
+  kSmallS8,  // no clamp but the type's own
+  kSmallU8,
+  kSmallClamp,
+  kClamp,
+  kFloat,
+};
+
+__device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
+  if (tail.y_type == ConvType::kFloat) return Finish::kFloat;
+  if (tail.small_residual == 0 || __ldg(tail.small_sums) == 0) return Finish::kClamp;
+  if (tail.saturating == 0) return Finish::kSmallClamp;
+  return tail.y_type == ConvType::kU8 ? Finish::kSmallU8 : Finish::kSmallS8;
+}
+
+/// (sum + bias) · multiplier: int32 to float, then one multiplication.
+template <Finish kFinish>
+__device__ __forceinline__ float scaled(int32_t sum, int32_t bias, float multiplier) {
+  if constexpr (kFinish == Finish::kClamp || kFinish == Finish::kFloat) {
+    return __fmul_rn(__int2float_rn(sum + bias), multiplier);
+  } else {
+    return __fmul_rn(__fsub_rn(__int_as_float(sum + bias + kMagicBits), kMagic), multiplier);
+  }
+}
+
+/// Four results of 8 bits: v in units of the output scale.
+template <Finish kFinish>
+__device__ __forceinline__ uint32_t pack_results(const ConvTail& tail, const float (&v)[4]) {
+  constexpr bool kClamps = kFinish == Finish::kClamp || kFinish == Finish::kSmallClamp;
+  int32_t q[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float value = kClamps ? fminf(fmaxf(v[i], tail.lo), tail.hi) : v[i];
+    q[i] = kFinish == Finish::kClamp
+               ? __float2int_rn(value) + tail.y_zero_point
+               : __float_as_int(__fadd_rn(value, kMagic)) + (tail.y_zero_point - kMagicBits);
+  }
+  if constexpr (kClamps) return pack_low_bytes(q[0], q[1], q[2], q[3]);
+  return pack_saturated<kFinish == Finish::kSmallU8>(q[0], q[1], q[2], q[3]);
+}
+
+__device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word, float (&v)[4]) {
+  const uint32_t bytes = word ^ tail.residual_flip;
+  const float m = tail.residual_multiplier, z = tail.residual_offset;
+  v[0] = __fadd_rn(v[0], __fmul_rn(byte_minus<0>(bytes, z), m));
+  v[1] = __fadd_rn(v[1], __fmul_rn(byte_minus<1>(bytes, z), m));
+  v[2] = __fadd_rn(v[2], __fmul_rn(byte_minus<2>(bytes, z), m));
+  v[3] = __fadd_rn(v[3], __fmul_rn(byte_minus<3>(bytes, z), m));
+}
+
+/// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
+/// exist: rows below `rows`. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤
+/// kChannels.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
+__device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
+                                             int channel, Sums&& sums) {
+  if (channel >= tail.out_c) return;
+  const int count = min(kChannels, tail.out_c - channel);
+  int64_t offset[kLines];
+  uint4 residual[kLines];
+#pragma unroll
+  for (int l = 0; l < kLines; ++l) {
+    offset[l] = static_cast<int64_t>(row + l * step) * tail.out_c + channel;
+    if (kResidual && row + l * step < rows) {
+      residual[l] = load_bytes(tail.residual + offset[l], count, tail.store_bytes);
+    }
+  }
+  uint32_t words[kLines][4];
+#pragma unroll
+  for (int i = 0; i < kChannels / 4; ++i) {
+    const int4 bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel) + i);
+    const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
+#pragma unroll
+    for (int l = 0; l < kLines; ++l) {
+      float v[4] = {scaled<kFinish>(sums(l, 4 * i), bias.x, scale.x),
+                    scaled<kFinish>(sums(l, 4 * i + 1), bias.y, scale.y),
+                    scaled<kFinish>(sums(l, 4 * i + 2), bias.z, scale.z),
+                    scaled<kFinish>(sums(l, 4 * i + 3), bias.w, scale.w)};
+      if constexpr (kFinish == Finish::kFloat) {
+        if (row + l * step < rows) {
+          store_floats(static_cast<float*>(tail.y) + offset[l] + 4 * i, tail, v, count - 4 * i);
+        }
+      } else {
+        if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
+        words[l][i] = pack_results<kFinish>(tail, v);
+      }
+    }
+  }
+  if constexpr (kFinish != Finish::kFloat) {
+#pragma unroll
+    for (int l = 0; l < kLines; ++l) {
+      if (row + l * step >= rows) continue;
+      store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
+    }
+  }
+}
+
+/// One output of any kind, as docs/arithmetic.md reads; for kernels that are not about speed.
+__device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, int row,
+                                           int channel) {
+  const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
+  float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
+  if (tail.y_type == ConvType::kFloat) {
+    static_cast<float*>(tail.y)[offset] = clamp_value(v, tail.lo, tail.hi);
+    return;
+  }
+  if (tail.residual != nullptr) {
+    const uint32_t byte = (tail.residual[offset] ^ tail.residual_flip) & 255;
+    v = __fadd_rn(v,
+                  __fmul_rn(byte_minus<0>(byte, tail.residual_offset), tail.residual_multiplier));
+  }
+  const float clamped = fminf(fmaxf(v, tail.lo), tail.hi);
+  static_cast<uint8_t*>(tail.y)[offset] =
+      static_cast<uint8_t>(tail.y_zero_point + __float2int_rn(clamped));
+}
+
+/// Calls body<Finish, residual>() for what the tail says. Float outputs have no residual.
+template <class Body>
+__device__ __forceinline__ void by_finish(const ConvTail& tail, Body&& body) {
+  const bool residual = tail.residual != nullptr;
+  switch (finish_of(tail)) {
+    case Finish::kSmallS8:
+      residual ? body.template operator()<Finish::kSmallS8, true>()
+               : body.template operator()<Finish::kSmallS8, false>();
+      break;
+    case Finish::kSmallU8:
+      residual ? body.template operator()<Finish::kSmallU8, true>()
+               : body.template operator()<Finish::kSmallU8, false>();
+      break;
+    case Finish::kSmallClamp:
+      residual ? body.template operator()<Finish::kSmallClamp, true>()
+               : body.template operator()<Finish::kSmallClamp, false>();
+      break;
+    case Finish::kClamp:
+      residual ? body.template operator()<Finish::kClamp, true>()
+               : body.template operator()<Finish::kClamp, false>();
+      break;
+    case Finish::kFloat: body.template operator()<Finish::kFloat, false>(); break;
+  }
+}
+
+}  // namespace octile::cuda

@@ -1,0 +1,143 @@
+// The host side that all convolution kernels share: parameters, the packed head, refusals.
+#include "kernels/cuda/conv_params.h"
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace octile::cuda {
+
+namespace {
+
+int32_t widest_store(const ConvProblem& p) {
+  for (const int32_t bytes : {16, 8, 4}) {
+    if (p.out_c % bytes == 0) return bytes;
+  }
+  return 1;
+}
+
+ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const PackedLayout& layout) {
+  const auto* packed = static_cast<const uint8_t*>(operands.packed);
+  ConvTail tail;
+  tail.bias = reinterpret_cast<const int32_t*>(packed);
+  tail.multiplier = reinterpret_cast<const float*>(packed + layout.multiplier());
+  tail.residual = p.residual ? static_cast<const uint8_t*>(operands.residual) : nullptr;
+  tail.y = operands.y;
+  tail.rows = static_cast<int32_t>(p.batch * p.out_h * p.out_w);
+  tail.out_c = p.out_c;
+  tail.y_type = p.y_type;
+  if (p.y_type == ConvType::kFloat) {
+    tail.lo = p.lo, tail.hi = p.hi;
+  } else {
+    tail.y_zero_point = p.y_zero_point;
+    tail.lo = static_cast<float>(p.q_lo - p.y_zero_point);
+    tail.hi = static_cast<float>(p.q_hi - p.y_zero_point);
+    const bool is_unsigned = p.y_type == ConvType::kU8;
+    tail.saturating = p.q_lo == (is_unsigned ? 0 : -128) && p.q_hi == (is_unsigned ? 255 : 127);
+  }
+  const bool is_signed = p.residual_type == ConvType::kS8;
+  tail.residual_multiplier = p.residual_multiplier;
+  tail.residual_offset =
+      8388608.0f + static_cast<float>(p.residual_zero_point) + (is_signed ? 128.0f : 0.0f);
+  tail.residual_flip = is_signed ? 0x80808080u : 0u;
+  tail.store_bytes = widest_store(p);
+  tail.small_sums = reinterpret_cast<const int32_t*>(packed + layout.small_sums());
+  tail.small_residual = !p.residual || std::fabs(p.residual_multiplier) < 2048.0f;
+  return tail;
+}
+
+/// True when no input can make a sum, or a sum times its multiplier, 2^22 or more (less what the
+/// zero point and a residual add): Σ|w| · max|x − z| + |b| tells.
+bool has_small_sums(const ConvProblem& p, const ConvWeights& weights) {
+  const ConvType type = p.x_type == ConvType::kFloat ? p.x_stored : p.x_type;
+  const int32_t lo = type == ConvType::kU8 ? 0 : -128, hi = type == ConvType::kU8 ? 255 : 127;
+  const auto reach =
+      static_cast<double>(std::max(std::abs(lo - p.x_zero_point), std::abs(hi - p.x_zero_point)));
+  const int64_t count = int64_t{p.kernel_h} * p.kernel_w * (p.in_c / p.groups);
+  for (int64_t m = 0; m < p.out_c; ++m) {
+    int64_t sum = 0, magnitude = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t w = weights.weights[m * count + i];
+      sum += w, magnitude += std::abs(w);
+    }
+    const double bias = static_cast<double>(weights.bias[m] + sum * p.x_zero_point);
+    const double largest = static_cast<double>(magnitude) * reach + std::fabs(bias);
+    if (largest >= 0x1p22 || largest * std::fabs(weights.multiplier[m]) >= 0x1p21) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+ConvParams conv_params(const ConvProblem& p, const ConvOperands& operands,
+                       const PackedLayout& layout) {
+  const auto* packed = static_cast<const uint8_t*>(operands.packed);
+  ConvParams params;
+  params.x = static_cast<const uint8_t*>(operands.x);
+  params.weights = reinterpret_cast<const int8_t*>(packed + layout.weights());
+  params.border = packed + layout.border();
+  params.in_h = p.in_h, params.in_w = p.in_w, params.in_c = p.in_c;
+  params.out_h = p.out_h, params.out_w = p.out_w;
+  params.kernel_h = p.kernel_h, params.kernel_w = p.kernel_w;
+  params.stride_h = p.stride_h, params.stride_w = p.stride_w;
+  params.dilation_h = p.dilation_h, params.dilation_w = p.dilation_w;
+  params.pad_top = p.pad_top, params.pad_left = p.pad_left;
+  params.columns = static_cast<int32_t>(layout.columns);
+  params.k_bytes = static_cast<int32_t>(layout.k_bytes);
+  params.counters = operands.counters;
+  params.image = FastDivide(static_cast<uint32_t>(p.out_h * p.out_w));
+  params.line = FastDivide(static_cast<uint32_t>(p.out_w));
+  params.tail = tail_of(p, operands, layout);
+  return params;
+}
+
+void pack_head(const ConvProblem& p, const ConvWeights& weights, const PackedLayout& layout,
+               uint8_t* packed) {
+  std::memset(packed, 0, layout.weights());
+  const auto channels = static_cast<size_t>(p.out_c);
+  std::memcpy(packed, weights.bias, channels * sizeof(int32_t));
+  std::memcpy(packed + layout.multiplier(), weights.multiplier, channels * sizeof(float));
+  std::memset(packed + layout.border(), p.x_zero_point & 255, kBorderBytes);
+  const int32_t small = has_small_sums(p, weights);
+  std::memcpy(packed + layout.small_sums(), &small, sizeof(small));
+}
+
+std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,
+                          const ConvDevice& device) {
+  const bool fits =
+      kernel.exact_level ? device.level == kernel.level : device.level >= kernel.level;
+  if (!fits) {
+    return "needs compute capability " + std::to_string(kernel.level / 10) + "." +
+           std::to_string(kernel.level % 10) + (kernel.exact_level ? "" : " or later");
+  }
+  constexpr int64_t kMost = 2147483647 - 1024;
+  if (p.batch * p.out_h * p.out_w > kMost) return "the output has too many rows";
+  if (static_cast<int64_t>(p.in_h) * p.in_w * p.in_c > kMost) return "an image is too large";
+  if (p.batch < 1 || p.out_h < 1 || p.out_w < 1) return "the output is empty";
+  if (p.residual && p.y_type == ConvType::kFloat) return "a residual needs an 8-bit output";
+  return "";
+}
+
+ConvDevice current_conv_device() {
+  int device = 0;
+  cudaDeviceProp properties{};
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) error = cudaGetDeviceProperties(&properties, device);
+  check(error == cudaSuccess, ErrorCode::kUnsupported,
+        "no CUDA device: {}; run on the CPU, or install NVIDIA's driver",
+        cudaGetErrorString(error));
+  return {properties.major * 10 + properties.minor, properties.multiProcessorCount,
+          static_cast<int>(properties.sharedMemPerBlockOptin)};
+}
+
+void check_launch(const ConvKernel& kernel) {
+  const cudaError_t error = cudaGetLastError();
+  check(error == cudaSuccess, ErrorCode::kInternal, "{}: the launch failed: {}", kernel.name,
+        cudaGetErrorString(error));
+}
+
+}  // namespace octile::cuda

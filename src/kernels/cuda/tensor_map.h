@@ -1,0 +1,22 @@
+// Descriptors for the tensor copy engine (sm_90): made on the host at every launch (about 1 us),
+// passed to kernels by value. The driver is asked for the function, not linked.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/conv_kernel.h"
+
+namespace octile::cuda {
+
+/// Boxes of box_rows × line_bytes of a matrix (rows, row_bytes) of bytes; outside it: zeros.
+/// line_bytes 32, 64 or 128 is the swizzle too. row_bytes % 16 = 0.
+CUtensorMap matrix_map(const ConvKernel&, const void* data, int64_t rows, int64_t row_bytes,
+                       int box_rows, int line_bytes);
+
+/// `pixels` windows of a convolution at a time, line_bytes channels of one tap.
+CUtensorMap pixel_map(const ConvKernel&, const void* x, const ConvProblem&, int pixels,
+                      int line_bytes, int upper_h, int upper_w);
+
+}  // namespace octile::cuda
