@@ -108,11 +108,40 @@ struct Result {
   std::string first;                // what differed first
 };
 
-constexpr double kClose = 2e-2;  // float steps between int8 ones may turn a rounding over
+constexpr double kClose = 2e-2;
+constexpr double kNoise = 1e-5;  // relative
+
+/// Float steps between int8 ones may turn a rounding over, which some networks make much of on
+/// random inputs: how far off the CPU itself is where its inputs are as good as the same.
+class OwnNoise {
+ public:
+  OwnNoise(ExecutionContext& cpu, const std::vector<Tensor>& inputs,
+           const std::vector<Tensor>& expected)
+      : cpu_(cpu), inputs_(inputs), expected_(expected) {}
+  double of(size_t output) {
+    if (noisy_.empty()) {
+      std::mt19937 random(3);
+      std::normal_distribution<float> draw(0.0f, float(kNoise));
+      std::vector<Tensor> inputs = inputs_;
+      for (Tensor& x : inputs) {
+        if (x.type() != DataType::kFloat32) continue;
+        for (int64_t i = 0; i < x.volume(); ++i) x.as<float>()[i] *= 1.0f + draw(random);
+      }
+      noisy_ = cpu_.run(inputs);
+    }
+    const bool same_shape = noisy_[output].shape() == expected_[output].shape();
+    return same_shape ? distance(noisy_[output], expected_[output]) : kInfinity;
+  }
+
+ private:
+  ExecutionContext& cpu_;
+  const std::vector<Tensor>&inputs_, &expected_;
+  std::vector<Tensor> noisy_;
+};
 
 void compare(const std::string& how, const std::vector<Binding>& bindings,
              const std::vector<bool>& exact, const std::vector<Tensor>& expected,
-             const std::vector<Tensor>& actual, Result& result) {
+             const std::vector<Tensor>& actual, OwnNoise& noise, Result& result) {
   size_t at = 0;
   for (const Binding& binding : bindings) {
     if (binding.is_input) continue;
@@ -121,8 +150,8 @@ void compare(const std::string& how, const std::vector<Binding>& bindings,
     const bool same_shape = expected[o].shape() == actual[o].shape();
     const double off = same_shape ? distance(actual[o], expected[o]) : kInfinity;
     if (!exact[o]) result.worst = std::max(result.worst, off);
-    const bool good =
-        exact[o] ? same_shape && expected[o] == actual[o] : off <= kClose || binding.from_values;
+    const bool good = exact[o] ? same_shape && expected[o] == actual[o]
+                               : off <= kClose || binding.from_values || off <= 3 * noise.of(o);
     if (good) continue;
     ++result.different;
     if (result.first.empty()) {
@@ -205,11 +234,12 @@ bool check_plan(const std::string& file, const Plan& plan, const EngineOptions& 
         batch = opt.rank() > 0 ? opt[0] : 1;
       }
       const std::vector<Tensor> expected = on_cpu.run(inputs);
+      OwnNoise noise(on_cpu, inputs, expected);
       compare(fmt::format("batch {}, run {}", which, run), gpu.bindings(), exact, expected,
-              on_gpu.run(inputs), result);
+              on_gpu.run(inputs), noise, result);
       if (which == 2 && run == 2) {
         compare("stream", gpu.bindings(), exact, expected,
-                run_on_stream(gpu, *device.accelerator, inputs), result);
+                run_on_stream(gpu, *device.accelerator, inputs), noise, result);
         ms = milliseconds_of(on_gpu);
       }
     }

@@ -66,9 +66,10 @@ struct QuantizeFixed {
 };
 void launch_quantize(const QuantizeFixed& step, const Sample& sample, const float* x, uint8_t* y,
                      void* stream);
-/// One range a sample: scales (n), and zeros (n) where affine.
+/// One range a sample: scales (n), and zeros (n) where affine. scratch: (n, 2) words.
 void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& sample, const float* x,
-                             uint8_t* y, float* scales, int32_t* zeros, void* stream);
+                             uint8_t* y, float* scales, int32_t* zeros, void* scratch,
+                             void* stream);
 /// scales null: the fixed one.
 void launch_dequantize(float scale, ByteType type, const Sample& sample, const void* x,
                        const float* scales, const int32_t* zeros, float* y, void* stream);

@@ -146,7 +146,6 @@ void convert_all(const Convert& convert, const Sample& p, const void* from, void
 
 // --- ranges of samples ---
 
-/// Sortable bits: unsigned order of these is the order of the floats.
 __device__ __forceinline__ void widen(float x, float& lo, float& hi) {
   if (!is_in_range(x)) return;
   lo = x < lo ? x : lo;
@@ -171,12 +170,10 @@ __device__ void params_of(float lo, float hi, bool affine, float& scale, int32_t
   zero = static_cast<int32_t>(rintf(clamp_value(-lo / scale, 0.0f, 255.0f)));
 }
 
-/// One block a sample; the range is widened to hold 0.
-__global__ void sample_ranges(const float* x, int64_t per_sample, bool affine, float* scales,
-                              int32_t* zeros) {
-  const float* from = x + blockIdx.x * per_sample;
-  float lo = 0.0f, hi = 0.0f;
-  for (int64_t i = threadIdx.x; i < per_sample; i += blockDim.x) widen(from[i], lo, hi);
+/// Least and largest value of a block's share of a sample, widened to hold 0; thread 0 has them.
+__device__ void block_range(const float* from, int64_t count, float& lo, float& hi) {
+  lo = hi = 0.0f;
+  for (int64_t i = first_item(); i < count; i += item_step()) widen(from[i], lo, hi);
   __shared__ float s_lo[32], s_hi[32];
   for (int lane = 16; lane > 0; lane /= 2) {
     widen(__shfl_down_sync(0xffffffffu, lo, lane), lo, hi);
@@ -192,11 +189,63 @@ __global__ void sample_ranges(const float* x, int64_t per_sample, bool affine, f
     widen(s_lo[warp], lo, hi);
     widen(s_hi[warp], lo, hi);
   }
+}
+
+__device__ __forceinline__ void write_params(float lo, float hi, float* scales, int32_t* zeros,
+                                             int64_t n) {
   float scale;
   int32_t zero;
-  params_of(lo, hi, affine, scale, zero);
-  scales[blockIdx.x] = scale;
-  if (affine) zeros[blockIdx.x] = zero;
+  params_of(lo, hi, zeros != nullptr, scale, zero);
+  scales[n] = scale;
+  if (zeros != nullptr) zeros[n] = zero;
+}
+
+/// One block a sample: blockIdx.y.
+__global__ void sample_ranges(const float* x, int64_t per_sample, float* scales, int32_t* zeros) {
+  float lo, hi;
+  block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
+  if (threadIdx.x == 0) write_params(lo, hi, scales, zeros, blockIdx.y);
+}
+
+/// Several blocks a sample: they meet in ends (n, 2), zeros at first, which hold −min and max as
+/// bits; those of floats that are not negative have the floats' order.
+__global__ void part_ranges(const float* x, int64_t per_sample, uint32_t* ends) {
+  float lo, hi;
+  block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
+  if (threadIdx.x != 0) return;
+  if (lo < 0.0f) atomicMax(ends + 2 * blockIdx.y, __float_as_uint(-lo));
+  if (hi > 0.0f) atomicMax(ends + 2 * blockIdx.y + 1, __float_as_uint(hi));
+}
+
+__global__ void params_of_ends(const uint32_t* ends, int64_t n, float* scales, int32_t* zeros) {
+  const int64_t i = first_item();
+  if (i >= n) return;
+  write_params(-__uint_as_float(ends[2 * i]), __uint_as_float(ends[2 * i + 1]), scales, zeros, i);
+}
+
+constexpr int kRangeThreads = 1024;
+constexpr int64_t kOneBlock = 32768;  // values that one block reads about as fast as several
+
+void find_ranges(const Sample& p, const float* x, float* scales, int32_t* zeros, uint32_t* ends,
+                 void* stream) {
+  constexpr int64_t kMostSamples = 65535;  // gridDim.y
+  const int64_t per_sample = p.c * p.s;
+  const bool split = per_sample > kOneBlock;
+  const int64_t parts = split ? (per_sample + kOneBlock / 4 - 1) / (kOneBlock / 4) : 1;
+  if (split) (void)cudaMemsetAsync(ends, 0, static_cast<size_t>(p.n) * 8, stream_of(stream));
+  for (int64_t first = 0; first < p.n; first += kMostSamples) {
+    const auto n = static_cast<unsigned>(p.n - first < kMostSamples ? p.n - first : kMostSamples);
+    const float* from = x + first * per_sample;
+    if (split) {
+      part_ranges<<<dim3(static_cast<unsigned>(parts < 256 ? parts : 256), n), kRangeThreads, 0,
+                    stream_of(stream)>>>(from, per_sample, ends + 2 * first);
+    } else {
+      sample_ranges<<<dim3(1, n), kRangeThreads, 0, stream_of(stream)>>>(
+          from, per_sample, scales + first, zeros != nullptr ? zeros + first : nullptr);
+    }
+  }
+  if (!split) return;
+  params_of_ends<<<blocks_for(p.n), kBlock, 0, stream_of(stream)>>>(ends, p.n, scales, zeros);
 }
 
 }  // namespace
@@ -213,10 +262,9 @@ void launch_quantize(const QuantizeFixed& step, const Sample& p, const float* x,
 }
 
 void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& p, const float* x,
-                             uint8_t* y, float* scales, int32_t* zeros, void* stream) {
-  constexpr int kThreads = 1024;
-  sample_ranges<<<static_cast<unsigned>(p.n), kThreads, 0, stream_of(stream)>>>(
-      x, p.c * p.s, zeros != nullptr, scales, zeros);
+                             uint8_t* y, float* scales, int32_t* zeros, void* scratch,
+                             void* stream) {
+  find_ranges(p, x, scales, zeros, static_cast<uint32_t*>(scratch), stream);
   convert_all(Quantizer{{{1.0f, 0, q_lo, q_hi}, scales, zeros}}, p, x, y, stream);
 }
 

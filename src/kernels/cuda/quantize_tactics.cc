@@ -26,10 +26,10 @@ std::unique_ptr<Prepared> prepare_quantize(const StepView& view, const DeviceWei
   if (step.dynamic) {
     const bool affine = view.outputs.size() > 2;
     return make_launch([step, sample, affine](const Buffers& b) {
-      launch_quantize_dynamic(step.q_lo, step.q_hi, sample, static_cast<const float*>(b.inputs[0]),
-                              static_cast<uint8_t*>(b.outputs[0]),
-                              static_cast<float*>(b.outputs[1]),
-                              affine ? static_cast<int32_t*>(b.outputs[2]) : nullptr, b.stream);
+      launch_quantize_dynamic(
+          step.q_lo, step.q_hi, sample, static_cast<const float*>(b.inputs[0]),
+          static_cast<uint8_t*>(b.outputs[0]), static_cast<float*>(b.outputs[1]),
+          affine ? static_cast<int32_t*>(b.outputs[2]) : nullptr, b.workspace, b.stream);
     });
   }
   const QuantizeFixed fixed{y.scale, y.zero_point, step.q_lo, step.q_hi};
@@ -37,6 +37,12 @@ std::unique_ptr<Prepared> prepare_quantize(const StepView& view, const DeviceWei
     launch_quantize(fixed, sample, static_cast<const float*>(b.inputs[0]),
                     static_cast<uint8_t*>(b.outputs[0]), b.stream);
   });
+}
+
+size_t workspace_of_quantize(const StepView& view) {
+  const Shape& shape = view.inputs[0].shape;
+  if (!view.as<QuantizeStep>()->dynamic || shape.rank() == 0) return 2 * sizeof(uint32_t);
+  return static_cast<size_t>(shape[0]) * 2 * sizeof(uint32_t);
 }
 
 std::unique_ptr<Prepared> prepare_dequantize(const StepView& view, const DeviceWeights*,
@@ -75,7 +81,8 @@ std::string refuse_dequantize(const StepView& view) {
 
 }  // namespace
 
-constinit const Row kQuantizeRow{"cuda.quantize", {refuse_quantize, prepare_quantize}};
+constinit const Row kQuantizeRow{
+    "cuda.quantize", {refuse_quantize, prepare_quantize, nullptr, workspace_of_quantize}};
 constinit const Row kDequantizeRow{"cuda.dequantize", {refuse_dequantize, prepare_dequantize}};
 
 }  // namespace octile::cuda

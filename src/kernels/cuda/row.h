@@ -42,6 +42,7 @@ struct RowFunctions {
   std::unique_ptr<Prepared> (*prepare)(const StepView& view, const DeviceWeights* weights,
                                        const Device& device);
   std::unique_ptr<DeviceWeights> (*pack)(const StepView& view, const Device& device) = nullptr;
+  size_t (*workspace)(const StepView& view) = nullptr;
 };
 
 class Row final : public Tactic {
@@ -56,6 +57,9 @@ class Row final : public Tactic {
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     if (functions_.pack == nullptr) return nullptr;
     return functions_.pack(view, device);
+  }
+  size_t workspace_bytes(const StepView& view, const Device&) const override {
+    return functions_.workspace != nullptr ? functions_.workspace(view) : 0;
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
