@@ -15,6 +15,6 @@ build/install-check/consumer/consumer
 build/install-check/consumer/runtime_consumer
 "$prefix/bin/octile" --version
 echo "runtime-only configuration:"
-cmake -S . -B build/install-check/runtime -G Ninja -DCMAKE_BUILD_TYPE=Release \
+cmake -S . -B build/install-check/runtime -G Ninja -DCMAKE_BUILD_TYPE=Release -DOCTILE_CUDA=OFF \
   -DOCTILE_RUNTIME_ONLY=ON -DOCTILE_UNITY=OFF >build/install-check/runtime.log
 cmake --build build/install-check/runtime
