@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm test-gpu with-cuda \
   lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -27,17 +27,25 @@ build/release/build.ninja: $(PYTHON_READY)
 
 build/%/build.ninja: CMakePresets.json
 	@echo "configuring build/$*"
-	@cmake --preset $* $(if $(filter release,$*),$(PYTHON_FLAGS)) >build/$*.configure.log 2>&1 || \
-	  (cat build/$*.configure.log; exit 1)
+	@cmake --preset $* $(if $(filter release,$*),$(PYTHON_FLAGS) $(CUDA_FLAGS)) \
+	  >build/$*.configure.log 2>&1 || (cat build/$*.configure.log; exit 1)
+
+# A demo that begins from nothing, where no GPU is, does without the GPU's kernels, which take minutes
+# to compile; the next `make build` adds them.
+DEMO_CUDA = CUDA_FLAGS=$(if $(wildcard /dev/nvidiactl),,-DOCTILE_CUDA=OFF)
+with-cuda:
+	@if grep -qs '^OCTILE_CUDA:STRING=OFF' build/release/CMakeCache.txt; then \
+	  cmake -DOCTILE_CUDA=$(if $(OCTILE_CUDA),$(OCTILE_CUDA),AUTO) build/release >build/release.configure.log 2>&1 || \
+	  (cat build/release.configure.log; exit 1); fi
 
 build: deps python-venv ## Build everything: build/release/octile, libraries, tests, examples
 	@mkdir -p build
-	@$(MAKE) --no-print-directory build/release/build.ninja
+	@$(MAKE) --no-print-directory build/release/build.ninja with-cuda
 	@cmake --build build/release -j $(JOBS)
 
 demo: deps ## Train-free demo on Fashion-MNIST: float against INT8, every scheme; build/demo
 	@mkdir -p build/demo
-	@$(MAKE) --no-print-directory build/release/build.ninja
+	@$(MAKE) --no-print-directory build/release/build.ninja $(DEMO_CUDA)
 	@cmake --build build/release -j $(JOBS) --target octile_cli octile_mnist_demo
 	@build/release/examples/mnist/octile_mnist_demo --out build/demo --weights examples/mnist/para.npz \
 	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
@@ -98,6 +106,11 @@ tsan: deps ## The fast tests under the thread sanitizer
 test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans under qemu
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
+
+test-gpu: deps ## On a machine with a GPU: kernels, conformance, models against the CPU (SANITIZE=1, DATA=dir)
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja with-cuda
+	@cmake --build build/release -j $(JOBS)
+	@SANITIZE=$(SANITIZE) DATA="$(DATA)" tools/test_gpu.sh
 
 lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 	@tools/install_dependencies.sh lint

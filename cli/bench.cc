@@ -45,6 +45,7 @@ Plan load_plan(const Session& session, const BenchFlags& flags) {
   if (is_plan(flags.file)) return Plan::load(flags.file);
   const Network network = load_model(session, flags.file, true, flags.constants);
   BuildOptions options;
+  options.device = session.device;
   options.threads = session.threads;
   options.log = session.log();
   Profile profile;
@@ -143,7 +144,7 @@ nlohmann::json layer_json(const std::vector<LayerTime>& times) {
 
 /// Everything that one run of the command found out.
 struct Report {
-  std::string file, isa;
+  std::string file, isa, device;
   int64_t batch = 1;
   int threads = 1, profile = 0;
   std::vector<double> ms;  // sorted
@@ -157,6 +158,7 @@ void print_json(const Report& r, bool with_layers) {
                          {"batch", r.batch},
                          {"threads", r.threads},
                          {"isa", r.isa},
+                         {"device", r.device},
                          {"profile", r.profile},
                          {"runs", r.ms.size()},
                          {"latency_ms",
@@ -173,8 +175,9 @@ void print_json(const Report& r, bool with_layers) {
 }
 
 void print_text(const Report& r, bool with_layers) {
-  fmt::print("{}: batch {}, profile {}, {}, {} threads, {} runs\n", r.file, r.batch, r.profile,
-             r.isa, r.threads, r.ms.size());
+  const bool cpu = r.device == "cpu";
+  fmt::print("{}: batch {}, profile {}, {}, {}, {} runs\n", r.file, r.batch, r.profile, r.isa,
+             cpu ? fmt::format("{} threads", r.threads) : r.device, r.ms.size());
   fmt::print(
       "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
       "\nthroughput: {:.1f} samples/s\n",
@@ -186,11 +189,15 @@ void print_text(const Report& r, bool with_layers) {
 void run_bench(const Session& session, const BenchFlags& flags) {
   const Plan plan = load_plan(session, flags);
   EngineOptions options;
+  options.device = session.device;
   options.threads = session.threads;
   options.log = session.log();
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   const Engine engine = Engine::load(plan, options);
-  Report report{.file = flags.file, .isa = std::string(engine.isa()), .batch = flags.batch};
+  Report report{.file = flags.file,
+                .isa = std::string(engine.isa()),
+                .device = engine.device(),
+                .batch = flags.batch};
   report.threads = session.threads > 0 ? session.threads : devices()[0].cores;
   report.profile = choose_profile(engine, flags);
   ExecutionContext context = engine.create_context(report.profile);

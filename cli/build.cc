@@ -73,6 +73,7 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
       flags.tactics == "first" ? BuildOptions::Tactics::kFirst : BuildOptions::Tactics::kTimed;
   options.timing_cache = flags.timing_cache;
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
+  options.device = session.device;
   options.threads = session.threads;
   options.preprocess = flags.calibration.flags.options().preprocess;
   options.progress = session.progress();

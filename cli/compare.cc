@@ -213,6 +213,7 @@ void run_compare(const Session& session, const CompareFlags& flags) {
   const auto source = open_data(flags.data, data);
   Tally tally(flags, data, *source);
   CompareOptions options;
+  options.device = session.device;
   options.threads = session.threads;
   options.progress = session.progress();
   options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };

@@ -19,26 +19,37 @@ std::string forced_isa() {
 
 void show_devices(bool as_json) {
   const std::string forced = forced_isa();
+  bool any_gpu = false;
   nlohmann::json list = nlohmann::json::array();
   for (const DeviceInfo& device : devices()) {
     if (as_json) {
       list.push_back({{"backend", device.backend},
+                      {"id", device.id},
                       {"name", device.name},
                       {"cores", device.cores},
+                      {"memory_bytes", device.memory_bytes},
                       {"compiled", device.compiled},
                       {"usable", device.usable},
                       {"refused", device.refused},
                       {"forced", forced.empty() ? nlohmann::json() : nlohmann::json(forced)}});
       continue;
     }
-    fmt::print("{}: {}, {} cores\n  compiled: {}\n  usable: {}\n", device.backend, device.name,
-               device.cores, join(device.compiled, ", "), join(device.usable, ", "));
+    const bool gpu = device.backend != "cpu";
+    any_gpu |= gpu;
+    const std::string size =
+        !gpu ? fmt::format(", {} cores", device.cores)
+        : device.id.empty()
+            ? ""
+            : fmt::format(", {} multiprocessors, {} MiB", device.cores, device.memory_bytes >> 20);
+    fmt::print("{}: {}{}\n  compiled: {}\n  usable: {}\n",
+               device.id.empty() ? device.backend : device.id, device.name, size,
+               join(device.compiled, ", "), join(device.usable, ", "));
     for (const std::string& reason : device.refused) fmt::print("  refused: {}\n", reason);
     if (!forced.empty()) fmt::print("  forced: {} at most (OCTILE_FORCE_ISA)\n", forced);
   }
   if (as_json) {
     fmt::print("{}\n", list.dump(2));
-  } else {
+  } else if (!any_gpu) {
     fmt::print("cuda: not compiled in; no GPU is used\n");
   }
 }
@@ -50,6 +61,7 @@ struct RetimeFlags {
 void run_retime(const Session& session, const RetimeFlags& flags) {
   BuildOptions options;
   options.timing_cache = flags.timing_cache;
+  options.device = session.device;
   options.threads = session.threads;
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
   options.progress = session.progress();

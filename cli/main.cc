@@ -29,9 +29,8 @@ constexpr const char* kDescription =
     "  octile quantize model.onnx --calibrate images/ -o model.qdq.onnx\n\n"
     "Results go to stdout, messages and progress to stderr.\n"
     "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsupported model.\n"
-    "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni|amx (ARM: neon|neondot) is "
-    "the\n"
-    "strongest instruction set to use.";
+    "Environment: OCTILE_FORCE_ISA=portable|avx2|avxvnni|avx512vnni|amx (ARM: neon|neondot; GPU:\n"
+    "dp4a|mma|wgmma) is the strongest instruction set to use.";
 
 void add_global(CLI::App& app, Session& session) {
   app.add_flag(
@@ -40,6 +39,9 @@ void add_global(CLI::App& app, Session& session) {
   app.add_flag(
       "-q,--quiet", [&](int64_t n) { session.verbosity -= static_cast<int>(n); },
       "Only warnings and errors");
+  app.add_option("--device", session.device,
+                 "Where networks run: cpu, or a GPU as `octile devices` lists it (cuda:0)")
+      ->check(device_names());
   app.add_option("--threads", session.threads, "Threads (default: all cores; 0 too)")
       ->check(at_least(0));
 }

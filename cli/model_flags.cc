@@ -59,6 +59,8 @@ CalibrationOptions CalibrationFlags::options(const Session& session) const {
   options.method = calibration_method_from_name(method);
   options.percentile = percentile;
   options.reproducible = reproducible;
+  // Reproducible arithmetic is the CPU's, wherever the engine will run.
+  options.device = reproducible ? "cpu" : session.device;
   options.threads = session.threads;
   options.progress = session.progress();
   options.log = session.log();

@@ -179,6 +179,7 @@ void check_metric(const RunFlags& flags, const Binding& output,
 
 Engine load_engine(const Session& session, const std::string& plan, const std::string& isa) {
   EngineOptions options;
+  options.device = session.device;
   options.threads = session.threads;
   options.log = session.log();
   if (!isa.empty()) options.isa = isa_from_name(isa);

@@ -99,19 +99,40 @@ CLI::Validator scheme_names() {
 
 CLI::Validator method_names() { return CLI::IsMember({"entropy", "minmax", "percentile", "mse"}); }
 
+namespace {
+bool has(const std::vector<std::string>& list, const std::string& text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+}  // namespace
+
 std::string isa_refusal(const std::string& text) {
   try {
     (void)isa_from_name(text);
   } catch (const Error& error) {
     return error.what();
   }
-  const DeviceInfo cpu = devices()[0];
-  if (std::find(cpu.usable.begin(), cpu.usable.end(), text) != cpu.usable.end()) return "";
+  std::vector<std::string> usable;
   std::string reason = text + ": not compiled in";
-  for (const std::string& refused : cpu.refused) {
-    if (refused.rfind(text + ":", 0) == 0) reason = refused;
+  for (const DeviceInfo& device : devices()) {
+    usable.insert(usable.end(), device.usable.begin(), device.usable.end());
+    for (const std::string& refused : device.refused) {
+      if (refused.rfind(text + ":", 0) == 0) reason = refused;
+      if (device.id.empty() && has(device.compiled, text)) reason = text + ": " + refused;
+    }
   }
-  return fmt::format("{}; use one of {}", reason, join(cpu.usable, ", "));
+  if (has(usable, text)) return "";
+  return fmt::format("{}; use one of {}", reason, join(usable, ", "));
+}
+
+CLI::Validator device_names() {
+  const auto refusal = [](const std::string& text) -> std::string {
+    const size_t digits = text.rfind("cuda:", 0) == 0 ? 5 : text.size();
+    const bool number =
+        digits < text.size() && text.find_first_not_of("0123456789", digits) == std::string::npos;
+    if (text == "cpu" || text == "cuda" || number) return "";
+    return fmt::format("'{}' is no device: use cpu, or cuda:0, cuda:1 …", text);
+  };
+  return {refusal, "DEVICE"};
 }
 
 CLI::Validator isa_names() {

@@ -23,6 +23,7 @@ enum ExitCode : int { kOk = 0, kFailed = 1, kUsage = 2, kUnsupportedModel = 3 };
 struct Session {
   int verbosity = 0;  // -v: +1, -q: −1
   int threads = 0;
+  std::string device = "cpu";
   LogCallback log() const;
   ProgressFunction progress() const;
 };
@@ -58,6 +59,8 @@ struct DataFlags {
 /// --scheme, --method … as validated names.
 CLI::Validator scheme_names();
 CLI::Validator method_names();
+/// "cpu", "cuda:0", …
+CLI::Validator device_names();
 /// Instruction sets that this machine has.
 CLI::Validator isa_names();
 /// "" when `text` names an instruction set that this machine has, else why not.

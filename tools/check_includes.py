@@ -38,7 +38,7 @@ PUBLIC = {
     "tune": {"builder.h"},
     "report": {"report.h", "detection.h"},
 }
-SUBROOMS = ("portable", "cpu", "onednn")
+SUBROOMS = ("portable", "cpu", "onednn", "cuda")
 LEAF = re.compile(r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc$|_leaf\.h$")
 LEAF_MAY = re.compile(r"^(immintrin\.h|arm_neon\.h|cstdint|cstddef|kernels/cpu/\w+_(kernel|leaf)\.h)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)

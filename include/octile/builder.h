@@ -38,7 +38,9 @@ struct BuildOptions {
   enum class Tactics : uint8_t { kFirst, kTimed } tactics = Tactics::kTimed;
   /// Read before and written after timing; empty: none.
   std::string timing_cache;
-  /// Strongest ISA to use; default: the machine's (or OCTILE_FORCE_ISA).
+  /// Where the plan shall run, and where tactics are timed: "cpu", "cuda:0", … (octile/engine.h).
+  std::string device = "cpu";
+  /// Strongest ISA to use; default: the device's (or OCTILE_FORCE_ISA).
   std::optional<Isa> isa;
   int threads = 0;  // 0: all cores
   /// Names of passes that shall not run (docs/architecture.md lists them).

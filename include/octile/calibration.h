@@ -50,7 +50,7 @@ class CalibrationTable {
   std::map<std::string, Entry> entries;  // by tensor name
   std::string method;                    // "entropy", …; TensorRT's token for caches read from it
   double percentile = 0.0;               // of method "percentile"; 0 otherwise
-  std::string path;  // which float path made it: "onednn", "reproducible", "cache"
+  std::string path;  // which float path made it: "onednn", "cuda", "reproducible", "cache"
   std::string model_digest, data_digest;  // empty: not known (TensorRT caches)
   std::string preprocess;                 // Preprocess::to_json(), empty for none
   int64_t samples = 0;
@@ -84,7 +84,10 @@ struct CalibrationOptions {
   CalibrationMethod method = CalibrationMethod::kEntropy;
   double percentile = 99.99;  // of |x| (symmetric); both tails share the rest (affine)
   bool reproducible = false;  // plain fixed-order float path: the same bits on any machine
-  int threads = 0;            // 0: all cores
+  /// Where the float network runs and values are counted: "cpu" or a GPU, "cuda:0". A GPU's float
+  /// arithmetic is another path, recorded as "cuda".
+  std::string device = "cpu";
+  int threads = 0;  // 0: all cores
   /// Shapes of inputs whose extents are dynamic (batch excluded: the driver re-chunks).
   std::map<std::string, Shape> input_shapes;
   std::string preprocess;  // Preprocess::to_json() of the samples: kept in the table

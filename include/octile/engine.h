@@ -15,8 +15,12 @@
 namespace octile {
 
 struct EngineOptions {
-  /// Strongest ISA of int8 steps; default: the machine's, or what OCTILE_FORCE_ISA says (which
-  /// binds the float steps of oneDNN as well, from their first use in the process on).
+  /// "cpu", or a GPU: "cuda:0", "cuda:1" … (docs/gpu.md; devices() lists them). Where the plan was
+  /// built does not matter: int8 steps give the same bits.
+  std::string device = "cpu";
+  /// Strongest ISA of int8 steps; default: the device's, or what OCTILE_FORCE_ISA says (which
+  /// binds the float steps of oneDNN as well, from their first use in the process on). A GPU's are
+  /// dp4a, mma and wgmma.
   std::optional<Isa> isa;
   int threads = 0;  // 0: all cores; shared by float and int8 steps
   /// Told once a step whose preferred tactic refuses here and what runs instead.
@@ -34,9 +38,15 @@ struct Binding {
   bool from_values = false;
 };
 
+/// A CUDA stream of the caller's (a cudaStream_t): what run() hands its work to.
+struct DeviceStream {
+  explicit DeviceStream(void* stream) : handle(stream) {}
+  void* handle;
+};
+
 class ExecutionContext;
 
-/// An Engine is a plan loaded on this machine: tactics checked, weights packed. Immutable after
+/// An Engine is a plan loaded on a device: tactics checked, weights packed. Immutable after
 /// loading: contexts in several threads may share it. It must outlive its contexts.
 class Engine {
  public:
@@ -57,6 +67,8 @@ class Engine {
   std::vector<std::string> tactics(int profile = 0) const;
   /// Strongest ISA in use: "avx2", …
   std::string_view isa() const;
+  /// "cpu", "cuda:0", …
+  const std::string& device() const;
   const Plan& plan() const;
   /// Bytes of packed weights, and of one context's arena under a profile.
   size_t packed_bytes() const;
@@ -92,6 +104,8 @@ class ExecutionContext {
   /// Binds caller-owned memory, used without a copy; dense, row-major, at least
   /// shape(binding).volume() elements; it must stay valid during run(). An output whose shape
   /// depends on values cannot be bound, since nobody knows how large it will be: use output().
+  /// An engine on a GPU takes both kinds of address: memory of that GPU (cudaMalloc; 16-byte
+  /// aligned memory is used in place) and memory of the host, which each run copies from or to.
   void bind_input(const std::string& name, const void* data);
   void bind_output(const std::string& name, void* data);
   /// Copies into memory of the context, shape included (sets the input shape).
@@ -103,6 +117,15 @@ class ExecutionContext {
   /// values (Binding::from_values). Throws when an input is neither bound nor set, or an output
   /// shape is not known yet.
   void run();
+  /// Engines on a GPU: hands the same work to the caller's stream and returns. Neither allocates nor
+  /// waits, but for memory of the host that is not pinned, and where outputs depend on values
+  /// (Binding::from_values). The first two runs under new shapes or addresses differ: one goes step
+  /// by step, the next one records the graph that later ones replay. Runs of one context are done
+  /// one after the other, whatever streams they are handed to. kInvalidArgument on the CPU.
+  void run(DeviceStream stream);
+  /// Waits for the last run(stream). Throws what went wrong in it, naming the step where that can be
+  /// known; so does output().
+  void wait();
   /// Convenience: inputs in binding order → outputs in binding order.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs);
 
@@ -119,13 +142,16 @@ class ExecutionContext {
 
 /// What this build and this machine offer, for `octile devices`.
 struct DeviceInfo {
-  std::string backend;                // "cpu"
-  std::string name;                   // CPU model
+  std::string backend;                // "cpu", "cuda"
+  std::string name;                   // CPU or GPU model
   std::vector<std::string> compiled;  // ISAs compiled in
   std::vector<std::string> usable;    // of those, what the machine can run
   std::vector<std::string> refused;   // "avx512vnni: the CPU lacks AVX512_VNNI"
-  int cores = 0;
+  int cores = 0;             // a GPU's multiprocessors
+  std::string id = "cpu";    // what EngineOptions::device takes: "cuda:0"; "" where there is none
+  int64_t memory_bytes = 0;  // a GPU's
 };
+/// The CPU first. A build with GPUs in it has one entry a GPU, or one that says why there is none.
 std::vector<DeviceInfo> devices();
 
 }  // namespace octile

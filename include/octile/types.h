@@ -23,6 +23,7 @@ enum class ErrorCode : uint8_t {
   kIo,               // a file or directory cannot be read or written
   kUnsupported,      // a valid request that Octile cannot fulfil
   kInternal,         // a broken invariant of Octile itself
+  kDevice,           // a GPU that is not there, is full, or failed; the CPU is as usable as before
 };
 
 /// The one exception type. The message names the file, layer or tensor, and what to do.
@@ -112,9 +113,22 @@ enum class Precision : uint8_t { kAuto, kFloat32, kInt8 };
 std::string_view name_of(Precision precision);
 Precision precision_from_name(std::string_view name);
 
-/// The instruction-set levels of the CPU backend, weakest first within x86 and within ARM.
-enum class Isa : uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni, kAmx, kNeon, kNeonDot };
-/// "portable", "avx2", "avxvnni", "avx512vnni", "amx", "neon", "neondot".
+/// The instruction-set levels, weakest first within x86, within ARM and within NVIDIA's GPUs: kDp4a
+/// is four products an instruction (sm_61 on), kMma tensor cores by the warp (sm_80 on), kWgmma by
+/// four warps (sm_90a).
+enum class Isa : uint8_t {
+  kPortable,
+  kAvx2,
+  kAvxVnni,
+  kAvx512Vnni,
+  kAmx,
+  kNeon,
+  kNeonDot,
+  kDp4a,
+  kMma,
+  kWgmma,
+};
+/// "portable", "avx2", "avxvnni", "avx512vnni", "amx", "neon", "neondot", "dp4a", "mma", "wgmma".
 std::string_view name_of(Isa isa);
 Isa isa_from_name(std::string_view name);
 

@@ -90,6 +90,13 @@ void bind_context(nb::module_& m) {
          "An output bound to an array is returned as that array, one bound to an address is left "
          "out. Without inputs it runs what is bound or set, and returns None: see output().")
       .def(
+          "run_on", [](Context& c, uintptr_t stream) { c.run_on(stream); }, nb::arg("stream"),
+          "Engines on a GPU: hands the work to a CUDA stream (its handle as a number) and returns; "
+          "what is bound or set is run. Bind memory of the GPU by its address.")
+      .def(
+          "wait", [](Context& c) { c.wait(); },
+          "Waits for the last run_on(), and raises what went wrong in it.")
+      .def(
           "set_profiler",
           [](Context& c, nb::object profiler) { c.set_profiler(std::move(profiler)); },
           nb::arg("profiler") = nb::none(),

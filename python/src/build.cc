@@ -47,6 +47,7 @@ Request take_request(const Network& network, const CalibrationTable* table, nb::
     request.recipes = texts_of(v, "recipes");
   }
   request.options = take_build_options(keywords, calls);
+  if (!request.calibration.reproducible) request.calibration.device = request.options.device;
   request.calibration.threads = request.options.threads;
   request.calibration.progress = request.options.progress;
   request.calibration.log = request.options.log;
@@ -147,7 +148,7 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   "percentile: float = 99.99, reproducible: bool = False, "                                  \
   "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                            \
   "checkpoint: str | os.PathLike = '', preprocess: str = '', "
-#define MACHINE_KEYWORDS "isa: str | None = None, threads: int = 0, "
+#define MACHINE_KEYWORDS "device: str = 'cpu', isa: str | None = None, threads: int = 0, "
 #define CALLBACK_KEYWORDS                                                              \
   "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"

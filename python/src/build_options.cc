@@ -63,7 +63,7 @@ struct Row {
   void (*set)(BuildOptions&, nb::handle);
 };
 
-constexpr std::array<Row, 13> kRows{{
+constexpr std::array<Row, 14> kRows{{
     {"int8", [](BuildOptions& o, nb::handle v) { o.int8 = value_of<bool>(v, "int8", "a bool"); }},
     {"scheme",
      [](BuildOptions& o, nb::handle v) { o.scheme = scheme_from_name(text_of(v, "scheme")); }},
@@ -83,6 +83,7 @@ constexpr std::array<Row, 13> kRows{{
      }},
     {"tactics", [](BuildOptions& o, nb::handle v) { o.tactics = tactics_of(v); }},
     {"timing_cache", [](BuildOptions& o, nb::handle v) { o.timing_cache = to_path(v); }},
+    {"device", [](BuildOptions& o, nb::handle v) { o.device = text_of(v, "device"); }},
     {"isa", [](BuildOptions& o, nb::handle v) { o.isa = isa_from_name(text_of(v, "isa")); }},
     {"threads",
      [](BuildOptions& o, nb::handle v) { o.threads = value_of<int>(v, "threads", "an int"); }},

@@ -18,7 +18,8 @@ namespace {
 
 #define CALIBRATION_KEYWORDS                                                         \
   "method: str = 'entropy', percentile: float = 99.99, reproducible: bool = False, " \
-  "threads: int = 0, input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "  \
+  "device: str = 'cpu', threads: int = 0, "                                          \
+  "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                    \
   "preprocess: str = '', "
 #define CALLBACK_KEYWORDS                                                              \
   "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
@@ -177,7 +178,8 @@ void bind_calibration(nb::module_& m) {
         "one dict is one batch; a BatchSource of open_data(); or a Calibrator, whose own method "
         "counts.\n"
         "method: 'entropy', 'minmax', 'percentile' (of |x|, see percentile) or 'mse'.\n"
-        "reproducible: the same bits on any machine, slower. threads: 0 is all cores.\n"
+        "reproducible: the same bits on any machine, slower. device: where the network runs and "
+        "values are counted. threads: 0 is all cores.\n"
         "input_shapes: of inputs whose extents are dynamic, the batch aside.\n"
         "preprocess: how the samples were made, kept in the table (JSON, or 'scale=1/255,…').\n"
         "cache: a file that is read instead where it exists, and written otherwise; refused where "
@@ -187,7 +189,7 @@ void bind_calibration(nb::module_& m) {
         "What the iterable or a callback raises ends the call and comes out of it.");
   m.def("collect", &collect_any, nb::arg("network"), nb::arg("batches"), nb::arg("options"),
         nb::sig("def collect(network: Network, batches: collections.abc.Iterable | BatchSource, "
-                "*, reproducible: bool = False, threads: int = 0, "
+                "*, reproducible: bool = False, device: str = 'cpu', threads: int = 0, "
                 "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "
                 "preprocess: str = '', checkpoint: str | os.PathLike = '', " CALLBACK_KEYWORDS
                 ") -> CalibrationData"),

@@ -40,6 +40,9 @@ CalibrationOptions take_calibration_options(nb::dict& keywords) {
 }
 
 void take_run_options(nb::dict& keywords, Calls& calls, CalibrationOptions& options) {
+  if (const nb::object v = take(keywords, "device"); v.is_valid()) {
+    options.device = text_of(v, "device");
+  }
   if (const nb::object v = take(keywords, "threads"); v.is_valid()) {
     options.threads = value_of<int>(v, "threads", "an int");
   }

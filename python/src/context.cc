@@ -182,6 +182,7 @@ void Context::check_capacity(const Slot& s) {
 
 std::vector<DeviceMemory::Use> Context::addressed() {
   std::vector<DeviceMemory::Use> held;
+  if (engine_->engine.device() != "cpu") return held;  // addresses may be a GPU's own
   for (const Slot& s : slots_) {
     if (!s.bound || s.capacity != 0) continue;
     const Binding& b = *s.binding;
@@ -220,6 +221,17 @@ nb::object Context::run(nb::handle inputs) {
     context_.run();
   });
   return fresh ? nb::object(results()) : nb::none();
+}
+
+void Context::run_on(uintptr_t stream) {
+  const Use use(*this);
+  for (const Slot& s : slots_) check_capacity(s);
+  calls_.run([&] { context_.run(DeviceStream(reinterpret_cast<void*>(stream))); });
+}
+
+void Context::wait() {
+  const Use use(*this);
+  calls_.run([&] { context_.wait(); });
 }
 
 void Context::set_profiler(nb::object profiler) {

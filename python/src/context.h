@@ -25,6 +25,9 @@ class Context {
   nb::object output(const std::string& name);
   /// The outputs by name; None when `inputs` is.
   nb::object run(nb::handle inputs);
+  /// Hands a run to a CUDA stream of the caller's.
+  void run_on(uintptr_t stream);
+  void wait();
   void set_profiler(nb::object profiler);
 
   /// For Python's garbage collector.

@@ -24,10 +24,11 @@ Plan plan_of(nb::handle source) {
 }
 
 std::shared_ptr<LoadedEngine> load(nb::handle source, const std::optional<std::string>& isa,
-                                   int threads, nb::object log) {
+                                   int threads, nb::object log, const std::string& device) {
   const Plan plan = plan_of(source);
   auto calls = std::make_unique<Calls>();
   EngineOptions options;
+  options.device = device;
   if (isa) options.isa = isa_from_name(*isa);
   options.threads = threads;
   options.log = calls->log(std::move(log));
@@ -58,12 +59,14 @@ void bind_binding(nb::module_& m) {
 
 void bind_devices(nb::module_& m) {
   nb::class_<DeviceInfo>(m, "DeviceInfo", "What this build and this machine offer.")
-      .def_ro("backend", &DeviceInfo::backend, "'cpu'")
-      .def_ro("name", &DeviceInfo::name, "The CPU's model.")
+      .def_ro("backend", &DeviceInfo::backend, "'cpu' or 'cuda'")
+      .def_ro("id", &DeviceInfo::id, "What `device` takes: 'cpu', 'cuda:0'; '' where none is.")
+      .def_ro("memory_bytes", &DeviceInfo::memory_bytes, "A GPU's memory.")
+      .def_ro("name", &DeviceInfo::name, "The CPU's or GPU's model.")
       .def_ro("compiled", &DeviceInfo::compiled, "Instruction sets compiled in.")
       .def_ro("usable", &DeviceInfo::usable, "Those of them that the machine can run.")
       .def_ro("refused", &DeviceInfo::refused, "Why the others are not.")
-      .def_ro("cores", &DeviceInfo::cores)
+      .def_ro("cores", &DeviceInfo::cores, "A GPU's multiprocessors.")
       .def("__repr__", [](const DeviceInfo& d) {
         return "<octile.DeviceInfo " + d.backend + " '" + d.name + "', " + std::to_string(d.cores) +
                " cores>";
@@ -88,12 +91,15 @@ void bind_engine(nb::module_& m) {
                            "A plan loaded on this machine: kernels checked, weights packed. "
                            "Immutable: contexts in several threads share it.")
       .def(nb::new_([](const nb::object& plan, const std::optional<std::string>& isa, int threads,
-                       nb::object log) { return load(plan, isa, threads, std::move(log)); }),
+                       nb::object log, const std::string& device) {
+             return load(plan, isa, threads, std::move(log), device);
+           }),
            nb::arg("plan"), nb::arg("isa") = nb::none(), nb::arg("threads") = 0,
-           nb::arg("log") = nb::none(),
+           nb::arg("log") = nb::none(), nb::arg("device") = "cpu",
            "plan: a Plan, the path of a plan file, or its bytes. isa: strongest instruction set "
            "('avx2', …; None: the machine's). threads: 0 is all cores. log(level, message) is told "
-           "of steps whose preferred kernel does not run here. InvalidFile, IoError.")
+           "of steps whose preferred kernel does not run here. device: 'cpu', or a GPU as "
+           "devices() lists it ('cuda:0'). InvalidFile, IoError, DeviceError.")
       .def_prop_ro(
           "bindings", [](const LoadedEngine& e) { return e.engine.bindings(); },
           "Inputs in the order of adding, then outputs in the order of marking.")
@@ -113,6 +119,9 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro(
           "isa", [](const LoadedEngine& e) { return std::string(e.engine.isa()); },
           "Strongest instruction set in use.")
+      .def_prop_ro(
+          "device", [](const LoadedEngine& e) { return e.engine.device(); },
+          "'cpu', 'cuda:0', …: where it runs.")
       .def_prop_ro("plan", [](const LoadedEngine& e) { return e.engine.plan(); })
       .def_prop_ro(
           "packed_bytes", [](const LoadedEngine& e) { return e.engine.packed_bytes(); },

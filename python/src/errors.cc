@@ -19,7 +19,7 @@ struct ErrorClass {
   const char* doc;
 };
 
-const std::array<ErrorClass, 5> kClasses{{
+const std::array<ErrorClass, 6> kClasses{{
     {ErrorCode::kInvalidArgument, "InvalidArgument", "invalid-argument", &PyExc_ValueError,
      "An argument, shape or value that the caller passed does not fit."},
     {ErrorCode::kInvalidFile, "InvalidFile", "invalid-file", &PyExc_ValueError,
@@ -30,6 +30,8 @@ const std::array<ErrorClass, 5> kClasses{{
      "A valid request that Octile cannot fulfil."},
     {ErrorCode::kInternal, "InternalError", "internal", &PyExc_RuntimeError,
      "A broken invariant of Octile itself."},
+    {ErrorCode::kDevice, "DeviceError", "device", &PyExc_RuntimeError,
+     "A GPU that is not there, is full, or failed."},
 }};
 
 std::array<PyObject*, kClasses.size()> made{};  // by code; they live as long as the process

@@ -1,16 +1,17 @@
 // Choosing rows of a backend's table; see backend.h.
 #include "backend/backend.h"
 
+#include <charconv>
+
 #include "base/cpu.h"
 #include "base/error.h"
 
 namespace octile {
 
 std::string refusal(const Tactic& tactic, const StepView& view, const Device& device) {
-  if (!isa_includes(device.isa, tactic.isa()) ||
-      (tactic.isa() != Isa::kPortable && !cpu_supports(tactic.isa()))) {
-    return fmt::format("needs {}", name_of(tactic.isa()));
-  }
+  const Isa needed = tactic.isa();
+  const bool absent = needed != Isa::kPortable && !is_gpu_level(needed) && !cpu_supports(needed);
+  if (absent || !isa_includes(device.isa, needed)) return fmt::format("needs {}", name_of(needed));
   return tactic.refuse(view, device);
 }
 
@@ -32,6 +33,27 @@ const Tactic& first_accepting(const Backend& backend, const StepView& view, cons
   }
   fail(ErrorCode::kUnsupported, "step '{}' ({}): no tactic accepts it:{}", view.step.name,
        name_of(view.step.step), reasons);
+}
+
+DeviceName device_from_name(std::string_view name) {
+  const size_t colon = name.find(':');
+  const std::string_view family = name.substr(0, colon);
+  int ordinal = 0;
+  bool valid = family == "cpu" || family == "cuda";
+  if (colon != std::string_view::npos) {
+    const std::string_view digits = name.substr(colon + 1);
+    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ordinal);
+    valid = valid && error == std::errc{} && at == digits.data() + digits.size() &&
+            !digits.starts_with('-') && (family != "cpu" || ordinal == 0);
+  }
+  check(valid, ErrorCode::kInvalidArgument,
+        "unknown device '{}': use cpu, cuda:0, cuda:1 … (`octile devices` lists them)", name);
+  for (const Backend* backend : backends()) {
+    if (backend->name() == family) return {backend, ordinal};
+  }
+  fail(ErrorCode::kDevice,
+       "device {}: this build has no {} (build where nvcc is, with -DOCTILE_CUDA=ON); use cpu",
+       name, family);
 }
 
 const Tactic* find_tactic(const Backend& backend, std::string_view name) {

@@ -9,15 +9,17 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/accelerator.h"
 #include "octile/engine.h"
 #include "plan/plan_data.h"
 
 namespace octile {
 
-/// A device opened for an engine: what it can do and how many threads it may use.
+/// A device opened for an engine: what it can do and how many threads of the host it may use.
 struct Device {
   Isa isa = Isa::kPortable;  // strongest level to use
   int threads = 1;
+  const Accelerator* accelerator = nullptr;  // null: the CPU
 };
 
 /// One step as a tactic sees it: concrete tensors (static shapes) plus the plan for its blobs.
@@ -34,18 +36,21 @@ struct StepView {
   const Blob& blob(int32_t index) const { return plan.blobs[static_cast<size_t>(index)]; }
 };
 
-/// Weights in the form a tactic wants. Made once at engine load, shared by all contexts.
+/// Weights in the form a tactic wants, where it wants them (a GPU's in its memory). Made once at
+/// engine load, shared by all contexts.
 class PackedWeights {
  public:
   virtual ~PackedWeights() = default;
   virtual size_t bytes() const = 0;
 };
 
-/// Where a step's data lie during one run. Constants among the inputs are passed too.
+/// Where a step's data lie during one run: on the device. Constants among the inputs are passed
+/// too.
 struct Buffers {
   const void* const* inputs;
   void* const* outputs;
-  void* workspace;  // 64-byte aligned, workspace_bytes() long
+  void* workspace;          // 64-byte aligned, workspace_bytes() long
+  Stream stream = nullptr;  // a GPU's: run() hands its work to it and does not wait
 };
 
 /// All that hangs on one shape. run() never allocates in our code and never decides. One Prepared
@@ -82,15 +87,23 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
   virtual std::span<const Tactic* const> tactics() const = 0;
-  virtual DeviceInfo describe() const = 0;
-  /// Throws kUnsupported when the machine lacks the ISA asked for.
-  virtual Device open(std::optional<Isa> isa, int threads) const = 0;
+  /// The devices there are; one without a use says in `refused` why.
+  virtual std::vector<DeviceInfo> describe() const = 0;
+  /// Throws kUnsupported when the machine lacks the ISA asked for, or the device.
+  virtual Device open(std::optional<Isa> isa, int threads, int ordinal = 0) const = 0;
 };
 
 /// Compiled-in backends, the CPU first. Defined in kernels/backends.cc.
 std::span<const Backend* const> backends();
 /// The CPU's.
 const Backend& cpu_backend();
+/// A device by its public name: "cpu", "cuda:1", "cuda" for "cuda:0".
+struct DeviceName {
+  const Backend* backend;
+  int ordinal = 0;
+};
+/// Throws kInvalidArgument for what is no name, kDevice for a backend not compiled in.
+DeviceName device_from_name(std::string_view name);
 
 /// "" or the reason: the tactic's own, or that its ISA is stronger than the device's.
 std::string refusal(const Tactic& tactic, const StepView& view, const Device& device);

@@ -1,6 +1,8 @@
 // See step_runner.h.
 #include "backend/step_runner.h"
 
+#include <chrono>
+
 #include "backend/step_threads.h"
 #include "base/error.h"
 #include "base/with_team.h"
@@ -27,7 +29,8 @@ void fill(Tensor& tensor) {
 }  // namespace
 
 StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
-                       const Tactic& tactic, const Device& device) {
+                       const Tactic& tactic, const Device& device)
+    : accelerator_(device.accelerator), name_(step.name) {
   const StepView view = make_view(plan, step, shapes);
   for (const PlanTensor& t : view.inputs) {
     if (t.blob >= 0) {
@@ -38,14 +41,78 @@ StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<con
     }
   }
   for (const PlanTensor& t : view.outputs) output_tensors_.emplace_back(t.type, t.shape);
-  for (const Tensor& t : input_tensors_) inputs_.push_back(t.data());
-  for (Tensor& t : output_tensors_) outputs_.push_back(t.data());
-  workspace_ = Tensor(DataType::kUInt8, Shape{int64_t(tactic.workspace_bytes(view, device))});
+  if (accelerator_ != nullptr) {
+    accelerator_->make_current();
+    stream_ = std::make_unique<OwnedStream>(*accelerator_);
+    for (const Tensor& t : input_tensors_) {
+      memory_.push_back(
+          upload(accelerator_, std::as_bytes(std::span(t.as<std::byte>(), t.bytes()))));
+      inputs_.push_back(memory_.back().data());
+    }
+    for (const Tensor& t : output_tensors_) {
+      memory_.emplace_back(accelerator_, t.bytes());
+      outputs_.push_back(memory_.back().data());
+    }
+  } else {
+    for (const Tensor& t : input_tensors_) inputs_.push_back(t.data());
+    for (Tensor& t : output_tensors_) outputs_.push_back(t.data());
+  }
+  workspace_ = Memory(accelerator_, tactic.workspace_bytes(view, device));
   packed_ = tactic.pack(view, device);
   prepared_ = tactic.prepare(view, packed_.get(), device);
 }
 
+StepRunner::~StepRunner() {
+  if (graph_ != nullptr) accelerator_->release_graph(graph_);
+}
+
+void StepRunner::enqueue(int times) {
+  for (int i = 0; i < times; ++i) {
+    prepared_->run({inputs_.data(), outputs_.data(), workspace_.data(), stream_->get()});
+  }
+}
+
+void StepRunner::wait() const {
+  const std::string failure = accelerator_->wait(stream_->get());
+  check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' failed: {}", accelerator_->id(),
+        name_, failure);
+}
+
+double StepRunner::time(int times) {
+  if (accelerator_ == nullptr) {
+    const auto start = std::chrono::steady_clock::now();
+    run(times);
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    return took.count() / times;
+  }
+  accelerator_->make_current();
+  if (graph_runs_ != times) {
+    run();  // what is done once a process is done now
+    if (graph_ != nullptr) accelerator_->release_graph(graph_);
+    accelerator_->begin_capture(stream_->get());
+    enqueue(times);
+    graph_ = accelerator_->end_capture(stream_->get());
+    graph_runs_ = times;
+    if (graph_ != nullptr) accelerator_->launch(graph_, stream_->get());
+    wait();
+  }
+  const DeviceEvent begin = accelerator_->make_event(), end = accelerator_->make_event();
+  accelerator_->record(begin, stream_->get());
+  graph_ != nullptr ? accelerator_->launch(graph_, stream_->get()) : enqueue(times);
+  accelerator_->record(end, stream_->get());
+  wait();
+  const double took = accelerator_->nanoseconds(begin, end);
+  accelerator_->release_event(begin);
+  accelerator_->release_event(end);
+  return took / times;
+}
+
 void StepRunner::run(int times) {
+  if (accelerator_ != nullptr) {
+    accelerator_->make_current();
+    enqueue(times);
+    return wait();
+  }
   const auto run_all = [&] {
     for (int i = 0; i < times; ++i) {
       prepared_->run({inputs_.data(), outputs_.data(), workspace_.data()});

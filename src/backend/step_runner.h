@@ -14,17 +14,33 @@ class StepRunner {
  public:
   StepRunner(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
              const Tactic& tactic, const Device& device);
-  /// One after the other, as a context runs steps: within one team.
+  ~StepRunner();
+  StepRunner(const StepRunner&) = delete;
+  StepRunner& operator=(const StepRunner&) = delete;
+
+  /// One after the other, as a context runs steps: within one team; done when this returns.
   void run(int times = 1);
-  /// Bytes of input or output i, to set before or read after run().
+  /// Nanoseconds of one of `times` runs: on a GPU between two events, the runs recorded as a graph,
+  /// so that the host's calls are not what is measured.
+  double time(int times);
+  /// Bytes of input or output i, to set before or read after run() (on the CPU).
   Tensor& input(size_t i) { return input_tensors_[i]; }
   Tensor& output(size_t i) { return output_tensors_[i]; }
 
  private:
+  void enqueue(int times);
+  void wait() const;
+
+  const Accelerator* accelerator_;
+  std::unique_ptr<OwnedStream> stream_;
+  std::string name_;
   std::vector<Tensor> input_tensors_, output_tensors_;
-  Tensor workspace_;
+  std::vector<Memory> memory_;  // on a GPU: the inputs, then the outputs
+  Memory workspace_;
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
+  DeviceGraph graph_ = nullptr;  // of graph_runs_ runs
+  int graph_runs_ = 0;
   std::unique_ptr<PackedWeights> packed_;
   std::unique_ptr<Prepared> prepared_;
 };

@@ -33,6 +33,9 @@ constexpr Isa kCompiled[] = {
 
 bool is_arm(Isa isa) { return isa == Isa::kNeon || isa == Isa::kNeonDot; }
 
+/// Levels of one family have an order.
+int family_of(Isa isa) { return is_gpu_level(isa) ? 2 : is_arm(isa) ? 1 : 0; }
+
 #if defined(__x86_64__)
 // GCC 12's __builtin_cpu_supports knows no "avxvnni": CPUID leaf 7, subleaf 1, EAX bit 4.
 bool has_avx_vnni() {
@@ -91,7 +94,10 @@ std::string cpu_refusal(Isa isa) {
       return answer.empty() ? below : answer;
     }
     case Isa::kNeon:
-    case Isa::kNeonDot: break;
+    case Isa::kNeonDot:
+    case Isa::kDp4a:
+    case Isa::kMma:
+    case Isa::kWgmma: break;
   }
 #elif defined(__aarch64__)
   const unsigned long has = getauxval(AT_HWCAP);
@@ -101,17 +107,23 @@ std::string cpu_refusal(Isa isa) {
   }
 #endif
   if (isa == Isa::kPortable) return "";
+  if (is_gpu_level(isa)) return "this is a level of GPUs (--device cuda:0)";
   return is_arm(isa) ? "this is no AArch64 CPU" : "this is no x86-64 CPU";
 }
 
 bool cpu_supports(Isa isa) { return cpu_refusal(isa).empty(); }
 
+std::optional<Isa> forced_isa() {
+  const char* forced = std::getenv("OCTILE_FORCE_ISA");
+  if (forced == nullptr || *forced == 0) return std::nullopt;
+  return isa_from_name(forced);
+}
+
 Isa default_isa() {
-  if (const char* forced = std::getenv("OCTILE_FORCE_ISA"); forced != nullptr && *forced != 0) {
-    const Isa isa = isa_from_name(forced);
-    check(cpu_supports(isa), ErrorCode::kUnsupported,
-          "OCTILE_FORCE_ISA={}: {}; choose a weaker one", forced, cpu_refusal(isa));
-    return isa;
+  if (const auto forced = forced_isa(); forced && !is_gpu_level(*forced)) {
+    check(cpu_supports(*forced), ErrorCode::kUnsupported,
+          "OCTILE_FORCE_ISA={}: {}; choose a weaker one", name_of(*forced), cpu_refusal(*forced));
+    return *forced;
   }
   return *std::find_if(std::begin(kCompiled), std::end(kCompiled), cpu_supports);
 }
@@ -126,7 +138,7 @@ Isa resolve_isa(std::optional<Isa> isa) {
 std::span<const Isa> compiled_isas() { return kCompiled; }
 
 bool isa_includes(Isa level, Isa needed) {
-  return needed == Isa::kPortable || (is_arm(level) == is_arm(needed) && needed <= level);
+  return needed == Isa::kPortable || (family_of(level) == family_of(needed) && needed <= level);
 }
 
 std::vector<Isa> isas_upto(Isa isa) {

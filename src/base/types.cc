@@ -47,7 +47,8 @@ constexpr Named<Precision> kPrecisions[] = {
 constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"}, {Isa::kAvx2, "avx2"},
                                 {Isa::kAvxVnni, "avxvnni"},   {Isa::kAvx512Vnni, "avx512vnni"},
                                 {Isa::kAmx, "amx"},           {Isa::kNeon, "neon"},
-                                {Isa::kNeonDot, "neondot"}};
+                                {Isa::kNeonDot, "neondot"},   {Isa::kDp4a, "dp4a"},
+                                {Isa::kMma, "mma"},           {Isa::kWgmma, "wgmma"}};
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "calibrate/algorithms.h"
 #include "calibrate/checkpoint.h"
 #include "calibrate/chunks.h"
+#include "calibrate/device_collect.h"
 #include "calibrate/fast_runner.h"
 #include "calibrate/histogram.h"
 #include "calibrate/warnings.h"
@@ -171,6 +172,8 @@ CollectionKey key_of(const Network& network, BatchSource& source, const Calibrat
   return {network.digest(), source.digest(), options.preprocess, path, shapes};
 }
 
+}  // namespace
+
 void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted) {
   check(range.finite == counted.finite && range.nan == counted.nan &&
             range.infinite == counted.infinite && range.zeros == counted.zeros,
@@ -179,8 +182,6 @@ void check_repeatable(const std::string& name, const Histogram& range, const His
         "source must deliver the same batches after rewind()",
         name);
 }
-
-}  // namespace
 
 std::vector<TensorId> observed_tensors(const Network& network) {
   std::vector<bool> depends(static_cast<size_t>(network.tensor_count()));
@@ -234,6 +235,11 @@ CalibrationData collect_with(const Network& network, BatchSource& source,
 
 CalibrationData collect(const Network& network, BatchSource& source,
                         const CalibrationOptions& options) {
+  if (options.device != "cpu") {
+    check(!options.reproducible, ErrorCode::kInvalidArgument,
+          "reproducible calibration runs on the CPU alone, not on {}", options.device);
+    return collect_on_device(network, source, options);
+  }
   if (!options.reproducible && make_fast_runner(network) != nullptr) {
     return collect_with(network, source, options, make_fast_runner, "onednn");
   }

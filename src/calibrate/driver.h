@@ -9,6 +9,9 @@ namespace octile {
 /// Every float32 tensor that depends on a network input, the inputs included, in graph order.
 std::vector<TensorId> observed_tensors(const Network& network);
 
+/// Throws unless the counting pass saw the values that the range pass saw.
+void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted);
+
 /// collect() on the runners that `factory` makes; `path` names them in the result.
 CalibrationData collect_with(const Network& network, BatchSource& source,
                              const CalibrationOptions& options, const RunnerFactory& factory,

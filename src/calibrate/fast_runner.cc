@@ -38,30 +38,10 @@ class FastRunner : public FloatRunner {
   }
 
   void make_engine(const std::map<std::string, Tensor>& inputs) {
-    CompileOptions options;
-    options.keep_tensors = true;
-    options.build.threads = 1;
-    options.build.tactics = BuildOptions::Tactics::kFirst;
-    Profile profile;
-    for (const auto& [name, value] : inputs) {
-      profile[name] = {value.shape(), value.shape(), value.shape()};
-    }
-    options.build.profiles = {profile};
     context_.reset();
-    engine_.emplace(
-        Engine::load(Plan(compile(network_, nullptr, options)), EngineOptions{.threads = 1}));
+    engine_.emplace(load_keeping(network_, inputs, "cpu"));
     context_.emplace(engine_->create_context());
-    show_once();
-  }
-
-  /// A tensor may exist in two layouts; each name is shown once.
-  void show_once() {
-    const auto& tensors = engine_->plan().data().tensors;
-    std::unordered_set<std::string> seen;
-    shown_.assign(tensors.size(), false);
-    for (size_t t = 0; t < tensors.size(); ++t) {
-      if (tensors[t].blob < 0) shown_[t] = seen.insert(tensors[t].name).second;
-    }
+    shown_ = shown_once(engine_->plan().data());
   }
 
   const Network& network_;
@@ -71,6 +51,31 @@ class FastRunner : public FloatRunner {
 };
 
 }  // namespace
+
+Engine load_keeping(const Network& network, const std::map<std::string, Tensor>& inputs,
+                    const std::string& device) {
+  CompileOptions options;
+  options.keep_tensors = true;
+  options.build.device = device;
+  options.build.threads = 1;
+  options.build.tactics = BuildOptions::Tactics::kFirst;
+  Profile profile;
+  for (const auto& [name, value] : inputs) {
+    profile[name] = {value.shape(), value.shape(), value.shape()};
+  }
+  options.build.profiles = {profile};
+  return Engine::load(Plan(compile(network, nullptr, options)),
+                      EngineOptions{.device = device, .threads = 1});
+}
+
+std::vector<bool> shown_once(const PlanData& plan) {
+  std::unordered_set<std::string> seen;
+  std::vector<bool> shown(plan.tensors.size(), false);
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (plan.tensors[t].blob < 0) shown[t] = seen.insert(plan.tensors[t].name).second;
+  }
+  return shown;
+}
 
 std::unique_ptr<FloatRunner> make_fast_runner(const Network& network) {
   if (find_tactic(cpu_backend(), "onednn.conv") == nullptr) return nullptr;

@@ -117,16 +117,24 @@ void add_to_range(Histogram& range, std::span<const float> values) {
   for (float value : values) add_value(range, value);
 }
 
+BinScale bin_scale(const Histogram& range) {
+  BinScale scale;
+  const float abs_max = range.abs_max();
+  if (abs_max > 0.0f) {
+    scale.prescale = abs_max < 0x1p-100f ? 0x1p100f : 1.0f;  // exact: powers of two
+    scale.bins_per_unit = static_cast<float>(Histogram::kBins) / (abs_max * scale.prescale);
+  }
+  return scale;
+}
+
 BinCounter::BinCounter(const Histogram& range) : bins_(kSets * kSlots) {
   result_.min = range.min;
   result_.max = range.max;
   result_.positive.resize(Histogram::kBins);
   result_.negative.resize(Histogram::kBins);
-  const float abs_max = range.abs_max();
-  if (abs_max > 0.0f) {
-    prescale_ = abs_max < 0x1p-100f ? 0x1p100f : 1.0f;  // exact: powers of two
-    bins_per_unit_ = static_cast<float>(Histogram::kBins) / (abs_max * prescale_);
-  }
+  const BinScale scale = bin_scale(range);
+  prescale_ = scale.prescale;
+  bins_per_unit_ = scale.bins_per_unit;
 }
 
 void BinCounter::add(std::span<const float> values) {

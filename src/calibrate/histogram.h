@@ -13,6 +13,13 @@ namespace octile {
 /// Range pass: min, max and the counts of finite, zero, NaN and infinite values; no bins.
 void add_to_range(Histogram& range, std::span<const float> values);
 
+/// What |x| is multiplied by, one after the other, to give its bin; the first is 1 but where
+/// 2048 / max|x| would overflow.
+struct BinScale {
+  float prescale = 1.0f, bins_per_unit = 1.0f;
+};
+BinScale bin_scale(const Histogram& range);
+
 /// A BinCounter is the counting pass of one tensor: values go to 2048 bins of |x| a sign, by
 ///   bin = min(int(|x| · (2048 / max|x|)), 2047)        one binary32 product, truncated
 /// −0 counts as a positive zero. Not thread-safe: one a thread, then merge the histograms.

@@ -55,6 +55,14 @@ void warn_folded(const Network& original, const Network& network, const BuildOpt
                   list));
 }
 
+/// "avx512vnni, timed"; a GPU's level goes with its name.
+std::string built_on(const Device& device, const BuildOptions& options) {
+  const bool timed = options.tactics == BuildOptions::Tactics::kTimed;
+  const std::string chip =
+      device.accelerator != nullptr ? fmt::format(" on {}", device.accelerator->name()) : "";
+  return fmt::format("{}{}, {}", name_of(device.isa), chip, timed ? "timed" : "first");
+}
+
 }  // namespace
 
 QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
@@ -82,7 +90,8 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   const BuildOptions& build = options.build;
   validate(original);
   check_metadata(build.metadata, ErrorCode::kInvalidArgument, original.name());
-  const Device device = cpu_backend().open(build.isa, build.threads);
+  const DeviceName where = device_from_name(build.device);
+  const Device device = where.backend->open(build.isa, build.threads, where.ordinal);
   std::vector<PlanProfile> profiles = make_profiles(original, build.profiles);
   const QuantizedGraph graph = quantize_graph(original, table, options);
 
@@ -92,7 +101,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
   plan->metadata = build.metadata;
-  select_tactics(*plan, cpu_backend(), device, build);
+  select_tactics(*plan, *where.backend, device, build);
   for (PlanProfile& profile : plan->profiles) {
     if (options.keep_tensors) {
       plan_memory_without_reuse(*plan, profile);
@@ -100,18 +109,16 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
       plan_memory(*plan, profile);
     }
   }
-  plan->built_on = fmt::format("{}, {}", name_of(device.isa),
-                               build.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
+  plan->built_on = built_on(device, build);
   return plan;
 }
 
 std::shared_ptr<const PlanData> retime(const PlanData& plan, const BuildOptions& options) {
   auto copy = std::make_shared<PlanData>(plan);
-  const Device device = cpu_backend().open(options.isa, options.threads);
-  select_tactics(*copy, cpu_backend(), device, options);
-  copy->built_on =
-      fmt::format("{}, {}", name_of(device.isa),
-                  options.tactics == BuildOptions::Tactics::kTimed ? "timed" : "first");
+  const DeviceName where = device_from_name(options.device);
+  const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
+  select_tactics(*copy, *where.backend, device, options);
+  copy->built_on = built_on(device, options);
   return copy;
 }
 

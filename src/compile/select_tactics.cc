@@ -2,7 +2,6 @@
 #include "compile/select_tactics.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "backend/step_runner.h"
 #include "base/bytes.h"
@@ -62,14 +61,6 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Nanoseconds a run, over `repeats` of them.
-double time_runs(StepRunner& runner, int repeats) {
-  const auto start = std::chrono::steady_clock::now();
-  runner.run(repeats);
-  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-  return took.count() / repeats;
-}
-
 /// Rows worth timing: where a row for a real instruction set accepts an int8 step, the plain loops
 /// (a hundred times slower) are no candidates, whatever a busy machine would measure.
 std::vector<const Tactic*> candidates(const Backend& backend, const StepView& bound,
@@ -126,7 +117,9 @@ class Selector {
         device_(device),
         options_(options),
         cache_(options.timing_cache),
-        place_(fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads)) {}
+        place_(device.accelerator != nullptr
+                   ? fmt::format("{} {}", device.accelerator->name(), name_of(device.isa))
+                   : fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads)) {}
 
   void run() {
     const bool timed = options_.tactics == BuildOptions::Tactics::kTimed;
@@ -195,7 +188,9 @@ class Selector {
   /// through convolutions: the same steps are timed as if they were symmetric. The plan stays as it
   /// is.
   void tell_affine_cost(const std::vector<Shape>& max_shapes, const std::vector<Shape>& shapes) {
-    if (device_.isa == Isa::kPortable || multiplies_unsigned(device_.isa)) return;
+    if (device_.isa == Isa::kPortable || device_.accelerator != nullptr ||
+        multiplies_unsigned(device_.isa))
+      return;
     const auto least = [&](const PlanStep& step) {
       const auto rows = candidates(backend_, make_view(plan_, step, max_shapes), device_);
       return std::ranges::min(times_of(step, rows, shapes));
@@ -229,10 +224,10 @@ class Selector {
     double quickest = kInfinity;
     for (const Tactic* row : rows) {
       runners.push_back(std::make_unique<StepRunner>(plan_, step, shapes, *row, device_));
-      double least = time_runs(*runners.back(), 1);  // warm-up
+      double least = runners.back()->time(1);  // warm-up
       if (least < std::max(kColdNs, kHopeless * quickest)) {
-        least = time_runs(*runners.back(), 1);
-        for (int i = 0; i < 2; ++i) least = std::min(least, time_runs(*runners.back(), 1));
+        least = runners.back()->time(1);
+        for (int i = 0; i < 2; ++i) least = std::min(least, runners.back()->time(1));
       }
       first.push_back(least);
       quickest = std::min(quickest, least);
@@ -245,7 +240,7 @@ class Selector {
         const double sample = std::max(first[i], kSampleNs);
         const bool enough = round >= kMinTimedRounds && round * sample > kBudgetNs;
         if (hopeless || enough) continue;
-        samples[i].push_back(time_runs(*runners[i], std::max(1, int(kSampleNs / first[i]))));
+        samples[i].push_back(runners[i]->time(std::max(1, int(kSampleNs / first[i]))));
       }
     }
     std::vector<double> times;

@@ -9,6 +9,9 @@
 #ifdef OCTILE_HAVE_ONEDNN
 #include "kernels/onednn/tactics.h"
 #endif
+#ifdef OCTILE_HAVE_CUDA
+#include "kernels/cuda/backend.h"
+#endif
 
 namespace octile {
 namespace {
@@ -35,7 +38,7 @@ class CpuBackend : public Backend {
     return table;
   }
 
-  DeviceInfo describe() const override {
+  std::vector<DeviceInfo> describe() const override {
     DeviceInfo info{.backend = "cpu",
                     .name = cpu_name(),
                     .compiled = {},
@@ -51,22 +54,28 @@ class CpuBackend : public Backend {
         info.refused.push_back(fmt::format("{}: {}", name_of(isa), reason));
       }
     }
-    return info;
+    return {info};
   }
 
-  Device open(std::optional<Isa> isa, int threads) const override {
+  Device open(std::optional<Isa> isa, int threads, int) const override {
     check(threads >= 0, ErrorCode::kInvalidArgument,
           "threads must be 0 (all cores) or more, not {}", threads);
-    return {resolve_isa(isa), threads > 0 ? threads : thread_count()};
+    return {.isa = resolve_isa(isa), .threads = threads > 0 ? threads : thread_count()};
   }
 };
 
 const CpuBackend kCpu;
-const Backend* const kBackends[] = {&kCpu};
 
 }  // namespace
 
-std::span<const Backend* const> backends() { return kBackends; }
+std::span<const Backend* const> backends() {
+#ifdef OCTILE_HAVE_CUDA
+  static const Backend* const list[] = {&kCpu, &cuda_backend()};
+#else
+  static const Backend* const list[] = {&kCpu};
+#endif
+  return list;
+}
 const Backend& cpu_backend() { return kCpu; }
 
 }  // namespace octile

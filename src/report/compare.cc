@@ -24,7 +24,7 @@ class Comparer {
   Comparer(const Network& network, const Plan& plan, const CompareOptions& options)
       : options_(options),
         reference_(reference_side(network, options.threads)),
-        candidate_(candidate_side(plan.data(), options.threads)) {}
+        candidate_(candidate_side(plan.data(), options.threads, options.device)) {}
 
   int64_t run(const Batch& batch) {
     const int64_t rows = reference_.run(batch);

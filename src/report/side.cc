@@ -36,11 +36,13 @@ bool within(const Shape& shape, const Shape& low, const Shape& high, int first_a
 
 }  // namespace
 
-Side::Side(std::string what, std::vector<std::string> inputs, Maker maker, int threads)
+Side::Side(std::string what, std::vector<std::string> inputs, Maker maker, int threads,
+           std::string device)
     : what_(std::move(what)),
       inputs_(std::move(inputs)),
       maker_(std::move(maker)),
-      threads_(threads) {}
+      threads_(threads),
+      device_(std::move(device)) {}
 
 int64_t Side::run(const Batch& batch) {
   std::vector<Tensor> arrays;
@@ -54,7 +56,7 @@ int64_t Side::run(const Batch& batch) {
   }
   if (!engine_ || shapes != given_) {
     given_ = loaded_ = shapes;
-    engine_.emplace(maker_(loaded_), threads_);
+    engine_.emplace(maker_(loaded_), threads_, device_);
   }
   for (size_t i = 0; i < arrays.size(); ++i) arrays[i] = filled_up(arrays[i], loaded_[i][0]);
   engine_->run(arrays);
@@ -95,7 +97,7 @@ Side reference_side(const Network& network, int threads) {
   return {"the reference", std::move(inputs), make, threads};
 }
 
-Side candidate_side(const PlanData& plan, int threads) {
+Side candidate_side(const PlanData& plan, int threads, const std::string& device) {
   std::vector<std::string> inputs;
   for (int32_t t : plan.inputs) inputs.push_back(plan.tensors[size_t(t)].name);
   const auto make = [&plan](std::vector<Shape>& shapes) {
@@ -118,7 +120,7 @@ Side candidate_side(const PlanData& plan, int threads) {
          "another batch",
          plan.name, text);
   };
-  return {"the candidate", std::move(inputs), make, threads};
+  return {"the candidate", std::move(inputs), make, threads, device};
 }
 
 }  // namespace octile

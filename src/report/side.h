@@ -20,7 +20,8 @@ class Side {
   using Maker = std::function<std::shared_ptr<const PlanData>(std::vector<Shape>&)>;
 
   /// `what` names it in errors.
-  Side(std::string what, std::vector<std::string> inputs, Maker maker, int threads);
+  Side(std::string what, std::vector<std::string> inputs, Maker maker, int threads,
+       std::string device = "cpu");
   /// Returns how many samples the batch holds; where more rows are needed the last is repeated.
   int64_t run(const Batch& batch);
   const TappedEngine& engine() const { return *engine_; }
@@ -34,6 +35,7 @@ class Side {
   std::vector<std::string> inputs_;
   Maker maker_;
   int threads_;
+  std::string device_;
   std::vector<Shape> given_, loaded_;
   std::optional<TappedEngine> engine_;
 };
@@ -41,6 +43,6 @@ class Side {
 /// The float engine of a network, all tensors kept. `network` outlives it.
 Side reference_side(const Network& network, int threads);
 /// A plan under the first profile that holds the samples. `plan` outlives it.
-Side candidate_side(const PlanData& plan, int threads);
+Side candidate_side(const PlanData& plan, int threads, const std::string& device);
 
 }  // namespace octile

@@ -26,7 +26,8 @@ std::shared_ptr<const PlanData> keeping_tensors(const PlanData& plan, size_t pro
 class TappedEngine {
  public:
   /// REQUIRES: one profile, whose memory was planned without reuse.
-  TappedEngine(std::shared_ptr<const PlanData> plan, int threads);
+  TappedEngine(std::shared_ptr<const PlanData> plan, int threads,
+               const std::string& device = "cpu");
   /// Inputs in the plan's order.
   void run(const std::vector<Tensor>& inputs);
   /// Float and static int8 tensors that are no constants, in the order in which they are made.

@@ -45,6 +45,7 @@ void ExecutionContext::bind_input(const std::string& name, const void* data) {
   check(index >= 0, ErrorCode::kInvalidArgument, "engine '{}' has no input '{}'",
         impl_->engine.data.name, name);
   check(data != nullptr, ErrorCode::kInvalidArgument, "input '{}': the address is null", name);
+  if (impl_->gpu != nullptr) impl_->bind_input_on_device(size_t(index), data);
   impl_->bound_inputs[size_t(index)] = data;
   impl_->pointers_valid = false;
 }
@@ -61,6 +62,9 @@ void ExecutionContext::bind_output(const std::string& name, void* data) {
         name);
   impl_->bound_outputs[size_t(index)] = data;
   impl_->pointers_valid = false;
+  if (impl_->gpu == nullptr) return;
+  impl_->bind_output_on_device(size_t(index), data);
+  impl_->provide_outputs_on_device();
 }
 
 void ExecutionContext::set_input(const std::string& name, const Tensor& value) {
@@ -80,16 +84,31 @@ Tensor ExecutionContext::output(const std::string& name) const {
   const bool late = impl_->engine.late[t];
   check(!late || impl_->ran, ErrorCode::kInvalidArgument,
         "output '{}' has no value before run(), nor after one that failed", name);
+  Tensor copy(impl_->engine.data.tensors[t].type, out_shape);
+  if (impl_->gpu != nullptr && !late) {
+    impl_->read_output(size_t(index), copy);
+    return copy;
+  }
   const void* data = late ? impl_->late_values[t].data()
                      : impl_->bound_outputs[size_t(index)] != nullptr
                          ? impl_->bound_outputs[size_t(index)]
                          : impl_->owned_outputs[size_t(index)].data();
-  Tensor copy(impl_->engine.data.tensors[t].type, out_shape);
   if (copy.bytes() > 0) std::memcpy(copy.data(), data, copy.bytes());
   return copy;
 }
 
 void ExecutionContext::run() { impl_->run(); }
+
+void ExecutionContext::run(DeviceStream stream) {
+  check(impl_->gpu != nullptr, ErrorCode::kInvalidArgument,
+        "engine '{}' is on the CPU, which has no streams; call run() without one",
+        impl_->engine.data.name);
+  impl_->run_on_device(stream.handle);
+}
+
+void ExecutionContext::wait() {
+  if (impl_->gpu != nullptr) impl_->wait_for_device();
+}
 
 std::vector<Tensor> ExecutionContext::run(const std::vector<Tensor>& inputs) {
   const PlanData& plan = impl_->engine.data;

@@ -32,10 +32,14 @@ ExecutionContext::Impl::Impl(const Engine::Impl& engine_in, int profile_in)
     : engine(engine_in),
       profile(profile_in),
       plan_profile(engine.data.profiles[size_t(profile_in)]),
-      arena(DataType::kUInt8, Shape{plan_profile.arena_bytes}),
-      workspace(DataType::kUInt8,
-                Shape{int64_t(engine.profiles[size_t(profile_in)].workspace_bytes)}) {
+      arena(engine.device.accelerator, size_t(plan_profile.arena_bytes)),
+      workspace(engine.device.accelerator, engine.profiles[size_t(profile_in)].workspace_bytes) {
   const PlanData& plan = engine.data;
+  if (engine.device.accelerator != nullptr) {
+    gpu = std::make_unique<Accelerated>(*engine.device.accelerator, plan.tensors.size(),
+                                        plan.inputs.size(), plan.outputs.size(), plan.steps.size());
+    if (engine.any_late) provide_late_inputs();
+  }
   input_shapes.resize(plan.inputs.size());
   input_known.assign(plan.inputs.size(), false);
   bound_inputs.assign(plan.inputs.size(), nullptr);
@@ -102,8 +106,9 @@ void ExecutionContext::Impl::set_shape(size_t input, const Shape& shape) {
     }
   }
   // Our copy of the data has the old shape.
-  const bool ours = bound_inputs[input] == owned_inputs[input].data();
-  if (ours && owned_inputs[input].shape() != shape) bound_inputs[input] = nullptr;
+  const void* owned = gpu != nullptr ? gpu->inputs[input].data() : owned_inputs[input].data();
+  const Shape& had = gpu != nullptr ? gpu->input_shapes[input] : owned_inputs[input].shape();
+  if (bound_inputs[input] == owned && had != shape) bound_inputs[input] = nullptr;
 }
 
 void ExecutionContext::Impl::set_shapes(const std::vector<Tensor>& inputs) {
@@ -122,6 +127,7 @@ void ExecutionContext::Impl::set_shapes(const std::vector<Tensor>& inputs) {
 
 /// REQUIRES: the input's shape is value's.
 void ExecutionContext::Impl::set_data(size_t input, const Tensor& value) {
+  if (gpu != nullptr) return set_data_on_device(input, value);
   Tensor& owned = owned_inputs[input];
   if (owned.data() != nullptr && owned.shape() == value.shape()) {
     std::memcpy(owned.data(), value.data(), value.bytes());
@@ -143,6 +149,7 @@ void ExecutionContext::Impl::activate() {
   if (found == prepared.end()) {
     Prepared made = prepare();
     if (prepared.size() >= kMostPrepared) {
+      if (gpu != nullptr) wait_for_device();
       prepared.erase(std::min_element(
           prepared.begin(), prepared.end(),
           [](const auto& a, const auto& b) { return a.second.last_used < b.second.last_used; }));
@@ -150,9 +157,10 @@ void ExecutionContext::Impl::activate() {
     found = prepared.emplace(std::move(key), std::move(made)).first;
   }
   found->second.last_used = ++uses;
+  if (gpu != nullptr) provide_outputs_on_device();
   for (size_t o = 0; o < owned_outputs.size(); ++o) {
     const auto t = size_t(engine.data.outputs[o]);
-    if (engine.late[t]) continue;
+    if (engine.late[t] || gpu != nullptr) continue;
     const Shape& shape = found->second.shapes[t];
     const bool fits = owned_outputs[o].data() != nullptr && owned_outputs[o].shape() == shape;
     if (bound_outputs[o] != nullptr || fits) continue;
@@ -190,11 +198,16 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
       made.packed.push_back(tactic.pack(view, engine.device));
       packed = made.packed.back().get();
     }
+    // A small grid may be split, which needs scratch that the largest one does not.
+    if (gpu != nullptr) grow_workspace(tactic.workspace_bytes(view, engine.device));
     made.steps.push_back(tactic.prepare(view, packed, engine.device));
   }
   for (const auto& step : made.steps) {  // late ones may make primitives, which count threads
     made.threads.push_back(step != nullptr ? threads_of(*step) : StepThreads::kOpenMp);
+    if (gpu == nullptr) continue;
+    if (auto* host = dynamic_cast<RunsOnHost*>(step.get())) made.host_steps.push_back(host);
   }
+  if (gpu != nullptr) made.graphs = std::make_unique<GraphCache>(gpu->device);
   return made;
 }
 
@@ -202,11 +215,20 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
 /// (one broadcasts), it is asked again.
 const Tactic& ExecutionContext::Impl::tactic_for(size_t step, const StepView& view) {
   const Tactic& chosen = *engine.profiles[size_t(profile)].tactics[step];
-  if (!may_differ_from_max(view) || refusal(chosen, view, engine.device).empty()) return chosen;
+  const bool ask = gpu != nullptr || may_differ_from_max(view);  // a GPU's rows may mind the batch
+  if (!ask || refusal(chosen, view, engine.device).empty()) return chosen;
   const Tactic& other = first_accepting(engine.backend, view, engine.device);
-  const size_t bytes = other.workspace_bytes(view, engine.device);
-  if (bytes > workspace.bytes()) workspace = Tensor(DataType::kUInt8, Shape{int64_t(bytes)});
+  grow_workspace(other.workspace_bytes(view, engine.device));
   return other;
+}
+
+void ExecutionContext::Impl::grow_workspace(size_t bytes) {
+  if (bytes <= workspace.bytes()) return;
+  if (gpu != nullptr) {
+    wait_for_device();
+    for (auto& [key, made] : prepared) made.graphs->clear();  // they hold the old address
+  }
+  workspace = Memory(engine.device.accelerator, bytes);
 }
 
 // --- pointers ---
@@ -222,9 +244,10 @@ void ExecutionContext::Impl::find_views() {
     const int64_t offset = plan_profile.offsets[t];
     foreign[t] = blob >= 0;
     if (blob >= 0) {
-      pointers[t] = const_cast<std::byte*>(plan.blobs[size_t(blob)].bytes.data());
+      pointers[t] = gpu != nullptr ? engine.constants[t].data()
+                                   : const_cast<std::byte*>(plan.blobs[size_t(blob)].bytes.data());
     } else if (offset >= 0) {
-      pointers[t] = arena.as<std::byte>() + offset;
+      pointers[t] = arena.data() + offset;
     }
   }
   for (int32_t t : plan.inputs) foreign[size_t(t)] = true;
@@ -241,11 +264,13 @@ void ExecutionContext::Impl::find_views() {
 void ExecutionContext::Impl::resolve_pointers() {
   const PlanData& plan = engine.data;
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
-    pointers[size_t(plan.inputs[i])] = const_cast<void*>(bound_inputs[i]);
+    pointers[size_t(plan.inputs[i])] =
+        gpu != nullptr ? device_input(i) : const_cast<void*>(bound_inputs[i]);
   }
   for (size_t o = 0; o < plan.outputs.size(); ++o) {
-    pointers[size_t(plan.outputs[o])] =
-        bound_outputs[o] != nullptr ? bound_outputs[o] : owned_outputs[o].data();
+    pointers[size_t(plan.outputs[o])] = gpu != nullptr                ? device_output(o)
+                                        : bound_outputs[o] != nullptr ? bound_outputs[o]
+                                                                      : owned_outputs[o].data();
   }
   for (const auto& [to, from] : foreign_views) pointers[size_t(to)] = pointers[size_t(from)];
   for (size_t s = 0; s < plan.steps.size(); ++s) {
@@ -274,6 +299,10 @@ void ExecutionContext::Impl::require_ready() {
 }
 
 void ExecutionContext::Impl::run() {
+  if (gpu != nullptr) {
+    run_on_device(gpu->stream.get());
+    return wait_for_device();
+  }
   require_ready();
   if (!pointers_valid) resolve_pointers();
   const ThreadCountScope threads(engine.device.threads);
@@ -296,7 +325,7 @@ void ExecutionContext::Impl::run_step(size_t s) {
   const Clock::time_point start = profiler ? Clock::now() : Clock::time_point();
   octile::Prepared& step = current->steps[s] != nullptr ? *current->steps[s] : prepare_late(s);
   step.run({step_inputs.data() + input_begin[s], step_outputs.data() + output_begin[s],
-            workspace.data()});
+            gpu != nullptr ? late_workspace.data() : workspace.data()});
   if (!profiler) return;
   profiler(int(s),
            std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());

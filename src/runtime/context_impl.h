@@ -7,6 +7,7 @@
 
 #include "backend/step_threads.h"
 #include "octile/tensor.h"
+#include "runtime/accelerated.h"
 #include "runtime/engine_impl.h"
 
 namespace octile {
@@ -20,6 +21,8 @@ struct ExecutionContext::Impl {
     std::vector<std::unique_ptr<octile::Prepared>> steps;  // null: a late one
     std::vector<StepThreads> threads;                      // by step
     std::vector<std::unique_ptr<PackedWeights>> packed;  // of tactics chosen for these shapes alone
+    std::vector<RunsOnHost*> host_steps;                 // of a GPU's
+    std::unique_ptr<GraphCache> graphs;                  // likewise
     uint64_t last_used = 0;
   };
 
@@ -44,12 +47,40 @@ struct ExecutionContext::Impl {
   void run_step(size_t step);
   void make_late_outputs(size_t step);
   octile::Prepared& prepare_late(size_t step);
+  const void* on_host(size_t tensor) const;
   /// Under the shapes set; a late tensor's is known after run(). REQUIRES: current.
   const Shape& shape_of(size_t tensor) const {
     return ran && engine.late[tensor] ? run_shapes[tensor] : current->shapes[tensor];
   }
   void require_ready();
-  const void* tensor_data(int32_t tensor) const { return pointers[size_t(tensor)]; }
+  void grow_workspace(size_t bytes);
+
+  // On a GPU (accelerated.cc):
+  size_t bytes_at_max(size_t tensor) const;
+  void bind_input_on_device(size_t input, const void* data);
+  void bind_output_on_device(size_t output, void* data);
+  void provide_outputs_on_device();
+  void provide_late_inputs();
+  void set_data_on_device(size_t input, const Tensor& value);
+  void* device_input(size_t input) const;
+  void* device_output(size_t output) const;
+  void read_output(size_t output, Tensor& copy) const;
+  /// A copy of a tensor on the host, valid until the next call for it.
+  const void* mirror(size_t tensor, size_t bytes) const;
+  void enqueue_late_inputs(const PlanStep& step, Stream stream);
+  void enqueue_steps(Stream stream, bool marked);
+  DeviceGraph record_graph();
+  void enqueue(Stream stream);
+  void run_on_device(Stream stream);
+  void wait_for_device() const;  // throws what went wrong since the last wait
+  [[noreturn]] void fail_on_device(const std::string& failure) const;
+
+  /// Bytes of a tensor on the host, after a run().
+  const void* tensor_data(int32_t tensor) const {
+    const auto t = size_t(tensor);
+    if (gpu == nullptr) return pointers[t];
+    return mirror(t, size_t(shape_of(t).volume()) * size_of(engine.data.tensors[t].type));
+  }
   const PlanTensor& input_tensor(size_t input) const {
     return engine.data.tensors[size_t(engine.data.inputs[input])];
   }
@@ -57,7 +88,8 @@ struct ExecutionContext::Impl {
   const Engine::Impl& engine;
   int profile;
   const PlanProfile& plan_profile;
-  Tensor arena, workspace;
+  Memory arena, workspace;
+  Memory late_workspace;  // of late steps, which run on the host, where the rest is on a GPU
   std::vector<Shape> input_shapes;
   std::vector<bool> input_known;
   int varying_inputs = 0;  // those whose shape the caller sets
@@ -79,6 +111,7 @@ struct ExecutionContext::Impl {
   std::vector<Shape> run_shapes;    // by tensor, of the last run; the same
   bool ran = false;                 // since the shapes were set, to the end
   std::function<void(int, int64_t)> profiler;
+  std::unique_ptr<Accelerated> gpu;  // null on the CPU
 };
 
 }  // namespace octile

@@ -23,8 +23,11 @@ Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
     : plan(plan_in),
       data(plan.data()),
       options(options_in),
-      backend(cpu_backend()),
-      device(backend.open(options.isa, options.threads)),
+      backend(*device_from_name(options.device).backend),
+      device(backend.open(options.isa, options.threads, device_from_name(options.device).ordinal)),
+      host_backend(cpu_backend()),
+      host(device.accelerator != nullptr ? cpu_backend().open(std::nullopt, options.threads)
+                                         : device),
       late(late_tensors(data)),
       any_late(std::count(late.begin(), late.end(), true) > 0) {
   for (int32_t t : data.inputs) {
@@ -35,9 +38,22 @@ Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
     const PlanTensor& tensor = data.tensors[size_t(t)];
     bindings.push_back({tensor.name, tensor.type, tensor.shape, false, late[size_t(t)]});
   }
+  if (device.accelerator != nullptr) options.device = device.accelerator->id();
   const ThreadCountScope threads(device.threads);
   choose_tactics();
   pack();
+  if (device.accelerator != nullptr) upload_constants();
+}
+
+void Engine::Impl::upload_constants() {
+  constants.resize(data.tensors.size());
+  for (const PlanStep& step : data.steps) {
+    for (const int32_t t : step.inputs) {
+      const int32_t blob = data.tensors[size_t(t)].blob;
+      if (blob < 0 || is_late(step) || constants[size_t(t)].data() != nullptr) continue;
+      constants[size_t(t)] = upload(device.accelerator, data.blobs[size_t(blob)].bytes);
+    }
+  }
 }
 
 void Engine::Impl::log(LogLevel level, const std::string& message) const {
@@ -77,10 +93,11 @@ void Engine::Impl::choose_tactics() {
   }
   if (!changed.empty()) {
     log(LogLevel::kWarning,
-        fmt::format("plan '{}' was built on {}; this machine uses {}: {} of {} steps run by "
+        fmt::format("plan '{}' was built on {}; this machine uses {}{}: {} of {} steps run by "
                     "another tactic, with the same int8 bits; `octile retime` chooses by timing",
-                    data.name, data.built_on, name_of(device.isa), changed.size(),
-                    data.steps.size()));
+                    data.name, data.built_on, name_of(device.isa),
+                    device.accelerator != nullptr ? " on " + device.accelerator->name() : "",
+                    changed.size(), data.steps.size()));
   }
 }
 
@@ -166,6 +183,7 @@ std::vector<std::string> Engine::tactics(int profile) const {
 }
 
 std::string_view Engine::isa() const { return name_of(impl_->device.isa); }
+const std::string& Engine::device() const { return impl_->options.device; }
 const Plan& Engine::plan() const { return impl_->plan; }
 
 size_t Engine::packed_bytes() const {
@@ -182,7 +200,9 @@ size_t Engine::arena_bytes(int profile) const {
 
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> list;
-  for (const Backend* backend : backends()) list.push_back(backend->describe());
+  for (const Backend* backend : backends()) {
+    for (DeviceInfo& info : backend->describe()) list.push_back(std::move(info));
+  }
   return list;
 }
 

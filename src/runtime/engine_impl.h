@@ -34,15 +34,19 @@ struct Engine::Impl {
   EngineOptions options;
   const Backend& backend;
   Device device;
-  std::vector<bool> late;  // by tensor: late_tensors()
+  const Backend& host_backend;  // of late steps
+  Device host;                  // the same as device on the CPU
+  std::vector<bool> late;       // by tensor: late_tensors()
   bool any_late = false;
   std::vector<ProfileState> profiles;
   std::vector<std::unique_ptr<PackedWeights>> packed;
+  std::vector<Memory> constants;  // by tensor: blobs among steps' inputs, on a GPU
   std::vector<Binding> bindings;
 
  private:
   void choose_tactics();
   void pack();
+  void upload_constants();
   void log(LogLevel level, const std::string& message) const;
 };
 

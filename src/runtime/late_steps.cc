@@ -7,6 +7,13 @@
 
 namespace octile {
 
+/// Where a late step, which runs on the host, finds what it reads.
+const void* ExecutionContext::Impl::on_host(size_t t) const {
+  const int32_t blob = engine.data.tensors[t].blob;
+  if (gpu == nullptr || engine.late[t]) return pointers[t];
+  return blob >= 0 ? engine.data.blobs[size_t(blob)].bytes.data() : gpu->late_inputs[t].data();
+}
+
 /// Memory for the step's outputs, whose shapes follow from its inputs' shapes and values.
 void ExecutionContext::Impl::make_late_outputs(size_t s) {
   const PlanData& plan = engine.data;
@@ -14,7 +21,7 @@ void ExecutionContext::Impl::make_late_outputs(size_t s) {
   std::vector<Shape> shapes;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     shapes.push_back(run_shapes[size_t(step.inputs[i])]);
-    step_inputs[input_begin[s] + i] = pointers[size_t(step.inputs[i])];
+    step_inputs[input_begin[s] + i] = on_host(size_t(step.inputs[i]));
   }
   const std::span<const void* const> data(step_inputs.data() + input_begin[s], step.inputs.size());
   const std::vector<Shape> made = infer_shapes(plan, step, shapes, data);
@@ -47,12 +54,13 @@ octile::Prepared& ExecutionContext::Impl::prepare_late(size_t s) {
     kept.prepared = std::make_unique<Nothing>();
     return *kept.prepared;
   }
-  const Tactic& tactic = first_accepting(engine.backend, view, engine.device);
+  const Tactic& tactic = first_accepting(engine.host_backend, view, engine.host);
   const auto [weights, fresh] = kept.packed.try_emplace(&tactic, nullptr);
-  if (fresh) weights->second = tactic.pack(view, engine.device);
-  const size_t bytes = tactic.workspace_bytes(view, engine.device);
-  if (bytes > workspace.bytes()) workspace = Tensor(DataType::kUInt8, Shape{int64_t(bytes)});
-  kept.prepared = tactic.prepare(view, weights->second.get(), engine.device);
+  if (fresh) weights->second = tactic.pack(view, engine.host);
+  const size_t bytes = tactic.workspace_bytes(view, engine.host);
+  Memory& scratch = gpu != nullptr ? late_workspace : workspace;
+  if (bytes > scratch.bytes()) scratch = Memory(nullptr, bytes);
+  kept.prepared = tactic.prepare(view, weights->second.get(), engine.host);
   return *kept.prepared;
 }
 

@@ -16,6 +16,10 @@ using TensorVisitor = std::function<void(int32_t, const Shape&, const void*)>;
 class TensorAccess {
  public:
   static void visit(const ExecutionContext& context, const TensorVisitor& visitor);
+  /// The same on a GPU, without copies: addresses are the device's, but for tensors whose shape
+  /// hangs on values (`on_host`), which are computed on the host. The run is complete.
+  using DeviceVisitor = std::function<void(int32_t, const Shape&, const void*, bool on_host)>;
+  static void visit_on_device(const ExecutionContext& context, const DeviceVisitor& visitor);
 };
 
 }  // namespace octile

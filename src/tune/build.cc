@@ -73,6 +73,7 @@ Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& o
   check_options(network, options);
   CalibrationOptions calibration;
   calibration.method = calibrator.method();
+  calibration.device = options.device;
   calibration.threads = options.threads;
   calibration.progress = options.progress;
   calibration.log = options.log;

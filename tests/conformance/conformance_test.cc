@@ -15,29 +15,9 @@
 namespace octile {
 namespace {
 
-const Tactic* portable_row(const StepView& view) {
-  for (const Tactic* tactic : portable_tactics()) {
-    if (refusal(*tactic, view, {Isa::kPortable, 1}).empty()) return tactic;
-  }
-  return nullptr;
-}
-
 bool is_portable_row(const Tactic& tactic) {
   const auto rows = portable_tactics();
   return std::find(rows.begin(), rows.end(), &tactic) != rows.end();
-}
-
-/// True when the plan may give the step's output the memory of that input.
-bool may_share(const StepView& view, size_t input) {
-  const auto* conv = view.as<ConvStep>();
-  const bool floats = view.inputs[input].type == DataType::kFloat32;
-  const bool adds = conv != nullptr && conv->residual && input == 1;
-  const bool residual = adds && (floats ? !conv->rows : conv->groups == 1);
-  const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
-                           view.as<ActivationStep>() != nullptr;
-  const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
-  return (elementwise || residual) && x.shape == y.shape && x.layout == y.layout &&
-         size_of(x.type) == size_of(y.type);
 }
 
 /// Runs `tactic` in several memory arrangements and compares each with `expected`.

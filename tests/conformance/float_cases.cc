@@ -147,6 +147,17 @@ Case matmul(const Shape& a, const Shape& other, const Shape& y, MatrixMultiply o
   return b.build(MatMulStep{.op = op, .clamp = {}}, false);
 }
 
+/// Those that map float to float, on values where they have one.
+Case unary(UnaryKind kind, uint32_t seed) {
+  CaseBuilder b(fmt::format("float_unary/{}", name_of(kind)), seed);
+  const Shape shape{3, 5, 77};
+  b.input(kF32, kPlain, shape);
+  const bool beyond_one = kind == UnaryKind::kAcosh;
+  b.fill_floats(0, beyond_one ? 1.1f : 0.05f, beyond_one ? 3.0f : 0.9f);
+  b.output(kF32, kPlain, shape);
+  return b.build(GenericStep{Unary{kind}}, false);
+}
+
 Case normalize(const Shape& shape, int64_t axes, bool scale, bool shift, uint32_t seed) {
   CaseBuilder b(fmt::format("float_normalize/{}/{}{}{}", shape.to_string(), axes,
                             scale ? "/scale" : "", shift ? "/shift" : ""),
@@ -180,6 +191,10 @@ void add_small_steps(std::vector<Case>& cases, uint32_t seed) {
     for (const Layout layout : {kPlain, kLast}) {
       cases.push_back(activation(static_cast<ActivationKind>(kind), 0.3f, 0.8f, layout, seed++));
     }
+  }
+  for (int kind = 0; kind <= static_cast<int>(UnaryKind::kRound); ++kind) {
+    if (kind == static_cast<int>(UnaryKind::kNot)) continue;
+    cases.push_back(unary(static_cast<UnaryKind>(kind), seed++));
   }
   for (int64_t axis = 0; axis < 3; ++axis) cases.push_back(softmax({5, 17, 6}, axis, seed++));
   cases.push_back(softmax({2, 10}, 1, seed++));

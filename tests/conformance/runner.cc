@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/parallel_for.h"
+#include "kernels/portable/tactics.h"
 
 namespace octile {
 namespace {
@@ -65,15 +66,16 @@ class ExactBytes {
   std::byte* data_ = nullptr;
 };
 
-size_t bytes_of(const PlanTensor& t) {
-  return static_cast<size_t>(t.shape.volume()) * size_of(t.type);
-}
-
 size_t shift_of(const PlanTensor& t, const RunOptions& options) {
   return options.aligned ? 0 : size_of(t.type);
 }
 
-/// What refuse(), pack() and workspace_bytes() see: the same step with a larger batch.
+}  // namespace
+
+size_t bytes_of(const PlanTensor& t) {
+  return static_cast<size_t>(t.shape.volume()) * size_of(t.type);
+}
+
 StepView largest(const StepView& view, int64_t factor) {
   StepView result = view;
   const int64_t batch = view.outputs[0].shape[0];
@@ -85,7 +87,24 @@ StepView largest(const StepView& view, int64_t factor) {
   return result;
 }
 
-}  // namespace
+const Tactic* portable_row(const StepView& view) {
+  for (const Tactic* tactic : portable_tactics()) {
+    if (refusal(*tactic, view, {Isa::kPortable, 1}).empty()) return tactic;
+  }
+  return nullptr;
+}
+
+bool may_share(const StepView& view, size_t input) {
+  const auto* conv = view.as<ConvStep>();
+  const bool floats = view.inputs[input].type == DataType::kFloat32;
+  const bool adds = conv != nullptr && conv->residual && input == 1;
+  const bool residual = adds && (floats ? !conv->rows : conv->groups == 1);
+  const bool elementwise = view.as<EltwiseStep>() != nullptr || view.as<LookupStep>() != nullptr ||
+                           view.as<ActivationStep>() != nullptr;
+  const PlanTensor &x = view.inputs[input], &y = view.outputs[0];
+  return (elementwise || residual) && x.shape == y.shape && x.layout == y.layout &&
+         size_of(x.type) == size_of(y.type);
+}
 
 std::vector<std::vector<std::byte>> run_tactic(const Tactic& tactic, const Case& c, Isa isa,
                                                const RunOptions& options) {

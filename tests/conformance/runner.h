@@ -16,6 +16,14 @@ struct RunOptions {
   int64_t profile = 1;  // the profile's largest batch, as a multiple of the case's
 };
 
+size_t bytes_of(const PlanTensor& t);
+/// What refuse(), pack() and workspace_bytes() see: the same step with a larger batch.
+StepView largest(const StepView& view, int64_t factor);
+/// The portable row that accepts the step, or null.
+const Tactic* portable_row(const StepView& view);
+/// True when the plan may give the step's output the memory of that input.
+bool may_share(const StepView& view, size_t input);
+
 /// Bytes of each output. Fails the current test (with the tactic's name) on a written guard, a
 /// changed input, or when a second run of the same Prepared differs from the first.
 std::vector<std::vector<std::byte>> run_tactic(const Tactic& tactic, const Case& c, Isa isa,

@@ -155,9 +155,18 @@ TEST(Engine, LoadsFiles) {
             Tensor::floats({1, 4}, {4, 5, 6, 7}));
 }
 
-TEST(Devices, TheCpuIsOne) {
+TEST(Devices, TheCpuIsTheFirst) {
   const auto list = devices();
-  ASSERT_EQ(list.size(), 1u);
+  ASSERT_FALSE(list.empty());
+  EXPECT_EQ(list[0].id, "cpu");
+  for (size_t i = 1; i < list.size(); ++i) {
+    EXPECT_EQ(list[i].backend, "cuda");
+    EXPECT_EQ(list[i].id.empty(), list[i].usable.empty()) << "what is of no use says why";
+    EXPECT_EQ(list[i].id.empty(), list[i].memory_bytes == 0);
+    if (list[i].id.empty()) {
+      EXPECT_FALSE(list[i].refused.empty());
+    }
+  }
   EXPECT_EQ(list[0].backend, "cpu");
   EXPECT_GE(list[0].cores, 1);
   EXPECT_EQ(list[0].compiled.size(), list[0].usable.size() + list[0].refused.size());

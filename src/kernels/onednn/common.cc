@@ -16,7 +16,10 @@ dnnl::cpu_isa isa_of(Isa isa) {
   switch (isa) {
     case Isa::kPortable:
     case Isa::kNeon:
-    case Isa::kNeonDot: return dnnl::cpu_isa::sse41;
+    case Isa::kNeonDot:
+    case Isa::kDp4a:
+    case Isa::kMma:
+    case Isa::kWgmma: return dnnl::cpu_isa::sse41;
     case Isa::kAvx2: return dnnl::cpu_isa::avx2;
     case Isa::kAvxVnni: return dnnl::cpu_isa::avx2_vnni;
     case Isa::kAvx512Vnni: return dnnl::cpu_isa::avx512_core_vnni;

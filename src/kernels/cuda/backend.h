@@ -1,0 +1,10 @@
+// The backend "cuda": NVIDIA GPUs.
+#pragma once
+
+#include "backend/backend.h"
+
+namespace octile {
+
+const Backend& cuda_backend();
+
+}  // namespace octile

@@ -1,0 +1,112 @@
+// Rows of matmul.cu: products of two run-time operands.
+#include <algorithm>
+
+#include "arithmetic/quantize.h"
+#include "kernels/cuda/rows.h"
+#include "ops/rows.h"
+
+namespace octile::cuda {
+namespace {
+
+Shape leading(const Shape& shape) {
+  Shape batch;
+  for (int axis = 0; axis + 2 < shape.rank(); ++axis) batch.push_back(shape[axis]);
+  return batch;
+}
+
+/// REQUIRES: rank ≥ 2 of both operands.
+Product product_of(const StepView& view) {
+  const auto& op = view.as<MatMulStep>()->op;
+  const Shape &a = view.inputs[0].shape, &b = view.inputs[1].shape, &y = view.outputs[0].shape;
+  Product p;
+  p.m = y[y.rank() - 2];
+  p.n = y[y.rank() - 1];
+  p.k = a[a.rank() - (op.transpose_a ? 2 : 1)];
+  const int64_t inner_a = a[a.rank() - 1], inner_b = b[b.rank() - 1];
+  p.row_a = op.transpose_a ? 1 : inner_a;
+  p.term_a = op.transpose_a ? inner_a : 1;
+  p.column_b = op.transpose_b ? inner_b : 1;
+  p.term_b = op.transpose_b ? 1 : inner_b;
+  const Shape batch = leading(y);
+  p.batch_rank = batch.rank();
+  const Strides strides[2] = {broadcast_strides(leading(a), batch),
+                              broadcast_strides(leading(b), batch)};
+  const int64_t size[2] = {a[a.rank() - 2] * inner_a, b[b.rank() - 2] * inner_b};
+  for (int axis = 0; axis < batch.rank(); ++axis) {
+    p.batches *= batch[axis];
+    p.batch_extent[axis] = batch[axis];
+    for (int i = 0; i < 2; ++i) {
+      p.batch_stride[i][axis] = strides[i][static_cast<size_t>(axis)] * size[i];
+    }
+  }
+  return p;
+}
+
+std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const DeviceWeights*,
+                                               const Device&) {
+  const auto& s = *view.as<MatMulStep>();
+  const PlanTensor& y = view.outputs[0];
+  const ProductBytes step{.a = byte_type(view.inputs[0]),
+                          .b = byte_type(view.inputs[1]),
+                          .float_out = is_float(y),
+                          .multiplier = s.multiplier,
+                          .y_zero_point = y.zero_point,
+                          .q_lo = s.clamp.q_lo,
+                          .q_hi = s.clamp.q_hi,
+                          .lo = s.clamp.lo,
+                          .hi = s.clamp.hi};
+  return make_launch([step, p = product_of(view)](const Buffers& b) {
+    launch_matmul_bytes(p, step, b.inputs[0], b.inputs[1], b.outputs[0], b.stream);
+  });
+}
+
+std::unique_ptr<Prepared> prepare_floats_matmul(const StepView& view, const DeviceWeights*,
+                                                const Device&) {
+  const Clamp clamp = view.as<MatMulStep>()->clamp;
+  return make_launch([clamp, p = product_of(view)](const Buffers& b) {
+    launch_matmul_floats(p, clamp.lo, clamp.hi, static_cast<const float*>(b.inputs[0]),
+                         static_cast<const float*>(b.inputs[1]), static_cast<float*>(b.outputs[0]),
+                         b.stream);
+  });
+}
+
+std::string refuse_shapes(const StepView& view) {
+  if (view.as<MatMulStep>() == nullptr) return "not a product";
+  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
+    if (!is_plain(*t)) return "not a plain layout";
+  }
+  const Shape &a = view.inputs[0].shape, &b = view.inputs[1].shape, &y = view.outputs[0].shape;
+  if (a.rank() < 2 || b.rank() < 2) return "an operand is a vector";
+  constexpr int64_t kMostGrid = 65535, kTile = 64;
+  if (leading(y).volume() > kMostGrid || y[y.rank() - 2] / kTile >= kMostGrid) return "too large";
+  return "";
+}
+
+std::string refuse_bytes_matmul(const StepView& view) {
+  if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
+  const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
+  if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
+  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
+  const bool transposed = view.as<MatMulStep>()->op.transpose_a;
+  const int64_t k = a.shape[a.shape.rank() - (transposed ? 2 : 1)];
+  const int64_t z = a.zero_point, lo = a.type == DataType::kUInt8 ? 0 : -128;
+  if (!sum_fits(k, std::max(z - lo, lo + 255 - z) * 127)) return "the int32 sums could overflow";
+  return "";
+}
+
+std::string refuse_floats_matmul(const StepView& view) {
+  if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
+  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
+    if (!is_float(*t)) return "an operand is not float";
+  }
+  return "";
+}
+
+}  // namespace
+
+constinit const Row kMatmulBytesRow{"cuda.matmul.int8",
+                                    {refuse_bytes_matmul, prepare_bytes_matmul}};
+constinit const Row kMatmulFloatsRow{"cuda.matmul.float",
+                                     {refuse_floats_matmul, prepare_floats_matmul}};
+
+}  // namespace octile::cuda

@@ -1,0 +1,28 @@
+// The rows of the table of tactics, one file a kind of step.
+#pragma once
+
+#include <span>
+
+#include "kernels/cuda/row.h"
+
+namespace octile::cuda {
+
+extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow, kLookupRow,
+    kQuantizeRow, kDequantizeRow, kConcatRow, kReorderRow, kViewRow, kGatherRow, kPoolBytesRow,
+    kPoolFloatsRow, kSoftmaxBytesRow, kSoftmaxFloatsRow, kNormalizeRow, kMatmulBytesRow,
+    kMatmulFloatsRow, kWindowBytesRow, kWindowFloatsRow, kTransposedWindowRow;
+
+/// The rows of conv_kernel.h.
+std::span<const Tactic* const> conv_tactics();
+
+/// Float rows of NVIDIA's libraries, where their headers were there when this was built.
+const Tactic& cudnn_tactic();
+std::span<const Tactic* const> cublas_tactics();
+
+/// Runs a step on the host, by the CPU's first row that accepts it; copies go by pinned memory.
+const Tactic& host_tactic();
+
+/// The table, best first.
+std::span<const Tactic* const> tactics();
+
+}  // namespace octile::cuda

@@ -1,0 +1,155 @@
+// Engines on a GPU: the CPU's bits, host and device pointers, streams, several contexts, errors.
+// Without a GPU only the refusals are tested, and it says so.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "backend/backend.h"
+#include "runtime/networks.h"
+#include "support/tensors.h"
+
+namespace octile::test {
+namespace {
+
+std::vector<Tensor> inputs_of(int64_t batch, uint32_t seed) {
+  Random random(seed);
+  return {random_floats({batch, 3, 12, 12}, random)};
+}
+
+/// The first GPU, or null and why.
+struct Gpu {
+  const Accelerator* accelerator = nullptr;
+  std::string refusal;
+  Gpu() {
+    try {
+      const DeviceName where = device_from_name("cuda:0");
+      accelerator = where.backend->open(std::nullopt, 1, where.ordinal).accelerator;
+    } catch (const Error& error) {
+      refusal = error.what();
+      EXPECT_EQ(error.code(), ErrorCode::kDevice) << refusal;
+    }
+  }
+};
+
+TEST(Device, NamesAreChecked) {
+  for (const char* name : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cpu:1"}) {
+    const std::string text =
+        message_of([&] { (void)device_from_name(name); }, ErrorCode::kInvalidArgument);
+    EXPECT_NE(text.find("octile devices"), std::string::npos) << name << ": " << text;
+  }
+  EXPECT_EQ(device_from_name("cpu").backend, &cpu_backend());
+}
+
+TEST(Device, WithoutOneTheMessageSaysWhatIsMissingAndTheCpuGoesOn) {
+  const Gpu gpu;
+  if (gpu.accelerator != nullptr) GTEST_SKIP() << "there is a GPU";
+  EXPECT_NE(gpu.refusal.find("cuda"), std::string::npos) << gpu.refusal;
+  EXPECT_NE(gpu.refusal.find("use"), std::string::npos) << gpu.refusal;
+  const Plan plan = plan_of(small_cnn(), {});
+  const std::string text =
+      message_of([&] { (void)Engine::load(plan, {.device = "cuda:0"}); }, ErrorCode::kDevice);
+  EXPECT_EQ(text, gpu.refusal);
+  EXPECT_EQ(Engine::load(plan).device(), "cpu");
+}
+
+TEST(Device, StreamsAreForGpus) {
+  const Plan plan = plan_of(small_cnn(), {});
+  const Engine engine = Engine::load(plan);
+  ExecutionContext context = engine.create_context();
+  const std::string text =
+      message_of([&] { context.run(DeviceStream(nullptr)); }, ErrorCode::kInvalidArgument);
+  EXPECT_NE(text.find("streams"), std::string::npos) << text;
+  context.wait();  // nothing to wait for
+}
+
+class OnGpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (gpu_.accelerator == nullptr) GTEST_SKIP() << "no run on a GPU: " << gpu_.refusal;
+  }
+  const Accelerator& gpu() const { return *gpu_.accelerator; }
+  Gpu gpu_;
+};
+
+TEST_F(OnGpu, Int8PlansGiveTheBitsOfTheCpu) {
+  for (const Scheme scheme : {Scheme::kStaticSymmetric, Scheme::kStaticAffine,
+                              Scheme::kDynamicSymmetric, Scheme::kDynamicAffine}) {
+    const Plan plan = plan_of(small_cnn(), {.scheme = scheme, .profiles = {{1, 8}}});
+    const Engine cpu = Engine::load(plan), engine = Engine::load(plan, {.device = "cuda:0"});
+    EXPECT_EQ(engine.device(), "cuda:0");
+    ExecutionContext a = cpu.create_context(), b = engine.create_context();
+    for (const int64_t batch : {1, 3, 8, 3, 3, 3, 1}) {
+      const auto inputs = inputs_of(batch, uint32_t(batch));
+      const auto expected = a.run(inputs), actual = b.run(inputs);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(expected[i], actual[i]) << name_of(scheme) << ", batch " << batch;
+      }
+    }
+  }
+}
+
+TEST_F(OnGpu, HostAndDeviceMemoryAndStreamsAreTheSame) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  const auto inputs = inputs_of(4, 5);
+  ExecutionContext first = engine.create_context();
+  const Tensor expected = first.run(inputs)[0];
+  const Binding input = engine.bindings()[0], output = engine.bindings().back();
+
+  ExecutionContext context = engine.create_context();
+  context.set_input_shape(input.name, inputs[0].shape());
+  Tensor on_host(output.type, expected.shape());
+  context.bind_input(input.name, inputs[0].data());
+  context.bind_output(output.name, on_host.data());
+  for (int run = 0; run < 3; ++run) {
+    std::memset(on_host.data(), 0, on_host.bytes());
+    context.run();
+    EXPECT_EQ(on_host, expected) << "host memory, run " << run;
+  }
+
+  const Memory in =
+      upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+  const Memory out(&gpu(), expected.bytes());
+  const OwnedStream stream(gpu());
+  context.bind_input(input.name, in.data());
+  context.bind_output(output.name, out.data());
+  for (int run = 0; run < 4; ++run) {
+    gpu().fill(out.data(), 0, out.bytes(), stream.get());
+    context.run(DeviceStream(stream.get()));
+    gpu().copy(on_host.data(), out.data(), out.bytes(), stream.get());
+    EXPECT_EQ(gpu().wait(stream.get()), "");
+    EXPECT_EQ(on_host, expected) << "device memory, run " << run;
+    EXPECT_EQ(context.output(output.name), expected);
+  }
+}
+
+TEST_F(OnGpu, ContextsInSeveralThreadsShareAnEngine) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  const auto inputs = inputs_of(2, 9);
+  ExecutionContext alone = engine.create_context();
+  const Tensor expected = alone.run(inputs)[0];
+  std::vector<int> wrong(4, 0);
+  std::vector<std::thread> threads;
+  for (int& count : wrong) {
+    threads.emplace_back([&] {
+      ExecutionContext context = engine.create_context();
+      for (int run = 0; run < 50; ++run) count += context.run(inputs)[0] == expected ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const int count : wrong) EXPECT_EQ(count, 0);
+}
+
+TEST_F(OnGpu, AProfilerSeesEveryStep) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  ExecutionContext context = engine.create_context();
+  std::vector<int64_t> times(plan.layers().size(), -1);
+  context.set_profiler([&](int step, int64_t ns) { times[size_t(step)] = ns; });
+  (void)context.run(inputs_of(2, 1));
+  for (size_t s = 0; s < times.size(); ++s) EXPECT_GE(times[s], 0) << "step " << s;
+}
+
+}  // namespace
+}  // namespace octile::test
