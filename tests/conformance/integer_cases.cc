@@ -273,6 +273,9 @@ void add_quantization(std::vector<Case>& cases) {
         }
       }
     }
+    for (int values = 0; values <= 10; ++values) {  // what several blocks of a GPU share
+      cases.push_back(quantize_dynamic(type, kLast, kLast, {2, 16, 47, 45}, values, seed++));
+    }
     for (const Shape& shape : {Shape{1}, Shape{2, 33, 3, 5}, Shape{1, 64, 4, 4}, Shape{7, 129}}) {
       const Layout layout = shape.rank() > 2 ? kLast : kPlain;
       cases.push_back(lookup(type, kS8, layout, shape, seed++));

@@ -181,6 +181,15 @@ struct WindowWeights {
 void launch_window_bytes(const Window2d& g, const WindowBytes& step, const WindowWeights& weights,
                          const void* x, const void* residual, const float* scales,
                          const int32_t* zeros, void* y, void* stream);
+/// What follows a dynamic sum that is in y already, as float(sum): (rows, m) in place, scales by
+/// sample of `rows_per_sample` rows.
+struct DynamicTail {
+  int64_t rows = 0, rows_per_sample = 1;
+  int32_t m = 0;
+  float lo = 0, hi = 0;
+  const float *multiplier = nullptr, *bias = nullptr;  // (m)
+};
+void launch_dynamic_tail(const DynamicTail& tail, const float* scales, float* y, void* stream);
 /// weights [taps][c/groups][m], bias (m) or null, residual null or y's shape.
 void launch_window_floats(const Window2d& g, float lo, float hi, const float* weights,
                           const float* bias, const float* x, const float* residual, float* y,

@@ -1,5 +1,9 @@
 // The rows of conv_kernel.h as tactics: a step becomes a ConvProblem, the row says whether it takes
 // it, and packed weights go to the device once.
+//
+// Each row serves dynamic symmetric steps too, whose scales are known at run time: with multipliers
+// of 1 it writes float(sum), the very number that the rule goes on with, and one more kernel does
+// the rest.
 
 #include "base/error.h"
 #include "kernels/cuda/accelerator.h"
@@ -49,6 +53,10 @@ ConvProblem problem_of(const StepView& view) {
                 .hi = step.clamp.hi,
                 .residual = step.residual,
                 .residual_multiplier = step.residual_multiplier};
+  if (step.dynamic) {
+    p.lo = -kInfinity;
+    p.hi = kInfinity;
+  }
   if (step.residual) {
     p.residual_type = conv_type(view.inputs[1]);
     p.residual_zero_point = view.inputs[1].zero_point;
@@ -56,12 +64,13 @@ ConvProblem problem_of(const StepView& view) {
   return p;
 }
 
-std::string problem_refusal(const StepView& view) {
+std::string problem_refusal(const StepView& view, bool dynamic) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
-  if (step->dynamic) return "its scales are known at run time only";
+  if (step->dynamic != dynamic) return dynamic ? "its scales are fixed" : "its scales are dynamic";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   if (!is_8bit(x)) return "the input is not 8-bit";
+  if (dynamic && x.type != DataType::kInt8) return "its zero point is dynamic";
   if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
   if (step->residual && !(is_8bit(y) && is_8bit(view.inputs[1]))) {
     return "a residual needs 8-bit operands";
@@ -86,11 +95,22 @@ class ConvPrepared final : public Prepared {
         problem_(problem_of(view)),
         device_(conv_device(device)),
         packed_(weights.as<uint8_t>(0)),
+        dynamic_(view.as<ConvStep>()->dynamic),
         counters_(device.accelerator, kConvCounters * sizeof(uint32_t)) {
     device.accelerator->fill(counters_.data(), 0, counters_.bytes(), nullptr);
     const std::string failure = device.accelerator->wait(nullptr);
     check(failure.empty(), ErrorCode::kDevice, "{}: step '{}': {}", device.accelerator->id(),
           view.step.name, failure);
+    if (!dynamic_) return;
+    const auto& step = *view.as<ConvStep>();
+    const int64_t rows = problem_.batch * problem_.out_h * problem_.out_w;
+    tail_ = {.rows = rows,
+             .rows_per_sample = rows / view.inputs[0].shape[0],
+             .m = problem_.out_c,
+             .lo = step.clamp.lo,
+             .hi = step.clamp.hi,
+             .multiplier = weights.as<float>(1),
+             .bias = weights.as<float>(2)};
   }
 
   void run(const Buffers& b) override {
@@ -102,6 +122,9 @@ class ConvPrepared final : public Prepared {
                     .workspace = b.workspace,
                     .counters = counters_.as<uint32_t>()},
                    static_cast<Stream>(b.stream));
+    if (!dynamic_) return;
+    launch_dynamic_tail(tail_, static_cast<const float*>(b.inputs[1]),
+                        static_cast<float*>(b.outputs[0]), b.stream);
   }
 
  private:
@@ -109,30 +132,42 @@ class ConvPrepared final : public Prepared {
   ConvProblem problem_;
   ConvDevice device_;
   const uint8_t* packed_;
+  bool dynamic_;
+  DynamicTail tail_;
   Memory counters_;
 };
 
 class ConvTactic final : public Tactic {
  public:
-  explicit ConvTactic(const ConvKernel& kernel) : kernel_(kernel) {}
-  std::string_view name() const override { return kernel_.name; }
+  ConvTactic(const ConvKernel& kernel, bool dynamic)
+      : kernel_(kernel),
+        dynamic_(dynamic),
+        name_(std::string(kernel.name) + (dynamic ? ".dynamic" : "")) {}
+  std::string_view name() const override { return name_; }
   Isa isa() const override {
     return kernel_.level >= 90 ? Isa::kWgmma : kernel_.level >= 80 ? Isa::kMma : Isa::kDp4a;
   }
   std::string refuse(const StepView& view, const Device& device) const override {
-    if (std::string reason = problem_refusal(view); !reason.empty()) return reason;
+    if (std::string reason = problem_refusal(view, dynamic_); !reason.empty()) return reason;
     return kernel_.refuse(kernel_, problem_of(view), conv_device(device));
   }
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     const auto& step = *view.as<ConvStep>();
     const ConvProblem problem = problem_of(view);
     std::vector<uint8_t> bytes(kernel_.packed_bytes(kernel_, problem));
+    const std::vector<int32_t> zeros(dynamic_ ? size_t(step.out_channels) : 0, 0);
+    const std::vector<float> ones(dynamic_ ? size_t(step.out_channels) : 0, 1.0f);
     kernel_.pack(kernel_, problem,
-                 {view.blob(step.weights).as<int8_t>(), view.blob(step.bias).as<int32_t>(),
-                  view.blob(step.multiplier).as<float>()},
+                 {view.blob(step.weights).as<int8_t>(),
+                  dynamic_ ? zeros.data() : view.blob(step.bias).as<int32_t>(),
+                  dynamic_ ? ones.data() : view.blob(step.multiplier).as<float>()},
                  bytes.data());
     auto weights = std::make_unique<DeviceWeights>();
     weights->add(device, bytes);
+    if (dynamic_) {
+      weights->add_blob(device, view, step.multiplier);
+      weights->add_blob(device, view, step.bias);
+    }
     return weights;
   }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
@@ -146,6 +181,8 @@ class ConvTactic final : public Tactic {
 
  private:
   const ConvKernel& kernel_;
+  bool dynamic_;
+  std::string name_;
 };
 
 }  // namespace
@@ -153,7 +190,9 @@ class ConvTactic final : public Tactic {
 std::span<const Tactic* const> conv_tactics() {
   static const std::vector<ConvTactic> rows = [] {
     std::vector<ConvTactic> made;
-    for (const ConvKernel* kernel : conv_kernels()) made.emplace_back(*kernel);
+    for (const bool dynamic : {false, true}) {
+      for (const ConvKernel* kernel : conv_kernels()) made.emplace_back(*kernel, dynamic);
+    }
     return made;
   }();
   static const std::vector<const Tactic*> table = [] {

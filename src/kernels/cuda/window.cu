@@ -107,6 +107,18 @@ __global__ void window_bytes(Window2d g, WindowBytes s, WindowWeights weights, i
   }
 }
 
+__global__ void dynamic_tail(DynamicTail t, const float* scales, float* y) {
+  const int64_t count = t.rows * t.m;
+  for (int64_t i = first_item(); i < count; i += item_step()) {
+    const int64_t row =
+        count <= 0xffffffff ? static_cast<uint32_t>(i) / static_cast<uint32_t>(t.m) : i / t.m;
+    const int64_t m = i - row * t.m;
+    // product_scale(): a product of two floats is exact in binary64, so one rounding is all.
+    const float d = __fmul_rn(scales[row / t.rows_per_sample], t.multiplier[m]);
+    y[i] = clamp_value(y[i] * d + t.bias[m], t.lo, t.hi);
+  }
+}
+
 __global__ void window_floats(Window2d g, float lo, float hi, const float* weights,
                               const float* bias, int64_t count, const float* x,
                               const float* residual, float* y) {
@@ -180,6 +192,10 @@ void launch_window_bytes(const Window2d& g, const WindowBytes& step, const Windo
   const int64_t count = outputs_of(g);
   kernel<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(
       g, step, weights, count, static_cast<const uint8_t*>(x), residual, scales, zeros, y);
+}
+
+void launch_dynamic_tail(const DynamicTail& tail, const float* scales, float* y, void* stream) {
+  dynamic_tail<<<blocks_for(tail.rows * tail.m), kBlock, 0, stream_of(stream)>>>(tail, scales, y);
 }
 
 void launch_window_floats(const Window2d& g, float lo, float hi, const float* weights,
