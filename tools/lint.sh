@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 format=$(command -v clang-format-14 || command -v clang-format)
 tidy=$(command -v clang-tidy-14 || command -v clang-tidy)
-mapfile -t sources < <(git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'cli/*.h' 'cli/*.cc' \
+mapfile -t sources < <(git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'src/*.cu' 'cli/*.h' 'cli/*.cc' \
   'examples/*.h' 'examples/*.cc' 'tests/*.h' 'tests/*.cc' 'benchmarks/*.cc' \
   'python/src/*.h' 'python/src/*.cc')
 echo "clang-format: ${#sources[@]} files"
@@ -13,10 +13,10 @@ python3 tools/check_includes.py
 python3 tools/check_includes.py --self-test
 ruff=build/python-venv/bin/ruff
 if [ -x "$ruff" ]; then
-  "$ruff" format --check -q python examples benchmarks/peers
-  "$ruff" check -q python examples benchmarks/peers
+  "$ruff" format --check -q python examples benchmarks/peers benchmarks/gpu
+  "$ruff" check -q python examples benchmarks/peers benchmarks/gpu
   python3 -m compileall -q python examples tools benchmarks
-  echo "ruff: $(git ls-files python examples benchmarks/peers | grep -c '\.py$') files"
+  echo "ruff: $(git ls-files python examples benchmarks/peers benchmarks/gpu | grep -c '\.py$') files"
 else
   echo "ruff: left out, build/python-venv is missing"
 fi
@@ -30,7 +30,8 @@ wanted = re.compile(re.escape(os.getcwd()) +
                     r"/(build/release/)?(src|cli|examples|python/src|python/CMakeFiles/octile_python\.dir)/")
 leaf = re.compile(r"_(avx2|avxvnni|avx512vnni|amx|neon|neondot)\.cc$")
 for entry in json.load(open("build/release/compile_commands.json")):
-    if wanted.match(entry["file"]) and not leaf.search(entry["file"]):
+    kernels = leaf.search(entry["file"]) or entry["file"].endswith(".cu")
+    if wanted.match(entry["file"]) and not kernels:
         print(entry["file"])
 PY
 )

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Networks on an NVIDIA GPU: Octile's INT8 beside PyTorch, eager and compiled, in turns.
 
-    PYTHONPATH=build/release/python benchmarks/gpu/networks.py [--workloads resnet50:1,128] [--json F]
+    PYTHONPATH=build/release/python benchmarks/gpu/networks.py [--workloads resnet50:1,128] …
 
 Each workload is a network with random weights (He's scale) at a batch. PyTorch runs it in fp32,
-TF32 and fp16 channels last, each replayed as a CUDA graph, and in fp16 by torch.compile; Octile runs
-the INT8 engine that it builds from the same network's ONNX file and random samples. Data lie on the
+TF32 and fp16 channels last, each replayed as a CUDA graph, and in fp16 by torch.compile; Octile
+runs the INT8 engine that it builds from the same network's ONNX file and random samples. Data lie on the
 device; a time is that of one run between two events of one stream, many runs in a row. First every
 engine's outputs are held to float64-accumulated fp32 ones (SQNR), then all are timed in turns.
 """
@@ -242,7 +242,10 @@ def measure(name, batches, args, folder, rows, table):
                     "best_ms": best,
                 }
             )
-            print(f"  {engine:14} {precision:5} {middle:9.4f} {best:9.4f} {batch / middle * 1e3:10.0f}")
+            print(
+                f"  {engine:14} {precision:5} {middle:9.4f} {best:9.4f} "
+                f"{batch / middle * 1e3:10.0f}"
+            )
         ratio_to_compiled(rows, f"{name} b{batch}")
         del engines
         torch.cuda.empty_cache()
@@ -252,7 +255,9 @@ def ratio_to_compiled(rows, workload):
     of = {(r["engine"], r["precision"]): r for r in rows if r["workload"] == workload}
     ours, theirs = of.get(("octile", "int8")), of.get(("torch.compile", "fp16"))
     if ours and theirs:
-        print(f"  octile int8 over torch.compile fp16: {ours['median_ms'] / theirs['median_ms']:.2f}")
+        print(
+            f"  octile int8 over torch.compile fp16: {ours['median_ms'] / theirs['median_ms']:.2f}"
+        )
 
 
 def main():
