@@ -5,9 +5,9 @@
 
 Each workload is a network with random weights (He's scale) at a batch. PyTorch runs it in fp32,
 TF32 and fp16 channels last, each replayed as a CUDA graph, and in fp16 by torch.compile; Octile
-runs the INT8 engine that it builds from the same network's ONNX file and random samples. Data lie on the
-device; a time is that of one run between two events of one stream, many runs in a row. First every
-engine's outputs are held to float64-accumulated fp32 ones (SQNR), then all are timed in turns.
+runs the INT8 engine that it builds from the same network's ONNX file and random samples. Data lie
+on the device; a time is that of one run between two events of one stream, many runs in a row. First
+every engine's outputs are held to fp32's (SQNR), then all are timed in turns.
 """
 
 import argparse
