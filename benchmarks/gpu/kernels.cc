@@ -16,7 +16,7 @@
 namespace octile::benchmark {
 namespace {
 
-constexpr size_t kArena = size_t{6} << 30;
+constexpr size_t kArena = size_t{4} << 30;
 constexpr int kMostSets = 16;
 
 uint8_t* device_bytes(size_t size) {
@@ -146,7 +146,7 @@ double run(const Machine& machine, const Problem& problem) {
       static_cast<double>(e.traffic(problem.conv.residual)) / machine.copy,
       machine.multiply > 0 && problem.conv.groups == 1 ? e.operations / machine.multiply : 0.0);
   double best = 0;
-  std::string name, all;
+  std::vector<std::pair<double, std::string>> all;
   for (const cuda::ConvKernel* kernel : cuda::conv_kernels()) {
     if (!kernel->refuse(*kernel, problem.conv, machine.device).empty()) continue;
     if (std::strcmp(kernel->name, "cuda.direct") == 0 && best > 0) continue;
@@ -156,15 +156,20 @@ double run(const Machine& machine, const Problem& problem) {
       std::printf("%s: %s: %s\n", problem.name.c_str(), kernel->name, cudaGetErrorString(error));
       std::exit(1);
     }
+    if (best == 0 || seconds < best) best = seconds;
+    all.emplace_back(seconds, kernel->name + 5);
+  }
+  std::sort(all.begin(), all.end());
+  std::string rows;
+  for (const auto& [seconds, name] : all) {
     char text[64];
-    std::snprintf(text, sizeof(text), " %s %.1f", kernel->name + 5, seconds * 1e6);
-    all += text;
-    if (best == 0 || seconds < best) best = seconds, name = kernel->name + 5;
+    std::snprintf(text, sizeof(text), " %s %.1f", name.c_str(), seconds * 1e6);
+    rows += text;
   }
   std::printf("%-22s x%d %8.1f us %6.0f TOPS %5.2f TB/s floor %4.0f%% |%s\n", problem.name.c_str(),
               problem.count, best * 1e6, e.operations / best * 1e-12,
               static_cast<double>(e.traffic(problem.conv.residual)) / best * 1e-12,
-              100 * floor / best, all.c_str());
+              100 * floor / best, rows.c_str());
   if (problem.network == "gemm") print_peers(machine, problem, best);
   std::fflush(stdout);
   return best;
@@ -176,7 +181,7 @@ int main(int argc, char** argv) {
   cudaMemset(machine.packed, 1, size_t{160} << 20);
   cudaMemset(machine.counters, 0, cuda::kConvCounters * 4);
   machine.copy =
-      copy_bytes_per_second(machine.arena, machine.arena + (kArena / 2), size_t{2} << 30);
+      copy_bytes_per_second(machine.arena, machine.arena + (kArena / 2), size_t{1} << 30);
   machine.multiply = multiply_operations_per_second(machine.workspace);
   std::printf("copy %.2f TB/s, wgmma %.0f TOPS\n", machine.copy * 1e-12, machine.multiply * 1e-12);
   std::vector<Problem> problems;

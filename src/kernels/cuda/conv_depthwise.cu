@@ -45,8 +45,8 @@ __device__ __forceinline__ void transpose(const uint32_t (&w)[4], uint32_t (&t)[
 template <Finish kFinish, bool kResidual>
 __device__ __forceinline__ void finish_quad(const ConvTail& tail, const int32_t (&sums)[4],
                                             const float4& scale, int64_t offset) {
-  float v[4] = {scaled<kFinish>(sums[0], 0, scale.x), scaled<kFinish>(sums[1], 0, scale.y),
-                scaled<kFinish>(sums[2], 0, scale.z), scaled<kFinish>(sums[3], 0, scale.w)};
+  float v[4] = {scaled(sums[0], 0, scale.x), scaled(sums[1], 0, scale.y),
+                scaled(sums[2], 0, scale.z), scaled(sums[3], 0, scale.w)};
   if constexpr (kFinish == Finish::kFloat) {
     store_floats(static_cast<float*>(tail.y) + offset, tail, v, 4);
   } else {

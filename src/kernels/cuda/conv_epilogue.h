@@ -65,47 +65,37 @@ __device__ __forceinline__ void store_floats(float* target, const ConvTail& tail
   }
 }
 
-/// How outputs are made; chosen once a tile, the same for all threads. The first three are for
-/// small sums (kMagic), which leave no conversion to do.
+/// How outputs are made; chosen once a tile, the same for all threads.
 enum class Finish : uint8_t {
-  kSmallS8,  // no clamp but the type's own
-  kSmallU8,
-  kSmallClamp,
+  kSaturateS8,  // no zero point, and no clamp but the type's own
+  kSaturateU8,
   kClamp,
   kFloat,
 };
 
 __device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
   if (tail.y_type == ConvType::kFloat) return Finish::kFloat;
-  if (tail.small_residual == 0 || __ldg(tail.small_sums) == 0) return Finish::kClamp;
-  if (tail.saturating == 0) return Finish::kSmallClamp;
-  return tail.y_type == ConvType::kU8 ? Finish::kSmallU8 : Finish::kSmallS8;
+  if (tail.saturating == 0) return Finish::kClamp;
+  return tail.y_type == ConvType::kU8 ? Finish::kSaturateU8 : Finish::kSaturateS8;
 }
 
 /// (sum + bias) · multiplier: int32 to float, then one multiplication.
-template <Finish kFinish>
 __device__ __forceinline__ float scaled(int32_t sum, int32_t bias, float multiplier) {
-  if constexpr (kFinish == Finish::kClamp || kFinish == Finish::kFloat) {
-    return __fmul_rn(__int2float_rn(sum + bias), multiplier);
-  } else {
-    return __fmul_rn(__fsub_rn(__int_as_float(sum + bias + kMagicBits), kMagic), multiplier);
-  }
+  return __fmul_rn(__int2float_rn(sum + bias), multiplier);
 }
 
 /// Four results of 8 bits: v in units of the output scale.
 template <Finish kFinish>
 __device__ __forceinline__ uint32_t pack_results(const ConvTail& tail, const float (&v)[4]) {
-  constexpr bool kClamps = kFinish == Finish::kClamp || kFinish == Finish::kSmallClamp;
+  constexpr bool kClamps = kFinish == Finish::kClamp;
   int32_t q[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float value = kClamps ? fminf(fmaxf(v[i], tail.lo), tail.hi) : v[i];
-    q[i] = kFinish == Finish::kClamp
-               ? __float2int_rn(value) + tail.y_zero_point
-               : __float_as_int(__fadd_rn(value, kMagic)) + (tail.y_zero_point - kMagicBits);
+    q[i] = kClamps ? tail.y_zero_point + __float2int_rn(fminf(fmaxf(v[i], tail.lo), tail.hi))
+                   : __float2int_rn(v[i]);
   }
   if constexpr (kClamps) return pack_low_bytes(q[0], q[1], q[2], q[3]);
-  return pack_saturated<kFinish == Finish::kSmallU8>(q[0], q[1], q[2], q[3]);
+  return pack_saturated<kFinish == Finish::kSaturateU8>(q[0], q[1], q[2], q[3]);
 }
 
 __device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word, float (&v)[4]) {
@@ -141,10 +131,9 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
     const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
 #pragma unroll
     for (int l = 0; l < kLines; ++l) {
-      float v[4] = {scaled<kFinish>(sums(l, 4 * i), bias.x, scale.x),
-                    scaled<kFinish>(sums(l, 4 * i + 1), bias.y, scale.y),
-                    scaled<kFinish>(sums(l, 4 * i + 2), bias.z, scale.z),
-                    scaled<kFinish>(sums(l, 4 * i + 3), bias.w, scale.w)};
+      float v[4] = {
+          scaled(sums(l, 4 * i), bias.x, scale.x), scaled(sums(l, 4 * i + 1), bias.y, scale.y),
+          scaled(sums(l, 4 * i + 2), bias.z, scale.z), scaled(sums(l, 4 * i + 3), bias.w, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
         if (row + l * step < rows) {
           store_floats(static_cast<float*>(tail.y) + offset[l] + 4 * i, tail, v, count - 4 * i);
@@ -188,17 +177,13 @@ template <class Body>
 __device__ __forceinline__ void by_finish(const ConvTail& tail, Body&& body) {
   const bool residual = tail.residual != nullptr;
   switch (finish_of(tail)) {
-    case Finish::kSmallS8:
-      residual ? body.template operator()<Finish::kSmallS8, true>()
-               : body.template operator()<Finish::kSmallS8, false>();
+    case Finish::kSaturateS8:
+      residual ? body.template operator()<Finish::kSaturateS8, true>()
+               : body.template operator()<Finish::kSaturateS8, false>();
       break;
-    case Finish::kSmallU8:
-      residual ? body.template operator()<Finish::kSmallU8, true>()
-               : body.template operator()<Finish::kSmallU8, false>();
-      break;
-    case Finish::kSmallClamp:
-      residual ? body.template operator()<Finish::kSmallClamp, true>()
-               : body.template operator()<Finish::kSmallClamp, false>();
+    case Finish::kSaturateU8:
+      residual ? body.template operator()<Finish::kSaturateU8, true>()
+               : body.template operator()<Finish::kSaturateU8, false>();
       break;
     case Finish::kClamp:
       residual ? body.template operator()<Finish::kClamp, true>()

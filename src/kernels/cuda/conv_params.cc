@@ -3,8 +3,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -37,7 +35,8 @@ ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const Packe
     tail.lo = static_cast<float>(p.q_lo - p.y_zero_point);
     tail.hi = static_cast<float>(p.q_hi - p.y_zero_point);
     const bool is_unsigned = p.y_type == ConvType::kU8;
-    tail.saturating = p.q_lo == (is_unsigned ? 0 : -128) && p.q_hi == (is_unsigned ? 255 : 127);
+    tail.saturating = p.y_zero_point == 0 && p.q_lo == (is_unsigned ? 0 : -128) &&
+                      p.q_hi == (is_unsigned ? 255 : 127);
   }
   const bool is_signed = p.residual_type == ConvType::kS8;
   tail.residual_multiplier = p.residual_multiplier;
@@ -45,30 +44,7 @@ ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const Packe
       8388608.0f + static_cast<float>(p.residual_zero_point) + (is_signed ? 128.0f : 0.0f);
   tail.residual_flip = is_signed ? 0x80808080u : 0u;
   tail.store_bytes = widest_store(p);
-  tail.small_sums = reinterpret_cast<const int32_t*>(packed + layout.small_sums());
-  tail.small_residual = !p.residual || std::fabs(p.residual_multiplier) < 2048.0f;
   return tail;
-}
-
-/// True when no input can make a sum, or a sum times its multiplier, 2^22 or more (less what the
-/// zero point and a residual add): Σ|w| · max|x − z| + |b| tells.
-bool has_small_sums(const ConvProblem& p, const ConvWeights& weights) {
-  const ConvType type = p.x_type == ConvType::kFloat ? p.x_stored : p.x_type;
-  const int32_t lo = type == ConvType::kU8 ? 0 : -128, hi = type == ConvType::kU8 ? 255 : 127;
-  const auto reach =
-      static_cast<double>(std::max(std::abs(lo - p.x_zero_point), std::abs(hi - p.x_zero_point)));
-  const int64_t count = int64_t{p.kernel_h} * p.kernel_w * (p.in_c / p.groups);
-  for (int64_t m = 0; m < p.out_c; ++m) {
-    int64_t sum = 0, magnitude = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      const int32_t w = weights.weights[m * count + i];
-      sum += w, magnitude += std::abs(w);
-    }
-    const double bias = static_cast<double>(weights.bias[m] + sum * p.x_zero_point);
-    const double largest = static_cast<double>(magnitude) * reach + std::fabs(bias);
-    if (largest >= 0x1p22 || largest * std::fabs(weights.multiplier[m]) >= 0x1p21) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -102,8 +78,6 @@ void pack_head(const ConvProblem& p, const ConvWeights& weights, const PackedLay
   std::memcpy(packed, weights.bias, channels * sizeof(int32_t));
   std::memcpy(packed + layout.multiplier(), weights.multiplier, channels * sizeof(float));
   std::memset(packed + layout.border(), p.x_zero_point & 255, kBorderBytes);
-  const int32_t small = has_small_sums(p, weights);
-  std::memcpy(packed + layout.small_sums(), &small, sizeof(small));
 }
 
 std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,

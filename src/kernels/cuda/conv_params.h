@@ -1,8 +1,7 @@
 // What every convolution kernel gets: the problem in the numbers that device code wants, and where
 // things lie in the packed bytes.
 //
-//   packed: bias int32 [columns] | multiplier float [columns] | border (64 bytes of z_x) |
-//           small_sums (int32, 64 bytes) | weights
+//   packed: bias int32 [columns] | multiplier float [columns] | border (64 bytes of z_x) | weights
 //
 // `columns` is out_c rounded up to the row's own tile. A border line is what a tap on the padding
 // reads, so that padding costs nothing but the choice of an address.
@@ -15,12 +14,6 @@
 namespace octile::cuda {
 
 inline constexpr int kBorderBytes = 64;
-
-/// 1.5 · 2^23: float bits 0x4b400000 + i are this plus i, for |i| < 2^22. Conversions between int32
-/// and float run at an eighth of an addition's rate (measured, docs/gpu-notes.md); where sums are
-/// known to be small, additions of this do the same.
-inline constexpr float kMagic = 12582912.0f;
-inline constexpr int32_t kMagicBits = 0x4b400000;
 
 /// n / d and n % d for 0 ≤ n < 2^31 by one multiplication (d ≥ 1).
 struct FastDivide {
@@ -52,12 +45,10 @@ struct ConvTail {
   int32_t y_zero_point = 0;
   ConvType y_type = ConvType::kS8;
   float residual_multiplier = 0;
-  float residual_offset = 0;            // 2^23 + z_r (+ 128 if it is int8)
-  uint32_t residual_flip = 0;           // 0x80808080 if it is int8: byte ^ 0x80 = value + 128
-  int32_t store_bytes = 1;              // the widest store that out_c allows: 16, 8, 4 or 1
-  int32_t saturating = 0;               // the clamp is the 8-bit type's own saturation
-  const int32_t* small_sums = nullptr;  // not 0: sums and results are below 2^22 (pack() proved it)
-  int32_t small_residual = 1;           // the residual cannot carry results beyond that
+  float residual_offset = 0;   // 2^23 + z_r (+ 128 if it is int8)
+  uint32_t residual_flip = 0;  // 0x80808080 if it is int8: byte ^ 0x80 = value + 128
+  int32_t store_bytes = 1;     // the widest store that out_c allows: 16, 8, 4 or 1
+  int32_t saturating = 0;      // clamp and zero point are the 8-bit type's own saturation
 };
 
 struct ConvParams {
@@ -83,15 +74,14 @@ struct PackedLayout {
   int64_t columns, k_bytes;
   size_t multiplier() const { return static_cast<size_t>(columns) * 4; }
   size_t border() const { return static_cast<size_t>(columns) * 8; }
-  size_t weights() const { return (small_sums() + 64 + 255) / 256 * 256; }
-  size_t small_sums() const { return border() + kBorderBytes; }
+  size_t weights() const { return (border() + kBorderBytes + 255) / 256 * 256; }
   size_t bytes() const { return weights() + static_cast<size_t>(columns * k_bytes); }
 };
 
 /// Everything of the parameters that does not depend on the row's tile.
 ConvParams conv_params(const ConvProblem&, const ConvOperands&, const PackedLayout&);
 
-/// Writes bias, multiplier, border and small_sums; columns from out_c on get zeros.
+/// Writes bias, multiplier and border; columns from out_c on get zeros.
 void pack_head(const ConvProblem&, const ConvWeights&, const PackedLayout&, uint8_t* packed);
 
 /// Columns are stored so that a lane's accumulators belong to 16 neighbouring channels: within each

@@ -7,9 +7,11 @@
 #include <cuda_runtime.h>
 
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
 
 namespace octile::cuda {
@@ -24,33 +26,74 @@ struct StemParams {
   int32_t quads = 1;  // of taps, a kernel row
   int32_t steps = 1;  // of 32 bytes of K
   int32_t tiles_w = 1, tiles_h = 1;
-  float x_scale = 1.0f;  // float x
+  float x_scale = 1.0f, x_inverse = 0.0f;  // float x; inverse 0: divide
   int32_t x_zero_point = 0, x_q_lo = 0, x_q_hi = 0, x_planar = 0;
   FastDivide patch_line;
 };
 
-/// One pixel's channels as a word.
-template <bool kFloatX>
-__device__ __forceinline__ uint32_t load_pixel(const StemParams& p, int64_t n, int h, int w) {
-  const ConvParams& c = p.conv;
-  const int64_t pixel = (n * c.in_h + h) * c.in_w + w;
-  const int64_t plane = static_cast<int64_t>(c.in_h) * c.in_w;
-  const auto* g_floats = reinterpret_cast<const float*>(c.x);
-  uint32_t word = 0;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if (i >= c.in_c) break;
-    uint32_t byte;
-    if constexpr (kFloatX) {
-      const float v = p.x_planar != 0 ? g_floats[pixel + plane * (n * (c.in_c - 1) + i)]
-                                      : g_floats[pixel * c.in_c + i];
-      byte = quantize_value(v, p.x_scale, p.x_zero_point, p.x_q_lo, p.x_q_hi) & 255;
-    } else {
-      byte = c.x[pixel * c.in_c + i];
-    }
-    word |= byte << (8 * i);
+/// quantize_value() without a division: with r = 1 / s correctly rounded, two corrections of x · r
+/// give the correctly rounded x / s (Markstein, 1990), provided that nothing over- or underflows.
+/// Hence the clamp before, beyond any result that matters, and the bounds on s (launch()).
+__device__ __forceinline__ uint32_t quantize(const StemParams& p, float x) {
+  if (p.x_inverse == 0.0f) {
+    return quantize_value(x, p.x_scale, p.x_zero_point, p.x_q_lo, p.x_q_hi) & 255;
   }
-  return word;
+  const float s = p.x_scale, r = p.x_inverse, bound = 1024.0f * s;
+  x = fminf(fmaxf(x, -bound), bound);  // NaN becomes the lower one, as in quantize_value()
+  float q = __fmul_rn(x, r);
+  q = __fmaf_rn(__fmaf_rn(-q, s, x), r, q);
+  q = __fmaf_rn(__fmaf_rn(-q, s, x), r, q);
+  q = fminf(fmaxf(q, static_cast<float>(p.x_q_lo - p.x_zero_point)),
+            static_cast<float>(p.x_q_hi - p.x_zero_point));
+  return static_cast<uint32_t>(p.x_zero_point + __float2int_rn(q)) & 255;
+}
+
+/// Four pixels of the patch a lane at a time, so that their loads are under way together.
+constexpr int kBatch = 4;
+
+template <bool kFloatX>
+__device__ __forceinline__ void fill_patch(const StemParams& p, int n, int h0, int w0,
+                                           uint32_t* s_patch) {
+  const ConvParams& c = p.conv;
+  using Value = std::conditional_t<kFloatX, float, uint8_t>;
+  const int pixels = p.patch_h * p.patch_w, plane = c.in_h * c.in_w;
+  const int pixel_step = p.x_planar != 0 ? 1 : c.in_c, channel_step = p.x_planar != 0 ? plane : 1;
+  const Value* image =
+      reinterpret_cast<const Value*>(c.x) + static_cast<int64_t>(n) * plane * c.in_c;
+  const uint32_t border = *reinterpret_cast<const uint32_t*>(c.border);
+  for (int first = static_cast<int>(threadIdx.x); first < pixels; first += kBatch * kThreads) {
+    Value values[kBatch][4] = {};
+    bool in_image[kBatch];
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      uint32_t line, at;
+      p.patch_line.split(static_cast<uint32_t>(first + i * kThreads), line, at);
+      const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(at);
+      in_image[i] = static_cast<unsigned>(h) < static_cast<unsigned>(c.in_h) &&
+                    static_cast<unsigned>(w) < static_cast<unsigned>(c.in_w);
+      if (!in_image[i]) continue;
+      const Value* source = image + (h * c.in_w + w) * pixel_step;
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        if (k < c.in_c) values[i][k] = __ldg(source + k * channel_step);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      if (first + i * kThreads >= pixels) break;
+      uint32_t word = 0;
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        if (k >= c.in_c) break;
+        if constexpr (kFloatX) {
+          word |= quantize(p, values[i][k]) << (8 * k);
+        } else {
+          word |= static_cast<uint32_t>(values[i][k]) << (8 * k);
+        }
+      }
+      s_patch[first + i * kThreads] = in_image[i] ? word : border;
+    }
+  }
 }
 
 template <bool kFloatX, bool kUnsigned>
@@ -67,18 +110,11 @@ __global__ void __launch_bounds__(kThreads) conv_stem(const __grid_constant__ St
   const auto* g_weights =
       reinterpret_cast<const uint4*>(c.weights) + static_cast<int64_t>(column) * c.k_bytes / 16;
   for (int i = static_cast<int>(threadIdx.x); i < p.steps * 128; i += kThreads) {
-    reinterpret_cast<uint4*>(s_weights)[i] = __ldg(g_weights + i);
+    copy_async<16>(reinterpret_cast<uint4*>(s_weights) + i, g_weights + i);
   }
-  const uint32_t border = *reinterpret_cast<const uint32_t*>(c.border);
-  const int h0 = y0 * c.stride_h - c.pad_top, w0 = x0 * c.stride_w - c.pad_left;
-  for (int i = static_cast<int>(threadIdx.x); i < p.patch_h * p.patch_w; i += kThreads) {
-    uint32_t line, at;
-    p.patch_line.split(static_cast<uint32_t>(i), line, at);
-    const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(at);
-    const bool in_image = static_cast<unsigned>(h) < static_cast<unsigned>(c.in_h) &&
-                          static_cast<unsigned>(w) < static_cast<unsigned>(c.in_w);
-    s_patch[i] = in_image ? load_pixel<kFloatX>(p, n, h, w) : border;
-  }
+  commit_copies();
+  fill_patch<kFloatX>(p, n, y0 * c.stride_h - c.pad_top, x0 * c.stride_w - c.pad_left, s_patch);
+  wait_copies<0>();
   __syncthreads();
 
   const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
@@ -176,6 +212,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
   params.patch_h = patch_h(p), params.patch_w = patch_w(p);
   params.quads = quads_of(p), params.steps = steps_of(p);
   params.tiles_w = (p.out_w + kSide - 1) / kSide, params.tiles_h = (p.out_h + kSide - 1) / kSide;
+  if (p.x_scale > 0x1p-60f && p.x_scale < 0x1p60f) params.x_inverse = 1.0f / p.x_scale;
   params.x_scale = p.x_scale, params.x_zero_point = p.x_zero_point;
   params.x_q_lo = p.x_q_lo, params.x_q_hi = p.x_q_hi, params.x_planar = p.x_planar;
   params.patch_line = FastDivide(static_cast<uint32_t>(params.patch_w));

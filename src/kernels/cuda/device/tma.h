@@ -25,8 +25,7 @@ __device__ __forceinline__ void barrier_arrive(uint64_t* s_barrier) {
 }
 /// Arrives and says how many bytes the copies of this phase bring.
 __device__ __forceinline__ void barrier_expect(uint64_t* s_barrier, uint32_t bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(
-                   shared_address(s_barrier)),
+  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(shared_address(s_barrier)),
                "r"(bytes)
                : "memory");
 }

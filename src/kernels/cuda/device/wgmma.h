@@ -37,55 +37,67 @@ __device__ __forceinline__ void wgmma_pin(int32_t (&d)[kCount]) {
 }
 
 // The operand lists of the sums: 8 at a time.
-#define OCTILE_D8(i) \
+#define OCTILE_D8(i)                                                                          \
   "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3]), "+r"(d[i + 4]), "+r"(d[i + 5]), \
       "+r"(d[i + 6]), "+r"(d[i + 7])
 #define OCTILE_D32(i) OCTILE_D8(i), OCTILE_D8(i + 8), OCTILE_D8(i + 16), OCTILE_D8(i + 24)
-#define OCTILE_REGISTERS_64 \
+#define OCTILE_REGISTERS_64                                                        \
   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21," \
   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
-#define OCTILE_REGISTERS_128 \
-  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21," \
+#define OCTILE_REGISTERS_128                                                         \
+  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"   \
   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41," \
   "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61," \
   "%62,%63"
-#define OCTILE_REGISTERS_256 \
-  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21," \
+#define OCTILE_REGISTERS_256                                                         \
+  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"   \
   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41," \
   "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61," \
   "%62,%63,%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81," \
-  "%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100," \
+  "%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,"    \
   "%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,%112,%113,%114,%115,%116," \
   "%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
 
-#define OCTILE_WGMMA(n, types, a, b, add)                                                     \
-  "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n "k32.s32." \
-  types " {" OCTILE_REGISTERS_##n "}, %" a ", %" b ", p;}"
+#define OCTILE_WGMMA(n, types, a, b, add)                                           \
+  "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
+  "k32.s32." types " {" OCTILE_REGISTERS_##n "}, %" a ", %" b ", p;}"
 
 /// d = a · b, or d += a · b where add is not 0; the count of d says how many columns. kUnsigned: a
 /// is uint8.
 template <bool kUnsigned>
 __device__ __forceinline__ void wgmma(int32_t (&d)[32], uint64_t a, uint64_t b, int add) {
   if constexpr (kUnsigned) {
-    asm volatile(OCTILE_WGMMA(64, "u8.s8", "32", "33", "34") : OCTILE_D32(0) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(64, "u8.s8", "32", "33", "34")
+                 : OCTILE_D32(0)
+                 : "l"(a), "l"(b), "r"(add));
   } else {
-    asm volatile(OCTILE_WGMMA(64, "s8.s8", "32", "33", "34") : OCTILE_D32(0) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(64, "s8.s8", "32", "33", "34")
+                 : OCTILE_D32(0)
+                 : "l"(a), "l"(b), "r"(add));
   }
 }
 template <bool kUnsigned>
 __device__ __forceinline__ void wgmma(int32_t (&d)[64], uint64_t a, uint64_t b, int add) {
   if constexpr (kUnsigned) {
-    asm volatile(OCTILE_WGMMA(128, "u8.s8", "64", "65", "66") : OCTILE_D32(0), OCTILE_D32(32) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(128, "u8.s8", "64", "65", "66")
+                 : OCTILE_D32(0), OCTILE_D32(32)
+                 : "l"(a), "l"(b), "r"(add));
   } else {
-    asm volatile(OCTILE_WGMMA(128, "s8.s8", "64", "65", "66") : OCTILE_D32(0), OCTILE_D32(32) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(128, "s8.s8", "64", "65", "66")
+                 : OCTILE_D32(0), OCTILE_D32(32)
+                 : "l"(a), "l"(b), "r"(add));
   }
 }
 template <bool kUnsigned>
 __device__ __forceinline__ void wgmma(int32_t (&d)[128], uint64_t a, uint64_t b, int add) {
   if constexpr (kUnsigned) {
-    asm volatile(OCTILE_WGMMA(256, "u8.s8", "128", "129", "130") : OCTILE_D32(0), OCTILE_D32(32), OCTILE_D32(64), OCTILE_D32(96) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(256, "u8.s8", "128", "129", "130")
+                 : OCTILE_D32(0), OCTILE_D32(32), OCTILE_D32(64), OCTILE_D32(96)
+                 : "l"(a), "l"(b), "r"(add));
   } else {
-    asm volatile(OCTILE_WGMMA(256, "s8.s8", "128", "129", "130") : OCTILE_D32(0), OCTILE_D32(32), OCTILE_D32(64), OCTILE_D32(96) : "l"(a), "l"(b), "r"(add));
+    asm volatile(OCTILE_WGMMA(256, "s8.s8", "128", "129", "130")
+                 : OCTILE_D32(0), OCTILE_D32(32), OCTILE_D32(64), OCTILE_D32(96)
+                 : "l"(a), "l"(b), "r"(add));
   }
 }
 
