@@ -119,14 +119,14 @@ class ExecutionContext {
   /// values (Binding::from_values). Throws when an input is neither bound nor set, or an output
   /// shape is not known yet.
   void run();
-  /// Engines on a GPU: hands the same work to the caller's stream and returns. Neither allocates nor
-  /// waits, but for memory of the host that is not pinned, and where outputs depend on values
+  /// Engines on a GPU: hands the same work to the caller's stream and returns. Neither allocates
+  /// nor waits, but for memory of the host that is not pinned, and where outputs depend on values
   /// (Binding::from_values). The first two runs under new shapes or addresses differ: one goes step
   /// by step, the next one records the graph that later ones replay. Runs of one context are done
   /// one after the other, whatever streams they are handed to. kInvalidArgument on the CPU.
   void run(DeviceStream stream);
-  /// Waits for the last run(stream). Throws what went wrong in it, naming the step where that can be
-  /// known; so does output().
+  /// Waits for the last run(stream). Throws what went wrong in it, naming the step where that can
+  /// be known; so does output().
   void wait();
   /// Convenience: inputs in binding order → outputs in binding order.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs);
@@ -149,7 +149,7 @@ struct DeviceInfo {
   std::vector<std::string> compiled;  // ISAs compiled in
   std::vector<std::string> usable;    // of those, what the machine can run
   std::vector<std::string> refused;   // "avx512vnni: the CPU lacks AVX512_VNNI"
-  int cores = 0;             // a GPU's multiprocessors
+  int cores = 0;                      // a GPU's multiprocessors
   std::string id = "cpu";    // what EngineOptions::device takes: "cuda:0"; "" where there is none
   int64_t memory_bytes = 0;  // a GPU's
 };

@@ -49,7 +49,7 @@ struct Comparison {
 struct CompareOptions {
   std::string device = "cpu";  // of the engine; the float network runs on the CPU
   int threads = 0;             // 0: all cores
-  ProgressFunction progress;  // phase "compare", samples done
+  ProgressFunction progress;   // phase "compare", samples done
   LogCallback log;
   /// Sees the outputs of both after each batch, the candidate's in the reference's order; only
   /// their first `rows` samples count (a batch below a fixed extent is filled up).

@@ -53,8 +53,8 @@ Memory upload(const Accelerator* accelerator, std::span<const std::byte> bytes) 
   }
   accelerator->copy(memory.data(), bytes.data(), bytes.size(), nullptr);
   if (const std::string failure = accelerator->wait(nullptr); !failure.empty()) {
-    fail(ErrorCode::kDevice, "{}: copying {} bytes failed: {}", accelerator->id(),
-         bytes.size(), failure);
+    fail(ErrorCode::kDevice, "{}: copying {} bytes failed: {}", accelerator->id(), bytes.size(),
+         failure);
   }
   return memory;
 }

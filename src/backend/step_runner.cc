@@ -74,8 +74,8 @@ void StepRunner::enqueue(int times) {
 
 void StepRunner::wait() const {
   const std::string failure = accelerator_->wait(stream_->get());
-  check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' failed: {}", accelerator_->id(),
-        name_, failure);
+  check(failure.empty(), ErrorCode::kDevice, "{}: step '{}' failed: {}", accelerator_->id(), name_,
+        failure);
 }
 
 double StepRunner::time(int times) {

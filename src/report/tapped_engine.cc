@@ -94,8 +94,8 @@ std::shared_ptr<const PlanData> keeping_tensors(const PlanData& plan, size_t pro
 
 TappedEngine::TappedEngine(std::shared_ptr<const PlanData> plan, int threads,
                            const std::string& device)
-    : engine_(Engine::load(Plan(std::move(plan)),
-                           EngineOptions{.device = device, .threads = threads})),
+    : engine_(
+          Engine::load(Plan(std::move(plan)), EngineOptions{.device = device, .threads = threads})),
       context_(engine_.create_context()),
       taps_(taps_of(engine_.plan().data())),
       views_(engine_.plan().data().tensors.size()) {

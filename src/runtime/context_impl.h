@@ -56,7 +56,7 @@ struct ExecutionContext::Impl {
   void require_ready();
   void grow_workspace(size_t bytes);
 
-  // On a GPU (accelerated.cc):
+  // On a GPU (accelerated.cc, device_run.cc):
   size_t bytes_at_max(size_t tensor) const;
   void bind_input_on_device(size_t input, const void* data);
   void bind_output_on_device(size_t output, void* data);
