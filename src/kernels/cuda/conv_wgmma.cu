@@ -26,7 +26,8 @@ namespace {
 
 constexpr int kRows = 128, kThreads = 256;
 constexpr int kMostStages = 8;
-constexpr int kGroup = 16;  // row tiles that share B in the L2 cache while it is there
+[[maybe_unused]] constexpr int kGroup =
+    16;  // row tiles that share B in the L2 cache while it is there
 
 struct WgmmaParams {
   ConvParams conv;
