@@ -117,7 +117,8 @@ std::string isa_refusal(const std::string& text) {
     usable.insert(usable.end(), device.usable.begin(), device.usable.end());
     for (const std::string& refused : device.refused) {
       if (refused.rfind(text + ":", 0) == 0) reason = refused;
-      if (device.id.empty() && has(device.compiled, text)) reason = text + ": " + refused;
+      if (device.id.empty() && has(device.compiled, text))
+        reason = fmt::format("{}: {}", text, refused);
     }
   }
   if (has(usable, text)) return "";
