@@ -1,10 +1,10 @@
 // Memory: see accelerator.h.
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "backend/accelerator.h"
+#include "base/allocate.h"
 #include "base/error.h"
 #include "base/round_up.h"
 
@@ -13,11 +13,9 @@ namespace octile {
 Memory::Memory(const Accelerator* accelerator, size_t bytes, Kind kind)
     : accelerator_(accelerator), kind_(kind), bytes_(bytes) {
   if (accelerator == nullptr) {
-    const auto padded =
-        static_cast<size_t>(aligned(static_cast<int64_t>(std::max<size_t>(bytes, 1))));
-    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded));
+    data_ = static_cast<std::byte*>(allocate_aligned(bytes));
     check(data_ != nullptr, ErrorCode::kInvalidArgument, "out of memory: {} bytes", bytes);
-    std::memset(data_, 0, padded);
+    std::memset(data_, 0, static_cast<size_t>(aligned(static_cast<int64_t>(bytes))));
   } else if (bytes > 0) {
     data_ = static_cast<std::byte*>(kind == Kind::kDevice ? accelerator->allocate(bytes)
                                                           : accelerator->allocate_pinned(bytes));

@@ -31,24 +31,29 @@ struct Values {
   bool on_host;
 };
 
+/// From a DeviceRange or DeviceBins.
+template <typename Found>
+void take_totals(const Found& found, Histogram& to) {
+  to.finite = found.finite;
+  to.nan = found.nan;
+  to.infinite = found.infinite;
+  to.zeros = found.zeros;
+}
+
 class DeviceCollector {
  public:
   DeviceCollector(const Network& network, const CalibrationOptions& options)
-      : network_(network), options_(options) {
+      : options_(options), observed_(network), engine_(network, options.device) {
     const DeviceName where = device_from_name(options.device);
     gpu_ = where.backend->open(std::nullopt, options.threads, where.ordinal).accelerator;
     check(gpu_ != nullptr, ErrorCode::kInternal, "{} is no GPU", options.device);
-    for (const TensorId id : observed_tensors(network)) {
-      index_.emplace(network.name(id), names_.size());
-      names_.push_back(network.name(id));
-    }
   }
-  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<std::string>& names() const { return observed_.names; }
 
   std::vector<Histogram> ranges(ChunkReader& reader, int64_t total) {
-    const std::vector<DeviceRange> fresh(names_.size());
+    const std::vector<DeviceRange> fresh(names().size());
     const Memory memory = upload(gpu_, std::as_bytes(std::span(fresh)));
-    std::vector<Histogram> late(names_.size());
+    std::vector<Histogram> late(names().size());
     pass(reader, "ranges", total, [&](size_t tensor, const Values& v) {
       if (v.on_host) return add_to_range(late[tensor], {v.data, v.count});
       gpu_->add_to_range(v.data, v.count, memory.as<DeviceRange>() + tensor, nullptr);
@@ -56,10 +61,7 @@ class DeviceCollector {
     const std::vector<DeviceRange> found = download<DeviceRange>(memory);
     for (size_t i = 0; i < late.size(); ++i) {
       Histogram part;
-      part.finite = found[i].finite;
-      part.nan = found[i].nan;
-      part.infinite = found[i].infinite;
-      part.zeros = found[i].zeros;
+      take_totals(found[i], part);
       if (part.finite > 0) {
         part.min = value_of_key(found[i].low);
         part.max = value_of_key(found[i].high);
@@ -71,7 +73,7 @@ class DeviceCollector {
 
   std::vector<Histogram> counts(ChunkReader& reader, int64_t total,
                                 const std::vector<Histogram>& ranges) {
-    const std::vector<DeviceBins> fresh(names_.size());
+    const std::vector<DeviceBins> fresh(names().size());
     const Memory memory = upload(gpu_, std::as_bytes(std::span(fresh)));
     std::vector<BinCounter> late;
     for (const Histogram& range : ranges) late.emplace_back(range);
@@ -85,10 +87,7 @@ class DeviceCollector {
     std::vector<Histogram> histograms;
     for (size_t i = 0; i < late.size(); ++i) {
       Histogram part = BinCounter(ranges[i]).finish();  // min and max, empty bins
-      part.finite = found[i].finite;
-      part.nan = found[i].nan;
-      part.infinite = found[i].infinite;
-      part.zeros = found[i].zeros;
+      take_totals(found[i], part);
       for (size_t bin = 0; bin < Histogram::kBins; ++bin) {
         part.positive[bin] = found[i].bins[bin];
         part.negative[bin] = found[i].bins[Histogram::kBins + bin];
@@ -126,51 +125,26 @@ class DeviceCollector {
 
   template <typename Sink>
   void run(const Chunk& chunk, int64_t batch, Sink&& sink) {
-    if (!fits(chunk.inputs)) make_engine(chunk.inputs);
-    for (const auto& [name, value] : chunk.inputs) context_->set_input(name, value);
-    context_->run();
-    const PlanData& plan = engine_->plan().data();
-    TensorAccess::visit_on_device(
-        *context_, [&](int32_t t, const Shape& shape, const void* data, bool on_host) {
-          const PlanTensor& tensor = plan.tensors[size_t(t)];
-          const auto found = index_.find(tensor.name);
-          const bool wanted = shown_[size_t(t)] && found != index_.end() && is_float(tensor);
-          if (!wanted || shape.volume() == 0) return;
-          auto count = static_cast<size_t>(shape.volume());
-          // Rows that only fill up a fixed batch do not count.
-          const bool padded = chunk.rows < batch && !shape.empty() && shape[0] == batch;
-          if (padded) count = count / static_cast<size_t>(batch) * static_cast<size_t>(chunk.rows);
-          sink(found->second, Values{static_cast<const float*>(data), count, on_host});
-        });
+    engine_.run(chunk.inputs);
+    TensorAccess::visit_on_device(engine_.context(), [&](int32_t t, const Shape& shape,
+                                                         const void* data, bool on_host) {
+      const PlanTensor& tensor = engine_.tensor(t);
+      const auto found = observed_.index.find(tensor.name);
+      const bool wanted = engine_.shows(t) && found != observed_.index.end() && is_float(tensor);
+      if (!wanted || shape.volume() == 0) return;
+      sink(found->second,
+           Values{static_cast<const float*>(data), counted_values(chunk, batch, shape), on_host});
+    });
     // The next chunk overwrites the tensors.
     const std::string failure = gpu_->wait(nullptr);
     check(failure.empty(), ErrorCode::kDevice, "{}: counting values failed: {}", gpu_->id(),
           failure);
   }
 
-  bool fits(const Batch& inputs) const {
-    if (!engine_) return false;
-    for (const auto& [name, value] : inputs) {
-      if (engine_->max_shape(name, 0) != value.shape()) return false;
-    }
-    return true;
-  }
-
-  void make_engine(const Batch& inputs) {
-    context_.reset();
-    engine_.emplace(load_keeping(network_, inputs, options_.device));
-    context_.emplace(engine_->create_context());
-    shown_ = shown_once(engine_->plan().data());
-  }
-
-  const Network& network_;
   const CalibrationOptions& options_;
   const Accelerator* gpu_ = nullptr;
-  std::vector<std::string> names_;
-  std::unordered_map<std::string, size_t> index_;
-  std::optional<Engine> engine_;
-  std::optional<ExecutionContext> context_;
-  std::vector<bool> shown_;
+  const ObservedNames observed_;
+  KeepingEngine engine_;
 };
 
 }  // namespace
@@ -181,23 +155,11 @@ CalibrationData collect_on_device(const Network& network, BatchSource& source,
   ChunkReader reader(network, source, options);
   DeviceCollector collector(network, options);
   const std::vector<Histogram> ranges = collector.ranges(reader, source.size());
-  CalibrationData data;
-  data.samples = reader.samples_read();
-  check(data.samples > 0, ErrorCode::kInvalidArgument,
-        "the calibration data holds no samples; give at least one");
-  std::vector<Histogram> counts = collector.counts(reader, data.samples, ranges);
-  check(reader.samples_read() == data.samples, ErrorCode::kInvalidArgument,
-        "the calibration data delivered {} samples, then {} after rewind(); it must repeat itself",
-        data.samples, reader.samples_read());
-  for (size_t i = 0; i < counts.size(); ++i) {
-    check_repeatable(collector.names()[i], ranges[i], counts[i]);
-    data.histograms.emplace(collector.names()[i], std::move(counts[i]));
-  }
-  data.path = "cuda";
-  data.model_digest = network.digest();
-  data.data_digest = source.digest();
-  data.preprocess = options.preprocess;
-  return data;
+  const int64_t samples = reader.samples_read();
+  check_samples(samples);
+  std::vector<Histogram> counts = collector.counts(reader, samples, ranges);
+  return finish_collection(network, source, options, "cuda", reader, samples, collector.names(),
+                           ranges, std::move(counts));
 }
 
 }  // namespace octile

@@ -30,13 +30,9 @@ class Collector {
       : network_(network),
         options_(options),
         factory_(factory),
-        runners_(static_cast<size_t>(thread_count())) {
-    for (const TensorId id : observed_tensors(network)) {
-      index_.emplace(network.name(id), names_.size());
-      names_.push_back(network.name(id));
-    }
-  }
-  const std::vector<std::string>& names() const { return names_; }
+        observed_(network),
+        runners_(static_cast<size_t>(thread_count())) {}
+  const std::vector<std::string>& names() const { return observed_.names; }
   size_t threads() const { return runners_.size(); }
 
   /// Runs all samples from the `done`th on; `pause` is called between parallel loops, with the
@@ -71,13 +67,9 @@ class Collector {
  private:
   void run(const Chunk& chunk, int64_t batch, int thread, const Sink& sink) {
     const auto show = [&](std::string_view name, const TensorView& value) {
-      const auto found = index_.find(std::string(name));
-      if (found == index_.end() || value.type != DataType::kFloat32) return;
-      auto count = static_cast<size_t>(value.shape.volume());
-      // Rows that only fill up a fixed batch do not count.
-      const bool padded = chunk.rows < batch && !value.shape.empty() && value.shape[0] == batch;
-      if (padded) count = count / static_cast<size_t>(batch) * static_cast<size_t>(chunk.rows);
-      sink(thread, found->second, {value.as<float>(), count});
+      const auto found = observed_.index.find(std::string(name));
+      if (found == observed_.index.end() || value.type != DataType::kFloat32) return;
+      sink(thread, found->second, {value.as<float>(), counted_values(chunk, batch, value.shape)});
     };
     try {
       std::unique_ptr<FloatRunner>& runner = runners_[static_cast<size_t>(thread)];
@@ -94,8 +86,7 @@ class Collector {
   const Network& network_;
   const CalibrationOptions& options_;
   const RunnerFactory& factory_;
-  std::vector<std::string> names_;
-  std::unordered_map<std::string, size_t> index_;
+  const ObservedNames observed_;
   std::vector<std::unique_ptr<FloatRunner>> runners_;  // one a thread, made when it first runs
 };
 
@@ -156,8 +147,7 @@ void counting_pass(Collector& collector, ChunkReader& reader, CollectionState& s
 
 /// From the first pass to the second.
 void begin_counting(CollectionState& state, int64_t samples) {
-  check(samples > 0, ErrorCode::kInvalidArgument,
-        "the calibration data holds no samples; give at least one");
+  check_samples(samples);
   state.counting = true;
   state.samples = samples;
   state.done = 0;
@@ -172,8 +162,7 @@ CollectionKey key_of(const Network& network, BatchSource& source, const Calibrat
   return {network.digest(), source.digest(), options.preprocess, path, shapes};
 }
 
-}  // namespace
-
+/// Throws unless the counting pass saw the values that the range pass saw.
 void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted) {
   check(range.finite == counted.finite && range.nan == counted.nan &&
             range.infinite == counted.infinite && range.zeros == counted.zeros,
@@ -182,6 +171,8 @@ void check_repeatable(const std::string& name, const Histogram& range, const His
         "source must deliver the same batches after rewind()",
         name);
 }
+
+}  // namespace
 
 std::vector<TensorId> observed_tensors(const Network& network) {
   std::vector<bool> depends(static_cast<size_t>(network.tensor_count()));
@@ -202,6 +193,47 @@ std::vector<TensorId> observed_tensors(const Network& network) {
   return result;
 }
 
+ObservedNames::ObservedNames(const Network& network) {
+  for (const TensorId id : observed_tensors(network)) {
+    index.emplace(network.name(id), names.size());
+    names.push_back(network.name(id));
+  }
+}
+
+size_t counted_values(const Chunk& chunk, int64_t batch, const Shape& shape) {
+  const auto count = static_cast<size_t>(shape.volume());
+  const bool padded = chunk.rows < batch && !shape.empty() && shape[0] == batch;
+  if (!padded) return count;
+  return count / static_cast<size_t>(batch) * static_cast<size_t>(chunk.rows);
+}
+
+void check_samples(int64_t samples) {
+  check(samples > 0, ErrorCode::kInvalidArgument,
+        "the calibration data holds no samples; give at least one");
+}
+
+CalibrationData finish_collection(const Network& network, BatchSource& source,
+                                  const CalibrationOptions& options, const std::string& path,
+                                  const ChunkReader& reader, int64_t samples,
+                                  const std::vector<std::string>& names,
+                                  const std::vector<Histogram>& ranges,
+                                  std::vector<Histogram> counts) {
+  check(reader.samples_read() == samples, ErrorCode::kInvalidArgument,
+        "the calibration data delivered {} samples, then {} after rewind(); it must repeat itself",
+        samples, reader.samples_read());
+  CalibrationData data;
+  data.samples = samples;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    check_repeatable(names[i], ranges[i], counts[i]);
+    data.histograms.emplace(names[i], std::move(counts[i]));
+  }
+  data.path = path;
+  data.model_digest = network.digest();
+  data.data_digest = source.digest();
+  data.preprocess = options.preprocess;
+  return data;
+}
+
 CalibrationData collect_with(const Network& network, BatchSource& source,
                              const CalibrationOptions& options, const RunnerFactory& factory,
                              const std::string& path) {
@@ -216,20 +248,10 @@ CalibrationData collect_with(const Network& network, BatchSource& source,
     begin_counting(state, reader.samples_read());
   }
   counting_pass(collector, reader, state, checkpoint);
-  CalibrationData data;
-  data.samples = state.samples;
-  check(reader.samples_read() == data.samples, ErrorCode::kInvalidArgument,
-        "the calibration data delivered {} samples, then {} after rewind(); it must repeat itself",
-        data.samples, reader.samples_read());
-  for (size_t i = 0; i < state.counts.size(); ++i) {
-    check_repeatable(collector.names()[i], state.ranges[i], state.counts[i]);
-    data.histograms.emplace(collector.names()[i], std::move(state.counts[i]));
-  }
+  CalibrationData data =
+      finish_collection(network, source, options, path, reader, state.samples, collector.names(),
+                        state.ranges, std::move(state.counts));
   checkpoint.remove();
-  data.path = path;
-  data.model_digest = network.digest();
-  data.data_digest = source.digest();
-  data.preprocess = options.preprocess;
   return data;
 }
 

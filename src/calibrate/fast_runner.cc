@@ -2,7 +2,6 @@
 // tactics and every tensor at a place of its own, so that its bits repeat.
 #include "calibrate/fast_runner.h"
 
-#include <optional>
 #include <unordered_set>
 
 #include "backend/backend.h"
@@ -14,49 +13,41 @@ namespace {
 
 class FastRunner : public FloatRunner {
  public:
-  explicit FastRunner(const Network& network) : network_(network) {}
+  explicit FastRunner(const Network& network) : engine_(network, "cpu") {}
 
   void run(const std::map<std::string, Tensor>& inputs, const ValueObserver& observer) override {
-    if (!fits(inputs)) make_engine(inputs);
-    for (const auto& [name, value] : inputs) context_->set_input(name, value);
-    context_->run();
-    TensorAccess::visit(*context_, [&](int32_t tensor, const Shape& shape, const void* data) {
-      const PlanTensor& info = engine_->plan().data().tensors[static_cast<size_t>(tensor)];
-      if (!shown_[static_cast<size_t>(tensor)]) return;
+    engine_.run(inputs);
+    TensorAccess::visit(engine_.context(), [&](int32_t t, const Shape& shape, const void* data) {
+      if (!engine_.shows(t)) return;
       // Channels-last bytes: the same values in another order, which no histogram sees.
-      observer(info.name, {info.type, shape, data});
+      observer(engine_.tensor(t).name, {engine_.tensor(t).type, shape, data});
     });
   }
 
  private:
-  bool fits(const std::map<std::string, Tensor>& inputs) const {
-    if (!engine_) return false;
-    for (const auto& [name, value] : inputs) {
-      if (engine_->max_shape(name, 0) != value.shape()) return false;
-    }
-    return true;
-  }
-
-  void make_engine(const std::map<std::string, Tensor>& inputs) {
-    context_.reset();
-    engine_.emplace(load_keeping(network_, inputs, "cpu"));
-    context_.emplace(engine_->create_context());
-    shown_ = shown_once(engine_->plan().data());
-  }
-
-  const Network& network_;
-  std::optional<Engine> engine_;
-  std::optional<ExecutionContext> context_;
-  std::vector<bool> shown_;
+  KeepingEngine engine_;
 };
 
 }  // namespace
 
-Engine load_keeping(const Network& network, const std::map<std::string, Tensor>& inputs,
-                    const std::string& device) {
+void KeepingEngine::run(const std::map<std::string, Tensor>& inputs) {
+  if (!fits(inputs)) load(inputs);
+  for (const auto& [name, value] : inputs) context_->set_input(name, value);
+  context_->run();
+}
+
+bool KeepingEngine::fits(const std::map<std::string, Tensor>& inputs) const {
+  if (!engine_) return false;
+  for (const auto& [name, value] : inputs) {
+    if (engine_->max_shape(name, 0) != value.shape()) return false;
+  }
+  return true;
+}
+
+void KeepingEngine::load(const std::map<std::string, Tensor>& inputs) {
   CompileOptions options;
   options.keep_tensors = true;
-  options.build.device = device;
+  options.build.device = device_;
   options.build.threads = 1;
   options.build.tactics = BuildOptions::Tactics::kFirst;
   Profile profile;
@@ -64,17 +55,16 @@ Engine load_keeping(const Network& network, const std::map<std::string, Tensor>&
     profile[name] = {value.shape(), value.shape(), value.shape()};
   }
   options.build.profiles = {profile};
-  return Engine::load(Plan(compile(network, nullptr, options)),
-                      EngineOptions{.device = device, .threads = 1});
-}
-
-std::vector<bool> shown_once(const PlanData& plan) {
+  context_.reset();
+  engine_.emplace(Engine::load(Plan(compile(network_, nullptr, options)),
+                               EngineOptions{.device = device_, .threads = 1}));
+  context_.emplace(engine_->create_context());
   std::unordered_set<std::string> seen;
-  std::vector<bool> shown(plan.tensors.size(), false);
-  for (size_t t = 0; t < plan.tensors.size(); ++t) {
-    if (plan.tensors[t].blob < 0) shown[t] = seen.insert(plan.tensors[t].name).second;
+  const std::vector<PlanTensor>& tensors = engine_->plan().data().tensors;
+  shown_.assign(tensors.size(), false);
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    if (tensors[t].blob < 0) shown_[t] = seen.insert(tensors[t].name).second;
   }
-  return shown;
 }
 
 std::unique_ptr<FloatRunner> make_fast_runner(const Network& network) {

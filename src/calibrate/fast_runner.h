@@ -2,7 +2,11 @@
 // no reuse of memory), so that calibration can look at all of them.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "calibrate/float_runner.h"
 #include "octile/engine.h"
@@ -14,12 +18,28 @@ namespace octile {
 /// reproducible path and its table says so. Each chunk runs on the calling thread alone.
 std::unique_ptr<FloatRunner> make_fast_runner(const Network& network);
 
-/// A float engine of the network for inputs of these very shapes, with every tensor at a place of
-/// its own.
-Engine load_keeping(const Network& network, const std::map<std::string, Tensor>& inputs,
-                    const std::string& device);
+/// A KeepingEngine is a float engine of the network for inputs of very shapes (another set of them
+/// compiles it again), with every tensor at a place of its own. `network` must outlive it.
+class KeepingEngine {
+ public:
+  KeepingEngine(const Network& network, std::string device)
+      : network_(network), device_(std::move(device)) {}
+  void run(const std::map<std::string, Tensor>& inputs);
+  // REQUIRES: run().
+  const ExecutionContext& context() const { return *context_; }
+  const PlanTensor& tensor(int32_t t) const { return engine_->plan().data().tensors[size_t(t)]; }
+  /// True for one tensor of each name: one may exist in two layouts.
+  bool shows(int32_t t) const { return shown_[size_t(t)]; }
 
-/// By tensor: true for one of each name. A tensor may exist in two layouts.
-std::vector<bool> shown_once(const PlanData& plan);
+ private:
+  bool fits(const std::map<std::string, Tensor>& inputs) const;
+  void load(const std::map<std::string, Tensor>& inputs);
+
+  const Network& network_;
+  std::string device_;
+  std::optional<Engine> engine_;
+  std::optional<ExecutionContext> context_;
+  std::vector<bool> shown_;
+};
 
 }  // namespace octile

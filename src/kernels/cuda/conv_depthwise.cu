@@ -7,10 +7,9 @@
 //   moved.
 #include <cuda_runtime.h>
 
-#include <cstring>
-
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/dot4.h"
 
 namespace octile::cuda {
 namespace {
@@ -181,13 +180,9 @@ void pack_shape(const ConvProblem& p, const int8_t* weights, uint8_t* target) {
 
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   by_shape(p, [&](auto shape) { pack_shape<decltype(shape)>(p, weights.weights, target); });
 }
-
-size_t workspace_bytes(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
             const ConvOperands& operands, Stream stream) {
@@ -211,7 +206,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
 }  // namespace
 
 extern const ConvKernel kConvDepthwise;
-const ConvKernel kConvDepthwise{"cuda.depthwise", 61,   false,           0,     refuse,
-                                packed_bytes,     pack, workspace_bytes, launch};
+const ConvKernel kConvDepthwise{"cuda.depthwise", 61,   false,        0,     refuse,
+                                packed_bytes,     pack, no_workspace, launch};
 
 }  // namespace octile::cuda

@@ -3,10 +3,10 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/dot4.h"
 
 namespace octile::cuda {
 namespace {
@@ -89,9 +89,7 @@ size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(
 
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   const int taps = p.kernel_h * p.kernel_w, group_in = p.in_c / p.groups, words = run_words(p);
   for (int m = 0; m < p.out_c; ++m) {
     for (int tap = 0; tap < taps; ++tap) {
@@ -103,8 +101,6 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
     }
   }
 }
-
-size_t workspace_bytes(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
             const ConvOperands& operands, Stream stream) {
@@ -131,7 +127,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvDirect;
-const ConvKernel kConvDirect{"cuda.direct", 61,   false,           0,     refuse,
-                             packed_bytes,  pack, workspace_bytes, launch};
+const ConvKernel kConvDirect{"cuda.direct", 61,   false,        0,     refuse,
+                             packed_bytes,  pack, no_workspace, launch};
 
 }  // namespace octile::cuda

@@ -5,11 +5,10 @@
 // transposed on the way in, and the 4 words of padding keep that free of conflicts.
 #include <cuda_runtime.h>
 
-#include <cstring>
-
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_gather.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/dot4.h"
 
 namespace octile::cuda {
 namespace {
@@ -95,9 +94,7 @@ size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(
 /// [k / 4][column] words of four bytes of K.
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   const int64_t length = run_length(p), runs = run_count(p);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_dp4a_column(column);
@@ -111,8 +108,6 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
     }
   }
 }
-
-size_t workspace_bytes(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 template <bool kUnsigned>
 auto function_for(const ConvProblem& p) {
@@ -136,7 +131,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
 }  // namespace
 
 extern const ConvKernel kConvDp4a;
-const ConvKernel kConvDp4a{"cuda.dp4a",  61,   false,           0,     refuse,
-                           packed_bytes, pack, workspace_bytes, launch};
+const ConvKernel kConvDp4a{"cuda.dp4a",  61,   false,        0,     refuse,
+                           packed_bytes, pack, no_workspace, launch};
 
 }  // namespace octile::cuda

@@ -214,9 +214,7 @@ size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(
 
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   const int64_t runs = run_count(p), run = run_length(p);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_column(column);

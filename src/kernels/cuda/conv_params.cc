@@ -71,14 +71,17 @@ ConvParams conv_params(const ConvProblem& p, const ConvOperands& operands,
   return params;
 }
 
-void pack_head(const ConvProblem& p, const ConvWeights& weights, const PackedLayout& layout,
-               uint8_t* packed) {
-  std::memset(packed, 0, layout.weights());
+uint8_t* begin_packing(const ConvProblem& p, const ConvWeights& weights, const PackedLayout& layout,
+                       uint8_t* packed) {
+  std::memset(packed, 0, layout.bytes());
   const auto channels = static_cast<size_t>(p.out_c);
   std::memcpy(packed, weights.bias, channels * sizeof(int32_t));
   std::memcpy(packed + layout.multiplier(), weights.multiplier, channels * sizeof(float));
   std::memset(packed + layout.border(), p.x_zero_point & 255, kBorderBytes);
+  return packed + layout.weights();
 }
+
+size_t no_workspace(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,
                           const ConvDevice& device) {

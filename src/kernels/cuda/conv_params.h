@@ -81,8 +81,13 @@ struct PackedLayout {
 /// Everything of the parameters that does not depend on the row's tile.
 ConvParams conv_params(const ConvProblem&, const ConvOperands&, const PackedLayout&);
 
-/// Writes bias, multiplier and border; columns from out_c on get zeros.
-void pack_head(const ConvProblem&, const ConvWeights&, const PackedLayout&, uint8_t* packed);
+/// Writes bias, multiplier and border; columns from out_c on get zeros. Returns where the weights
+/// go: `columns` · `k_bytes` zeros so far.
+uint8_t* begin_packing(const ConvProblem&, const ConvWeights&, const PackedLayout&,
+                       uint8_t* packed);
+
+/// Of rows that need none.
+size_t no_workspace(const ConvKernel&, const ConvProblem&, const ConvDevice&);
 
 /// Columns are stored so that a lane's accumulators belong to 16 neighbouring channels: within each
 /// 64, column 8j + 2t + e is channel 16t + 2j + e (t < 4: the lane's place in its quad).

@@ -184,9 +184,7 @@ size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(
 
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_column(column);
     if (channel >= p.out_c) continue;
@@ -203,8 +201,6 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
     }
   }
 }
-
-size_t workspace_bytes(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
             const ConvOperands& operands, Stream stream) {
@@ -230,7 +226,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
 }  // namespace
 
 extern const ConvKernel kConvStem;
-const ConvKernel kConvStem{"cuda.stem",  75,   false,           0,     refuse,
-                           packed_bytes, pack, workspace_bytes, launch};
+const ConvKernel kConvStem{"cuda.stem",  75,   false,        0,     refuse,
+                           packed_bytes, pack, no_workspace, launch};
 
 }  // namespace octile::cuda

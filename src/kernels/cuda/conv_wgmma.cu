@@ -257,9 +257,7 @@ size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(
 
 void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
   const PackedLayout layout = layout_of(p);
-  pack_head(p, weights, layout, packed);
-  uint8_t* target = packed + layout.weights();
-  std::memset(target, 0, static_cast<size_t>(layout.columns * layout.k_bytes));
+  uint8_t* target = begin_packing(p, weights, layout, packed);
   const int64_t taps = int64_t{p.kernel_h} * p.kernel_w, run = channel_blocks(p) * line_bytes(p);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_column(column);
@@ -270,8 +268,6 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
     }
   }
 }
-
-size_t workspace_bytes(const ConvKernel&, const ConvProblem&, const ConvDevice&) { return 0; }
 
 template <int kColumns, int kBlocks>
 void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
@@ -319,7 +315,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }
 
 constexpr ConvKernel row(const char* name, int variant) {
-  return {name, 90, true, variant, refuse, packed_bytes, pack, workspace_bytes, launch};
+  return {name, 90, true, variant, refuse, packed_bytes, pack, no_workspace, launch};
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ std::unique_ptr<Prepared> prepare_bytes_eltwise(const StepView& view, const Devi
                           .y_zero_point = view.outputs[0].zero_point,
                           .q_lo = s.clamp.q_lo,
                           .q_hi = s.clamp.q_hi};
-  return make_launch([step, walk = walk_of(view)](const Buffers& b) {
+  return make_prepared([step, walk = walk_of(view)](const Buffers& b) {
     launch_eltwise_bytes(step, walk, b.inputs[0], b.inputs[1], b.outputs[0], b.stream);
   });
 }
@@ -89,7 +89,7 @@ std::unique_ptr<Prepared> prepare_floats_eltwise(const StepView& view, const Dev
                                                  const Device&) {
   const auto& s = *view.as<EltwiseStep>();
   const EltwiseFloats step{static_cast<int>(s.kind), s.clamp.lo, s.clamp.hi};
-  return make_launch([step, walk = walk_of(view)](const Buffers& b) {
+  return make_prepared([step, walk = walk_of(view)](const Buffers& b) {
     launch_eltwise_floats(step, walk, static_cast<const float*>(b.inputs[0]),
                           static_cast<const float*>(b.inputs[1]), static_cast<float*>(b.outputs[0]),
                           b.stream);
@@ -100,7 +100,7 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const DeviceW
                                              const Device&) {
   const Activation op = view.as<ActivationStep>()->op;
   const int64_t count = view.inputs[0].shape.volume();
-  return make_launch([op, count](const Buffers& b) {
+  return make_prepared([op, count](const Buffers& b) {
     launch_activation(static_cast<int>(op.kind), op.alpha, op.beta,
                       static_cast<const float*>(b.inputs[0]), static_cast<float*>(b.outputs[0]),
                       count, b.stream);
@@ -110,7 +110,7 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const DeviceW
 std::unique_ptr<Prepared> prepare_unary(const StepView& view, const DeviceWeights*, const Device&) {
   const auto kind = std::get<Unary>(view.as<GenericStep>()->op).kind;
   const int64_t count = view.inputs[0].shape.volume();
-  return make_launch([kind, count](const Buffers& b) {
+  return make_prepared([kind, count](const Buffers& b) {
     launch_unary(static_cast<int>(kind), static_cast<const float*>(b.inputs[0]),
                  static_cast<float*>(b.outputs[0]), count, b.stream);
   });
@@ -126,51 +126,10 @@ std::unique_ptr<Prepared> prepare_lookup(const StepView& view, const DeviceWeigh
                                          const Device&) {
   const auto* table = weights->as<uint8_t>(0);
   const int64_t count = view.inputs[0].shape.volume();
-  return make_launch([table, count](const Buffers& b) {
+  return make_prepared([table, count](const Buffers& b) {
     launch_lookup(table, static_cast<const uint8_t*>(b.inputs[0]),
                   static_cast<uint8_t*>(b.outputs[0]), count, b.stream);
   });
-}
-
-/// Nothing to do where the arena lets both tensors share their bytes.
-std::unique_ptr<Prepared> prepare_view(const StepView& view, const DeviceWeights*,
-                                       const Device& device) {
-  const PlanTensor& x = view.inputs[0];
-  const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
-  return make_launch([bytes, accelerator = device.accelerator](const Buffers& b) {
-    if (bytes == 0 || b.inputs[0] == b.outputs[0]) return;
-    accelerator->copy(b.outputs[0], b.inputs[0], bytes, b.stream);
-  });
-}
-
-std::string refuse_bytes_eltwise(const StepView& view) {
-  const auto* step = view.as<EltwiseStep>();
-  if (step == nullptr) return "not an element-wise step";
-  if (!is_8bit(view.inputs[0]) || !is_8bit(view.inputs[1]) || !is_8bit(view.outputs[0])) {
-    return "an operand is not 8-bit";
-  }
-  if (step->kind != ElementwiseKind::kAdd && step->kind != ElementwiseKind::kMul) {
-    return "8-bit arithmetic has add and mul alone";
-  }
-  return "";
-}
-
-std::string refuse_floats_eltwise(const StepView& view) {
-  const auto* step = view.as<EltwiseStep>();
-  if (step == nullptr) return "not an element-wise step";
-  if (!is_float(view.inputs[0]) || !is_float(view.inputs[1]) || !is_float(view.outputs[0])) {
-    return "an operand is not float";
-  }
-  if (step->kind > ElementwiseKind::kMod) return "comparisons and logic give no float";
-  return "";
-}
-
-std::string refuse_activation(const StepView& view) {
-  if (view.as<ActivationStep>() == nullptr) return "not an activation";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_float(x) || !is_float(y)) return "input or output is not float";
-  if (x.layout != y.layout) return "input and output differ in layout";
-  return "";
 }
 
 std::string refuse_unary(const StepView& view) {
@@ -178,13 +137,6 @@ std::string refuse_unary(const StepView& view) {
   const auto* op = step != nullptr ? std::get_if<Unary>(&step->op) : nullptr;
   if (op == nullptr) return "not a unary function";
   if (!is_float(view.inputs[0]) || !is_float(view.outputs[0])) return "not float";
-  if (view.inputs[0].layout != view.outputs[0].layout) return "input and output differ in layout";
-  return "";
-}
-
-std::string refuse_lookup(const StepView& view) {
-  if (view.as<LookupStep>() == nullptr) return "not a table";
-  if (!is_8bit(view.inputs[0]) || !is_8bit(view.outputs[0])) return "not 8-bit";
   if (view.inputs[0].layout != view.outputs[0].layout) return "input and output differ in layout";
   return "";
 }
@@ -198,12 +150,13 @@ std::string refuse_view(const StepView& view) {
 }  // namespace
 
 constinit const Row kEltwiseBytesRow{"cuda.eltwise.int8",
-                                     {refuse_bytes_eltwise, prepare_bytes_eltwise}};
+                                     {forms::refuse_eltwise_bytes, prepare_bytes_eltwise}};
 constinit const Row kEltwiseFloatsRow{"cuda.eltwise.float",
-                                      {refuse_floats_eltwise, prepare_floats_eltwise}};
-constinit const Row kActivationRow{"cuda.activation", {refuse_activation, prepare_activation}};
+                                      {forms::refuse_eltwise_floats, prepare_floats_eltwise}};
+constinit const Row kActivationRow{"cuda.activation",
+                                   {forms::refuse_activation, prepare_activation}};
 constinit const Row kUnaryRow{"cuda.unary", {refuse_unary, prepare_unary}};
-constinit const Row kLookupRow{"cuda.lookup", {refuse_lookup, prepare_lookup, pack_lookup}};
-constinit const Row kViewRow{"cuda.view", {refuse_view, prepare_view}};
+constinit const Row kLookupRow{"cuda.lookup", {forms::refuse_lookup, prepare_lookup, pack_lookup}};
+constinit const Row kViewRow{"cuda.view", {refuse_view, prepare_copy}};
 
 }  // namespace octile::cuda

@@ -55,7 +55,7 @@ std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const Devic
                           .q_hi = s.clamp.q_hi,
                           .lo = s.clamp.lo,
                           .hi = s.clamp.hi};
-  return make_launch([step, p = product_of(view)](const Buffers& b) {
+  return make_prepared([step, p = product_of(view)](const Buffers& b) {
     launch_matmul_bytes(p, step, b.inputs[0], b.inputs[1], b.outputs[0], b.stream);
   });
 }
@@ -63,18 +63,15 @@ std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const Devic
 std::unique_ptr<Prepared> prepare_floats_matmul(const StepView& view, const DeviceWeights*,
                                                 const Device&) {
   const Clamp clamp = view.as<MatMulStep>()->clamp;
-  return make_launch([clamp, p = product_of(view)](const Buffers& b) {
+  return make_prepared([clamp, p = product_of(view)](const Buffers& b) {
     launch_matmul_floats(p, clamp.lo, clamp.hi, static_cast<const float*>(b.inputs[0]),
                          static_cast<const float*>(b.inputs[1]), static_cast<float*>(b.outputs[0]),
                          b.stream);
   });
 }
 
+/// Of a product whose types and layouts are right.
 std::string refuse_shapes(const StepView& view) {
-  if (view.as<MatMulStep>() == nullptr) return "not a product";
-  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
-    if (!is_plain(*t)) return "not a plain layout";
-  }
   const Shape &a = view.inputs[0].shape, &b = view.inputs[1].shape, &y = view.outputs[0].shape;
   if (a.rank() < 2 || b.rank() < 2) return "an operand is a vector";
   constexpr int64_t kMostGrid = 65535, kTile = 64;
@@ -83,23 +80,13 @@ std::string refuse_shapes(const StepView& view) {
 }
 
 std::string refuse_bytes_matmul(const StepView& view) {
-  if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
-  const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
-  if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
-  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
-  const bool transposed = view.as<MatMulStep>()->op.transpose_a;
-  const int64_t k = a.shape[a.shape.rank() - (transposed ? 2 : 1)];
-  const int64_t z = a.zero_point, lo = a.type == DataType::kUInt8 ? 0 : -128;
-  if (!sum_fits(k, std::max(z - lo, lo + 255 - z) * 127)) return "the int32 sums could overflow";
-  return "";
+  std::string reason = forms::refuse_matmul_bytes(view);
+  return reason.empty() ? refuse_shapes(view) : reason;
 }
 
 std::string refuse_floats_matmul(const StepView& view) {
-  if (std::string reason = refuse_shapes(view); !reason.empty()) return reason;
-  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
-    if (!is_float(*t)) return "an operand is not float";
-  }
-  return "";
+  std::string reason = forms::refuse_matmul_floats(view);
+  return reason.empty() ? refuse_shapes(view) : reason;
 }
 
 }  // namespace

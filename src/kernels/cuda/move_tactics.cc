@@ -54,7 +54,7 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const DeviceWeigh
     sources.back().push_back(i);
     offset += bytes;
   }
-  return make_launch([launches, sources](const Buffers& b) {
+  return make_prepared([launches, sources](const Buffers& b) {
     for (size_t l = 0; l < launches.size(); ++l) {
       Parts parts = launches[l];
       for (size_t i = 0; i < sources[l].size(); ++i) parts.from[i] = b.inputs[sources[l][i]];
@@ -63,40 +63,19 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const DeviceWeigh
   });
 }
 
-std::string refuse_concat(const StepView& view) {
-  if (view.as<ConcatStep>() == nullptr) return "not a concatenation";
-  const PlanTensor& y = view.outputs[0];
-  for (const PlanTensor& x : view.inputs) {
-    if (x.type != y.type || x.layout != y.layout) return "types or layouts differ";
-  }
-  return "";
-}
-
 // --- change of layout ---
 
-std::unique_ptr<Prepared> prepare_reorder(const StepView& view, const DeviceWeights*,
+std::unique_ptr<Prepared> prepare_reorder(const StepView& view, const DeviceWeights* weights,
                                           const Device& device) {
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   const int64_t n = x.shape.rank() > 0 ? x.shape[0] : 1, c = x.shape.rank() > 1 ? x.shape[1] : 1;
   const int64_t s = n * c > 0 ? x.shape.volume() / (n * c) : 0;
   const int size = static_cast<int>(size_of(x.type));
-  if (x.layout == y.layout || c == 1 || s == 1) {
-    const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
-    return make_launch([bytes, accelerator = device.accelerator](const Buffers& b) {
-      if (bytes == 0 || b.inputs[0] == b.outputs[0]) return;
-      accelerator->copy(b.outputs[0], b.inputs[0], bytes, b.stream);
-    });
-  }
+  if (x.layout == y.layout || c == 1 || s == 1) return prepare_copy(view, weights, device);
   const int64_t rows = is_plain(x) ? c : s, columns = is_plain(x) ? s : c;
-  return make_launch([=](const Buffers& b) {
+  return make_prepared([=](const Buffers& b) {
     launch_transpose(n, rows, columns, size, b.inputs[0], b.outputs[0], b.stream);
   });
-}
-
-std::string refuse_reorder(const StepView& view) {
-  if (view.as<ReorderStep>() == nullptr) return "not a reorder";
-  if (view.inputs[0].type != view.outputs[0].type) return "types differ";
-  return "";
 }
 
 // --- movement by a list ---
@@ -197,7 +176,7 @@ std::unique_ptr<Prepared> prepare_gather(const StepView& view, const DeviceWeigh
                       .size = static_cast<int>(size_of(x.type)),
                       .constant = constant_of(op, x)};
   Memory from = upload(device.accelerator, std::as_bytes(list->from.span<int32_t>()));
-  return make_launch([step, from = std::move(from)](const Buffers& b) {
+  return make_prepared([step, from = std::move(from)](const Buffers& b) {
     launch_gather(step, from.as<const int32_t>(), b.inputs[0], b.outputs[0], b.stream);
   });
 }
@@ -216,8 +195,8 @@ std::string refuse_gather(const StepView& view) {
 
 }  // namespace
 
-constinit const Row kConcatRow{"cuda.concat", {refuse_concat, prepare_concat}};
-constinit const Row kReorderRow{"cuda.reorder", {refuse_reorder, prepare_reorder}};
+constinit const Row kConcatRow{"cuda.concat", {forms::refuse_concat, prepare_concat}};
+constinit const Row kReorderRow{"cuda.reorder", {forms::refuse_reorder, prepare_reorder}};
 constinit const Row kGatherRow{"cuda.gather", {refuse_gather, prepare_gather}};
 
 }  // namespace octile::cuda

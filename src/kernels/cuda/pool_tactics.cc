@@ -53,7 +53,7 @@ std::unique_ptr<Prepared> prepare_bytes_pool(const StepView& view, const DeviceW
   const Geometry g = pool_geometry(view);
   const Pool2d p = pool_of(g);
   if (step.kind == PoolingKind::kMax) {
-    return make_launch([p, is_unsigned = x.type == DataType::kUInt8](const Buffers& b) {
+    return make_prepared([p, is_unsigned = x.type == DataType::kUInt8](const Buffers& b) {
       launch_max_pool_bytes(p, is_unsigned, b.inputs[0], b.outputs[0], b.stream);
     });
   }
@@ -61,7 +61,7 @@ std::unique_ptr<Prepared> prepare_bytes_pool(const StepView& view, const DeviceW
     return count == 0 ? 0.0f : average_multiplier(x.scale, y.scale, count);
   });
   Memory table = upload(device.accelerator, std::as_bytes(std::span(values)));
-  return make_launch(
+  return make_prepared(
       [p, table = std::move(table), from = byte_type(x), to = byte_type(y)](const Buffers& b) {
         launch_average_pool_bytes(p, from, to, table.as<const float>(), b.inputs[0], b.outputs[0],
                                   b.stream);
@@ -74,7 +74,7 @@ std::unique_ptr<Prepared> prepare_floats_pool(const StepView& view, const Device
   const Geometry g = pool_geometry(view);
   const Pool2d p = pool_of(g);
   if (step.kind == PoolingKind::kMax) {
-    return make_launch([p](const Buffers& b) {
+    return make_prepared([p](const Buffers& b) {
       launch_max_pool_floats(p, static_cast<const float*>(b.inputs[0]),
                              static_cast<float*>(b.outputs[0]), b.stream);
     });
@@ -82,34 +82,16 @@ std::unique_ptr<Prepared> prepare_floats_pool(const StepView& view, const Device
   const std::vector<float> values =
       by_window(step, g, [](int64_t count) { return static_cast<float>(count); });
   Memory table = upload(device.accelerator, std::as_bytes(std::span(values)));
-  return make_launch([p, table = std::move(table)](const Buffers& b) {
+  return make_prepared([p, table = std::move(table)](const Buffers& b) {
     launch_average_pool_floats(p, table.as<const float>(), static_cast<const float*>(b.inputs[0]),
                                static_cast<float*>(b.outputs[0]), b.stream);
   });
 }
 
-std::string refuse_pool(const StepView& view, bool (*wanted)(const PlanTensor&)) {
-  const auto* step = view.as<PoolStep>();
-  if (step == nullptr) return "not a pooling";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!wanted(x) || !wanted(y)) return "input or output has another type";
-  if (step->kind == PoolingKind::kMax && x.type != y.type) return "a maximum keeps its type";
-  if (!is_image(x) || !is_image(y)) return "not a channels-last image";
-  return "";
-}
-
-std::string refuse_bytes_pool(const StepView& view) {
-  if (std::string reason = refuse_pool(view, is_8bit); !reason.empty()) return reason;
-  const bool fit =
-      window_sums_fit(*view.as<PoolStep>(), view.inputs[0].shape, view.outputs[0].shape);
-  return fit ? "" : "the int32 sum of a window could overflow";
-}
-
-std::string refuse_floats_pool(const StepView& view) { return refuse_pool(view, is_float); }
-
 }  // namespace
 
-constinit const Row kPoolBytesRow{"cuda.pool.int8", {refuse_bytes_pool, prepare_bytes_pool}};
-constinit const Row kPoolFloatsRow{"cuda.pool.float", {refuse_floats_pool, prepare_floats_pool}};
+constinit const Row kPoolBytesRow{"cuda.pool.int8", {forms::refuse_pool_bytes, prepare_bytes_pool}};
+constinit const Row kPoolFloatsRow{"cuda.pool.float",
+                                   {forms::refuse_pool_floats, prepare_floats_pool}};
 
 }  // namespace octile::cuda

@@ -25,7 +25,7 @@ std::unique_ptr<Prepared> prepare_quantize(const StepView& view, const DeviceWei
   const Sample sample = sample_of(x, y, step.dynamic);
   if (step.dynamic) {
     const bool affine = view.outputs.size() > 2;
-    return make_launch([step, sample, affine](const Buffers& b) {
+    return make_prepared([step, sample, affine](const Buffers& b) {
       launch_quantize_dynamic(
           step.q_lo, step.q_hi, sample, static_cast<const float*>(b.inputs[0]),
           static_cast<uint8_t*>(b.outputs[0]), static_cast<float*>(b.outputs[1]),
@@ -33,7 +33,7 @@ std::unique_ptr<Prepared> prepare_quantize(const StepView& view, const DeviceWei
     });
   }
   const QuantizeFixed fixed{y.scale, y.zero_point, step.q_lo, step.q_hi};
-  return make_launch([fixed, sample](const Buffers& b) {
+  return make_prepared([fixed, sample](const Buffers& b) {
     launch_quantize(fixed, sample, static_cast<const float*>(b.inputs[0]),
                     static_cast<uint8_t*>(b.outputs[0]), b.stream);
   });
@@ -51,7 +51,7 @@ std::unique_ptr<Prepared> prepare_dequantize(const StepView& view, const DeviceW
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   const Sample sample = sample_of(x, y, dynamic);
   const bool has_zero = view.inputs.size() > 2;
-  return make_launch(
+  return make_prepared(
       [dynamic, has_zero, sample, scale = x.scale, type = byte_type(x)](const Buffers& b) {
         launch_dequantize(scale, type, sample, b.inputs[0],
                           dynamic ? static_cast<const float*>(b.inputs[1]) : nullptr,
@@ -61,21 +61,12 @@ std::unique_ptr<Prepared> prepare_dequantize(const StepView& view, const DeviceW
 }
 
 std::string refuse_quantize(const StepView& view) {
-  const auto* step = view.as<QuantizeStep>();
-  if (step == nullptr) return "not a quantization";
-  if (!is_float(view.inputs[0])) return "the input is not float";
-  if (!is_8bit(view.outputs[0])) return "the output is not 8-bit";
+  if (std::string reason = forms::refuse_quantize(view); !reason.empty()) return reason;
   constexpr int64_t kMostBlocks = INT32_MAX;
-  if (step->dynamic && view.inputs[0].shape.rank() > 0 && view.inputs[0].shape[0] > kMostBlocks) {
+  if (view.as<QuantizeStep>()->dynamic && view.inputs[0].shape.rank() > 0 &&
+      view.inputs[0].shape[0] > kMostBlocks) {
     return "too many samples";
   }
-  return "";
-}
-
-std::string refuse_dequantize(const StepView& view) {
-  if (view.as<DequantizeStep>() == nullptr) return "not a dequantization";
-  if (!is_8bit(view.inputs[0])) return "the input is not 8-bit";
-  if (!is_float(view.outputs[0])) return "the output is not float";
   return "";
 }
 
@@ -83,6 +74,7 @@ std::string refuse_dequantize(const StepView& view) {
 
 constinit const Row kQuantizeRow{
     "cuda.quantize", {refuse_quantize, prepare_quantize, nullptr, workspace_of_quantize}};
-constinit const Row kDequantizeRow{"cuda.dequantize", {refuse_dequantize, prepare_dequantize}};
+constinit const Row kDequantizeRow{"cuda.dequantize",
+                                   {forms::refuse_dequantize, prepare_dequantize}};
 
 }  // namespace octile::cuda

@@ -10,6 +10,8 @@
 
 #include "backend/backend.h"
 #include "kernels/cuda/launchers.h"
+#include "kernels/function_tactic.h"
+#include "kernels/step_forms.h"
 
 namespace octile::cuda {
 
@@ -71,29 +73,21 @@ class Row final : public Tactic {
   RowFunctions functions_;
 };
 
-template <typename Function>
-class PreparedLaunch final : public Prepared {
- public:
-  explicit PreparedLaunch(Function function) : function_(std::move(function)) {}
-  void run(const Buffers& buffers) override { function_(buffers); }
-
- private:
-  Function function_;
-};
-
-/// `function` is called with the Buffers of each run; it enqueues and does not allocate.
-template <typename Function>
-std::unique_ptr<Prepared> make_launch(Function function) {
-  return std::make_unique<PreparedLaunch<Function>>(std::move(function));
+/// The input's bytes as the output; nothing to do where the arena lets both share them.
+inline std::unique_ptr<Prepared> prepare_copy(const StepView& view, const DeviceWeights*,
+                                              const Device& device) {
+  const PlanTensor& x = view.inputs[0];
+  const size_t bytes = static_cast<size_t>(x.shape.volume()) * size_of(x.type);
+  return make_prepared([bytes, accelerator = device.accelerator](const Buffers& b) {
+    if (bytes == 0 || b.inputs[0] == b.outputs[0]) return;
+    accelerator->copy(b.outputs[0], b.inputs[0], bytes, b.stream);
+  });
 }
 
 inline ByteType byte_type(const PlanTensor& t) {
   return {t.type == DataType::kUInt8, t.zero_point};
 }
-inline bool is_plain(const PlanTensor& t) { return t.layout == Layout::kPlain; }
-/// A (N, C, W) or (N, C, H, W) tensor stored channels-last.
-inline bool is_image(const PlanTensor& t) {
-  return t.layout == Layout::kChannelsLast && (t.shape.rank() == 3 || t.shape.rank() == 4);
-}
+using forms::is_image;
+using forms::is_plain;
 
 }  // namespace octile::cuda

@@ -37,8 +37,8 @@ std::unique_ptr<Prepared> prepare_bytes_softmax(const StepView& view, const Devi
                                                 const Device&) {
   const PlanTensor& x = view.inputs[0];
   const Groups groups = groups_of(x.shape, view.as<SoftmaxStep>()->axes);
-  return make_launch([groups, is_unsigned = x.type == DataType::kUInt8,
-                      table = weights->as<uint32_t>(0)](const Buffers& b) {
+  return make_prepared([groups, is_unsigned = x.type == DataType::kUInt8,
+                        table = weights->as<uint32_t>(0)](const Buffers& b) {
     launch_softmax_bytes(groups, is_unsigned, table, b.inputs[0], static_cast<float*>(b.outputs[0]),
                          b.stream);
   });
@@ -47,7 +47,7 @@ std::unique_ptr<Prepared> prepare_bytes_softmax(const StepView& view, const Devi
 std::unique_ptr<Prepared> prepare_floats_softmax(const StepView& view, const DeviceWeights*,
                                                  const Device&) {
   const Groups groups = groups_of(view.inputs[0].shape, view.as<SoftmaxStep>()->axes);
-  return make_launch([groups](const Buffers& b) {
+  return make_prepared([groups](const Buffers& b) {
     launch_softmax_floats(groups, static_cast<const float*>(b.inputs[0]),
                           static_cast<float*>(b.outputs[0]), b.stream);
   });
@@ -70,40 +70,20 @@ std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const DeviceWe
     count *= shape[static_cast<int>(axis)];
   }
   const int64_t groups = count > 0 ? shape.volume() / count : 0;
-  return make_launch([groups, count, epsilon = step.epsilon, scale = weights->as<float>(0),
-                      shift = weights->as<float>(1)](const Buffers& b) {
+  return make_prepared([groups, count, epsilon = step.epsilon, scale = weights->as<float>(0),
+                        shift = weights->as<float>(1)](const Buffers& b) {
     launch_normalize(groups, count, epsilon, scale, shift, static_cast<const float*>(b.inputs[0]),
                      static_cast<float*>(b.outputs[0]), b.stream);
   });
 }
 
-std::string refuse_softmax(const StepView& view, bool (*wanted)(const PlanTensor&)) {
-  if (view.as<SoftmaxStep>() == nullptr) return "not a softmax";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!wanted(x)) return "the input has another type";
-  if (!is_float(y)) return "the output is not float";
-  if (!is_plain(x) || !is_plain(y)) return "not a plain layout";
-  return "";
-}
-
-std::string refuse_bytes_softmax(const StepView& view) { return refuse_softmax(view, is_8bit); }
-std::string refuse_floats_softmax(const StepView& view) { return refuse_softmax(view, is_float); }
-
-std::string refuse_normalize(const StepView& view) {
-  if (view.as<NormalizeStep>() == nullptr) return "not a normalization";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_float(x) || !is_float(y)) return "not float";
-  if (!is_plain(x) || !is_plain(y)) return "not a plain layout";
-  return "";
-}
-
 }  // namespace
 
 constinit const Row kSoftmaxBytesRow{
-    "cuda.softmax.int8", {refuse_bytes_softmax, prepare_bytes_softmax, pack_bytes_softmax}};
+    "cuda.softmax.int8", {forms::refuse_softmax_bytes, prepare_bytes_softmax, pack_bytes_softmax}};
 constinit const Row kSoftmaxFloatsRow{"cuda.softmax.float",
-                                      {refuse_floats_softmax, prepare_floats_softmax}};
+                                      {forms::refuse_softmax_floats, prepare_floats_softmax}};
 constinit const Row kNormalizeRow{"cuda.normalize",
-                                  {refuse_normalize, prepare_normalize, pack_normalize}};
+                                  {forms::refuse_normalize, prepare_normalize, pack_normalize}};
 
 }  // namespace octile::cuda

@@ -73,7 +73,7 @@ std::unique_ptr<Prepared> prepare_bytes_window(const StepView& view, const Devic
                               .multiplier = packed->as<float>(kMultiplier),
                               .sums = packed->as<int32_t>(kSums)};
   const bool zeros = s.dynamic && x.type == DataType::kUInt8;
-  return make_launch([step, weights, zeros, w = window_of(g)](const Buffers& b) {
+  return make_prepared([step, weights, zeros, w = window_of(g)](const Buffers& b) {
     launch_window_bytes(w, step, weights, b.inputs[0], step.has_residual ? b.inputs[1] : nullptr,
                         step.dynamic ? static_cast<const float*>(b.inputs[1]) : nullptr,
                         zeros ? static_cast<const int32_t*>(b.inputs[2]) : nullptr, b.outputs[0],
@@ -100,9 +100,9 @@ std::unique_ptr<DeviceWeights> pack_floats_window(const StepView& view, const De
 std::unique_ptr<Prepared> prepare_floats_window(const StepView& view, const DeviceWeights* packed,
                                                 const Device&) {
   const auto& s = *view.as<ConvStep>();
-  return make_launch([w = window_of(window_geometry(view)), clamp = s.clamp, residual = s.residual,
-                      weights = packed->as<float>(kFloats),
-                      bias = packed->as<float>(kFloatBias)](const Buffers& b) {
+  return make_prepared([w = window_of(window_geometry(view)), clamp = s.clamp,
+                        residual = s.residual, weights = packed->as<float>(kFloats),
+                        bias = packed->as<float>(kFloatBias)](const Buffers& b) {
     launch_window_floats(w, clamp.lo, clamp.hi, weights, bias,
                          static_cast<const float*>(b.inputs[0]),
                          residual ? static_cast<const float*>(b.inputs[1]) : nullptr,
@@ -140,8 +140,8 @@ std::unique_ptr<Prepared> prepare_transposed(const StepView& view, const DeviceW
                    i(axes.before[1]),
                    i(axes.before[2]),
                    i(s.groups)};
-  return make_launch([w, clamp = s.clamp, weights = packed->as<float>(kFloats),
-                      bias = packed->as<float>(kFloatBias)](const Buffers& b) {
+  return make_prepared([w, clamp = s.clamp, weights = packed->as<float>(kFloats),
+                        bias = packed->as<float>(kFloatBias)](const Buffers& b) {
     launch_transposed_window(w, clamp.lo, clamp.hi, weights, bias,
                              static_cast<const float*>(b.inputs[0]),
                              static_cast<float*>(b.outputs[0]), b.stream);
@@ -159,16 +159,8 @@ std::string refuse_layout(const StepView& view, bool rows) {
 }
 
 std::string refuse_bytes_window(const StepView& view) {
-  const auto* step = view.as<ConvStep>();
-  if (step == nullptr) return "not a convolution";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_8bit(x)) return "the input is not 8-bit";
-  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
-  if (step->dynamic && !is_float(y)) return "a dynamic step writes float";
-  if (step->residual && !(is_8bit(y) && is_8bit(view.inputs[1]))) {
-    return "a residual needs 8-bit operands";
-  }
-  return refuse_layout(view, step->rows);
+  if (std::string reason = forms::refuse_conv_bytes(view); !reason.empty()) return reason;
+  return refuse_layout(view, view.as<ConvStep>()->rows);
 }
 
 std::string refuse_floats_window(const StepView& view) {
@@ -182,11 +174,7 @@ std::string refuse_floats_window(const StepView& view) {
 }
 
 std::string refuse_transposed(const StepView& view) {
-  if (view.as<DeconvStep>() == nullptr) return "not a deconvolution";
-  for (const PlanTensor* t : {&view.inputs[0], &view.outputs[0]}) {
-    if (!is_float(*t)) return "input or output is not float";
-    if (!is_image(*t) || t->shape.rank() != 4) return "not a channels-last image";
-  }
+  if (std::string reason = forms::refuse_deconv(view); !reason.empty()) return reason;
   return refuse_layout(view, false);
 }
 

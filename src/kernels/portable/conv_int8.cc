@@ -155,22 +155,6 @@ class ConvInt8 final : public Prepared {
   std::vector<int32_t> tap_sums_;  // Σw of one tap of one output channel
 };
 
-std::string refuse_conv_int8(const StepView& view) {
-  const auto* step = view.as<ConvStep>();
-  if (step == nullptr) return "not a convolution";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_8bit(x)) return "the input is not 8-bit";
-  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
-  if (step->dynamic && !is_float(y)) return "a dynamic step writes float";
-  if (step->residual && !(is_8bit(y) && is_8bit(view.inputs[1]))) {
-    return "a residual needs 8-bit operands";
-  }
-  for (const PlanTensor* t : {&x, &y}) {
-    if (step->rows ? !is_plain(*t) : !is_image(*t)) return "the layout is not the step's";
-  }
-  return "";
-}
-
 std::unique_ptr<Prepared> prepare_conv_int8(const StepView& view, const PackedWeights*) {
   return std::make_unique<ConvInt8>(view);
 }
@@ -178,6 +162,6 @@ std::unique_ptr<Prepared> prepare_conv_int8(const StepView& view, const PackedWe
 }  // namespace
 
 constinit const FunctionTactic kConvInt8{
-    "portable.conv.int8", Isa::kPortable, {refuse_conv_int8, prepare_conv_int8}};
+    "portable.conv.int8", Isa::kPortable, {forms::refuse_conv_bytes, prepare_conv_int8}};
 
 }  // namespace octile::portable

@@ -78,15 +78,6 @@ class DeconvFloat final : public Prepared {
   const float* bias_ = nullptr;
 };
 
-std::string refuse_deconv_float(const StepView& view) {
-  if (view.as<DeconvStep>() == nullptr) return "not a deconvolution";
-  for (const PlanTensor* t : {&view.inputs[0], &view.outputs[0]}) {
-    if (!is_float(*t)) return "input or output is not float";
-    if (!is_image(*t) || t->shape.rank() != 4) return "not a channels-last image";
-  }
-  return "";
-}
-
 std::unique_ptr<Prepared> prepare_deconv_float(const StepView& view, const PackedWeights*) {
   return std::make_unique<DeconvFloat>(view);
 }
@@ -94,6 +85,6 @@ std::unique_ptr<Prepared> prepare_deconv_float(const StepView& view, const Packe
 }  // namespace
 
 constinit const FunctionTactic kDeconvFloat{
-    "portable.deconv.float", Isa::kPortable, {refuse_deconv_float, prepare_deconv_float}};
+    "portable.deconv.float", Isa::kPortable, {forms::refuse_deconv, prepare_deconv_float}};
 
 }  // namespace octile::portable

@@ -111,38 +111,8 @@ std::unique_ptr<Prepared> prepare_eltwise_float(const StepView& view, const Pack
   return nullptr;
 }
 
-std::string refuse_eltwise_int8(const StepView& view) {
-  const auto* step = view.as<EltwiseStep>();
-  if (step == nullptr) return "not an element-wise step";
-  if (!is_8bit(view.inputs[0]) || !is_8bit(view.inputs[1]) || !is_8bit(view.outputs[0])) {
-    return "an operand is not 8-bit";
-  }
-  if (step->kind != ElementwiseKind::kAdd && step->kind != ElementwiseKind::kMul) {
-    return "8-bit arithmetic has add and mul alone";
-  }
-  return "";
-}
-
-std::string refuse_eltwise_float(const StepView& view) {
-  const auto* step = view.as<EltwiseStep>();
-  if (step == nullptr) return "not an element-wise step";
-  if (!is_float(view.inputs[0]) || !is_float(view.inputs[1]) || !is_float(view.outputs[0])) {
-    return "an operand is not float";
-  }
-  if (step->kind > ElementwiseKind::kMod) return "comparisons and logic give no float";
-  return "";
-}
-
 /// All operands are walked by their strides.
 bool takes_rows_apart(const StepView&) { return true; }
-
-std::string refuse_activation(const StepView& view) {
-  if (view.as<ActivationStep>() == nullptr) return "not an activation";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_float(x) || !is_float(y)) return "input or output is not float";
-  if (x.layout != y.layout) return "input and output differ in layout";
-  return "";
-}
 
 std::unique_ptr<Prepared> prepare_activation(const StepView& view, const PackedWeights*) {
   const Activation op = view.as<ActivationStep>()->op;
@@ -161,12 +131,12 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const PackedW
 constinit const FunctionTactic kEltwiseInt8{
     "portable.eltwise.int8",
     Isa::kPortable,
-    {refuse_eltwise_int8, prepare_eltwise_int8, nullptr, nullptr, takes_rows_apart}};
+    {forms::refuse_eltwise_bytes, prepare_eltwise_int8, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kEltwiseFloat{
     "portable.eltwise.float",
     Isa::kPortable,
-    {refuse_eltwise_float, prepare_eltwise_float, nullptr, nullptr, takes_rows_apart}};
+    {forms::refuse_eltwise_floats, prepare_eltwise_float, nullptr, nullptr, takes_rows_apart}};
 constinit const FunctionTactic kActivation{
-    "portable.activation.float", Isa::kPortable, {refuse_activation, prepare_activation}};
+    "portable.activation.float", Isa::kPortable, {forms::refuse_activation, prepare_activation}};
 
 }  // namespace octile::portable

@@ -110,41 +110,11 @@ std::unique_ptr<Prepared> prepare_matmul_float(const StepView& view, const Packe
   });
 }
 
-std::string refuse_layout(const StepView& view) {
-  if (view.as<MatMulStep>() == nullptr) return "not a product";
-  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
-    if (!is_plain(*t)) return "not a plain layout";
-  }
-  return "";
-}
-
-std::string refuse_matmul_int8(const StepView& view) {
-  if (std::string reason = refuse_layout(view); !reason.empty()) return reason;
-  const PlanTensor &a = view.inputs[0], &b = view.inputs[1], &y = view.outputs[0];
-  if (!is_8bit(a) || !is_8bit(b)) return "an operand is not 8-bit";
-  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
-  if (a.shape.rank() < 2 || b.shape.rank() < 2) return "an operand is a vector";
-  const bool transposed = view.as<MatMulStep>()->op.transpose_a;
-  const int64_t k = a.shape[a.shape.rank() - (transposed ? 2 : 1)];
-  const int64_t z = a.zero_point;
-  const int64_t largest = std::max(z - lowest(a.type), highest(a.type) - z);
-  if (!sum_fits(k, largest * 127)) return "the int32 sums could overflow";
-  return "";
-}
-
-std::string refuse_matmul_float(const StepView& view) {
-  if (std::string reason = refuse_layout(view); !reason.empty()) return reason;
-  for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
-    if (!is_float(*t)) return "an operand is not float";
-  }
-  return "";
-}
-
 }  // namespace
 
 constinit const FunctionTactic kMatmulInt8{
-    "portable.matmul.int8", Isa::kPortable, {refuse_matmul_int8, prepare_matmul_int8}};
+    "portable.matmul.int8", Isa::kPortable, {forms::refuse_matmul_bytes, prepare_matmul_int8}};
 constinit const FunctionTactic kMatmulFloat{
-    "portable.matmul.float", Isa::kPortable, {refuse_matmul_float, prepare_matmul_float}};
+    "portable.matmul.float", Isa::kPortable, {forms::refuse_matmul_floats, prepare_matmul_float}};
 
 }  // namespace octile::portable

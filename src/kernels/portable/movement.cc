@@ -13,15 +13,6 @@
 namespace octile::portable {
 namespace {
 
-std::string refuse_concat(const StepView& view) {
-  if (view.as<ConcatStep>() == nullptr) return "not a concatenation";
-  const PlanTensor& y = view.outputs[0];
-  for (const PlanTensor& x : view.inputs) {
-    if (x.type != y.type || x.layout != y.layout) return "types or layouts differ";
-  }
-  return "";
-}
-
 /// Bytes of the axes from `axis` inwards, as stored: what one input gives at a time.
 int64_t run_bytes(const PlanTensor& t, int64_t axis) {
   const auto axes = stored_axes(t);
@@ -75,12 +66,6 @@ std::unique_ptr<Prepared> prepare_concat(const StepView& view, const PackedWeigh
       }
     });
   });
-}
-
-std::string refuse_reorder(const StepView& view) {
-  if (view.as<ReorderStep>() == nullptr) return "not a reorder";
-  if (view.inputs[0].type != view.outputs[0].type) return "types differ";
-  return "";
 }
 
 /// A transposition of each sample, some rows of the result at a time: what is read lies together.
@@ -193,11 +178,11 @@ std::unique_ptr<Prepared> prepare_generic(const StepView& view, const PackedWeig
 constinit const FunctionTactic kConcat{
     "portable.concat",
     Isa::kPortable,
-    {refuse_concat, prepare_concat, nullptr, nullptr, concat_takes_rows_apart}};
+    {forms::refuse_concat, prepare_concat, nullptr, nullptr, concat_takes_rows_apart}};
 constinit const FunctionTactic kReorder{
     "portable.reorder",
     Isa::kPortable,
-    {refuse_reorder, prepare_reorder, nullptr, nullptr, takes_rows_close}};
+    {forms::refuse_reorder, prepare_reorder, nullptr, nullptr, takes_rows_close}};
 constinit const FunctionTactic kView{
     "portable.view",
     Isa::kPortable,

@@ -23,14 +23,6 @@ void normalize(const float* x, int64_t count, float epsilon, const float* scale,
   }
 }
 
-std::string refuse_normalize(const StepView& view) {
-  if (view.as<NormalizeStep>() == nullptr) return "not a normalization";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_float(x) || !is_float(y)) return "not float";
-  if (!is_plain(x) || !is_plain(y)) return "not a plain layout";
-  return "";
-}
-
 std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const PackedWeights*) {
   const auto& step = *view.as<NormalizeStep>();
   const Shape& shape = view.inputs[0].shape;
@@ -57,6 +49,6 @@ std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const PackedWe
 }  // namespace
 
 constinit const FunctionTactic kNormalize{
-    "portable.normalize", Isa::kPortable, {refuse_normalize, prepare_normalize}};
+    "portable.normalize", Isa::kPortable, {forms::refuse_normalize, prepare_normalize}};
 
 }  // namespace octile::portable

@@ -139,24 +139,6 @@ class Pool final : public Prepared {
   std::vector<Taps> rows_, columns_;  // by output row and column
 };
 
-std::string refuse_pool(const StepView& view, bool (*wanted)(const PlanTensor&)) {
-  const auto* step = view.as<PoolStep>();
-  if (step == nullptr) return "not a pooling";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!wanted(x) || !wanted(y)) return "input or output has another type";
-  if (step->kind == PoolingKind::kMax && x.type != y.type) return "a maximum keeps its type";
-  if (!is_image(x) || !is_image(y)) return "not a channels-last image";
-  return "";
-}
-
-std::string refuse_pool_int8(const StepView& view) {
-  if (std::string reason = refuse_pool(view, is_8bit); !reason.empty()) return reason;
-  const auto& step = *view.as<PoolStep>();
-  const bool fit = window_sums_fit(step, view.inputs[0].shape, view.outputs[0].shape);
-  return fit ? "" : "the int32 sum of a window could overflow";
-}
-std::string refuse_pool_float(const StepView& view) { return refuse_pool(view, is_float); }
-
 std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights*) {
   return std::make_unique<Pool>(view);
 }
@@ -164,8 +146,8 @@ std::unique_ptr<Prepared> prepare_pool(const StepView& view, const PackedWeights
 }  // namespace
 
 constinit const FunctionTactic kPoolInt8{
-    "portable.pool.int8", Isa::kPortable, {refuse_pool_int8, prepare_pool}};
+    "portable.pool.int8", Isa::kPortable, {forms::refuse_pool_bytes, prepare_pool}};
 constinit const FunctionTactic kPoolFloat{
-    "portable.pool.float", Isa::kPortable, {refuse_pool_float, prepare_pool}};
+    "portable.pool.float", Isa::kPortable, {forms::refuse_pool_floats, prepare_pool}};
 
 }  // namespace octile::portable

@@ -94,34 +94,13 @@ std::unique_ptr<Prepared> prepare_lookup(const StepView& view, const PackedWeigh
   });
 }
 
-std::string refuse_quantize(const StepView& view) {
-  if (view.as<QuantizeStep>() == nullptr) return "not a quantization";
-  if (!is_float(view.inputs[0])) return "the input is not float";
-  if (!is_8bit(view.outputs[0])) return "the output is not 8-bit";
-  return "";
-}
-
-std::string refuse_dequantize(const StepView& view) {
-  if (view.as<DequantizeStep>() == nullptr) return "not a dequantization";
-  if (!is_8bit(view.inputs[0])) return "the input is not 8-bit";
-  if (!is_float(view.outputs[0])) return "the output is not float";
-  return "";
-}
-
-std::string refuse_lookup(const StepView& view) {
-  if (view.as<LookupStep>() == nullptr) return "not a table";
-  if (!is_8bit(view.inputs[0]) || !is_8bit(view.outputs[0])) return "not 8-bit";
-  if (view.inputs[0].layout != view.outputs[0].layout) return "input and output differ in layout";
-  return "";
-}
-
 }  // namespace
 
 constinit const FunctionTactic kQuantize{
-    "portable.quantize", Isa::kPortable, {refuse_quantize, prepare_quantize}};
+    "portable.quantize", Isa::kPortable, {forms::refuse_quantize, prepare_quantize}};
 constinit const FunctionTactic kDequantize{
-    "portable.dequantize", Isa::kPortable, {refuse_dequantize, prepare_dequantize}};
+    "portable.dequantize", Isa::kPortable, {forms::refuse_dequantize, prepare_dequantize}};
 constinit const FunctionTactic kLookup{
-    "portable.lookup", Isa::kPortable, {refuse_lookup, prepare_lookup}};
+    "portable.lookup", Isa::kPortable, {forms::refuse_lookup, prepare_lookup}};
 
 }  // namespace octile::portable

@@ -75,23 +75,12 @@ std::unique_ptr<Prepared> prepare_softmax_float(const StepView& view, const Pack
   });
 }
 
-std::string refuse_softmax(const StepView& view, bool (*wanted)(const PlanTensor&)) {
-  if (view.as<SoftmaxStep>() == nullptr) return "not a softmax";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!wanted(x)) return "the input has another type";
-  if (!is_float(y)) return "the output is not float";
-  if (!is_plain(x) || !is_plain(y)) return "not a plain layout";
-  return "";
-}
-
-std::string refuse_softmax_int8(const StepView& view) { return refuse_softmax(view, is_8bit); }
-std::string refuse_softmax_float(const StepView& view) { return refuse_softmax(view, is_float); }
-
 }  // namespace
 
 constinit const FunctionTactic kSoftmaxInt8{
-    "portable.softmax.int8", Isa::kPortable, {refuse_softmax_int8, prepare_softmax_int8}};
-constinit const FunctionTactic kSoftmaxFloat{
-    "portable.softmax.float", Isa::kPortable, {refuse_softmax_float, prepare_softmax_float}};
+    "portable.softmax.int8", Isa::kPortable, {forms::refuse_softmax_bytes, prepare_softmax_int8}};
+constinit const FunctionTactic kSoftmaxFloat{"portable.softmax.float",
+                                             Isa::kPortable,
+                                             {forms::refuse_softmax_floats, prepare_softmax_float}};
 
 }  // namespace octile::portable

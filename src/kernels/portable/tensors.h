@@ -7,21 +7,17 @@
 
 #include "arithmetic/quantize.h"
 #include "backend/backend.h"
+#include "kernels/step_forms.h"
 
 namespace octile::portable {
 
 /// Output channels that float convolutions sum at once.
 inline constexpr int64_t kLanes = 32;
 
-inline bool is_plain(const PlanTensor& t) { return t.layout == Layout::kPlain; }
-
-/// A (N, C, W) or (N, C, H, W) tensor stored channels-last.
-inline bool is_image(const PlanTensor& t) {
-  return t.layout == Layout::kChannelsLast && (t.shape.rank() == 3 || t.shape.rank() == 4);
-}
-
-inline int32_t lowest(DataType type) { return type == DataType::kUInt8 ? 0 : -128; }
-inline int32_t highest(DataType type) { return type == DataType::kUInt8 ? 255 : 127; }
+using forms::highest;
+using forms::is_image;
+using forms::is_plain;
+using forms::lowest;
 
 /// Element `i` of an int8 or uint8 tensor.
 inline int32_t load_8bit(const void* data, DataType type, int64_t i) {

@@ -1,4 +1,4 @@
-// Conversions between packed bytes and numbers, and the 8-bit dot product.
+// Conversions between packed bytes and numbers.
 #pragma once
 
 #include <cstdint>
@@ -35,18 +35,6 @@ __device__ __forceinline__ uint32_t pack_saturated(int32_t a, int32_t b, int32_t
 template <int kIndex>
 __device__ __forceinline__ float byte_minus(uint32_t word, float offset) {
   return __fsub_rn(__uint_as_float(__byte_perm(word, 0x4b000000u, 0x7440 + kIndex)), offset);
-}
-
-/// c + Σ a_i · b_i over four bytes; kUnsigned: a is uint8.
-template <bool kUnsigned>
-__device__ __forceinline__ int32_t dot4(uint32_t a, uint32_t b, int32_t c) {
-  int32_t d;
-  if constexpr (kUnsigned) {
-    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
-  } else {
-    asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
-  }
-  return d;
 }
 
 }  // namespace octile::cuda
