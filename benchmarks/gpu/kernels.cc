@@ -1,6 +1,7 @@
 // Times every row of the convolution table on every problem (problems.h): median of event timings
 // over operand sets that together are larger than the L2 cache; for matrix products cuBLASLt in the
-// same run. Arguments: which networks ("gemm", "resnet50 b1", ...; none: all).
+// same run. Arguments: which networks ("gemm", "resnet50 b1", ...) or problems ("56 64>64 k3 s1");
+// none: all.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -191,7 +192,7 @@ int main(int argc, char** argv) {
   std::string network;
   for (const Problem& problem : problems) {
     const bool wanted = argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* argument) {
-                          return problem.network == argument;
+                          return problem.network == argument || problem.name == argument;
                         });
     if (!wanted) continue;
     if (problem.network != network) std::printf("== %s\n", problem.network.c_str());
