@@ -107,28 +107,53 @@ __device__ __forceinline__ void add_residual(const ConvTail& tail, uint32_t word
   v[3] = __fadd_rn(v[3], __fmul_rn(byte_minus<3>(bytes, z), m));
 }
 
+/// Bias and multipliers as they lie in the packed bytes.
+struct PackedColumns {
+  const int4* bias;
+  const float4* multiplier;
+  __device__ __forceinline__ PackedColumns(const ConvTail& tail, int channel)
+      : bias(reinterpret_cast<const int4*>(tail.bias + channel)),
+        multiplier(reinterpret_cast<const float4*>(tail.multiplier + channel)) {}
+  __device__ __forceinline__ int4 bias_of(int four) const { return __ldg(bias + four); }
+  __device__ __forceinline__ float4 multiplier_of(int four) const {
+    return __ldg(multiplier + four);
+  }
+};
+
+/// The residual of channels [channel, channel + 16) of kLines rows, `step` apart, as far as they
+/// exist: rows below `rows`.
+template <int kLines>
+__device__ __forceinline__ void load_residual(const ConvTail& tail, int row, int step, int rows,
+                                              int channel, uint4 (&residual)[kLines]) {
+  if (channel >= tail.out_c) return;
+  const uint8_t* source = tail.residual + static_cast<int64_t>(row) * tail.out_c + channel;
+#pragma unroll
+  for (int l = 0; l < kLines; ++l) {
+    if (row + l * step >= rows) continue;
+    residual[l] = load_bytes(source + static_cast<int64_t>(l * step) * tail.out_c,
+                             min(16, tail.out_c - channel), tail.store_bytes);
+  }
+}
+
 /// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
-/// exist: rows below `rows`. sums(line, i): the sum of channel + i. REQUIRES: tail.store_bytes ≤
-/// kChannels.
-template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
+/// exist: rows below `rows`. sums(line, i): the sum of channel + i; columns: their bias and
+/// multipliers, by fours. REQUIRES: tail.store_bytes ≤ kChannels.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Columns, class Sums>
 __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
-                                             int channel, Sums&& sums) {
+                                             int channel, const Columns& columns,
+                                             const uint4 (&residual)[kLines], Sums&& sums) {
   if (channel >= tail.out_c) return;
   const int count = min(kChannels, tail.out_c - channel);
   int64_t offset[kLines];
-  uint4 residual[kLines];
 #pragma unroll
   for (int l = 0; l < kLines; ++l) {
     offset[l] = static_cast<int64_t>(row + l * step) * tail.out_c + channel;
-    if (kResidual && row + l * step < rows) {
-      residual[l] = load_bytes(tail.residual + offset[l], count, tail.store_bytes);
-    }
   }
   uint32_t words[kLines][4];
 #pragma unroll
   for (int i = 0; i < kChannels / 4; ++i) {
-    const int4 bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel) + i);
-    const float4 scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel) + i);
+    const int4 bias = columns.bias_of(i);
+    const float4 scale = columns.multiplier_of(i);
 #pragma unroll
     for (int l = 0; l < kLines; ++l) {
       float v[4] = {
@@ -151,6 +176,16 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
       store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
     }
   }
+}
+
+/// The same with everything read when it is needed.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
+__device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
+                                             int channel, Sums&& sums) {
+  uint4 residual[kLines];
+  if constexpr (kResidual) load_residual(tail, row, step, rows, channel, residual);
+  finish_lines<kFinish, kResidual, kLines, kChannels>(
+      tail, row, step, rows, channel, PackedColumns(tail, channel), residual, sums);
 }
 
 /// One output of any kind, as docs/arithmetic.md reads; for kernels that are not about speed.

@@ -13,21 +13,21 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
 #include "kernels/cuda/tensor_map.h"
+#include "kernels/cuda/conv_wgmma_problem.h"
 
 namespace octile::cuda {
 namespace {
 
 constexpr int kRows = 128, kThreads = 256;
 constexpr int kMostStages = 8;
-[[maybe_unused]] constexpr int kGroup =
-    16;  // row tiles that share B in the L2 cache while it is there
+constexpr int kGroup = 16;  // row tiles that share B in the L2 cache while it is there
 
 struct WgmmaParams {
   ConvParams conv;
@@ -37,26 +37,20 @@ struct WgmmaParams {
   int32_t stages = 2;          // that shared memory holds
   int32_t row_tiles = 1, column_tiles = 1;
   int32_t by_pixels = 0;  // im2col
+  FastDivide group;       // by kGroup · column_tiles
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-/// Where a block is in the ring of stages.
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ __forceinline__ void advance(int stages) {
-    if (++stage == stages) stage = 0, parity ^= 1;
-  }
-};
-
 struct TilePlace {
   int row, column;  // in tiles
   __device__ __forceinline__ TilePlace(const WgmmaParams& p, int tile) {
-    const int first = tile / (kGroup * p.column_tiles) * kGroup;
-    const int within = tile % (kGroup * p.column_tiles);
+    uint32_t group, place;
+    p.group.split(static_cast<uint32_t>(tile), group, place);
+    const int first = static_cast<int>(group) * kGroup, within = static_cast<int>(place);
     const int rows = min(kGroup, p.row_tiles - first);
-    row = first + within % rows, column = within / rows;
+    column = rows == kGroup ? within / kGroup : within / rows;
+    row = first + within - column * rows;
   }
 };
 
@@ -194,90 +188,20 @@ struct Variant {
 };
 constexpr Variant kVariants[] = {{256, 1}, {128, 2}, {64, 2}};
 
-bool is_product(const ConvProblem& p) {
-  return p.kernel_h == 1 && p.kernel_w == 1 && p.stride_h == 1 && p.stride_w == 1 &&
-         p.pad_top == 0 && p.pad_left == 0 && p.out_h == p.in_h && p.out_w == p.in_w;
-}
-
-/// Channels of a stage: as few bytes of zeros as possible, but few stages too.
-int32_t line_bytes(const ConvProblem& p) {
-  int32_t best = 128, least = 0;
-  for (const int32_t line : {128, 64}) {
-    const int32_t cost = (p.in_c + line - 1) / line * (line + 32);
-    if (least == 0 || cost < least) best = line, least = cost;
-  }
-  return best;
-}
-
-int32_t channel_blocks(const ConvProblem& p) {
-  return (p.in_c + line_bytes(p) - 1) / line_bytes(p);
-}
-
-PackedLayout layout_of(const ConvProblem& p) {
-  return {(p.out_c + 63) / 64 * 64,
-          int64_t{p.kernel_h} * p.kernel_w * channel_blocks(p) * line_bytes(p)};
-}
-
-/// The last window's start relative to the image's last pixel: what im2col calls the upper corner.
-int32_t upper_corner(int32_t out, int32_t stride, int32_t pad, int32_t in) {
-  return (out - 1) * stride + 1 - pad - in;
-}
-
-bool has_padding(const ConvProblem& p) {
-  return p.pad_top > 0 || p.pad_left > 0 ||
-         upper_corner(p.out_h, p.stride_h, p.pad_top, p.in_h) + (p.kernel_h - 1) * p.dilation_h >
-             0 ||
-         upper_corner(p.out_w, p.stride_w, p.pad_left, p.in_w) + (p.kernel_w - 1) * p.dilation_w >
-             0;
-}
-
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
-  if (auto reason = refuse_common(kernel, p, device); !reason.empty()) return reason;
-  if (p.x_type == ConvType::kFloat) return "reads 8-bit inputs alone";
-  if (p.groups != 1) return "takes one group";
-  if (p.in_c % 16 != 0) return "wants channels in sixteens";
-  const int columns = kVariants[kernel.variant].columns;
-  if (columns > 64 && p.out_c <= columns / 2) return "the tile is wider than the output";
-  if (is_product(p)) return "";
-  if (p.x_zero_point != 0 && has_padding(p)) return "the copy engine pads with zeros";
-  if (p.stride_h > 8 || p.stride_w > 8) return "strides beyond 8";
-  if ((p.kernel_h - 1) * p.dilation_h > 255 || (p.kernel_w - 1) * p.dilation_w > 255 ||
-      p.pad_top > 127 || p.pad_left > 127) {
-    return "the window is too large";
-  }
-  const int32_t upper_h = upper_corner(p.out_h, p.stride_h, p.pad_top, p.in_h);
-  const int32_t upper_w = upper_corner(p.out_w, p.stride_w, p.pad_left, p.in_w);
-  if (upper_h < -128 || upper_w < -128 || upper_h > 127 || upper_w > 127) {
-    return "the windows leave too much of the image out";
-  }
-  return "";
-}
-
-size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(p).bytes(); }
-
-void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
-  const PackedLayout layout = layout_of(p);
-  uint8_t* target = begin_packing(p, weights, layout, packed);
-  const int64_t taps = int64_t{p.kernel_h} * p.kernel_w, run = channel_blocks(p) * line_bytes(p);
-  for (int column = 0; column < layout.columns; ++column) {
-    const int channel = channel_of_column(column);
-    if (channel >= p.out_c) continue;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      std::memcpy(target + column * layout.k_bytes + tap * run,
-                  weights.weights + (channel * taps + tap) * p.in_c, static_cast<size_t>(p.in_c));
-    }
-  }
+  return refuse_wgmma(kernel, p, device, kVariants[kernel.variant].columns);
 }
 
 template <int kColumns, int kBlocks>
 void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
            const ConvOperands& operands, Stream stream) {
-  WgmmaParams params{.conv = conv_params(p, operands, layout_of(p))};
-  params.line_bytes = line_bytes(p), params.channel_blocks = channel_blocks(p);
+  WgmmaParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
+  params.line_bytes = wgmma_line_bytes(p), params.channel_blocks = wgmma_channel_blocks(p);
   params.steps = p.kernel_h * p.kernel_w * params.channel_blocks;
   params.row_tiles = (params.conv.tail.rows + kRows - 1) / kRows;
   params.column_tiles = (p.out_c + kColumns - 1) / kColumns;
   params.by_pixels = !is_product(p);
+  params.group = FastDivide(static_cast<uint32_t>(kGroup * params.column_tiles));
   const int stage_bytes = (kRows + kColumns) * params.line_bytes;
   // A multiprocessor has 1 KiB more than one block may use; each block costs 1, its barriers 1.
   const int room = (device.shared_bytes + 1024) / kBlocks - 1024 - 1024;
@@ -286,12 +210,7 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
 
   const CUtensorMap map_b = matrix_map(kernel, params.conv.weights, params.conv.columns,
                                        params.conv.k_bytes, kColumns, params.line_bytes);
-  const CUtensorMap map_a = params.by_pixels == 0
-                                ? matrix_map(kernel, params.conv.x, params.conv.tail.rows, p.in_c,
-                                             kRows, params.line_bytes)
-                                : pixel_map(kernel, params.conv.x, p, kRows, params.line_bytes,
-                                            upper_corner(p.out_h, p.stride_h, p.pad_top, p.in_h),
-                                            upper_corner(p.out_w, p.stride_w, p.pad_left, p.in_w));
+  const CUtensorMap map_a = wgmma_pixels(kernel, p, params.conv.x, kRows);
   const int64_t tiles = int64_t{params.row_tiles} * params.column_tiles;
   const auto grid =
       static_cast<unsigned>(std::min<int64_t>(tiles, device.multiprocessors * kBlocks));
@@ -315,7 +234,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }
 
 constexpr ConvKernel row(const char* name, int variant) {
-  return {name, 90, true, variant, refuse, packed_bytes, pack, no_workspace, launch};
+  return {name, 90, true, variant, refuse, wgmma_packed_bytes, pack_wgmma, no_workspace, launch};
 }
 
 }  // namespace
