@@ -120,35 +120,41 @@ struct PackedColumns {
   }
 };
 
-/// The residual of channels [channel, channel + 16) of kLines rows, `step` apart, as far as they
-/// exist: rows below `rows`.
-template <int kLines>
+/// Which row a lane's line is: two lines `step` apart in every 64 rows.
+__device__ __forceinline__ int row_of_line(int row, int line, int step) {
+  return row + line % 2 * step + line / 2 * 64;
+}
+
+__device__ __forceinline__ uint64_t offset_of(const ConvTail& tail, int row, int channel) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(row)) * static_cast<uint32_t>(tail.out_c) +
+         static_cast<uint32_t>(channel);
+}
+
+/// The residual of channels [channel, channel + 16) of kLines rows, as far as they exist: rows below
+/// `rows`. kWide: out_c is a multiple of 16.
+template <bool kWide, int kLines>
 __device__ __forceinline__ void load_residual(const ConvTail& tail, int row, int step, int rows,
                                               int channel, uint4 (&residual)[kLines]) {
   if (channel >= tail.out_c) return;
-  const uint8_t* source = tail.residual + static_cast<int64_t>(row) * tail.out_c + channel;
 #pragma unroll
   for (int l = 0; l < kLines; ++l) {
-    if (row + l * step >= rows) continue;
-    residual[l] = load_bytes(source + static_cast<int64_t>(l * step) * tail.out_c,
-                             min(16, tail.out_c - channel), tail.store_bytes);
+    const int at = row_of_line(row, l, step);
+    if (at >= rows) continue;
+    residual[l] = load_bytes(tail.residual + offset_of(tail, at, channel),
+                             min(16, tail.out_c - channel), kWide ? 16 : tail.store_bytes);
   }
 }
 
-/// Finishes channels [channel, channel + kChannels) of kLines rows, `step` apart, as far as they
+/// Finishes channels [channel, channel + kChannels) of kLines rows (row_of_line), as far as they
 /// exist: rows below `rows`. sums(line, i): the sum of channel + i; columns: their bias and
-/// multipliers, by fours. REQUIRES: tail.store_bytes ≤ kChannels.
-template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Columns, class Sums>
+/// multipliers, by fours. REQUIRES: tail.store_bytes ≤ kChannels; kWide: out_c is a multiple of 16.
+template <Finish kFinish, bool kResidual, int kLines, int kChannels, bool kWide, class Columns,
+          class Sums>
 __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
                                              int channel, const Columns& columns,
                                              const uint4 (&residual)[kLines], Sums&& sums) {
   if (channel >= tail.out_c) return;
-  const int count = min(kChannels, tail.out_c - channel);
-  int64_t offset[kLines];
-#pragma unroll
-  for (int l = 0; l < kLines; ++l) {
-    offset[l] = static_cast<int64_t>(row + l * step) * tail.out_c + channel;
-  }
+  const int count = kWide ? kChannels : min(kChannels, tail.out_c - channel);
   uint32_t words[kLines][4];
 #pragma unroll
   for (int i = 0; i < kChannels / 4; ++i) {
@@ -160,8 +166,10 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
           scaled(sums(l, 4 * i), bias.x, scale.x), scaled(sums(l, 4 * i + 1), bias.y, scale.y),
           scaled(sums(l, 4 * i + 2), bias.z, scale.z), scaled(sums(l, 4 * i + 3), bias.w, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
-        if (row + l * step < rows) {
-          store_floats(static_cast<float*>(tail.y) + offset[l] + 4 * i, tail, v, count - 4 * i);
+        const int at = row_of_line(row, l, step);
+        if (at < rows) {
+          store_floats(static_cast<float*>(tail.y) + offset_of(tail, at, channel + 4 * i), tail, v,
+                       count - 4 * i);
         }
       } else {
         if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
@@ -172,8 +180,10 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
   if constexpr (kFinish != Finish::kFloat) {
 #pragma unroll
     for (int l = 0; l < kLines; ++l) {
-      if (row + l * step >= rows) continue;
-      store_bytes(static_cast<uint8_t*>(tail.y) + offset[l], words[l], count, tail.store_bytes);
+      const int at = row_of_line(row, l, step);
+      if (at >= rows) continue;
+      store_bytes(static_cast<uint8_t*>(tail.y) + offset_of(tail, at, channel), words[l], count,
+                  kWide ? 16 : tail.store_bytes);
     }
   }
 }
@@ -183,8 +193,8 @@ template <Finish kFinish, bool kResidual, int kLines, int kChannels, class Sums>
 __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int step, int rows,
                                              int channel, Sums&& sums) {
   uint4 residual[kLines];
-  if constexpr (kResidual) load_residual(tail, row, step, rows, channel, residual);
-  finish_lines<kFinish, kResidual, kLines, kChannels>(
+  if constexpr (kResidual) load_residual<false>(tail, row, step, rows, channel, residual);
+  finish_lines<kFinish, kResidual, kLines, kChannels, false>(
       tail, row, step, rows, channel, PackedColumns(tail, channel), residual, sums);
 }
 

@@ -1,15 +1,16 @@
 // Implicit-gemm convolution and matrix product for sm_90a where the weights of a column tile fit into
 // shared memory: they are copied there once and stay. Four warpgroups a multiprocessor walk over tiles of
-// 64 rows, each by itself with a ring of stages of its own, so that one's end (bias, multiplier, stores)
+// 64 or 128 rows, each by itself with a ring of stages of its own, so that one's end (bias, multiplier, stores)
 // runs under the products and copies of the others: what counts where K is short and memory is the
 // ceiling. Start reading at conv_wgmma_kept(); conv_wgmma.cu is the form for long K.
 //
-// A stage: `parts` lines-boxes A (64, line_bytes), swizzled by the line; weights: `steps` boxes
+// A stage: `parts` boxes A (rows, line_bytes), swizzled by the line; weights: `steps` boxes
 // (kColumns, line_bytes). The first thread of a warpgroup starts its copies.
 #include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
@@ -21,7 +22,7 @@
 namespace octile::cuda {
 namespace {
 
-constexpr int kGroups = 4, kThreads = 128 * kGroups, kRows = 64;  // rows of a warpgroup's tile
+constexpr int kGroups = 4, kThreads = 128 * kGroups;  // warpgroups of a block
 constexpr int kMostStages = 8, kLeastStages = 3;
 
 struct KeptParams {
@@ -52,7 +53,7 @@ struct QuadColumns {
 };
 
 /// The copies of all tiles of one warpgroup, one stage a call, by one thread.
-template <int kLine>
+template <int kRows, int kLine>
 struct RowFeed {
   const KeptParams& p;
   const CUtensorMap* map;
@@ -99,52 +100,61 @@ struct RowFeed {
   }
 };
 
-/// sums = A · B of one tile. The copies run `stages` − 2 ahead: the stage that they go into was read
-/// by all warps a stage ago, so that nobody waits for it.
-template <int kColumns, bool kUnsigned, int kLine>
-__device__ __forceinline__ void multiply_rows(int32_t (&sums)[kColumns / 2], RowFeed<kLine>& feed,
-                                              Ring& ring, uint32_t s_weights) {
+/// sums = A · B of one tile, 64 rows after 64 rows. The copies run `stages` − 2 ahead: the stage that
+/// they go into was read by all warps a stage ago, so that nobody waits for it.
+template <int kBlocks, int kColumns, bool kUnsigned, int kLine>
+__device__ __forceinline__ void multiply_rows(int32_t (&sums)[kBlocks][kColumns / 2],
+                                              RowFeed<64 * kBlocks, kLine>& feed, Ring& ring,
+                                              uint32_t s_weights) {
+  constexpr int kBlockBytes = 64 * kLine;
   const int steps = feed.p.steps, parts = feed.p.parts;
-  const uint32_t s_stages = shared_address(feed.s_stages);
+  const int lane = static_cast<int>(threadIdx.x) % 128;
   int previous = 0;
   for (int step = 0; step < steps; step += parts) {
     barrier_wait(feed.s_full + ring.stage, ring.parity);
-    const uint32_t s_a = s_stages + static_cast<uint32_t>(ring.stage * parts * kRows * kLine);
-    uint64_t a = matrix_descriptor(s_a, kLine);
+    uint64_t a = matrix_descriptor(
+        shared_address(feed.s_stages + ring.stage * (parts * kBlocks * kBlockBytes)), kLine);
     uint64_t b =
         matrix_descriptor(s_weights + static_cast<uint32_t>(step * kColumns * kLine), kLine);
-    wgmma_pin(sums);
+#pragma unroll
+    for (int m = 0; m < kBlocks; ++m) wgmma_pin(sums[m]);
     wgmma_fence();
 #pragma unroll 1
     for (int part = 0; part < parts; ++part) {
 #pragma unroll
       for (int k = 0; k < kLine / 32; ++k) {
-        wgmma<kUnsigned>(sums, a + 2 * k, b + 2 * k, step | part | k);
+#pragma unroll
+        for (int m = 0; m < kBlocks; ++m) {
+          wgmma<kUnsigned>(sums[m], a + m * (kBlockBytes / 16) + 2 * k, b + 2 * k,
+                           step | part | k);
+        }
       }
-      a += kRows * kLine / 16, b += kColumns * kLine / 16;
+      a += kBlocks * kBlockBytes / 16, b += kColumns * kLine / 16;
     }
     wgmma_commit();
-    if (threadIdx.x % 128 == 0) feed.next();
+    if (lane == 0) feed.next();
     __syncwarp();
     if (step > 0) {
       wgmma_wait<1>();
-      if (threadIdx.x % 32 == 0) barrier_arrive(feed.s_empty + previous);
+      if (lane % 32 == 0) barrier_arrive(feed.s_empty + previous);
     }
     previous = ring.stage;
     ring.advance(feed.p.stages);
   }
   wgmma_wait<0>();
-  wgmma_pin(sums);
-  if (threadIdx.x % 32 == 0) barrier_arrive(feed.s_empty + previous);
+#pragma unroll
+  for (int m = 0; m < kBlocks; ++m) wgmma_pin(sums[m]);
+  if (lane % 32 == 0) barrier_arrive(feed.s_empty + previous);
 }
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
-template <int kColumns, bool kUnsigned, int kLine>
+template <int kBlocks, int kColumns, bool kUnsigned, int kLine>
 __global__ void __launch_bounds__(kThreads, 1)
     conv_wgmma_kept(const __grid_constant__ KeptParams p, const __grid_constant__ CUtensorMap map_a,
                     const __grid_constant__ CUtensorMap map_b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  constexpr int kRows = 64 * kBlocks, kLines = 2 * kBlocks;
   extern __shared__ __align__(1024) uint8_t s_memory[];
   __shared__ uint64_t s_full[kGroups][kMostStages], s_empty[kGroups][kMostStages], s_kept;
   __shared__ KeptColumns<kColumns> s_columns;
@@ -154,13 +164,13 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int walker = static_cast<int>(blockIdx.x) / p.column_tiles * kGroups + group;
   const int stride = static_cast<int>(gridDim.x) / p.column_tiles * kGroups;
   uint8_t* s_stages = s_memory + p.steps * kColumns * kLine;
-  RowFeed<kLine> feed{p,
-                      &map_a,
-                      s_stages + group * p.stages * p.parts * kRows * kLine,
-                      s_full[group],
-                      s_empty[group],
-                      walker,
-                      stride};
+  RowFeed<kRows, kLine> feed{p,
+                             &map_a,
+                             s_stages + group * p.stages * p.parts * kRows * kLine,
+                             s_full[group],
+                             s_empty[group],
+                             walker,
+                             stride};
   if (threadIdx.x % 128 == 0) {
     for (int i = 0; i < p.stages; ++i) {
       barrier_init(feed.s_full + i, 1), barrier_init(feed.s_empty + i, 4);
@@ -189,23 +199,25 @@ __global__ void __launch_bounds__(kThreads, 1)
   Ring ring;
   for (int tile = walker; tile < p.row_tiles; tile += stride) {
     const int row = tile * kRows + first;
-    uint4 residual[kColumns / 64][2];
+    uint4 residual[kColumns / 64][kLines];
     if (tail.residual != nullptr) {
 #pragma unroll
       for (int u = 0; u < kColumns / 64; ++u) {
-        load_residual(tail, row, 8, tail.rows, column + 64 * u + 16 * quad, residual[u]);
+        load_residual<true>(tail, row, 8, tail.rows, column + 64 * u + 16 * quad, residual[u]);
       }
     }
-    int32_t sums[kColumns / 2];
-    multiply_rows<kColumns, kUnsigned, kLine>(sums, feed, ring, shared_address(s_memory));
+    int32_t sums[kBlocks][kColumns / 2];
+    multiply_rows<kBlocks, kColumns, kUnsigned, kLine>(sums, feed, ring, shared_address(s_memory));
     by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
 #pragma unroll
       for (int u = 0; u < kColumns / 64; ++u) {
         const QuadColumns columns{s_columns.bias + 16 * u + quad,
                                   s_columns.multiplier + 16 * u + quad};
-        finish_lines<kFinish, kResidual, 2, 16>(
+        finish_lines<kFinish, kResidual, kLines, 16, true>(
             tail, row, 8, tail.rows, column + 64 * u + 16 * quad, columns, residual[u],
-            [&](int line, int c) { return sums[32 * u + c / 2 * 4 + 2 * line + c % 2]; });
+            [&](int line, int c) {
+              return sums[line / 2][32 * u + c / 2 * 4 + 2 * (line % 2) + c % 2];
+            });
       }
     });
   }
@@ -214,7 +226,10 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 // ---- the host side ------------------------------------------------------------------------------
 
-constexpr int kColumnsOf[] = {128, 64};  // of the variants
+struct Variant {
+  int blocks, columns;  // of a warpgroup's tile: 64 · blocks rows
+};
+constexpr Variant kVariants[] = {{1, 128}, {2, 64}};
 
 /// How shared memory is divided: stages as large as 16 KiB where 8 KiB a warpgroup can still be on
 /// their way. stages 0: the weights leave no room.
@@ -223,36 +238,41 @@ struct Division {
   size_t bytes = 0;
 };
 
-Division divide(const ConvProblem& p, const ConvDevice& device, int columns) {
+Division divide(const ConvProblem& p, const ConvDevice& device, const Variant& variant) {
   const int line = wgmma_line_bytes(p), steps = p.kernel_h * p.kernel_w * wgmma_channel_blocks(p);
-  const int64_t weights = int64_t{steps} * columns * line;
+  const int64_t weights = int64_t{steps} * variant.columns * line;
   const int64_t room = device.shared_bytes - 4096 - weights;  // barriers, bias and multipliers
   Division best;
+  static const char* forced = std::getenv("OCTILE_PARTS");
   for (int parts = 1; parts <= steps; ++parts) {
-    const int64_t stage = int64_t{parts} * kRows * line;
+    const int64_t stage = int64_t{parts} * 64 * variant.blocks * line;
     const auto stages = static_cast<int>(
         std::min<int64_t>(kMostStages, std::max<int64_t>(room, 0) / (kGroups * stage)));
     if (steps % parts != 0 || stages < kLeastStages || stage > 16384) continue;
     if (parts > 1 && (stages - 2) * stage < 8192) continue;
+    if (forced && parts > std::atoi(forced)) continue;
     best = {parts, stages, static_cast<size_t>(weights + kGroups * stages * stage)};
   }
   return best;
 }
 
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
-  const int columns = kColumnsOf[kernel.variant];
+  const Variant& variant = kVariants[kernel.variant];
+  const int columns = variant.columns;
   if (auto reason = refuse_wgmma(kernel, p, device, columns); !reason.empty()) return reason;
-  if (divide(p, device, columns).stages == 0) return "the weights are too large to be kept";
+  if (p.out_c % 16 != 0) return "wants output channels in sixteens";
+  if (divide(p, device, variant).stages == 0) return "the weights are too large to be kept";
   if ((p.out_c + columns - 1) / columns > device.multiprocessors) {
     return "more column tiles than multiprocessors";
   }
   return "";
 }
 
-template <int kColumns>
+template <int kBlocks, int kColumns>
 void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
            const ConvOperands& operands, Stream stream) {
-  const Division division = divide(p, device, kColumns);
+  constexpr int kRows = 64 * kBlocks;
+  const Division division = divide(p, device, {kBlocks, kColumns});
   const int line = wgmma_line_bytes(p);
   KeptParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
   params.channel_blocks = wgmma_channel_blocks(p);
@@ -268,10 +288,10 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
   const int grid =
       std::min(wanted, device.multiprocessors / params.column_tiles) * params.column_tiles;
   const bool is_unsigned = p.x_type == ConvType::kU8;
-  const auto function = is_unsigned ? (line == 128 ? conv_wgmma_kept<kColumns, true, 128>
-                                                   : conv_wgmma_kept<kColumns, true, 64>)
-                                    : (line == 128 ? conv_wgmma_kept<kColumns, false, 128>
-                                                   : conv_wgmma_kept<kColumns, false, 64>);
+  const auto function = is_unsigned ? (line == 128 ? conv_wgmma_kept<kBlocks, kColumns, true, 128>
+                                                   : conv_wgmma_kept<kBlocks, kColumns, true, 64>)
+                                    : (line == 128 ? conv_wgmma_kept<kBlocks, kColumns, false, 128>
+                                                   : conv_wgmma_kept<kBlocks, kColumns, false, 64>);
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                        static_cast<int>(division.bytes));
   function<<<static_cast<unsigned>(grid), kThreads, division.bytes, stream>>>(params, map_a, map_b);
@@ -280,8 +300,8 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
             const ConvOperands& operands, Stream stream) {
-  if (kColumnsOf[kernel.variant] == 128) return start<128>(kernel, p, device, operands, stream);
-  start<64>(kernel, p, device, operands, stream);
+  if (kernel.variant == 0) return start<1, 128>(kernel, p, device, operands, stream);
+  start<2, 64>(kernel, p, device, operands, stream);
 }
 
 constexpr ConvKernel row(const char* name, int variant) {
