@@ -4,13 +4,12 @@
 // runs under the products and copies of the others: what counts where K is short and memory is the
 // ceiling. Start reading at conv_wgmma_kept(); conv_wgmma.cu is the form for long K.
 //
-// A stage: `parts` boxes A (rows, line_bytes), swizzled by the line; weights: `steps` boxes
-// (kColumns, line_bytes). The first thread of a warpgroup starts its copies.
+// A stage: a box A (rows, line_bytes), swizzled by the line; weights: `steps` boxes (kColumns,
+// line_bytes). The first thread of a warpgroup starts its copies.
 #include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
@@ -29,7 +28,6 @@ struct KeptParams {
   ConvParams conv;
   int32_t channel_blocks = 1;  // steps of one tap
   int32_t steps = 1;           // of K: boxes of a tile
-  int32_t parts = 1;           // boxes of a stage
   int32_t stages = kLeastStages;
   int32_t row_tiles = 1, column_tiles = 1;
   int32_t by_pixels = 0;  // im2col
@@ -78,25 +76,23 @@ struct RowFeed {
   __device__ __forceinline__ void next() {
     if (tile >= p.row_tiles) return;
     if (step == 0) begin_tile();
-    uint8_t* s_a = s_stages + ring.stage * (p.parts * kRows * kLine);
+    uint8_t* s_a = s_stages + ring.stage * (kRows * kLine);
     uint64_t* s_barrier = s_full + ring.stage;
     barrier_wait(s_empty + ring.stage, ring.parity ^ 1);
-    barrier_expect(s_barrier, static_cast<uint32_t>(p.parts * kRows * kLine));
-    for (int part = 0; part < p.parts; ++part, s_a += kRows * kLine) {
-      if (p.by_pixels == 0) {
-        copy_box(s_a, map, channel, tile * kRows, s_barrier);
-      } else {
-        copy_pixels(s_a, map, channel, w, h, n, tap_w * p.conv.dilation_w,
-                    tap_h * p.conv.dilation_h, s_barrier);
-      }
-      channel += kLine;
-      if (channel < p.channel_blocks * kLine) continue;
+    barrier_expect(s_barrier, kRows * kLine);
+    if (p.by_pixels == 0) {
+      copy_box(s_a, map, channel, tile * kRows, s_barrier);
+    } else {
+      copy_pixels(s_a, map, channel, w, h, n, tap_w * p.conv.dilation_w, tap_h * p.conv.dilation_h,
+                  s_barrier);
+    }
+    channel += kLine;
+    if (channel == p.channel_blocks * kLine) {
       channel = 0;
       if (++tap_w == p.conv.kernel_w) tap_w = 0, ++tap_h;
     }
     ring.advance(p.stages);
-    step += p.parts;
-    if (step == p.steps) step = 0, tile += stride;
+    if (++step == p.steps) step = 0, tile += stride;
   }
 };
 
@@ -105,31 +101,23 @@ struct RowFeed {
 template <int kBlocks, int kColumns, bool kUnsigned, int kLine>
 __device__ __forceinline__ void multiply_rows(int32_t (&sums)[kBlocks][kColumns / 2],
                                               RowFeed<64 * kBlocks, kLine>& feed, Ring& ring,
-                                              uint32_t s_weights) {
+                                              const uint8_t* s_weights) {
   constexpr int kBlockBytes = 64 * kLine;
-  const int steps = feed.p.steps, parts = feed.p.parts;
-  const int lane = static_cast<int>(threadIdx.x) % 128;
+  const int steps = feed.p.steps, lane = static_cast<int>(threadIdx.x) % 128;
   int previous = 0;
-  for (int step = 0; step < steps; step += parts) {
+  for (int step = 0; step < steps; ++step) {
     barrier_wait(feed.s_full + ring.stage, ring.parity);
-    uint64_t a = matrix_descriptor(
-        shared_address(feed.s_stages + ring.stage * (parts * kBlocks * kBlockBytes)), kLine);
-    uint64_t b =
-        matrix_descriptor(s_weights + static_cast<uint32_t>(step * kColumns * kLine), kLine);
+    const MatrixPlace a(feed.s_stages + ring.stage * (kBlocks * kBlockBytes), kLine);
+    const MatrixPlace b(s_weights + step * kColumns * kLine, kLine);
 #pragma unroll
     for (int m = 0; m < kBlocks; ++m) wgmma_pin(sums[m]);
     wgmma_fence();
-#pragma unroll 1
-    for (int part = 0; part < parts; ++part) {
 #pragma unroll
-      for (int k = 0; k < kLine / 32; ++k) {
+    for (int k = 0; k < kLine / 32; ++k) {
 #pragma unroll
-        for (int m = 0; m < kBlocks; ++m) {
-          wgmma<kUnsigned>(sums[m], a + m * (kBlockBytes / 16) + 2 * k, b + 2 * k,
-                           step | part | k);
-        }
+      for (int m = 0; m < kBlocks; ++m) {
+        wgmma<kUnsigned>(sums[m], a.at(m * kBlockBytes + 32 * k), b.at(32 * k), step | k);
       }
-      a += kBlocks * kBlockBytes / 16, b += kColumns * kLine / 16;
     }
     wgmma_commit();
     if (lane == 0) feed.next();
@@ -166,7 +154,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   uint8_t* s_stages = s_memory + p.steps * kColumns * kLine;
   RowFeed<kRows, kLine> feed{p,
                              &map_a,
-                             s_stages + group * p.stages * p.parts * kRows * kLine,
+                             s_stages + group * p.stages * kRows * kLine,
                              s_full[group],
                              s_empty[group],
                              walker,
@@ -196,19 +184,19 @@ __global__ void __launch_bounds__(kThreads, 1)
   barrier_wait(&s_kept, 0);
 
   const int quad = lane % 4, first = static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane / 4;
-  Ring ring;
-  for (int tile = walker; tile < p.row_tiles; tile += stride) {
-    const int row = tile * kRows + first;
-    uint4 residual[kColumns / 64][kLines];
-    if (tail.residual != nullptr) {
+  by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
+    Ring ring;
+    for (int tile = walker; tile < p.row_tiles; tile += stride) {
+      const int row = tile * kRows + first;
+      uint4 residual[kColumns / 64][kLines];
+      if constexpr (kResidual) {
 #pragma unroll
-      for (int u = 0; u < kColumns / 64; ++u) {
-        load_residual<true>(tail, row, 8, tail.rows, column + 64 * u + 16 * quad, residual[u]);
+        for (int u = 0; u < kColumns / 64; ++u) {
+          load_residual<true>(tail, row, 8, tail.rows, column + 64 * u + 16 * quad, residual[u]);
+        }
       }
-    }
-    int32_t sums[kBlocks][kColumns / 2];
-    multiply_rows<kBlocks, kColumns, kUnsigned, kLine>(sums, feed, ring, shared_address(s_memory));
-    by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
+      int32_t sums[kBlocks][kColumns / 2];
+      multiply_rows<kBlocks, kColumns, kUnsigned, kLine>(sums, feed, ring, s_memory);
 #pragma unroll
       for (int u = 0; u < kColumns / 64; ++u) {
         const QuadColumns columns{s_columns.bias + 16 * u + quad,
@@ -219,8 +207,8 @@ __global__ void __launch_bounds__(kThreads, 1)
               return sums[line / 2][32 * u + c / 2 * 4 + 2 * (line % 2) + c % 2];
             });
       }
-    });
-  }
+    }
+  });
 #endif
 }
 
@@ -231,29 +219,20 @@ struct Variant {
 };
 constexpr Variant kVariants[] = {{1, 128}, {2, 64}};
 
-/// How shared memory is divided: stages as large as 16 KiB where 8 KiB a warpgroup can still be on
-/// their way. stages 0: the weights leave no room.
-struct Division {
-  int parts = 1, stages = 0;
-  size_t bytes = 0;
-};
+int32_t steps_of(const ConvProblem& p) {
+  return p.kernel_h * p.kernel_w * wgmma_channel_blocks(p);
+}
 
-Division divide(const ConvProblem& p, const ConvDevice& device, const Variant& variant) {
-  const int line = wgmma_line_bytes(p), steps = p.kernel_h * p.kernel_w * wgmma_channel_blocks(p);
-  const int64_t weights = int64_t{steps} * variant.columns * line;
-  const int64_t room = device.shared_bytes - 4096 - weights;  // barriers, bias and multipliers
-  Division best;
-  static const char* forced = std::getenv("OCTILE_PARTS");
-  for (int parts = 1; parts <= steps; ++parts) {
-    const int64_t stage = int64_t{parts} * 64 * variant.blocks * line;
-    const auto stages = static_cast<int>(
-        std::min<int64_t>(kMostStages, std::max<int64_t>(room, 0) / (kGroups * stage)));
-    if (steps % parts != 0 || stages < kLeastStages || stage > 16384) continue;
-    if (parts > 1 && (stages - 2) * stage < 8192) continue;
-    if (forced && parts > std::atoi(forced)) continue;
-    best = {parts, stages, static_cast<size_t>(weights + kGroups * stages * stage)};
-  }
-  return best;
+int64_t weight_bytes(const ConvProblem& p, const Variant& variant) {
+  return int64_t{steps_of(p)} * variant.columns * wgmma_line_bytes(p);
+}
+
+/// Of a ring; less than kLeastStages: the weights leave no room.
+int stages_of(const ConvProblem& p, const ConvDevice& device, const Variant& variant) {
+  const int64_t room = device.shared_bytes - 4096 - weight_bytes(p, variant);  // barriers, bias
+  const int64_t stage = int64_t{64} * variant.blocks * wgmma_line_bytes(p);
+  return static_cast<int>(
+      std::min<int64_t>(kMostStages, std::max<int64_t>(room, 0) / (kGroups * stage)));
 }
 
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
@@ -261,7 +240,7 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   const int columns = variant.columns;
   if (auto reason = refuse_wgmma(kernel, p, device, columns); !reason.empty()) return reason;
   if (p.out_c % 16 != 0) return "wants output channels in sixteens";
-  if (divide(p, device, variant).stages == 0) return "the weights are too large to be kept";
+  if (stages_of(p, device, variant) < kLeastStages) return "the weights are too large to be kept";
   if ((p.out_c + columns - 1) / columns > device.multiprocessors) {
     return "more column tiles than multiprocessors";
   }
@@ -272,12 +251,12 @@ template <int kBlocks, int kColumns>
 void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
            const ConvOperands& operands, Stream stream) {
   constexpr int kRows = 64 * kBlocks;
-  const Division division = divide(p, device, {kBlocks, kColumns});
   const int line = wgmma_line_bytes(p);
   KeptParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
   params.channel_blocks = wgmma_channel_blocks(p);
-  params.steps = p.kernel_h * p.kernel_w * params.channel_blocks;
-  params.parts = division.parts, params.stages = division.stages;
+  constexpr Variant kVariant{kBlocks, kColumns};
+  params.steps = steps_of(p);
+  params.stages = stages_of(p, device, kVariant);
   params.row_tiles = (params.conv.tail.rows + kRows - 1) / kRows;
   params.column_tiles = (p.out_c + kColumns - 1) / kColumns;
   params.by_pixels = !is_product(p);
@@ -292,9 +271,10 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                                    : conv_wgmma_kept<kBlocks, kColumns, true, 64>)
                                     : (line == 128 ? conv_wgmma_kept<kBlocks, kColumns, false, 128>
                                                    : conv_wgmma_kept<kBlocks, kColumns, false, 64>);
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                       static_cast<int>(division.bytes));
-  function<<<static_cast<unsigned>(grid), kThreads, division.bytes, stream>>>(params, map_a, map_b);
+  const auto shared_bytes = static_cast<int>(weight_bytes(p, kVariant) +
+                                             kGroups * params.stages * kRows * line);
+  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
+  function<<<static_cast<unsigned>(grid), kThreads, shared_bytes, stream>>>(params, map_a, map_b);
   check_launch(kernel);
 }
 

@@ -17,6 +17,19 @@ __device__ __forceinline__ uint64_t matrix_descriptor(uint32_t shared_address, i
   return (shared_address & 0x3ffff) >> 4 | uint64_t{1} << 16 | eight_lines << 32 | layout << 62;
 }
 
+/// An operand and the places around it: the descriptor's high half does not change.
+struct MatrixPlace {
+  uint32_t low, high;
+  __device__ __forceinline__ MatrixPlace(const void* s_lines, int line_bytes) {
+    const uint64_t descriptor = matrix_descriptor(
+        static_cast<uint32_t>(__cvta_generic_to_shared(s_lines)), line_bytes);
+    low = static_cast<uint32_t>(descriptor), high = static_cast<uint32_t>(descriptor >> 32);
+  }
+  __device__ __forceinline__ uint64_t at(int bytes) const {
+    return static_cast<uint64_t>(high) << 32 | (low + static_cast<uint32_t>(bytes / 16));
+  }
+};
+
 /// Before the first wgmma that reads registers written by other instructions.
 __device__ __forceinline__ void wgmma_fence() {
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
