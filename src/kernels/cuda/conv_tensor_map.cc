@@ -68,4 +68,22 @@ CUtensorMap pixel_map(const ConvKernel& kernel, const void* x, const ConvProblem
   return map;
 }
 
+CUtensorMap line_map(const ConvKernel& kernel, const void* x, const ConvProblem& p, int pixels) {
+  static const auto encode =
+      driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
+  CUtensorMap map{};
+  const auto c = static_cast<cuuint64_t>(p.in_c), w = static_cast<cuuint64_t>(p.in_w),
+             h = static_cast<cuuint64_t>(p.in_h);
+  const cuuint64_t extents[4] = {c, w, h, static_cast<cuuint64_t>(p.batch)};
+  const cuuint64_t strides[3] = {c, c * w, c * w * h};
+  const cuuint32_t box[4] = {static_cast<cuuint32_t>(p.in_c), static_cast<cuuint32_t>(pixels), 1,
+                             1};
+  const cuuint32_t steps[4] = {1, 1, 1, 1};
+  check_map(kernel,
+            encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents, strides,
+                   box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(p.in_c),
+                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  return map;
+}
+
 }  // namespace octile::cuda

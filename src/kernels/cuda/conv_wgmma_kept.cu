@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/conv_epilogue.h"
+#include "kernels/cuda/conv_kept_columns.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
@@ -34,21 +35,6 @@ struct KeptParams {
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-
-/// Bias and multipliers of a column tile in shared memory, by fours, so that the four lanes of a quad
-/// read 64 bytes in a row: within 64 channels, four i of lane t lies at 4 · i + t.
-template <int kColumns>
-struct KeptColumns {
-  int4 bias[kColumns / 4];
-  float4 multiplier[kColumns / 4];
-};
-
-struct QuadColumns {
-  const int4* bias;
-  const float4* multiplier;
-  __device__ __forceinline__ int4 bias_of(int four) const { return bias[4 * four]; }
-  __device__ __forceinline__ float4 multiplier_of(int four) const { return multiplier[4 * four]; }
-};
 
 /// The copies of all tiles of one warpgroup, one stage a call, by one thread.
 template <int kRows, int kLine>
@@ -174,12 +160,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
   }
   const ConvTail& tail = p.conv.tail;
-  for (int i = static_cast<int>(threadIdx.x); i < kColumns / 4; i += kThreads) {
-    const int place = i / 16 * 16 + i % 4 * 4 + i % 16 / 4, channel = column + 4 * i;
-    if (channel >= p.conv.columns) continue;  // of the packed ones
-    s_columns.bias[place] = __ldg(reinterpret_cast<const int4*>(tail.bias + channel));
-    s_columns.multiplier[place] = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel));
-  }
+  s_columns.load(tail, column, p.conv.columns);
   __syncthreads();
   barrier_wait(&s_kept, 0);
 
@@ -199,8 +180,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       multiply_rows<kBlocks, kColumns, kUnsigned, kLine>(sums, feed, ring, s_memory);
 #pragma unroll
       for (int u = 0; u < kColumns / 64; ++u) {
-        const QuadColumns columns{s_columns.bias + 16 * u + quad,
-                                  s_columns.multiplier + 16 * u + quad};
+        const QuadColumns columns(s_columns, 16 * u + quad);
         finish_lines<kFinish, kResidual, kLines, 16, true>(
             tail, row, 8, tail.rows, column + 64 * u + 16 * quad, columns, residual[u],
             [&](int line, int c) {

@@ -56,6 +56,16 @@ __device__ __forceinline__ void copy_box(void* s_target, const CUtensorMap* map,
       : "memory");
 }
 
+/// The box at (c, w, h, n) of a tensor of images. Outside it: zeros.
+__device__ __forceinline__ void copy_image_box(void* s_target, const CUtensorMap* map, int c, int w,
+                                               int h, int n, uint64_t* s_barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%2, %3, %4, %5}], [%6];" ::"r"(shared_address(s_target)),
+      "l"(map), "r"(c), "r"(w), "r"(h), "r"(n), "r"(shared_address(s_barrier))
+      : "memory");
+}
+
 /// Channels from c on of as many pixels as the map says, from window (w, h) of image n on, each
 /// moved by the tap (tap_w, tap_h). Outside the image: zeros.
 __device__ __forceinline__ void copy_pixels(void* s_target, const CUtensorMap* map, int c, int w,

@@ -75,6 +75,10 @@ __device__ __forceinline__ void wgmma_pin(int32_t (&d)[kCount]) {
   "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
   "k32.s32." types " {" OCTILE_REGISTERS_##n "}, %" a ", %" b ", p;}"
 
+#define OCTILE_WGMMA_A(n, types, a0, a1, a2, a3, b, add)                            \
+  "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
+  "k32.s32." types " {" OCTILE_REGISTERS_##n "}, {%" a0 ", %" a1 ", %" a2 ", %" a3 "}, %" b ", p;}"
+
 /// d = a · b, or d += a · b where add is not 0; the count of d says how many columns. kUnsigned: a
 /// is uint8.
 template <bool kUnsigned>
@@ -87,6 +91,21 @@ __device__ __forceinline__ void wgmma(int32_t (&d)[32], uint64_t a, uint64_t b, 
     asm volatile(OCTILE_WGMMA(64, "s8.s8", "32", "33", "34")
                  : OCTILE_D32(0)
                  : "l"(a), "l"(b), "r"(add));
+  }
+}
+/// The same with a in registers, as ldmatrix brings it: lane (g, t) of warp w holds bytes 4t … 4t + 3
+/// of rows 16w + g and 16w + g + 8, then the same 16 bytes on.
+template <bool kUnsigned>
+__device__ __forceinline__ void wgmma(int32_t (&d)[32], const uint32_t (&a)[4], uint64_t b,
+                                      int add) {
+  if constexpr (kUnsigned) {
+    asm volatile(OCTILE_WGMMA_A(64, "u8.s8", "32", "33", "34", "35", "36", "37")
+                 : OCTILE_D32(0)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+  } else {
+    asm volatile(OCTILE_WGMMA_A(64, "s8.s8", "32", "33", "34", "35", "36", "37")
+                 : OCTILE_D32(0)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
   }
 }
 template <bool kUnsigned>
@@ -115,6 +134,7 @@ __device__ __forceinline__ void wgmma(int32_t (&d)[128], uint64_t a, uint64_t b,
 }
 
 #undef OCTILE_WGMMA
+#undef OCTILE_WGMMA_A
 #undef OCTILE_D8
 #undef OCTILE_D32
 #undef OCTILE_REGISTERS_64

@@ -1,0 +1,241 @@
+// Convolution for sm_90a whose windows overlap: what a tile's windows see is copied into shared memory
+// once, as whole lines, and the kernel's taps read it from there; through im2col every tap is a copy
+// of its own, and the copy engine makes no more than some 17 bytes a cycle of those. The weights of a
+// column tile stay in shared memory (as in conv_wgmma_kept.cu).
+//
+// A tile: 256 output pixels, one after the other through lines and images, 64 for each of the four
+// warpgroups. Its patch: the lines of input between the first pixel's window and the last's, where
+// an image has its padding above and below as lines of its own (`image_lines` in all); the copy
+// engine fills padding with zeros. Lanes read their rows by ldmatrix, whose addresses are any, and
+// wgmma takes A from registers. Two patches: one is filled while the other is read. Start reading at
+// conv_wgmma_patch().
+#include <cuda.h>
+#include <cuda_runtime.h>
+
+#include <algorithm>
+
+#include "kernels/cuda/conv_epilogue.h"
+#include "kernels/cuda/conv_kept_columns.h"
+#include "kernels/cuda/conv_wgmma_problem.h"
+#include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/device/tma.h"
+#include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/tensor_map.h"
+
+namespace octile::cuda {
+namespace {
+
+constexpr int kThreads = 512, kWarps = kThreads / 32, kPixels = 256, kColumns = 64;
+
+struct PatchParams {
+  ConvParams conv;
+  int32_t column_tiles = 1, tiles = 1;
+  int32_t width = 1;         // of a line, in pixels
+  int32_t pitch = 1;         // from line to line, in bytes
+  int32_t lines = 1;         // that a patch has room for
+  int32_t image_lines = 1;   // of an image with its padding
+  FastDivide by_image_lines;
+};
+
+/// Bytes from one step of K to the next in the packed weights.
+template <int kChannels>
+constexpr int kTapBytes = kChannels < 64 ? 64 : kChannels;
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+struct Pixel {
+  int line, x;  // of the window's first tap: in all images' lines; in the padded line
+  __device__ __forceinline__ Pixel(const PatchParams& p, int index) {
+    uint32_t image, within, row, column;
+    p.conv.image.split(static_cast<uint32_t>(index), image, within);
+    p.conv.line.split(within, row, column);
+    line = static_cast<int>(image) * p.image_lines + static_cast<int>(row) * p.conv.stride_h;
+    x = static_cast<int>(column) * p.conv.stride_w;
+  }
+};
+
+/// Fills a patch with the lines of one tile, by one warp.
+template <int kChannels>
+__device__ __forceinline__ void copy_patch(const PatchParams& p, const CUtensorMap* map, int tile,
+                                           uint8_t* s_patch, uint64_t* s_full) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int first = Pixel(p, tile * kPixels).line;
+  const int last = Pixel(p, min(tile * kPixels + kPixels, p.conv.tail.rows) - 1).line;
+  const int lines = last - first + (p.conv.kernel_h - 1) * p.conv.dilation_h + 1;
+  if (lane == 0) barrier_expect(s_full, static_cast<uint32_t>(lines * p.width * kChannels));
+  __syncwarp();
+  for (int i = lane; i < lines; i += 32) {
+    uint32_t image, y;
+    p.by_image_lines.split(static_cast<uint32_t>(first + i), image, y);
+    copy_image_box(s_patch + i * p.pitch, map, 0, -p.conv.pad_left,
+                   static_cast<int>(y) - p.conv.pad_top, static_cast<int>(image), s_full);
+  }
+  __syncwarp();
+}
+
+/// What the copy engine does to addresses of lines of kChannels bytes.
+template <int kChannels>
+__device__ __forceinline__ uint32_t swizzled(uint32_t offset) {
+  return offset ^ (offset >> 7 & (kChannels / 16 - 1)) << 4;
+}
+
+/// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the patch.
+template <int kChannels, bool kUnsigned>
+__device__ __forceinline__ void multiply_windows(int32_t (&sums)[kColumns / 2],
+                                                 const PatchParams& p, uint32_t s_patch,
+                                                 uint32_t offset, const uint8_t* s_weights) {
+  int tap = 0;
+  for (int kh = 0; kh < p.conv.kernel_h; ++kh) {
+    for (int kw = 0; kw < p.conv.kernel_w; ++kw, ++tap) {
+      const uint32_t at = offset + static_cast<uint32_t>(kh * p.conv.dilation_h * p.pitch +
+                                                         kw * p.conv.dilation_w * kChannels);
+      const MatrixPlace b(s_weights + tap * kColumns * kTapBytes<kChannels>, kTapBytes<kChannels>);
+      uint32_t a[kChannels / 32][4];
+#pragma unroll
+      for (int k = 0; k < kChannels / 32; ++k) {
+        load_matrices(a[k], s_patch + swizzled<kChannels>(at + 32 * k));
+      }
+      wgmma_pin(sums);
+      wgmma_fence();
+#pragma unroll
+      for (int k = 0; k < kChannels / 32; ++k) {
+        wgmma<kUnsigned>(sums, a[k], b.at(32 * k), tap | k);
+      }
+      wgmma_commit();
+      wgmma_wait<0>();  // the other warpgroups keep the tensor cores busy
+      wgmma_pin(sums);
+    }
+  }
+}
+
+#endif  // __CUDA_ARCH_FEAT_SM90_ALL
+
+template <int kChannels, bool kUnsigned>
+__global__ void __launch_bounds__(kThreads, 1)
+    conv_wgmma_patch(const __grid_constant__ PatchParams p, const __grid_constant__ CUtensorMap map_x,
+                     const __grid_constant__ CUtensorMap map_w) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  extern __shared__ __align__(1024) uint8_t s_memory[];
+  __shared__ uint64_t s_full[2], s_empty[2], s_kept;
+  __shared__ KeptColumns<kColumns> s_columns;
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int column = static_cast<int>(blockIdx.x) % p.column_tiles * kColumns;
+  const int walker = static_cast<int>(blockIdx.x) / p.column_tiles;
+  const int stride = static_cast<int>(gridDim.x) / p.column_tiles;
+  const int taps = p.conv.kernel_h * p.conv.kernel_w;
+  constexpr int kTap = kTapBytes<kChannels>;
+  uint8_t* s_patches = s_memory + taps * kColumns * kTap;
+  const ConvTail& tail = p.conv.tail;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < 2; ++i) barrier_init(s_full + i, 1), barrier_init(s_empty + i, kWarps);
+    barrier_init(&s_kept, 1);
+    barrier_init_done();
+    barrier_expect(&s_kept, static_cast<uint32_t>(taps * kColumns * kTap));
+    for (int tap = 0; tap < taps; ++tap) {
+      copy_box(s_memory + tap * kColumns * kTap, &map_w, tap * kTap, column, &s_kept);
+    }
+  }
+  s_columns.load(tail, column, p.conv.columns);
+  __syncthreads();
+  if (warp == 0) copy_patch<kChannels>(p, &map_x, walker, s_patches, s_full);
+  barrier_wait(&s_kept, 0);
+
+  by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
+    int turn = 0;
+    for (int tile = walker; tile < p.tiles; tile += stride, ++turn) {
+      const int now = turn % 2, next = 1 - now;
+      if (warp == 0 && tile + stride < p.tiles) {
+        barrier_wait(s_empty + next, static_cast<uint32_t>((turn + 1) / 2 % 2 ^ 1));
+        copy_patch<kChannels>(p, &map_x, tile + stride, s_patches + next * p.lines * p.pitch,
+                              s_full + next);
+      }
+      const int first = tile * kPixels, row = first + warp * 16 + lane / 4;
+      uint4 residual[2];
+      if constexpr (kResidual) {
+        load_residual<true>(tail, row, 8, tail.rows, column + 16 * (lane % 4), residual);
+      }
+      const Pixel pixel(p, min(first + warp * 16 + lane % 16, tail.rows - 1));
+      const int line = pixel.line - Pixel(p, first).line;
+      const auto offset =
+          static_cast<uint32_t>(line * p.pitch + pixel.x * kChannels + lane / 16 * 16);
+      barrier_wait(s_full + now, static_cast<uint32_t>(turn / 2 % 2));
+      int32_t sums[kColumns / 2];
+      multiply_windows<kChannels, kUnsigned>(
+          sums, p, shared_address(s_patches + now * p.lines * p.pitch), offset, s_memory);
+      if (lane == 0) barrier_arrive(s_empty + now);
+      finish_lines<kFinish, kResidual, 2, 16, true>(
+          tail, row, 8, tail.rows, column + 16 * (lane % 4), QuadColumns(s_columns, lane % 4),
+          residual, [&](int l, int c) { return sums[c / 2 * 4 + 2 * l + c % 2]; });
+    }
+  });
+#endif
+}
+
+// ---- the host side ------------------------------------------------------------------------------
+
+/// How a patch lies.
+struct Patch {
+  int64_t width, pitch, lines, image_lines, weights;
+  explicit Patch(const ConvProblem& p) {
+    const int64_t below = int64_t{p.kernel_h - 1} * p.dilation_h;
+    width = int64_t{p.out_w - 1} * p.stride_w + int64_t{p.kernel_w - 1} * p.dilation_w + 1;
+    pitch = (width * p.in_c + 1023) / 1024 * 1024;
+    image_lines = int64_t{p.out_h - 1} * p.stride_h + below + 1;
+    // 255 steps from the first pixel to the last: so many lines of output on, so many images on
+    const int64_t steps = kPixels - 1, area = int64_t{p.out_h} * p.out_w;
+    const int64_t on = (steps + p.out_w - 1) / p.out_w, images = (steps + area - 1) / area;
+    const int64_t between = image_lines - int64_t{p.out_h} * p.stride_h;
+    lines = on * p.stride_h + images * std::max<int64_t>(between, 0) + below + 1;
+    weights = int64_t{p.kernel_h} * p.kernel_w * kColumns * std::max(64, p.in_c);
+  }
+  int64_t shared_bytes() const { return weights + 2 * lines * pitch; }
+};
+
+std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
+  if (auto reason = refuse_wgmma(kernel, p, device, kColumns); !reason.empty()) return reason;
+  if (p.in_c != 32 && p.in_c != 64 && p.in_c != 128) return "takes 32, 64 or 128 channels";
+  if (p.out_c % 16 != 0) return "wants output channels in sixteens";
+  if (p.kernel_h * p.kernel_w == 1) return "one tap sees nothing twice";
+  const Patch patch(p);
+  if (patch.width > 256) return "the lines are too long";
+  if (patch.shared_bytes() + 2048 > device.shared_bytes) return "weights and lines are too large";
+  if ((p.out_c + kColumns - 1) / kColumns > device.multiprocessors) {
+    return "more column tiles than multiprocessors";
+  }
+  return "";
+}
+
+void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
+            const ConvOperands& operands, Stream stream) {
+  const Patch patch(p);
+  PatchParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
+  params.column_tiles = (p.out_c + kColumns - 1) / kColumns;
+  params.tiles = (params.conv.tail.rows + kPixels - 1) / kPixels;
+  params.width = static_cast<int32_t>(patch.width), params.pitch = static_cast<int32_t>(patch.pitch);
+  params.lines = static_cast<int32_t>(patch.lines);
+  params.image_lines = static_cast<int32_t>(patch.image_lines);
+  params.by_image_lines = FastDivide(static_cast<uint32_t>(patch.image_lines));
+  const CUtensorMap map_x = line_map(kernel, params.conv.x, p, params.width);
+  const CUtensorMap map_w = matrix_map(kernel, params.conv.weights, params.conv.columns,
+                                       params.conv.k_bytes, kColumns, wgmma_line_bytes(p));
+  const int grid = std::min(params.tiles, device.multiprocessors / params.column_tiles) *
+                   params.column_tiles;
+  const bool is_unsigned = p.x_type == ConvType::kU8;
+  const auto function =
+      p.in_c == 32   ? (is_unsigned ? conv_wgmma_patch<32, true> : conv_wgmma_patch<32, false>)
+      : p.in_c == 64 ? (is_unsigned ? conv_wgmma_patch<64, true> : conv_wgmma_patch<64, false>)
+                     : (is_unsigned ? conv_wgmma_patch<128, true> : conv_wgmma_patch<128, false>);
+  const auto shared_bytes = static_cast<int>(patch.shared_bytes());
+  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
+  function<<<static_cast<unsigned>(grid), kThreads, shared_bytes, stream>>>(params, map_x, map_w);
+  check_launch(kernel);
+}
+
+}  // namespace
+
+extern const ConvKernel kConvWgmmaPatch;
+const ConvKernel kConvWgmmaPatch = {
+    "cuda.wgmma.patch", 90,   true, 0, refuse, wgmma_packed_bytes, pack_wgmma,
+    no_workspace,       launch};
+
+}  // namespace octile::cuda
