@@ -79,32 +79,52 @@ __device__ __forceinline__ uint32_t swizzled(uint32_t offset) {
   return offset ^ (offset >> 7 & (kChannels / 16 - 1)) << 4;
 }
 
-/// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the patch.
+/// The taps of a kernel, one after the other, as distances within a patch.
+struct Taps {
+  int row = 0, column = 0, kw = 0;  // in bytes; of the kernel's row
+  template <int kChannels>
+  __device__ __forceinline__ uint32_t next(const PatchParams& p) {
+    const auto distance = static_cast<uint32_t>(row + column);
+    column += p.conv.dilation_w * kChannels;
+    if (++kw == p.conv.kernel_w) kw = 0, column = 0, row += p.conv.dilation_h * p.pitch;
+    return distance;
+  }
+};
+
+/// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the
+/// patch. A tap's pixels are read while the tap before is multiplied.
 template <int kChannels, bool kUnsigned>
 __device__ __forceinline__ void multiply_windows(int32_t (&sums)[kColumns / 2],
                                                  const PatchParams& p, uint32_t s_patch,
                                                  uint32_t offset, const uint8_t* s_weights) {
-  int tap = 0;
-  for (int kh = 0; kh < p.conv.kernel_h; ++kh) {
-    for (int kw = 0; kw < p.conv.kernel_w; ++kw, ++tap) {
-      const uint32_t at = offset + static_cast<uint32_t>(kh * p.conv.dilation_h * p.pitch +
-                                                         kw * p.conv.dilation_w * kChannels);
-      const MatrixPlace b(s_weights + tap * kColumns * kTapBytes<kChannels>, kTapBytes<kChannels>);
-      uint32_t a[kChannels / 32][4];
+  constexpr int kSteps = kChannels / 32, kTap = kTapBytes<kChannels>;
+  const int taps = p.conv.kernel_h * p.conv.kernel_w;
+  uint32_t even[kSteps][4], odd[kSteps][4];
+  Taps walk;
+  const auto load = [&](uint32_t(&a)[kSteps][4]) {
+    const uint32_t at = offset + walk.next<kChannels>(p);
 #pragma unroll
-      for (int k = 0; k < kChannels / 32; ++k) {
-        load_matrices(a[k], s_patch + swizzled<kChannels>(at + 32 * k));
-      }
-      wgmma_pin(sums);
-      wgmma_fence();
-#pragma unroll
-      for (int k = 0; k < kChannels / 32; ++k) {
-        wgmma<kUnsigned>(sums, a[k], b.at(32 * k), tap | k);
-      }
-      wgmma_commit();
-      wgmma_wait<0>();  // the other warpgroups keep the tensor cores busy
-      wgmma_pin(sums);
+    for (int k = 0; k < kSteps; ++k) {
+      load_matrices(a[k], s_patch + swizzled<kChannels>(at + 32 * k));
     }
+  };
+  const auto multiply = [&](const uint32_t(&a)[kSteps][4], uint32_t(&next)[kSteps][4], int tap) {
+    const MatrixPlace b(s_weights + tap * kColumns * kTap, kTap);
+    wgmma_pin(sums);
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < kSteps; ++k) wgmma<kUnsigned>(sums, a[k], b.at(32 * k), tap | k);
+    wgmma_commit();
+    if (tap + 1 < taps) load(next);
+    wgmma_wait<0>();  // the other warpgroups keep the tensor cores busy
+    wgmma_pin(sums);
+#pragma unroll
+    for (int k = 0; k < kSteps; ++k) wgmma_keep(a[k]);
+  };
+  load(even);
+  for (int tap = 0; tap < taps; tap += 2) {
+    multiply(even, odd, tap);
+    if (tap + 1 < taps) multiply(odd, even, tap + 1);
   }
 }
 

@@ -49,6 +49,11 @@ __device__ __forceinline__ void wgmma_pin(int32_t (&d)[kCount]) {
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(d[i])::"memory");
 }
 
+/// After the wait: until here a's registers were read.
+__device__ __forceinline__ void wgmma_keep(const uint32_t (&a)[4]) {
+  asm volatile("" ::"r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]));
+}
+
 // The operand lists of the sums: 8 at a time.
 #define OCTILE_D8(i)                                                                          \
   "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3]), "+r"(d[i + 4]), "+r"(d[i + 5]), \
