@@ -6,11 +6,11 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm test-gpu with-cuda \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm check-sm61 test-gpu with-cuda \
   lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
 
 help: ## List every verb
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 deps: ## Install missing packages (Debian 12, Ubuntu 24.04)
 	@tools/install_dependencies.sh demo python
@@ -79,10 +79,11 @@ seed-program: ## Run the TensorRT program that Octile began with: build/demo/see
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
-test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, reproduce
+test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
 	@$(MAKE) --no-print-directory lint asan tsan check-install
 	@tools/check_onednn3.sh
+	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce
 
 conformance: deps ## ONNX's published node tests (libonnx-testdata), float engine and interpreter
@@ -106,6 +107,9 @@ tsan: deps ## The fast tests under the thread sanitizer
 test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans under qemu
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
+
+check-sm61: ## The dp4a kernels by NVRTC 12 (PyPI) for compute capability 6.1; needs no GPU
+	@tools/check_sm61.py
 
 test-gpu: deps ## On a machine with a GPU: kernels, conformance, models against the CPU (SANITIZE=1, DATA=dir)
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja with-cuda
