@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm check-sm61 test-gpu with-cuda \
-  lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
+  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -123,8 +123,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples benchmarks/peers
-	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
@@ -157,6 +157,11 @@ bench-cpu: build ## Octile and its peers on this CPU, in turns: build/bench/cpu.
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_layers
 	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
+
+# PYTHON has PyTorch for this GPU. CUDA_FLAGS=-DOCTILE_CUDA_ARCHITECTURES=90a compiles for one chip alone.
+PYTHON ?= python3
+bench-gpu: ## Octile, PyTorch, cuBLASLt, cuDNN on this GPU, in turns: build/bench/gpu.json (ARGS="--quick …", PYTHON)
+	@JOBS=$(JOBS) PYTHON="$(PYTHON)" CMAKE_FLAGS="$(CUDA_FLAGS)" tools/bench_gpu.sh $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@tools/install_dependencies.sh bench

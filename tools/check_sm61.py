@@ -2,9 +2,10 @@
 """Compiles what a dp4a-level network runs for compute capability 6.1, where dp4a began.
 
 nvcc 13 has no code for chips before 7.5. NVRTC 12 has, compiles to machine code without a GPU, and
-comes from PyPI as one wheel (build/nvrtc). It knows neither the host nor the standard library: whole
-.cu files are compiled as device code, launches and all, so that every kernel is instantiated that
-the host's side uses; the few names of the standard library that they mention are declared below.
+comes from PyPI as one wheel (build/nvrtc). It knows neither the host nor the standard library:
+whole .cu files are compiled as device code, launches and all, so that every kernel is instantiated
+that the host's side uses; the few names of the standard library that they mention are declared
+below.
 Without PyPI it says so and counts as skipped.
 
     tools/check_sm61.py [FILE.cu …]
@@ -88,7 +89,7 @@ def fetch():
         return None
     for wheel in FOLDER.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
-            for name in sorted(archive.namelist()):  # libnvrtc itself last: it says that all is there
+            for name in sorted(archive.namelist()):  # libnvrtc.so itself comes last
                 if "/lib/" in name and ".alt." not in name:
                     (FOLDER / Path(name).name).write_bytes(archive.read(name))
         wheel.unlink()
@@ -183,7 +184,7 @@ def main():
     failed = 0
     for file in files:
         code, said = compiler.compile(file.name, file.read_text())
-        kernels = set(re.findall(rb"\.nv\.constant0\.(\w+)", code))  # sections that kernels alone have
+        kernels = set(re.findall(rb"\.nv\.constant0\.(\w+)", code))  # of kernels, not functions
         missing = [
             name
             for name in kernels_in(file)

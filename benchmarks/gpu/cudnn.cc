@@ -1,10 +1,9 @@
 // cuDNN's int8 convolutions beside ours: see peers.h. The older interface, without engine plans:
 // channels last, or vectors of 32 channels, which its tensor-core kernels were made for.
-#include "kernels/cuda/vendor.h"
-
 #include <dlfcn.h>
 
 #include "base/error.h"
+#include "kernels/cuda/vendor.h"
 #include "peers.h"
 #include "problems.h"
 

@@ -124,10 +124,9 @@ int main(int argc, char** argv) {
     if (problem.network != "gemm") {
       floors[problem.network] += problem.count * floor_seconds(machine, problem) * 1e3;
     }
-    const bool wanted =
-        std::any_of(arguments.wanted.begin(), arguments.wanted.end(), [&](const std::string& name) {
-          return problem.network == name || problem.name == name;
-        });
+    const bool wanted = std::any_of(
+        arguments.wanted.begin(), arguments.wanted.end(),
+        [&](const std::string& name) { return problem.network == name || problem.name == name; });
     if (!wanted) continue;
     if (problem.network != network) fmt::print("== {}\n", problem.network);
     network = problem.network;
