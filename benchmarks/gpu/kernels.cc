@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <map>
 
 #include "octile_side.h"
@@ -145,4 +146,11 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace octile::benchmark
 
-int main(int argc, char** argv) { return octile::benchmark::main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return octile::benchmark::main(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}
