@@ -1,14 +1,17 @@
 """What is judged, without running anything: bars, verdicts, tables."""
 
-# (workload, engines and precisions of which the fastest is meant, the bar, kind). "times": how many
-# times as fast as it Octile's INT8 is, at least; "of its time": Octile's time over its, at most.
+# (workload, peers of which the fastest is meant, the bar, kind). "times": how many times as fast as
+# it Octile's INT8 is, at least; "of its time": Octile's time over its, at most. cuBLASLt's int8 is
+# judged twice: as it is fastest, and with int32 outputs, as the bars of products were made.
 COMPILED = (("torch.compile", "fp16"),)
 LIBRARY = (("cublaslt", "int8"), ("cublaslt", "fp16"))
+WHOLE = (("cublaslt", "int8", "int32 outputs"), ("cublaslt", "fp16"))
+PRODUCTS = (("401408x64x256", 2.0), ("401408x576x64", 1.7), ("100352x512x128", 1.9))
 BARS = (
     ("gemm 8192x8192x8192", LIBRARY[:1], 1.0, "times"),
-    ("gemm 401408x64x256", LIBRARY, 2.0, "times"),
-    ("gemm 401408x576x64", LIBRARY, 1.7, "times"),
-    ("gemm 100352x512x128", LIBRARY, 1.9, "times"),
+    *((f"gemm {name}", LIBRARY, bar, "times") for name, bar in PRODUCTS),
+    ("gemm 8192x8192x8192", WHOLE[:1], 1.0, "times"),
+    *((f"gemm {name}", WHOLE, bar, "times") for name, bar in PRODUCTS),
     ("gemm 8192x8192x8192 dp4a", (("cublaslt", "fp32"),), 2.2, "times"),
     ("resnet50 b128", COMPILED, 2.2, "times"),
     ("resnet50 b1", COMPILED, 0.6, "of its time"),
@@ -20,9 +23,21 @@ ORDER = ("octile", "cublaslt", "cudnn", "torch", "torch.compile")
 PRECISIONS = ("int8", "fp16", "tf32", "fp32")
 
 
-def find(rows, workload, engine, precision):
-    wanted = (workload, engine, precision)
-    return next((r for r in rows if (r["workload"], r["engine"], r["precision"]) == wanted), None)
+def place(engine):
+    """In tables. "cublaslt.int32" is cuBLASLt's slower variant."""
+    return ORDER.index(engine) if engine in ORDER else ORDER.index(engine.split(".")[0])
+
+
+def find(rows, workload, engine, precision, variant=""):
+    """A row, or None; with a variant, whatever its engine is called for it."""
+    for row in rows:
+        if (row["workload"], row["precision"]) != (workload, precision):
+            continue
+        if variant and row.get("variant") == variant and row["engine"].startswith(engine):
+            return row
+        if not variant and row["engine"] == engine:
+            return row
+    return None
 
 
 def verdicts(rows):
@@ -55,7 +70,7 @@ def by_workload(rows):
     for row in rows:
         grouped.setdefault(row["workload"], []).append(row)
     for group in grouped.values():
-        group.sort(key=lambda r: (ORDER.index(r["engine"]), PRECISIONS.index(r["precision"])))
+        group.sort(key=lambda r: (place(r["engine"]), PRECISIONS.index(r["precision"])))
     return grouped
 
 
@@ -72,11 +87,11 @@ def text(rows):
                 f"{workload:32} {name:24} {row['median_ms']:10.4f} {row['best_ms']:10.4f} "
                 f"{over} {share} {row.get('variant', '')}".rstrip()
             )
-    lines += ["", f"{'bar':32} {'beside':24} {'ratio':>7} {'bar':>6}"]
+    lines += ["", f"{'bar':32} {'beside':28} {'ratio':>7} {'bar':>6}"]
     for workload, _, peer, ratio, bar, kind, met in verdicts(rows):
-        name = f"{peer['engine']} {peer['precision']}"
+        name = f"{peer['engine']} {peer['precision']} {peer.get('variant', '')}".strip()
         verdict = "met" if met else "MISSED"
-        lines.append(f"{workload:32} {name:24} {ratio:7.2f} {bar:6.2f} {kind:12} {verdict}")
+        lines.append(f"{workload:32} {name:28} {ratio:7.2f} {bar:6.2f} {kind:12} {verdict}")
     return "\n".join(lines)
 
 
@@ -99,7 +114,7 @@ def table(header, lines):
 def markdown(made):
     """The tables of docs/performance.md."""
     rows = made["rows"]
-    judged = {v[0]: v for v in verdicts(rows)}
+    judged = {v[0]: v for v in reversed(verdicts(rows))}
 
     def ending(workload):
         if workload not in judged:
@@ -117,7 +132,8 @@ def markdown(made):
         return made_lines
 
     names = list(by_workload(rows))
-    gemm_columns = [("octile", "int8"), *(("cublaslt", p) for p in PRECISIONS), ("torch", "int8")]
+    gemm_columns = [("octile", "int8"), *(("cublaslt", p) for p in PRECISIONS)]
+    gemm_columns += [WHOLE[0], ("torch", "int8")]
     network_columns = [("octile", "int8"), COMPILED[0]]
     network_columns += [("torch", p) for p in PRECISIONS[1:]]
     peaks = made.get("ceilings", {})
@@ -130,7 +146,7 @@ def markdown(made):
         f"wgmma {wgmma / 1e12:,.0f} TOPS.",
         table(
             ["µs, M×K×N", "Octile INT8", "of the ceilings", "cuBLASLt int8", "fp16", "tf32", "fp32"]
-            + ["`torch._int_mm`", "ratio", "bar"],
+            + ["int8 to int32", "`torch._int_mm`", "ratio", "bar"],
             lines(gemms, gemm_columns, 1e3),
         ),
         table(

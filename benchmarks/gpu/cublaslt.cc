@@ -7,7 +7,7 @@ namespace octile::benchmark {
 namespace {
 
 constexpr size_t kRoom = size_t{64} << 20;
-constexpr int kProposals = 8;
+constexpr int kMostProposals = 8;
 
 struct Kind {
   const char *precision, *variant;
@@ -15,22 +15,31 @@ struct Kind {
   int in_bytes, out_bytes;
   cublasComputeType_t compute;
   cudaDataType_t scale;
+  int proposals;
 };
 
 constexpr Kind kKinds[] = {
-    {"int8", "int32 outputs", CUDA_R_8I, CUDA_R_32I, 1, 4, CUBLAS_COMPUTE_32I, CUDA_R_32I},
-    {"int8", "int8 outputs", CUDA_R_8I, CUDA_R_8I, 1, 1, CUBLAS_COMPUTE_32I, CUDA_R_32F},
-    {"fp16", "", CUDA_R_16F, CUDA_R_16F, 2, 2, CUBLAS_COMPUTE_32F, CUDA_R_32F},
-    {"tf32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F},
-    {"fp32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F, CUDA_R_32F},
+    {"int8", "int32 outputs", CUDA_R_8I, CUDA_R_32I, 1, 4, CUBLAS_COMPUTE_32I, CUDA_R_32I, 8},
+    {"int8", "int8 outputs", CUDA_R_8I, CUDA_R_8I, 1, 1, CUBLAS_COMPUTE_32I, CUDA_R_32F, 8},
+    {"fp16", "", CUDA_R_16F, CUDA_R_16F, 2, 2, CUBLAS_COMPUTE_32F, CUDA_R_32F, 8},
+    {"tf32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F, 3},
+    {"fp32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F, CUDA_R_32F, 3},
 };
+
+cublasLtHandle_t handle() {
+  static const cublasLtHandle_t made = [] {
+    cublasLtHandle_t handle = nullptr;
+    cublasLtCreate(&handle);
+    return handle;
+  }();
+  return made;
+}
 
 /// One product's descriptors and what the library proposes for it.
 class Product {
  public:
   Product(const Kind& kind, int64_t m, int64_t n, int64_t k) {
     const auto u = [](int64_t extent) { return static_cast<uint64_t>(extent); };
-    cublasLtCreate(&handle_);
     cublasLtMatmulDescCreate(&product_, kind.compute, kind.scale);
     const cublasOperation_t turned = CUBLAS_OP_T;  // row-major (n, k) is column-major (k, n)
     cublasLtMatmulDescSetAttribute(product_, CUBLASLT_MATMUL_DESC_TRANSA, &turned, sizeof(turned));
@@ -41,15 +50,14 @@ class Product {
     cublasLtMatmulPreferenceCreate(&preference);
     cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                          &kRoom, sizeof(kRoom));
-    cublasLtMatmulAlgoGetHeuristic(handle_, product_, weights_, x_, y_, y_, preference, kProposals,
-                                   proposals_, &count_);
+    cublasLtMatmulAlgoGetHeuristic(handle(), product_, weights_, x_, y_, y_, preference,
+                                   kind.proposals, proposals_, &count_);
     cublasLtMatmulPreferenceDestroy(preference);
     whole_ = kind.scale == CUDA_R_32I;
   }
   ~Product() {
     for (auto layout : {weights_, x_, y_}) cublasLtMatrixLayoutDestroy(layout);
     cublasLtMatmulDescDestroy(product_);
-    cublasLtDestroy(handle_);
   }
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
@@ -62,16 +70,15 @@ class Product {
     const int32_t one_whole = 1, zero_whole = 0;
     const void* alpha = whole_ ? static_cast<const void*>(&one_whole) : &one;
     const void* beta = whole_ ? static_cast<const void*>(&zero_whole) : &zero;
-    return cublasLtMatmul(handle_, product_, alpha, weights, weights_, x, x_, beta, y, y_, y, y_,
+    return cublasLtMatmul(handle(), product_, alpha, weights, weights_, x, x_, beta, y, y_, y, y_,
                           &proposals_[proposal].algo, workspace, kRoom,
                           stream) == CUBLAS_STATUS_SUCCESS;
   }
 
  private:
-  cublasLtHandle_t handle_ = nullptr;
   cublasLtMatmulDesc_t product_ = nullptr;
   cublasLtMatrixLayout_t weights_ = nullptr, x_ = nullptr, y_ = nullptr;
-  cublasLtMatmulHeuristicResult_t proposals_[kProposals];
+  cublasLtMatmulHeuristicResult_t proposals_[kMostProposals];
   int count_ = 0;
   bool whole_ = false;
 };

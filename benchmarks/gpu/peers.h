@@ -14,8 +14,8 @@ struct Peer {
   Replay replay;
 };
 
-/// cuBLASLt: rows · weights, both (…, k) row-major. Its first eight proposals each for int8 (with
-/// int32 outputs, and with int8 outputs of one scale; it has none a channel), fp16, tf32 and fp32.
+/// cuBLASLt: rows · weights, both (…, k) row-major. Its first proposals each for int8 (with int32
+/// outputs, and with int8 outputs by one scale; it has none a channel), fp16, tf32 and fp32.
 std::vector<Peer> cublaslt_peers(const Machine& machine, int64_t rows, int64_t columns, int64_t k,
                                  bool fp32_alone);
 

@@ -18,17 +18,19 @@ struct Problem {
   std::string row = "";  // this row of ours alone
 };
 
-/// Bytes of a problem's tensors, and its work.
+/// Bytes of a problem's tensors, and its work. Of x a 1×1 kernel of stride 2 reads a quarter.
 struct Extents {
-  int64_t x, y, rows, weights;
+  int64_t x, read, y, rows, weights;
   double operations;
   explicit Extents(const cuda::ConvProblem& p)
       : x(p.batch * p.in_h * p.in_w * p.in_c * (p.x_type == cuda::ConvType::kFloat ? 4 : 1)),
+        read(x / p.in_h / p.in_w * std::min(p.in_h, p.out_h * p.kernel_h) *
+             std::min(p.in_w, p.out_w * p.kernel_w)),
         y(p.batch * p.out_h * p.out_w * p.out_c * (p.y_type == cuda::ConvType::kFloat ? 4 : 1)),
         rows(p.batch * p.out_h * p.out_w),
         weights(int64_t{p.out_c} * p.kernel_h * p.kernel_w * (p.in_c / p.groups)),
         operations(2.0 * static_cast<double>(rows) * static_cast<double>(weights)) {}
-  int64_t traffic(bool residual) const { return x + weights + y * (residual ? 2 : 1); }
+  int64_t traffic(bool residual) const { return read + weights + y * (residual ? 2 : 1); }
 };
 
 /// A square-kernel convolution with "same" padding on u8 activations with zero point 0, as behind a
