@@ -6,11 +6,11 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm test-gpu with-cuda \
-  lint format reproduce bench-calibration bench-layers bench-cpu accuracy check-install install uninstall clean
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm check-sm61 test-gpu with-cuda \
+  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu accuracy check-install install uninstall clean
 
 help: ## List every verb
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 deps: ## Install missing packages (Debian 12, Ubuntu 24.04)
 	@tools/install_dependencies.sh demo python
@@ -79,10 +79,11 @@ seed-program: ## Run the TensorRT program that Octile began with: build/demo/see
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
-test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, reproduce
+test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
 	@$(MAKE) --no-print-directory lint asan tsan check-install
 	@tools/check_onednn3.sh
+	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce
 
 conformance: deps ## ONNX's published node tests (libonnx-testdata), float engine and interpreter
@@ -107,6 +108,9 @@ test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans 
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
 
+check-sm61: ## The dp4a kernels by NVRTC 12 (PyPI) for compute capability 6.1; needs no GPU
+	@tools/check_sm61.py
+
 test-gpu: deps ## On a machine with a GPU: kernels, conformance, models against the CPU (SANITIZE=1, DATA=dir)
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja with-cuda
 	@cmake --build build/release -j $(JOBS)
@@ -119,8 +123,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples benchmarks/peers
-	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
@@ -153,6 +157,11 @@ bench-cpu: build ## Octile and its peers on this CPU, in turns: build/bench/cpu.
 	@cmake --preset release -DOCTILE_BENCHMARKS=ON >build/release.configure.log
 	@cmake --build build/release -j $(JOBS) --target octile_bench_layers
 	@PYTHONPATH=$(CURDIR)/build/release/python build/bench-cpu-venv/bin/python3 benchmarks/peers/peers.py $(ARGS)
+
+# PYTHON has PyTorch for this GPU. CUDA_FLAGS=-DOCTILE_CUDA_ARCHITECTURES=90a compiles for one chip alone.
+PYTHON ?= python3
+bench-gpu: ## Octile, PyTorch, cuBLASLt, cuDNN on this GPU, in turns: build/bench/gpu.json (ARGS="--quick …", PYTHON)
+	@JOBS=$(JOBS) PYTHON="$(PYTHON)" CMAKE_FLAGS="$(CUDA_FLAGS)" tools/bench_gpu.sh $(ARGS)
 
 build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@tools/install_dependencies.sh bench

@@ -1,18 +1,28 @@
-// cuBLASLt's matrix products, timed beside ours: int8 → int32 and fp16.
+// What NVIDIA's libraries offer for the same problem, ready to be timed beside ours.
 #pragma once
 
-#include <cstdint>
-#include <functional>
+#include <string>
+#include <vector>
+
+#include "machine.h"
+#include "timing.h"
 
 namespace octile::benchmark {
 
-/// Seconds of one call: (call(set) enqueues on the null stream with operand set `set`).
-using Timer = std::function<double(const std::function<void(int set)>&)>;
+struct Peer {
+  std::string engine, precision, variant;
+  Replay replay;
+};
 
-/// The fastest of the algorithms that cuBLASLt proposes, or 0. a (m, k), b (n, k), c (m, n), all
-/// row-major; operand set i lies `a_step`, `c_step` bytes behind set i − 1.
-double cublaslt_seconds(bool half, int64_t m, int64_t n, int64_t k, const uint8_t* a,
-                        const uint8_t* b, uint8_t* c, int64_t a_step, int64_t c_step,
-                        void* workspace, const Timer& timer);
+/// cuBLASLt: rows · weights, both (…, k) row-major. Its first proposals each for int8 (with int32
+/// outputs, and with int8 outputs by one scale; it has none a channel), fp16, tf32 and fp32.
+std::vector<Peer> cublaslt_peers(const Machine& machine, int64_t rows, int64_t columns, int64_t k,
+                                 bool fp32_alone);
+
+/// cuDNN: int8 to int8 by one scale, with bias, ReLU and residual, in the layouts that its
+/// cudnnConvolutionBiasActivationForward takes. Empty where it refuses the problem.
+std::vector<Peer> cudnn_peers(const Machine& machine, const cuda::ConvProblem& problem);
+/// "" or why there are none at all.
+std::string cudnn_refusal();
 
 }  // namespace octile::benchmark

@@ -1,7 +1,8 @@
-// The problems that benchmarks/gpu times: the matrix products of issue 7's table, and every
-// different convolution of ResNet-50 and MobileNetV2 with how often it occurs.
+// The problems that benchmarks/gpu times: matrix products, and every different convolution of the
+// networks with how often it occurs.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,22 @@ struct Problem {
   std::string name;
   int count = 1;
   cuda::ConvProblem conv;
+  std::string row = "";  // this row of ours alone
+};
+
+/// Bytes of a problem's tensors, and its work. Of x a 1×1 kernel of stride 2 reads a quarter.
+struct Extents {
+  int64_t x, read, y, rows, weights;
+  double operations;
+  explicit Extents(const cuda::ConvProblem& p)
+      : x(p.batch * p.in_h * p.in_w * p.in_c * (p.x_type == cuda::ConvType::kFloat ? 4 : 1)),
+        read(x / p.in_h / p.in_w * std::min(p.in_h, p.out_h * p.kernel_h) *
+             std::min(p.in_w, p.out_w * p.kernel_w)),
+        y(p.batch * p.out_h * p.out_w * p.out_c * (p.y_type == cuda::ConvType::kFloat ? 4 : 1)),
+        rows(p.batch * p.out_h * p.out_w),
+        weights(int64_t{p.out_c} * p.kernel_h * p.kernel_w * (p.in_c / p.groups)),
+        operations(2.0 * static_cast<double>(rows) * static_cast<double>(weights)) {}
+  int64_t traffic(bool residual) const { return read + weights + y * (residual ? 2 : 1); }
 };
 
 /// A square-kernel convolution with "same" padding on u8 activations with zero point 0, as behind a
@@ -31,8 +48,8 @@ inline cuda::ConvProblem convolution(int batch, int size, int in, int out, int k
   return p;
 }
 
-inline cuda::ConvProblem first_layer(int batch, int out, int kernel) {
-  cuda::ConvProblem p = convolution(batch, 224, 3, out, kernel, 2);
+inline cuda::ConvProblem first_layer(int batch, int size, int in, int out, int kernel, int stride) {
+  cuda::ConvProblem p = convolution(batch, size, in, out, kernel, stride);
   p.x_type = cuda::ConvType::kFloat, p.x_planar = true, p.x_scale = 0.02f;
   return p;
 }
@@ -47,7 +64,7 @@ inline void add_resnet50(std::vector<Problem>& list, int batch) {
                         (residual ? " +r" : ""),
                     count, convolution(batch, size, in, out, kernel, stride, residual)});
   };
-  list.push_back({network, "224 3>64 k7 s2 float", 1, first_layer(batch, 64, 7)});
+  list.push_back({network, "224 3>64 k7 s2 float", 1, first_layer(batch, 224, 3, 64, 7, 2)});
   add(1, 56, 64, 64, 1, 1), add(2, 56, 256, 64, 1, 1), add(3, 56, 64, 64, 3, 1);
   add(1, 56, 64, 256, 1, 1), add(3, 56, 64, 256, 1, 1, true);
   for (int stage = 0; stage < 3; ++stage) {
@@ -77,7 +94,7 @@ inline void add_mobilenetv2(std::vector<Problem>& list, int batch) {
     problem.conv.residual_zero_point = 128;
     list.push_back(problem);
   };
-  list.push_back({network, "224 3>32 k3 s2 float", 1, first_layer(batch, 32, 3)});
+  list.push_back({network, "224 3>32 k3 s2 float", 1, first_layer(batch, 224, 3, 32, 3, 2)});
   add(1, 112, 32, 32, 3, 1), add(1, 112, 32, 16, 1, 1);
   struct Stage {
     int out, blocks, stride;
@@ -98,6 +115,16 @@ inline void add_mobilenetv2(std::vector<Problem>& list, int batch) {
   add(1, 7, 320, 1280, 1, 1), add(1, 1, 1280, 1000, 1, 1);
 }
 
+/// The seed's network.
+inline void add_mnist(std::vector<Problem>& list, int batch) {
+  const std::string network = "mnist b" + std::to_string(batch);
+  list.push_back({network, "28 1>32 k5 s1 float", 1, first_layer(batch, 28, 1, 32, 5, 1)});
+  list.push_back({network, "14 32>64 k5 s1", 1, convolution(batch, 14, 32, 64, 5, 1)});
+  list.push_back({network, "1 3136>1024 k1 s1", 1, convolution(batch, 1, 3136, 1024, 1, 1)});
+  list.push_back({network, "1 1024>10 k1 s1", 1, convolution(batch, 1, 1024, 10, 1, 1)});
+  list.back().conv.y_type = cuda::ConvType::kFloat;
+}
+
 inline void add_products(std::vector<Problem>& list) {
   struct Product {
     int64_t m;
@@ -114,7 +141,19 @@ inline void add_products(std::vector<Problem>& list) {
                     std::to_string(g.m) + "x" + std::to_string(g.k) + "x" + std::to_string(g.n)};
     problem.conv.batch = g.m, problem.conv.in_c = g.k, problem.conv.out_c = g.n;
     list.push_back(problem);
+    if (list.size() > 1) continue;
+    list.push_back(problem);
+    list.back().name += " dp4a", list.back().row = "cuda.dp4a";
   }
+}
+
+inline std::vector<Problem> all_problems() {
+  std::vector<Problem> list;
+  add_products(list);
+  for (const int batch : {128, 1, 8}) add_resnet50(list, batch);
+  for (const int batch : {128, 1}) add_mobilenetv2(list, batch);
+  for (const int batch : {1, 128, 1024}) add_mnist(list, batch);
+  return list;
 }
 
 }  // namespace octile::benchmark

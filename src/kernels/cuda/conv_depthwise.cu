@@ -58,8 +58,7 @@ __device__ __forceinline__ void finish_quad(const ConvTail& tail, const int32_t 
 }
 
 template <class S, bool kUnsigned>
-__global__ void __launch_bounds__(kThreads)
-    conv_depthwise(const __grid_constant__ DepthwiseParams p) {
+__global__ void __launch_bounds__(kThreads) conv_depthwise(const DepthwiseParams p) {
   const auto index = static_cast<int32_t>(blockIdx.x * kThreads + threadIdx.x);
   if (index >= p.lanes) return;
   const ConvParams& c = p.conv;

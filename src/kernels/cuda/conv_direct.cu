@@ -36,7 +36,7 @@ __device__ __forceinline__ uint32_t byte_of(const DirectParams& p, int64_t n, in
 }
 
 template <ConvType kType, bool kUnsigned>
-__global__ void __launch_bounds__(kThreads) conv_direct(const __grid_constant__ DirectParams p) {
+__global__ void __launch_bounds__(kThreads) conv_direct(const DirectParams p) {
   const ConvParams& k = p.conv;
   const int m = static_cast<int>(blockIdx.y * kThreads + threadIdx.x);
   if (m >= k.tail.out_c) return;

@@ -1,7 +1,7 @@
 // Implicit-gemm convolution and matrix product by dp4a, for chips without tensor cores (sm_61 and
-// later; nothing here is newer than that). A block makes 128 rows × 128 columns, a lane 8 × 8:
-// per word of K four 16-byte reads of shared memory feed 64 dot products. Start reading at
-// conv_dp4a(). Shared memory holds two stages of 8 words of K: A (8, 128 + 4), B (8, 128); A is
+// later; nothing here is newer than that: make check-sm61). A block makes 128 rows × 128 columns, a
+// lane 8 × 8: per word of K four 16-byte reads of shared memory feed 64 dot products. Start reading
+// at conv_dp4a(). Shared memory holds two stages of 8 words of K: A (8, 128 + 4), B (8, 128); A is
 // transposed on the way in, and the 4 words of padding keep that free of conflicts.
 #include <cuda_runtime.h>
 
@@ -23,7 +23,7 @@ int channel_of_dp4a_column(int column) {
 }
 
 template <bool kUnsigned, int kVector>
-__global__ void __launch_bounds__(kThreads, 2) conv_dp4a(const __grid_constant__ ConvParams p) {
+__global__ void __launch_bounds__(kThreads, 2) conv_dp4a(const ConvParams p) {
   __shared__ __align__(16) uint32_t s_a[2][kWords][kPitch], s_b[2][kWords][kSide];
   const auto thread = static_cast<int>(threadIdx.x);
   const int lane = thread % 32, warp = thread / 32;
