@@ -10,7 +10,7 @@ constexpr size_t kRoom = size_t{64} << 20;
 constexpr int kMostProposals = 8;
 
 struct Kind {
-  const char *precision, *variant;
+  const char *engine, *precision, *variant;
   cudaDataType_t in, out;
   int in_bytes, out_bytes;
   cublasComputeType_t compute;
@@ -19,11 +19,14 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"int8", "int32 outputs", CUDA_R_8I, CUDA_R_32I, 1, 4, CUBLAS_COMPUTE_32I, CUDA_R_32I, 8},
-    {"int8", "int8 outputs", CUDA_R_8I, CUDA_R_8I, 1, 1, CUBLAS_COMPUTE_32I, CUDA_R_32F, 8},
-    {"fp16", "", CUDA_R_16F, CUDA_R_16F, 2, 2, CUBLAS_COMPUTE_32F, CUDA_R_32F, 8},
-    {"tf32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F, 3},
-    {"fp32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F, CUDA_R_32F, 3},
+    {"cublaslt", "int8", "int32 outputs", CUDA_R_8I, CUDA_R_32I, 1, 4, CUBLAS_COMPUTE_32I,
+     CUDA_R_32I, 8},
+    {"cublaslt.int8", "int8", "int8 outputs", CUDA_R_8I, CUDA_R_8I, 1, 1, CUBLAS_COMPUTE_32I,
+     CUDA_R_32F, 8},
+    {"cublaslt", "fp16", "", CUDA_R_16F, CUDA_R_16F, 2, 2, CUBLAS_COMPUTE_32F, CUDA_R_32F, 8},
+    {"cublaslt", "tf32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F,
+     3},
+    {"cublaslt", "fp32", "", CUDA_R_32F, CUDA_R_32F, 4, 4, CUBLAS_COMPUTE_32F, CUDA_R_32F, 3},
 };
 
 cublasLtHandle_t handle() {
@@ -99,7 +102,7 @@ std::vector<Peer> cublaslt_peers(const Machine& machine, int64_t rows, int64_t c
         uint8_t* at = machine.arena + set * step;
         return product.run(i, machine.weights, at, at + x, machine.workspace, stream);
       });
-      if (replay) peers.push_back({"cublaslt", kind.precision, kind.variant, std::move(replay)});
+      if (replay) peers.push_back({kind.engine, kind.precision, kind.variant, std::move(replay)});
     }
   }
   return peers;

@@ -64,29 +64,17 @@ Timed time_rows(const Machine& machine, const Problem& problem) {
   return timed;
 }
 
-/// The fastest of each variant.
+/// The fastest of each engine and precision.
 std::vector<Peer> choose_peers(std::vector<Peer> peers) {
   std::map<std::string, std::pair<double, Peer>> chosen;
   for (Peer& peer : peers) {
     const double seconds = time_shortly(peer.replay);
-    auto& best = chosen[peer.engine + peer.precision + peer.variant];
+    auto& best = chosen[peer.engine + ' ' + peer.precision];
     if (!best.second.replay || seconds < best.first) best = {seconds, std::move(peer)};
   }
   std::vector<Peer> list;
   for (auto& [key, best] : chosen) list.push_back(std::move(best.second));
   return list;
-}
-
-/// One row an engine and precision: of two variants the slower gets the engine's name with its own.
-void name_variants(std::vector<Row>& rows) {
-  for (Row& row : rows) {
-    for (const Row& other : rows) {
-      if (row.engine != other.engine || row.precision != other.precision) continue;
-      if (row.times.median <= other.times.median) continue;
-      row.engine += "." + row.variant.substr(0, row.variant.find(' '));  // cublaslt.int32
-      break;
-    }
-  }
 }
 
 std::vector<Peer> peers_of(const Machine& machine, const Problem& problem) {
@@ -117,7 +105,6 @@ double measure(const Machine& machine, const Problem& problem, int rounds, std::
     measured.push_back(
         {workload, peers[i].engine, peers[i].precision, peers[i].variant, times[i + 1]});
   }
-  name_variants(measured);
   std::vector<std::pair<double, std::string>> all;
   for (const auto& [seconds, kernel] : timed) all.emplace_back(seconds, short_name(kernel));
   print_problem(machine, problem, all, measured);

@@ -29,8 +29,8 @@ def row(workload, engine, precision, median, **more):
 
 
 ROWS = [
-    row("gemm 401408x64x256", "cublaslt.int32", "int8", 0.17, variant="int32 outputs"),
-    row("gemm 401408x64x256", "cublaslt", "int8", 0.05, variant="int8 outputs"),
+    row("gemm 401408x64x256", "cublaslt", "int8", 0.17, variant="int32 outputs"),
+    row("gemm 401408x64x256", "cublaslt.int8", "int8", 0.05, variant="int8 outputs"),
     row("gemm 401408x64x256", "cublaslt", "fp16", 0.1),
     row("gemm 401408x64x256", "cublaslt", "fp32", 0.01),
     row("gemm 401408x64x256", "octile", "int8", 0.04, share=0.8, variant="wgmma"),
@@ -50,7 +50,7 @@ def test_the_fastest_of_the_named_peers_is_the_bar():
     _, _, peer, ratio, bar, kind, met = judged[gemm, "int8"]
     assert (peer["variant"], bar, kind, met) == ("int8 outputs", 2.0, "times", False)
     assert ratio == pytest.approx(1.25)
-    _, _, _, ratio, bar, kind, met = judged[gemm, "fp16"]  # beside int32 outputs
+    _, _, _, ratio, bar, kind, met = judged[gemm, "fp16"]  # of int32 outputs and fp16
     assert (bar, kind, met) == (2.0, "times", True)
     assert ratio == pytest.approx(2.5)
     _, _, peer, ratio, bar, kind, met = judged["mnist b1", "fp16"]

@@ -130,8 +130,8 @@ __device__ __forceinline__ uint64_t offset_of(const ConvTail& tail, int row, int
          static_cast<uint32_t>(channel);
 }
 
-/// The residual of channels [channel, channel + 16) of kLines rows, as far as they exist: rows below
-/// `rows`. kWide: out_c is a multiple of 16.
+/// The residual of channels [channel, channel + 16) of kLines rows, as far as they exist: rows
+/// below `rows`. kWide: out_c is a multiple of 16.
 template <bool kWide, int kLines>
 __device__ __forceinline__ void load_residual(const ConvTail& tail, int row, int step, int rows,
                                               int channel, uint4 (&residual)[kLines]) {

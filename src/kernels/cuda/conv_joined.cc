@@ -1,6 +1,7 @@
-// Matrix products of few channels: neighbouring rows are taken for one. A row of 16 channels is a third of
-// what an instruction, a copy or a store moves at its best; `joined` rows in one piece, multiplied by a
-// block-diagonal matrix of as many copies of the weights, give the same bytes in the same places:
+// Matrix products of few channels: neighbouring rows are taken for one. A row of 16 channels is a
+// third of what an instruction, a copy or a store moves at its best; `joined` rows in one piece,
+// multiplied by a block-diagonal matrix of as many copies of the weights, give the same bytes in
+// the same places:
 //
 //   (rows / j, j · in_c) × diag(W, …, W) = (rows / j, j · out_c)
 //
@@ -114,8 +115,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   rest.x = beyond(operands.x, done * p.in_c, p.x_type);
   rest.residual = beyond(operands.residual, done * p.out_c, p.residual_type);
   rest.y = const_cast<void*>(beyond(operands.y, done * p.out_c, p.y_type));
-  rest.packed = beyond(operands.packed, static_cast<int64_t>(joined_bytes(kernel, parts)),
-                       ConvType::kU8);
+  rest.packed =
+      beyond(operands.packed, static_cast<int64_t>(joined_bytes(kernel, parts)), ConvType::kU8);
   kConvMma64x64.launch(kConvMma64x64, parts.rest, device, rest, stream);
 }
 

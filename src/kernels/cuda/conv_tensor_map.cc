@@ -79,10 +79,9 @@ CUtensorMap line_map(const ConvKernel& kernel, const void* x, const ConvProblem&
   const cuuint32_t box[4] = {static_cast<cuuint32_t>(p.in_c), static_cast<cuuint32_t>(pixels), 1,
                              1};
   const cuuint32_t steps[4] = {1, 1, 1, 1};
-  check_map(kernel,
-            encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents, strides,
-                   box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(p.in_c),
-                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents,
+                           strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(p.in_c),
+                           CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   return map;
 }
 

@@ -16,11 +16,11 @@
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/conv_wgmma_problem.h"
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
 #include "kernels/cuda/tensor_map.h"
-#include "kernels/cuda/conv_wgmma_problem.h"
 
 namespace octile::cuda {
 namespace {

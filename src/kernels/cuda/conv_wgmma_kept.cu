@@ -1,8 +1,9 @@
-// Implicit-gemm convolution and matrix product for sm_90a where the weights of a column tile fit into
-// shared memory: they are copied there once and stay. Four warpgroups a multiprocessor walk over tiles of
-// 64 or 128 rows, each by itself with a ring of stages of its own, so that one's end (bias, multiplier, stores)
-// runs under the products and copies of the others: what counts where K is short and memory is the
-// ceiling. Start reading at conv_wgmma_kept(); conv_wgmma.cu is the form for long K.
+// Implicit-gemm convolution and matrix product for sm_90a where the weights of a column tile fit
+// into shared memory: they are copied there once and stay. Four warpgroups a multiprocessor walk
+// over tiles of 64 or 128 rows, each by itself with a ring of stages of its own, so that one's end
+// (bias, multiplier, stores) runs under the products and copies of the others: what counts where K
+// is short and memory is the ceiling. Start reading at conv_wgmma_kept(); conv_wgmma.cu is the form
+// for long K.
 //
 // A stage: a box A (rows, line_bytes), swizzled by the line; weights: `steps` boxes (kColumns,
 // line_bytes). The first thread of a warpgroup starts its copies.
@@ -82,8 +83,8 @@ struct RowFeed {
   }
 };
 
-/// sums = A · B of one tile, 64 rows after 64 rows. The copies run `stages` − 2 ahead: the stage that
-/// they go into was read by all warps a stage ago, so that nobody waits for it.
+/// sums = A · B of one tile, 64 rows after 64 rows. The copies run `stages` − 2 ahead: the stage
+/// that they go into was read by all warps a stage ago, so that nobody waits for it.
 template <int kBlocks, int kColumns, bool kUnsigned, int kLine>
 __device__ __forceinline__ void multiply_rows(int32_t (&sums)[kBlocks][kColumns / 2],
                                               RowFeed<64 * kBlocks, kLine>& feed, Ring& ring,
@@ -138,13 +139,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int walker = static_cast<int>(blockIdx.x) / p.column_tiles * kGroups + group;
   const int stride = static_cast<int>(gridDim.x) / p.column_tiles * kGroups;
   uint8_t* s_stages = s_memory + p.steps * kColumns * kLine;
-  RowFeed<kRows, kLine> feed{p,
-                             &map_a,
-                             s_stages + group * p.stages * kRows * kLine,
-                             s_full[group],
-                             s_empty[group],
-                             walker,
-                             stride};
+  RowFeed<kRows, kLine> feed{
+      p,      &map_a, s_stages + group * p.stages * kRows * kLine, s_full[group], s_empty[group],
+      walker, stride};
   if (threadIdx.x % 128 == 0) {
     for (int i = 0; i < p.stages; ++i) {
       barrier_init(feed.s_full + i, 1), barrier_init(feed.s_empty + i, 4);
@@ -199,9 +196,7 @@ struct Variant {
 };
 constexpr Variant kVariants[] = {{1, 128}, {2, 64}};
 
-int32_t steps_of(const ConvProblem& p) {
-  return p.kernel_h * p.kernel_w * wgmma_channel_blocks(p);
-}
+int32_t steps_of(const ConvProblem& p) { return p.kernel_h * p.kernel_w * wgmma_channel_blocks(p); }
 
 int64_t weight_bytes(const ConvProblem& p, const Variant& variant) {
   return int64_t{steps_of(p)} * variant.columns * wgmma_line_bytes(p);
@@ -251,8 +246,8 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                                    : conv_wgmma_kept<kBlocks, kColumns, true, 64>)
                                     : (line == 128 ? conv_wgmma_kept<kBlocks, kColumns, false, 128>
                                                    : conv_wgmma_kept<kBlocks, kColumns, false, 64>);
-  const auto shared_bytes = static_cast<int>(weight_bytes(p, kVariant) +
-                                             kGroups * params.stages * kRows * line);
+  const auto shared_bytes =
+      static_cast<int>(weight_bytes(p, kVariant) + kGroups * params.stages * kRows * line);
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   function<<<static_cast<unsigned>(grid), kThreads, shared_bytes, stream>>>(params, map_a, map_b);
   check_launch(kernel);

@@ -1,14 +1,14 @@
-// Convolution for sm_90a whose windows overlap: what a tile's windows see is copied into shared memory
-// once, as whole lines, and the kernel's taps read it from there; through im2col every tap is a copy
-// of its own, and the copy engine makes no more than some 17 bytes a cycle of those. The weights of a
-// column tile stay in shared memory (as in conv_wgmma_kept.cu).
+// Convolution for sm_90a whose windows overlap: what a tile's windows see is copied into shared
+// memory once, as whole lines, and the kernel's taps read it from there; through im2col every tap
+// is a copy of its own, and the copy engine makes no more than some 17 bytes a cycle of those. The
+// weights of a column tile stay in shared memory (as in conv_wgmma_kept.cu).
 //
 // A tile: 256 output pixels, one after the other through lines and images, 64 for each of the four
 // warpgroups. Its patch: the lines of input between the first pixel's window and the last's, where
 // an image has its padding above and below as lines of its own (`image_lines` in all); the copy
 // engine fills padding with zeros. Lanes read their rows by ldmatrix, whose addresses are any, and
-// wgmma takes A from registers. Two patches: one is filled while the other is read. Start reading at
-// conv_wgmma_patch().
+// wgmma takes A from registers. Two patches: one is filled while the other is read. Start reading
+// at conv_wgmma_patch().
 #include <cuda.h>
 #include <cuda_runtime.h>
 
@@ -30,10 +30,10 @@ constexpr int kThreads = 512, kWarps = kThreads / 32, kPixels = 256, kColumns = 
 struct PatchParams {
   ConvParams conv;
   int32_t column_tiles = 1, tiles = 1;
-  int32_t width = 1;         // of a line, in pixels
-  int32_t pitch = 1;         // from line to line, in bytes
-  int32_t lines = 1;         // that a patch has room for
-  int32_t image_lines = 1;   // of an image with its padding
+  int32_t width = 1;        // of a line, in pixels
+  int32_t pitch = 1;        // from line to line, in bytes
+  int32_t lines = 1;        // that a patch has room for
+  int32_t image_lines = 1;  // of an image with its padding
   FastDivide by_image_lines;
 };
 
@@ -132,7 +132,8 @@ __device__ __forceinline__ void multiply_windows(int32_t (&sums)[kColumns / 2],
 
 template <int kChannels, bool kUnsigned>
 __global__ void __launch_bounds__(kThreads, 1)
-    conv_wgmma_patch(const __grid_constant__ PatchParams p, const __grid_constant__ CUtensorMap map_x,
+    conv_wgmma_patch(const __grid_constant__ PatchParams p,
+                     const __grid_constant__ CUtensorMap map_x,
                      const __grid_constant__ CUtensorMap map_w) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(1024) uint8_t s_memory[];
@@ -231,15 +232,16 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   PatchParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
   params.column_tiles = (p.out_c + kColumns - 1) / kColumns;
   params.tiles = (params.conv.tail.rows + kPixels - 1) / kPixels;
-  params.width = static_cast<int32_t>(patch.width), params.pitch = static_cast<int32_t>(patch.pitch);
+  params.width = static_cast<int32_t>(patch.width),
+  params.pitch = static_cast<int32_t>(patch.pitch);
   params.lines = static_cast<int32_t>(patch.lines);
   params.image_lines = static_cast<int32_t>(patch.image_lines);
   params.by_image_lines = FastDivide(static_cast<uint32_t>(patch.image_lines));
   const CUtensorMap map_x = line_map(kernel, params.conv.x, p, params.width);
   const CUtensorMap map_w = matrix_map(kernel, params.conv.weights, params.conv.columns,
                                        params.conv.k_bytes, kColumns, wgmma_line_bytes(p));
-  const int grid = std::min(params.tiles, device.multiprocessors / params.column_tiles) *
-                   params.column_tiles;
+  const int grid =
+      std::min(params.tiles, device.multiprocessors / params.column_tiles) * params.column_tiles;
   const bool is_unsigned = p.x_type == ConvType::kU8;
   const auto function =
       p.in_c == 32   ? (is_unsigned ? conv_wgmma_patch<32, true> : conv_wgmma_patch<32, false>)
@@ -254,8 +256,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvWgmmaPatch;
-const ConvKernel kConvWgmmaPatch = {
-    "cuda.wgmma.patch", 90,   true, 0, refuse, wgmma_packed_bytes, pack_wgmma,
-    no_workspace,       launch};
+const ConvKernel kConvWgmmaPatch = {"cuda.wgmma.patch", 90,         true,         0,     refuse,
+                                    wgmma_packed_bytes, pack_wgmma, no_workspace, launch};
 
 }  // namespace octile::cuda

@@ -73,10 +73,12 @@ size_t wgmma_packed_bytes(const ConvKernel&, const ConvProblem& p) {
   return wgmma_layout(p).bytes();
 }
 
-void pack_wgmma(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, uint8_t* packed) {
+void pack_wgmma(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights,
+                uint8_t* packed) {
   const PackedLayout layout = wgmma_layout(p);
   uint8_t* target = begin_packing(p, weights, layout, packed);
-  const int64_t taps = int64_t{p.kernel_h} * p.kernel_w, run = wgmma_channel_blocks(p) * wgmma_line_bytes(p);
+  const int64_t taps = int64_t{p.kernel_h} * p.kernel_w,
+                run = wgmma_channel_blocks(p) * wgmma_line_bytes(p);
   for (int column = 0; column < layout.columns; ++column) {
     const int channel = channel_of_column(column);
     if (channel >= p.out_c) continue;
@@ -87,13 +89,13 @@ void pack_wgmma(const ConvKernel&, const ConvProblem& p, const ConvWeights& weig
   }
 }
 
-CUtensorMap wgmma_pixels(const ConvKernel& kernel, const ConvProblem& p, const void* x, int pixels) {
+CUtensorMap wgmma_pixels(const ConvKernel& kernel, const ConvProblem& p, const void* x,
+                         int pixels) {
   const int line = wgmma_line_bytes(p);
   if (is_product(p)) {
     return matrix_map(kernel, x, p.batch * p.out_h * p.out_w, p.in_c, pixels, line);
   }
-  return pixel_map(kernel, x, p, pixels, line,
-                   upper_corner(p.out_h, p.stride_h, p.pad_top, p.in_h),
+  return pixel_map(kernel, x, p, pixels, line, upper_corner(p.out_h, p.stride_h, p.pad_top, p.in_h),
                    upper_corner(p.out_w, p.stride_w, p.pad_left, p.in_w));
 }
 

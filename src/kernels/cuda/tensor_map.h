@@ -19,7 +19,8 @@ CUtensorMap matrix_map(const ConvKernel&, const void* data, int64_t rows, int64_
 CUtensorMap pixel_map(const ConvKernel&, const void* x, const ConvProblem&, int pixels,
                       int line_bytes, int upper_h, int upper_w);
 
-/// All channels of `pixels` neighbours in a line of an image; in_c 32, 64 or 128 is the swizzle too.
+/// All channels of `pixels` neighbours in a line of an image; in_c 32, 64 or 128 is the swizzle
+/// too.
 CUtensorMap line_map(const ConvKernel&, const void* x, const ConvProblem&, int pixels);
 
 }  // namespace octile::cuda

@@ -1,5 +1,5 @@
-// A ring of stages in shared memory, filled by the copy engine: which stage comes next, and the parity
-// of its barriers.
+// A ring of stages in shared memory, filled by the copy engine: which stage comes next, and the
+// parity of its barriers.
 #pragma once
 
 #include <cstdint>

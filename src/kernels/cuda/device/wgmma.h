@@ -21,8 +21,8 @@ __device__ __forceinline__ uint64_t matrix_descriptor(uint32_t shared_address, i
 struct MatrixPlace {
   uint32_t low, high;
   __device__ __forceinline__ MatrixPlace(const void* s_lines, int line_bytes) {
-    const uint64_t descriptor = matrix_descriptor(
-        static_cast<uint32_t>(__cvta_generic_to_shared(s_lines)), line_bytes);
+    const uint64_t descriptor =
+        matrix_descriptor(static_cast<uint32_t>(__cvta_generic_to_shared(s_lines)), line_bytes);
     low = static_cast<uint32_t>(descriptor), high = static_cast<uint32_t>(descriptor >> 32);
   }
   __device__ __forceinline__ uint64_t at(int bytes) const {
@@ -80,9 +80,10 @@ __device__ __forceinline__ void wgmma_keep(const uint32_t (&a)[4]) {
   "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
   "k32.s32." types " {" OCTILE_REGISTERS_##n "}, %" a ", %" b ", p;}"
 
-#define OCTILE_WGMMA_A(n, types, a0, a1, a2, a3, b, add)                            \
-  "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
-  "k32.s32." types " {" OCTILE_REGISTERS_##n "}, {%" a0 ", %" a1 ", %" a2 ", %" a3 "}, %" b ", p;}"
+#define OCTILE_WGMMA_A(n, types, a0, a1, a2, a3, b, add)                                    \
+  "{.reg .pred p; setp.ne.b32 p, %" add ", 0; wgmma.mma_async.sync.aligned.m64n" #n         \
+  "k32.s32." types " {" OCTILE_REGISTERS_##n "}, {%" a0 ", %" a1 ", %" a2 ", %" a3 "}, %" b \
+                                             ", p;}"
 
 /// d = a · b, or d += a · b where add is not 0; the count of d says how many columns. kUnsigned: a
 /// is uint8.
@@ -98,8 +99,8 @@ __device__ __forceinline__ void wgmma(int32_t (&d)[32], uint64_t a, uint64_t b, 
                  : "l"(a), "l"(b), "r"(add));
   }
 }
-/// The same with a in registers, as ldmatrix brings it: lane (g, t) of warp w holds bytes 4t … 4t + 3
-/// of rows 16w + g and 16w + g + 8, then the same 16 bytes on.
+/// The same with a in registers, as ldmatrix brings it: lane (g, t) of warp w holds bytes 4t … 4t +
+/// 3 of rows 16w + g and 16w + g + 8, then the same 16 bytes on.
 template <bool kUnsigned>
 __device__ __forceinline__ void wgmma(int32_t (&d)[32], const uint32_t (&a)[4], uint64_t b,
                                       int add) {
