@@ -13,9 +13,11 @@
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
+#include "kernels/cuda/device/overlap.h"
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
 namespace octile::cuda {
@@ -167,7 +169,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
     if (group == 0) barrier_init(&s_kept, 1);
     barrier_init_done();
-    for (int i = 0; i < p.stages - 2; ++i) feed.next();
   }
   if (threadIdx.x == 0) {
     barrier_expect(&s_kept, static_cast<uint32_t>(p.steps * kColumns * kLine));
@@ -181,6 +182,10 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (channel >= p.conv.columns) continue;  // of the packed ones
     s_columns.bias[place] = __ldg(reinterpret_cast<const int4*>(tail.bias + channel));
     s_columns.multiplier[place] = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel));
+  }
+  wait_for_earlier_kernels();
+  if (threadIdx.x % 128 == 0) {
+    for (int i = 0; i < p.stages - 2; ++i) feed.next();
   }
   __syncthreads();
   barrier_wait(&s_kept, 0);
@@ -274,7 +279,9 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                                    : conv_wgmma_kept<kColumns, false, 64>);
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                        static_cast<int>(division.bytes));
-  function<<<static_cast<unsigned>(grid), kThreads, division.bytes, stream>>>(params, map_a, map_b);
+  start_kernel(function,
+               {static_cast<unsigned>(grid), kThreads, static_cast<int>(division.bytes), stream},
+               params, map_a, map_b);
   check_launch(kernel);
 }
 
