@@ -20,7 +20,7 @@ class Overlap : public ::testing::Test {
   void SetUp() override {
     int count = 0;
     if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) GTEST_SKIP() << "no CUDA device";
-    ASSERT_EQ(cudaMalloc(&memory_, 3 * kBytes + 256), cudaSuccess);
+    ASSERT_EQ(cudaMalloc(reinterpret_cast<void**>(&memory_), 3 * kBytes + 256), cudaSuccess);
     std::vector<uint8_t> next(256);
     for (int i = 0; i < 256; ++i) next[size_t(i)] = static_cast<uint8_t>(i + 1);
     table_ = memory_ + 3 * kBytes;
