@@ -10,6 +10,8 @@
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/dot4.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -59,6 +61,7 @@ __device__ __forceinline__ void finish_quad(const ConvTail& tail, const int32_t 
 
 template <class S, bool kUnsigned>
 __global__ void __launch_bounds__(kThreads) conv_depthwise(const DepthwiseParams p) {
+  wait_for_earlier_kernels();
   const auto index = static_cast<int32_t>(blockIdx.x * kThreads + threadIdx.x);
   if (index >= p.lanes) return;
   const ConvParams& c = p.conv;
@@ -94,7 +97,7 @@ __global__ void __launch_bounds__(kThreads) conv_depthwise(const DepthwiseParams
       uint32_t word = border;
       if (i < S::kWidth && in_image &&
           static_cast<unsigned>(w0 + i) < static_cast<unsigned>(c.in_w)) {
-        word = __ldg(reinterpret_cast<const uint32_t*>(image + (h * c.in_w + w0 + i) * c.in_c));
+        word = *reinterpret_cast<const uint32_t*>(image + (h * c.in_w + w0 + i) * c.in_c);
       }
       words[i / 4][i % 4] = word;
     }
@@ -197,7 +200,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
     const auto grid = static_cast<unsigned>((params.lanes + kThreads - 1) / kThreads);
     const auto function =
         p.x_type == ConvType::kU8 ? conv_depthwise<S, true> : conv_depthwise<S, false>;
-    function<<<grid, kThreads, 0, stream>>>(params);
+    start_kernel(function, {grid, kThreads, 0, stream}, params);
     check_launch(kernel);
   });
 }

@@ -7,6 +7,8 @@
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/dot4.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -37,6 +39,7 @@ __device__ __forceinline__ uint32_t byte_of(const DirectParams& p, int64_t n, in
 
 template <ConvType kType, bool kUnsigned>
 __global__ void __launch_bounds__(kThreads) conv_direct(const DirectParams p) {
+  wait_for_earlier_kernels();
   const ConvParams& k = p.conv;
   const int m = static_cast<int>(blockIdx.y * kThreads + threadIdx.x);
   if (m >= k.tail.out_c) return;
@@ -120,7 +123,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   const int rows = params.conv.tail.rows;
   const dim3 grid(static_cast<unsigned>(std::min(rows, device.multiprocessors * 64)),
                   static_cast<unsigned>((p.out_c + kThreads - 1) / kThreads));
-  function<<<grid, kThreads, 0, stream>>>(params);
+  start_kernel(function, {grid, kThreads, 0, stream}, params);
   check_launch(kernel);
 }
 

@@ -9,6 +9,8 @@
 #include "kernels/cuda/conv_gather.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/dot4.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -24,6 +26,7 @@ int channel_of_dp4a_column(int column) {
 
 template <bool kUnsigned, int kVector>
 __global__ void __launch_bounds__(kThreads, 2) conv_dp4a(const ConvParams p) {
+  wait_for_earlier_kernels();
   __shared__ __align__(16) uint32_t s_a[2][kWords][kPitch], s_b[2][kWords][kSide];
   const auto thread = static_cast<int>(threadIdx.x);
   const int lane = thread % 32, warp = thread / 32;
@@ -124,7 +127,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
   const dim3 grid(static_cast<unsigned>((params.tail.rows + kSide - 1) / kSide),
                   static_cast<unsigned>((p.out_c + kSide - 1) / kSide));
   const auto function = p.x_type == ConvType::kU8 ? function_for<true>(p) : function_for<false>(p);
-  function<<<grid, kThreads, 0, stream>>>(params);
+  start_kernel(function, {grid, kThreads, 0, stream}, params);
   check_launch(kernel);
 }
 

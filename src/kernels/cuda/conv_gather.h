@@ -107,14 +107,14 @@ __device__ __forceinline__ uint4 load_chunk(const ConvParams& p, const WindowRow
                                             const RunPlace& at) {
   const Tap tap(p, row, at);
   if constexpr (kVector == 16) {
-    return __ldg(reinterpret_cast<const uint4*>(tap.in_image ? tap.source + at.c : p.border));
+    return *reinterpret_cast<const uint4*>(tap.in_image ? tap.source + at.c : p.border);
   } else if constexpr (kVector == 4) {
     uint32_t words[4];
 #pragma unroll
     for (int b = 0; b < 4; ++b) {
       const int c = at.c + 4 * b;
-      words[b] = __ldg(reinterpret_cast<const uint32_t*>(tap.in_image && c < p.in_c ? tap.source + c
-                                                                                    : p.border));
+      words[b] = *reinterpret_cast<const uint32_t*>(tap.in_image && c < p.in_c ? tap.source + c
+                                                                               : p.border);
     }
     return make_uint4(words[0], words[1], words[2], words[3]);
   } else {

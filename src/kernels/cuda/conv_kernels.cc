@@ -3,6 +3,7 @@
 
 namespace octile::cuda {
 
+extern const ConvKernel kConvCluster;
 extern const ConvKernel kConvWgmma256, kConvWgmma128, kConvWgmma64;
 extern const ConvKernel kConvWgmmaKept128, kConvWgmmaKept64, kConvJoined128, kConvJoined64,
     kConvWgmmaPatch;
@@ -12,11 +13,11 @@ extern const ConvKernel kConvDepthwise, kConvDirect, kConvDp4a, kConvStem;
 
 std::span<const ConvKernel* const> conv_kernels() {
   static const ConvKernel* const kernels[] = {
-      &kConvStem,         &kConvWgmma256,      &kConvWgmma128,       &kConvWgmma64,
-      &kConvWgmmaKept128, &kConvWgmmaKept64,   &kConvJoined128,      &kConvJoined64,
-      &kConvWgmmaPatch,   &kConvMma64x64Split, &kConvMma128x64Split, &kConvMma128x128,
-      &kConvMma128x64,    &kConvMma64x64,      &kConvDepthwise,      &kConvDp4a,
-      &kConvDirect,
+      &kConvStem,       &kConvCluster,      &kConvWgmma256,      &kConvWgmma128,
+      &kConvWgmma64,    &kConvWgmmaKept128, &kConvWgmmaKept64,   &kConvJoined128,
+      &kConvJoined64,   &kConvWgmmaPatch,   &kConvMma64x64Split, &kConvMma128x64Split,
+      &kConvMma128x128, &kConvMma128x64,    &kConvMma64x64,      &kConvDepthwise,
+      &kConvDp4a,       &kConvDirect,
   };
   return kernels;
 }

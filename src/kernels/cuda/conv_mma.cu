@@ -14,6 +14,8 @@
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -171,6 +173,7 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
   const int count = blocks * static_cast<int>(blockIdx.z + 1) / p.splits - first;
 
   Gather<T> gather(p, first_row, first * kBlockK);
+  wait_for_earlier_kernels();
   const int8_t* g_b = p.weights + static_cast<int64_t>(first_column) * p.k_bytes + first * kBlockK;
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
@@ -270,7 +273,7 @@ void start(const ConvKernel& kernel, const ConvParams& params, Stream stream) {
   const dim3 grid(static_cast<unsigned>((params.tail.rows + T::kRows - 1) / T::kRows),
                   static_cast<unsigned>((params.tail.out_c + T::kColumns - 1) / T::kColumns),
                   static_cast<unsigned>(params.splits));
-  conv_mma<T><<<grid, T::kThreads, T::kSharedBytes, stream>>>(params);
+  start_kernel(conv_mma<T>, {grid, T::kThreads, T::kSharedBytes, stream}, params);
   check_launch(kernel);
 }
 

@@ -13,6 +13,8 @@
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -75,7 +77,7 @@ __device__ __forceinline__ void fill_patch(const StemParams& p, int n, int h0, i
       const Value* source = image + (h * c.in_w + w) * pixel_step;
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        if (k < c.in_c) values[i][k] = __ldg(source + k * channel_step);
+        if (k < c.in_c) values[i][k] = source[k * channel_step];
       }
     }
 #pragma unroll
@@ -113,6 +115,7 @@ __global__ void __launch_bounds__(kThreads) conv_stem(const __grid_constant__ St
     copy_async<16>(reinterpret_cast<uint4*>(s_weights) + i, g_weights + i);
   }
   commit_copies();
+  wait_for_earlier_kernels();
   fill_patch<kFloatX>(p, n, y0 * c.stride_h - c.pad_top, x0 * c.stride_w - c.pad_left, s_patch);
   wait_copies<0>();
   __syncthreads();
@@ -219,7 +222,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes(p));
   const dim3 grid(static_cast<unsigned>(p.batch * params.tiles_w * params.tiles_h),
                   static_cast<unsigned>((p.out_c + 63) / 64));
-  function<<<grid, kThreads, static_cast<size_t>(shared_bytes(p)), stream>>>(params);
+  start_kernel(function, {grid, kThreads, shared_bytes(p), stream}, params);
   check_launch(kernel);
 }
 

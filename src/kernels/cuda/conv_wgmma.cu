@@ -17,9 +17,11 @@
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
+#include "kernels/cuda/device/overlap.h"
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
 namespace octile::cuda {
@@ -157,6 +159,9 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
   if (threadIdx.x == 0) {
     for (int i = 0; i < p.stages; ++i) barrier_init(s_full + i, 1), barrier_init(s_empty + i, 8);
     barrier_init_done();
+  }
+  wait_for_earlier_kernels();
+  if (threadIdx.x == 0) {
     for (int i = 0; i < p.stages; ++i) feed.next();
   }
   __syncthreads();
@@ -220,7 +225,7 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                     : (long_lines ? conv_wgmma<kColumns, false, 128, kBlocks>
                                                   : conv_wgmma<kColumns, false, 64, kBlocks>);
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
-  function<<<grid, kThreads, shared_bytes, stream>>>(params, map_a, map_b);
+  start_kernel(function, {grid, kThreads, shared_bytes, stream}, params, map_a, map_b);
   check_launch(kernel);
 }
 

@@ -15,9 +15,11 @@
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_kept_columns.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
+#include "kernels/cuda/device/overlap.h"
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
 namespace octile::cuda {
@@ -148,7 +150,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
     if (group == 0) barrier_init(&s_kept, 1);
     barrier_init_done();
-    for (int i = 0; i < p.stages - 2; ++i) feed.next();
   }
   if (threadIdx.x == 0) {
     barrier_expect(&s_kept, static_cast<uint32_t>(p.steps * kColumns * kLine));
@@ -158,6 +159,10 @@ __global__ void __launch_bounds__(kThreads, 1)
   }
   const ConvTail& tail = p.conv.tail;
   s_columns.load(tail, column, p.conv.columns);
+  wait_for_earlier_kernels();
+  if (threadIdx.x % 128 == 0) {
+    for (int i = 0; i < p.stages - 2; ++i) feed.next();
+  }
   __syncthreads();
   barrier_wait(&s_kept, 0);
 
@@ -249,7 +254,8 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
   const auto shared_bytes =
       static_cast<int>(weight_bytes(p, kVariant) + kGroups * params.stages * kRows * line);
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
-  function<<<static_cast<unsigned>(grid), kThreads, shared_bytes, stream>>>(params, map_a, map_b);
+  start_kernel(function, {static_cast<unsigned>(grid), kThreads, shared_bytes, stream}, params,
+               map_a, map_b);
   check_launch(kernel);
 }
 

@@ -18,6 +18,7 @@
 #include "kernels/cuda/conv_kept_columns.h"
 #include "kernels/cuda/conv_wgmma_problem.h"
 #include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/device/overlap.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
 #include "kernels/cuda/tensor_map.h"
@@ -157,6 +158,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
   }
   s_columns.load(tail, column, p.conv.columns);
+  wait_for_earlier_kernels();
   __syncthreads();
   if (warp == 0) copy_patch<kChannels>(p, &map_x, walker, s_patches, s_full);
   barrier_wait(&s_kept, 0);
@@ -249,7 +251,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
                      : (is_unsigned ? conv_wgmma_patch<128, true> : conv_wgmma_patch<128, false>);
   const auto shared_bytes = static_cast<int>(patch.shared_bytes());
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
-  function<<<static_cast<unsigned>(grid), kThreads, shared_bytes, stream>>>(params, map_x, map_w);
+  start_kernel(function, {static_cast<unsigned>(grid), kThreads, shared_bytes, stream}, params,
+               map_x, map_w);
   check_launch(kernel);
 }
 

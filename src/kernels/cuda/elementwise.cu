@@ -36,6 +36,7 @@ __device__ __forceinline__ int32_t combine(const EltwiseBytes& s, int32_t qa, in
 }
 
 __global__ void eltwise_bytes(EltwiseBytes s, Walk walk, const void* a, const void* b, uint8_t* y) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < walk.count; i += item_step()) {
     int64_t from_a, from_b;
     locate(walk, i, from_a, from_b);
@@ -53,6 +54,7 @@ __device__ __forceinline__ int32_t byte_of(uint32_t word, int i, bool is_unsigne
 /// 16 elements a thread; what is left goes to the kernel above.
 __global__ void eltwise_bytes_dense(EltwiseBytes s, const uint4* a, const uint4* b, uint4* y,
                                     int64_t pieces) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < pieces; i += item_step()) {
     const uint4 va = a[i], vb = b[i];
     const uint32_t wa[4] = {va.x, va.y, va.z, va.w}, wb[4] = {vb.x, vb.y, vb.z, vb.w};
@@ -89,6 +91,7 @@ __device__ __forceinline__ float arithmetic(ElementwiseKind kind, float a, float
 template <bool kDense>
 __global__ void eltwise_floats(EltwiseFloats s, Walk walk, const float* a, const float* b,
                                float* y) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < walk.count; i += item_step()) {
     int64_t from_a = i, from_b = i;
     if constexpr (!kDense) locate(walk, i, from_a, from_b);
@@ -135,6 +138,7 @@ __device__ float activation(ActivationKind kind, float alpha, float beta, float 
 
 __global__ void activate_floats(ActivationKind kind, float alpha, float beta, const float* x,
                                 float* y, int64_t count) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < count; i += item_step()) {
     y[i] = activation(kind, alpha, beta, x[i]);
   }
@@ -172,12 +176,14 @@ __device__ float unary(UnaryKind kind, float x) {
 }
 
 __global__ void apply_unary(UnaryKind kind, const float* x, float* y, int64_t count) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < count; i += item_step()) y[i] = unary(kind, x[i]);
 }
 
 /// Four bytes a thread, the table in shared memory.
 __global__ void lookup_words(const uint8_t* table, const uint32_t* x, uint32_t* y, int64_t words,
                              const uint8_t* x_rest, uint8_t* y_rest, int rest) {
+  wait_for_earlier_kernels();
   __shared__ uint8_t s_table[256];
   for (int i = threadIdx.x; i < 256; i += blockDim.x) s_table[i] = table[i];
   __syncthreads();
@@ -196,43 +202,43 @@ void launch_eltwise_bytes(const EltwiseBytes& step, const Walk& walk, const void
   constexpr int64_t kPiece = 16;
   const int64_t pieces = walk.dense ? walk.count / kPiece : 0;
   if (pieces > 0) {
-    eltwise_bytes_dense<<<blocks_for(pieces), kBlock, 0, stream_of(stream)>>>(
-        step, static_cast<const uint4*>(a), static_cast<const uint4*>(b), static_cast<uint4*>(y),
-        pieces);
+    start_kernel(eltwise_bytes_dense, {blocks_for(pieces), kBlock, 0, stream_of(stream)}, step,
+                 static_cast<const uint4*>(a), static_cast<const uint4*>(b), static_cast<uint4*>(y),
+                 pieces);
   }
   const int64_t done = pieces * kPiece;
   if (done == walk.count) return;
   Walk rest = walk;
   rest.count -= done;
   if (done > 0) rest.rank = 1;  // dense
-  eltwise_bytes<<<blocks_for(rest.count), kBlock, 0, stream_of(stream)>>>(
-      step, rest, static_cast<const char*>(a) + done, static_cast<const char*>(b) + done,
-      static_cast<uint8_t*>(y) + done);
+  start_kernel(eltwise_bytes, {blocks_for(rest.count), kBlock, 0, stream_of(stream)}, step, rest,
+               static_cast<const char*>(a) + done, static_cast<const char*>(b) + done,
+               static_cast<uint8_t*>(y) + done);
 }
 
 void launch_eltwise_floats(const EltwiseFloats& step, const Walk& walk, const float* a,
                            const float* b, float* y, void* stream) {
   const auto kernel = walk.dense ? eltwise_floats<true> : eltwise_floats<false>;
-  kernel<<<blocks_for(walk.count), kBlock, 0, stream_of(stream)>>>(step, walk, a, b, y);
+  start_kernel(kernel, {blocks_for(walk.count), kBlock, 0, stream_of(stream)}, step, walk, a, b, y);
 }
 
 void launch_activation(int kind, float alpha, float beta, const float* x, float* y, int64_t count,
                        void* stream) {
-  activate_floats<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(
-      static_cast<ActivationKind>(kind), alpha, beta, x, y, count);
+  start_kernel(activate_floats, {blocks_for(count), kBlock, 0, stream_of(stream)},
+               static_cast<ActivationKind>(kind), alpha, beta, x, y, count);
 }
 
 void launch_unary(int kind, const float* x, float* y, int64_t count, void* stream) {
-  apply_unary<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(static_cast<UnaryKind>(kind), x,
-                                                                   y, count);
+  start_kernel(apply_unary, {blocks_for(count), kBlock, 0, stream_of(stream)},
+               static_cast<UnaryKind>(kind), x, y, count);
 }
 
 void launch_lookup(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count,
                    void* stream) {
   const int64_t words = count / 4;
-  lookup_words<<<blocks_for(words), kBlock, 0, stream_of(stream)>>>(
-      table, reinterpret_cast<const uint32_t*>(x), reinterpret_cast<uint32_t*>(y), words,
-      x + words * 4, y + words * 4, static_cast<int>(count - words * 4));
+  start_kernel(lookup_words, {blocks_for(words), kBlock, 0, stream_of(stream)}, table,
+               reinterpret_cast<const uint32_t*>(x), reinterpret_cast<uint32_t*>(y), words,
+               x + words * 4, y + words * 4, static_cast<int>(count - words * 4));
 }
 
 }  // namespace octile::cuda

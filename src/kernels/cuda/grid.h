@@ -5,6 +5,11 @@
 
 #include "kernels/cuda/launchers.h"
 
+#ifdef __CUDACC__
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
+#endif
+
 namespace octile::cuda {
 
 inline constexpr int kBlock = 256;  // threads

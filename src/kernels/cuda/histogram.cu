@@ -32,6 +32,7 @@ __device__ __forceinline__ uint32_t warp_sum(uint32_t v) {
 }
 
 __global__ void find_range(const float* values, int64_t count, DeviceRange* range) {
+  wait_for_earlier_kernels();
   uint32_t low = ~0u, high = 0, finite = 0, nan = 0, infinite = 0, zeros = 0;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const float x = values[i];
@@ -64,6 +65,7 @@ __global__ void find_range(const float* values, int64_t count, DeviceRange* rang
 
 __global__ void count_bins(const float* values, int64_t count, float prescale, float bins_per_unit,
                            DeviceBins* bins) {
+  wait_for_earlier_kernels();
   __shared__ uint32_t s_bins[2 * kBins];  // positive, then negative
   for (int i = threadIdx.x; i < 2 * kBins; i += blockDim.x) s_bins[i] = 0;
   __syncthreads();
@@ -108,14 +110,15 @@ unsigned histogram_blocks(size_t count) {
 }  // namespace
 
 void launch_range(const float* values, size_t count, void* range, void* stream) {
-  find_range<<<histogram_blocks(count), kBlock, 0, stream_of(stream)>>>(
-      values, static_cast<int64_t>(count), static_cast<DeviceRange*>(range));
+  start_kernel(find_range, {histogram_blocks(count), kBlock, 0, stream_of(stream)}, values,
+               static_cast<int64_t>(count), static_cast<DeviceRange*>(range));
 }
 
 void launch_bins(const float* values, size_t count, float prescale, float bins_per_unit, void* bins,
                  void* stream) {
-  count_bins<<<histogram_blocks(count), kBlock, 0, stream_of(stream)>>>(
-      values, static_cast<int64_t>(count), prescale, bins_per_unit, static_cast<DeviceBins*>(bins));
+  start_kernel(count_bins, {histogram_blocks(count), kBlock, 0, stream_of(stream)}, values,
+               static_cast<int64_t>(count), prescale, bins_per_unit,
+               static_cast<DeviceBins*>(bins));
 }
 
 }  // namespace octile::cuda

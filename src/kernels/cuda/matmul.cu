@@ -64,6 +64,7 @@ struct ByteOperands {
 
 template <typename Operands>
 __global__ void __launch_bounds__(kThreads) product(Product p, Operands o) {
+  wait_for_earlier_kernels();
   using Value = typename Operands::Value;
   __shared__ Value s_a[kDepth][kTile + 1], s_b[kDepth][kTile + 1];
   const int64_t batch = blockIdx.z, base_a = batch_offset(p, 0, batch),
@@ -117,7 +118,7 @@ void run(const Product& p, const Operands& operands, void* stream) {
   const dim3 grid(static_cast<unsigned>((p.n + kTile - 1) / kTile),
                   static_cast<unsigned>((p.m + kTile - 1) / kTile),
                   static_cast<unsigned>(p.batches));
-  product<<<grid, kThreads, 0, stream_of(stream)>>>(p, operands);
+  start_kernel(product<Operands>, {grid, kThreads, 0, stream_of(stream)}, p, operands);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace {
 /// blockIdx.y is the part; T is as wide as every part's rows allow.
 template <typename T>
 __global__ void concat(Parts parts, T* y) {
+  wait_for_earlier_kernels();
   const int part = blockIdx.y;
   const T* from = static_cast<const T*>(parts.from[part]);
   const int64_t length = parts.bytes[part] / int64_t{sizeof(T)};
@@ -26,6 +27,7 @@ constexpr int kTile = 32, kTileRows = 8;
 
 template <typename T>
 __global__ void transpose(const T* x, T* y, int64_t rows, int64_t columns) {
+  wait_for_earlier_kernels();
   __shared__ T s_tile[kTile][kTile + 1];
   const int64_t tiles_x = (columns + kTile - 1) / kTile;
   const int64_t base = int64_t{blockIdx.y} * rows * columns;
@@ -43,6 +45,7 @@ __global__ void transpose(const T* x, T* y, int64_t rows, int64_t columns) {
 
 template <typename T>
 __global__ void gather(Gathered step, const int32_t* from, const T* x, T* y) {
+  wait_for_earlier_kernels();
   const auto constant = static_cast<T>(step.constant);
   const int64_t count = step.samples * step.out;
   for (int64_t i = first_item(); i < count; i += item_step()) {
@@ -61,9 +64,10 @@ void transpose_all(int64_t n, int64_t rows, int64_t columns, const void* x, void
   for (int64_t first = 0; first < n; first += kMost) {
     const auto here = static_cast<unsigned>(n - first < kMost ? n - first : kMost);
     const int64_t at = first * rows * columns;
-    transpose<<<dim3(static_cast<unsigned>(tiles), here), dim3(kTile, kTileRows), 0,
-                stream_of(stream)>>>(static_cast<const T*>(x) + at, static_cast<T*>(y) + at, rows,
-                                     columns);
+    start_kernel(
+        transpose<T>,
+        {dim3(static_cast<unsigned>(tiles), here), dim3(kTile, kTileRows), 0, stream_of(stream)},
+        static_cast<const T*>(x) + at, static_cast<T*>(y) + at, rows, columns);
   }
 }
 
@@ -80,8 +84,10 @@ void launch_concat(const Parts& parts, void* y, void* stream) {
   const auto run = [&](auto element) {
     using T = decltype(element);
     const int64_t items = longest * parts.outer / int64_t{sizeof(T)};
-    concat<T><<<dim3(blocks_for(items), static_cast<unsigned>(parts.count)), kBlock, 0,
-                stream_of(stream)>>>(parts, static_cast<T*>(y));
+    start_kernel(
+        concat<T>,
+        {dim3(blocks_for(items), static_cast<unsigned>(parts.count)), kBlock, 0, stream_of(stream)},
+        parts, static_cast<T*>(y));
   };
   if (all % 16 == 0) return run(uint4{});
   if (all % 8 == 0) return run(uint2{});
@@ -105,8 +111,8 @@ void launch_gather(const Gathered& step, const int32_t* from, const void* x, voi
   const unsigned blocks = blocks_for(step.samples * step.out);
   const auto run = [&](auto element) {
     using T = decltype(element);
-    gather<T><<<blocks, kBlock, 0, stream_of(stream)>>>(step, from, static_cast<const T*>(x),
-                                                        static_cast<T*>(y));
+    start_kernel(gather<T>, {blocks, kBlock, 0, stream_of(stream)}, step, from,
+                 static_cast<const T*>(x), static_cast<T*>(y));
   };
   switch (step.size) {
     case 1: return run(uint8_t{});

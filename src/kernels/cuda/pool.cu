@@ -50,6 +50,7 @@ __device__ __forceinline__ uint8_t least_of<uint8_t>() {
 /// Sixteen channels: the comparison is one of four bytes at once.
 template <bool kUnsigned>
 __global__ void max_words(Pool2d p, int64_t items, const uint4* x, uint4* y) {
+  wait_for_earlier_kernels();
   const auto larger = [](uint32_t a, uint32_t b) {
     return kUnsigned ? __vmaxu4(a, b) : __vmaxs4(a, b);
   };
@@ -70,6 +71,7 @@ __global__ void max_words(Pool2d p, int64_t items, const uint4* x, uint4* y) {
 
 template <typename T>
 __global__ void max_bytes(Pool2d p, int64_t items, const T* x, T* y) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < items; i += item_step()) {
     int64_t pixel;
     int channel;
@@ -81,6 +83,7 @@ __global__ void max_bytes(Pool2d p, int64_t items, const T* x, T* y) {
 }
 
 __global__ void max_floats(Pool2d p, int64_t items, const float* x, float* y) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < items; i += item_step()) {
     int64_t pixel;
     int channel;
@@ -100,6 +103,7 @@ __device__ __forceinline__ uint8_t average(int32_t sum, float m, ByteType y_type
 
 __global__ void average_bytes(Pool2d p, ByteType x_type, ByteType y_type, const float* multipliers,
                               int64_t items, const void* x, uint8_t* y) {
+  wait_for_earlier_kernels();
   const int64_t pixels = int64_t{p.out_h} * p.out_w;
   for (int64_t i = first_item(); i < items; i += item_step()) {
     int64_t pixel;
@@ -117,6 +121,7 @@ constexpr int kWideRows = 8;  // of threads, over the taps
 /// Large windows (the whole image, mostly): a block has 32 channels of one pixel and shares taps.
 __global__ void average_bytes_wide(Pool2d p, ByteType x_type, ByteType y_type,
                                    const float* multipliers, const void* x, uint8_t* y) {
+  wait_for_earlier_kernels();
   const int64_t pixel = blockIdx.x;
   const int channel = static_cast<int>(blockIdx.y * 32 + threadIdx.x);
   const int ow = static_cast<int>(pixel % p.out_w);
@@ -141,6 +146,7 @@ __global__ void average_bytes_wide(Pool2d p, ByteType x_type, ByteType y_type,
 
 __global__ void average_floats(Pool2d p, const float* counts, int64_t items, const float* x,
                                float* y) {
+  wait_for_earlier_kernels();
   const int64_t pixels = int64_t{p.out_h} * p.out_w;
   for (int64_t i = first_item(); i < items; i += item_step()) {
     int64_t pixel;
@@ -167,19 +173,20 @@ void launch_max_pool_bytes(const Pool2d& p, bool is_unsigned, const void* x, voi
                            void* stream) {
   if (p.c % 16 == 0) {
     const auto kernel = is_unsigned ? max_words<true> : max_words<false>;
-    kernel<<<blocks_for(items_of(p, 16)), kBlock, 0, stream_of(stream)>>>(
-        p, items_of(p, 16), static_cast<const uint4*>(x), static_cast<uint4*>(y));
+    start_kernel(kernel, {blocks_for(items_of(p, 16)), kBlock, 0, stream_of(stream)}, p,
+                 items_of(p, 16), static_cast<const uint4*>(x), static_cast<uint4*>(y));
   } else if (is_unsigned) {
-    max_bytes<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(
-        p, items_of(p, 1), static_cast<const uint8_t*>(x), static_cast<uint8_t*>(y));
+    start_kernel(max_bytes<uint8_t>, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+                 items_of(p, 1), static_cast<const uint8_t*>(x), static_cast<uint8_t*>(y));
   } else {
-    max_bytes<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(
-        p, items_of(p, 1), static_cast<const int8_t*>(x), static_cast<int8_t*>(y));
+    start_kernel(max_bytes<int8_t>, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+                 items_of(p, 1), static_cast<const int8_t*>(x), static_cast<int8_t*>(y));
   }
 }
 
 void launch_max_pool_floats(const Pool2d& p, const float* x, float* y, void* stream) {
-  max_floats<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(p, items_of(p, 1), x, y);
+  start_kernel(max_floats, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+               items_of(p, 1), x, y);
 }
 
 void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type,
@@ -189,18 +196,18 @@ void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type
   constexpr int kWideWindow = 16;
   if (p.kernel_h * p.kernel_w >= kWideWindow && pixels < 0x7fffffff) {
     const dim3 grid(static_cast<unsigned>(pixels), static_cast<unsigned>((p.c + 31) / 32));
-    average_bytes_wide<<<grid, dim3(32, kWideRows), 0, stream_of(stream)>>>(p, x_type, y_type,
-                                                                            multipliers, x, out);
+    start_kernel(average_bytes_wide, {grid, dim3(32, kWideRows), 0, stream_of(stream)}, p, x_type,
+                 y_type, multipliers, x, out);
     return;
   }
-  average_bytes<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(
-      p, x_type, y_type, multipliers, items_of(p, 1), x, out);
+  start_kernel(average_bytes, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p, x_type,
+               y_type, multipliers, items_of(p, 1), x, out);
 }
 
 void launch_average_pool_floats(const Pool2d& p, const float* counts, const float* x, float* y,
                                 void* stream) {
-  average_floats<<<blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)>>>(
-      p, counts, items_of(p, 1), x, y);
+  start_kernel(average_floats, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+               counts, items_of(p, 1), x, y);
 }
 
 }  // namespace octile::cuda

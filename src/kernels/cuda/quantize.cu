@@ -48,6 +48,7 @@ struct Dequantizer {
 template <typename Convert>
 __global__ void convert_straight(Convert convert, const typename Convert::From* x,
                                  typename Convert::To* y, int64_t per_sample) {
+  wait_for_earlier_kernels();
   const int64_t n = blockIdx.y, base = n * per_sample;
   for (int64_t i = first_item(); i < per_sample; i += item_step()) {
     y[base + i] = convert(x[base + i], n);
@@ -56,6 +57,7 @@ __global__ void convert_straight(Convert convert, const typename Convert::From* 
 
 /// Four a thread, the sample's range known: what most networks begin with.
 __global__ void quantize_straight(QuantizeFixed s, const float4* x, uchar4* y, int64_t pieces) {
+  wait_for_earlier_kernels();
   const auto quantize = [&](float v) {
     return static_cast<uint8_t>(quantize_value(v, s.scale, s.zero_point, s.q_lo, s.q_hi));
   };
@@ -67,6 +69,7 @@ __global__ void quantize_straight(QuantizeFixed s, const float4* x, uchar4* y, i
 
 __global__ void dequantize_straight(float scale, ByteType type, const uchar4* x, float4* y,
                                     int64_t pieces) {
+  wait_for_earlier_kernels();
   const auto value = [&](uint8_t byte) {
     const int32_t q = type.is_unsigned ? int32_t{byte} : int32_t{static_cast<int8_t>(byte)};
     return dequantize_value(q, scale, type.zero_point);
@@ -84,6 +87,7 @@ constexpr int kTileRows = 8;
 template <typename Convert>
 __global__ void convert_turning(Convert convert, const typename Convert::From* x,
                                 typename Convert::To* y, int64_t rows, int64_t columns) {
+  wait_for_earlier_kernels();
   __shared__ typename Convert::To s_tile[kTile][kTile + 1];
   const int64_t tiles_x = (columns + kTile - 1) / kTile;
   const int64_t n = blockIdx.y, base = n * rows * columns;
@@ -105,6 +109,7 @@ __global__ void convert_turning(Convert convert, const typename Convert::From* x
 template <typename Convert>
 __global__ void convert_narrow(Convert convert, const typename Convert::From* x,
                                typename Convert::To* y, Sample p) {
+  wait_for_earlier_kernels();
   const int64_t n = blockIdx.y, base = n * p.c * p.s;
   for (int64_t s = first_item(); s < p.s; s += item_step()) {
     for (int64_t c = 0; c < p.c; ++c) {
@@ -131,15 +136,19 @@ void convert_all(const Convert& convert, const Sample& p, const void* from, void
     if (here.params.scales != nullptr) here.params.scales += first;
     if (here.params.zeros != nullptr) here.params.zeros += first;
     if (!p.turn) {
-      convert_straight<<<dim3(blocks_for(per_sample), n), kBlock, 0, stream_of(stream)>>>(
-          here, x, y, per_sample);
+      start_kernel(convert_straight<Convert>,
+                   {dim3(blocks_for(per_sample), n), kBlock, 0, stream_of(stream)}, here, x, y,
+                   per_sample);
     } else if (p.c <= kNarrow) {
-      convert_narrow<<<dim3(blocks_for(p.s), n), kBlock, 0, stream_of(stream)>>>(here, x, y, p);
+      start_kernel(convert_narrow<Convert>,
+                   {dim3(blocks_for(p.s), n), kBlock, 0, stream_of(stream)}, here, x, y, p);
     } else {
       const int64_t rows = p.to_last ? p.c : p.s, columns = p.to_last ? p.s : p.c;
       const int64_t tiles = ((rows + kTile - 1) / kTile) * ((columns + kTile - 1) / kTile);
-      convert_turning<<<dim3(static_cast<unsigned>(tiles), n), dim3(kTile, kTileRows), 0,
-                        stream_of(stream)>>>(here, x, y, rows, columns);
+      start_kernel(
+          convert_turning<Convert>,
+          {dim3(static_cast<unsigned>(tiles), n), dim3(kTile, kTileRows), 0, stream_of(stream)},
+          here, x, y, rows, columns);
     }
   }
 }
@@ -202,6 +211,7 @@ __device__ __forceinline__ void write_params(float lo, float hi, float* scales, 
 
 /// One block a sample: blockIdx.y.
 __global__ void sample_ranges(const float* x, int64_t per_sample, float* scales, int32_t* zeros) {
+  wait_for_earlier_kernels();
   float lo, hi;
   block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
   if (threadIdx.x == 0) write_params(lo, hi, scales, zeros, blockIdx.y);
@@ -210,6 +220,7 @@ __global__ void sample_ranges(const float* x, int64_t per_sample, float* scales,
 /// Several blocks a sample: they meet in ends (n, 2), zeros at first, which hold −min and max as
 /// bits; those of floats that are not negative have the floats' order.
 __global__ void part_ranges(const float* x, int64_t per_sample, uint32_t* ends) {
+  wait_for_earlier_kernels();
   float lo, hi;
   block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
   if (threadIdx.x != 0) return;
@@ -218,6 +229,7 @@ __global__ void part_ranges(const float* x, int64_t per_sample, uint32_t* ends) 
 }
 
 __global__ void params_of_ends(const uint32_t* ends, int64_t n, float* scales, int32_t* zeros) {
+  wait_for_earlier_kernels();
   const int64_t i = first_item();
   if (i >= n) return;
   write_params(-__uint_as_float(ends[2 * i]), __uint_as_float(ends[2 * i + 1]), scales, zeros, i);
@@ -237,15 +249,18 @@ void find_ranges(const Sample& p, const float* x, float* scales, int32_t* zeros,
     const auto n = static_cast<unsigned>(p.n - first < kMostSamples ? p.n - first : kMostSamples);
     const float* from = x + first * per_sample;
     if (split) {
-      part_ranges<<<dim3(static_cast<unsigned>(parts < 256 ? parts : 256), n), kRangeThreads, 0,
-                    stream_of(stream)>>>(from, per_sample, ends + 2 * first);
+      start_kernel(part_ranges,
+                   {dim3(static_cast<unsigned>(parts < 256 ? parts : 256), n), kRangeThreads, 0,
+                    stream_of(stream)},
+                   from, per_sample, ends + 2 * first);
     } else {
-      sample_ranges<<<dim3(1, n), kRangeThreads, 0, stream_of(stream)>>>(
-          from, per_sample, scales + first, zeros != nullptr ? zeros + first : nullptr);
+      start_kernel(sample_ranges, {dim3(1, n), kRangeThreads, 0, stream_of(stream)}, from,
+                   per_sample, scales + first, zeros != nullptr ? zeros + first : nullptr);
     }
   }
   if (!split) return;
-  params_of_ends<<<blocks_for(p.n), kBlock, 0, stream_of(stream)>>>(ends, p.n, scales, zeros);
+  start_kernel(params_of_ends, {blocks_for(p.n), kBlock, 0, stream_of(stream)}, ends, p.n, scales,
+               zeros);
 }
 
 }  // namespace
@@ -254,8 +269,8 @@ void launch_quantize(const QuantizeFixed& step, const Sample& p, const float* x,
                      void* stream) {
   const int64_t count = p.n * p.c * p.s;
   if (!p.turn && count % 4 == 0) {
-    quantize_straight<<<blocks_for(count / 4), kBlock, 0, stream_of(stream)>>>(
-        step, reinterpret_cast<const float4*>(x), reinterpret_cast<uchar4*>(y), count / 4);
+    start_kernel(quantize_straight, {blocks_for(count / 4), kBlock, 0, stream_of(stream)}, step,
+                 reinterpret_cast<const float4*>(x), reinterpret_cast<uchar4*>(y), count / 4);
     return;
   }
   convert_all(Quantizer{{step}}, p, x, y, stream);
@@ -272,8 +287,8 @@ void launch_dequantize(float scale, ByteType type, const Sample& p, const void* 
                        const float* scales, const int32_t* zeros, float* y, void* stream) {
   const int64_t count = p.n * p.c * p.s;
   if (!p.turn && count % 4 == 0 && scales == nullptr) {
-    dequantize_straight<<<blocks_for(count / 4), kBlock, 0, stream_of(stream)>>>(
-        scale, type, static_cast<const uchar4*>(x), reinterpret_cast<float4*>(y), count / 4);
+    start_kernel(dequantize_straight, {blocks_for(count / 4), kBlock, 0, stream_of(stream)}, scale,
+                 type, static_cast<const uchar4*>(x), reinterpret_cast<float4*>(y), count / 4);
     return;
   }
   convert_all(Dequantizer{{{scale, type.zero_point, 0, 0}, scales, zeros}, type.is_unsigned}, p, x,

@@ -37,6 +37,7 @@ __device__ T combine(T value, F&& f) {
 
 __global__ void softmax_bytes(Groups g, bool is_unsigned, const uint32_t* table, const void* x,
                               float* y) {
+  wait_for_earlier_kernels();
   __shared__ uint32_t s_table[256];
   for (int i = threadIdx.x; i < 256; i += blockDim.x) s_table[i] = table[i];
   __syncthreads();
@@ -64,6 +65,7 @@ __global__ void softmax_bytes(Groups g, bool is_unsigned, const uint32_t* table,
 }
 
 __global__ void softmax_floats(Groups g, const float* x, float* y) {
+  wait_for_earlier_kernels();
   for (int64_t group = blockIdx.x; group < g.kept; group += gridDim.x) {
     const int64_t base = offset_of(g.kept_rank, g.kept_extent, g.kept_stride, group);
     float best = -INFINITY;
@@ -85,6 +87,7 @@ __global__ void softmax_floats(Groups g, const float* x, float* y) {
 
 __global__ void normalize_rows(int64_t groups, int64_t count, float epsilon, const float* scale,
                                const float* shift, const float* x, float* y) {
+  wait_for_earlier_kernels();
   const auto add = [](float a, float b) { return a + b; };
   for (int64_t group = blockIdx.x; group < groups; group += gridDim.x) {
     const float* from = x + group * count;
@@ -117,18 +120,19 @@ unsigned grid_of(int64_t groups) { return blocks_for(groups, 1); }
 
 void launch_softmax_bytes(const Groups& g, bool is_unsigned, const uint32_t* table, const void* x,
                           float* y, void* stream) {
-  softmax_bytes<<<grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)>>>(g, is_unsigned,
-                                                                                 table, x, y);
+  start_kernel(softmax_bytes, {grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)}, g,
+               is_unsigned, table, x, y);
 }
 
 void launch_softmax_floats(const Groups& g, const float* x, float* y, void* stream) {
-  softmax_floats<<<grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)>>>(g, x, y);
+  start_kernel(softmax_floats, {grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)}, g, x,
+               y);
 }
 
 void launch_normalize(int64_t groups, int64_t count, float epsilon, const float* scale,
                       const float* shift, const float* x, float* y, void* stream) {
-  normalize_rows<<<grid_of(groups), threads_for(count), 0, stream_of(stream)>>>(
-      groups, count, epsilon, scale, shift, x, y);
+  start_kernel(normalize_rows, {grid_of(groups), threads_for(count), 0, stream_of(stream)}, groups,
+               count, epsilon, scale, shift, x, y);
 }
 
 }  // namespace octile::cuda

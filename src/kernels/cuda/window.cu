@@ -88,6 +88,7 @@ template <bool kUnsigned, bool kWords>
 __global__ void window_bytes(Window2d g, WindowBytes s, WindowWeights weights, int64_t count,
                              const uint8_t* x, const void* residual, const float* scales,
                              const int32_t* zeros, void* y) {
+  wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Place at(g, i);
     if (!s.dynamic) {
@@ -108,6 +109,7 @@ __global__ void window_bytes(Window2d g, WindowBytes s, WindowWeights weights, i
 }
 
 __global__ void dynamic_tail(DynamicTail t, const float* scales, float* y) {
+  wait_for_earlier_kernels();
   const int64_t count = t.rows * t.m;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const int64_t row =
@@ -122,6 +124,7 @@ __global__ void dynamic_tail(DynamicTail t, const float* scales, float* y) {
 __global__ void window_floats(Window2d g, float lo, float hi, const float* weights,
                               const float* bias, int64_t count, const float* x,
                               const float* residual, float* y) {
+  wait_for_earlier_kernels();
   const int group_in = g.c / g.groups, group_out = g.m / g.groups;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Place at(g, i);
@@ -153,6 +156,7 @@ __device__ __forceinline__ int source(int out, int before, int tap, int dilation
 
 __global__ void transposed_window(Window2d g, float lo, float hi, const float* weights,
                                   const float* bias, int64_t count, const float* x, float* y) {
+  wait_for_earlier_kernels();
   const int group_in = g.c / g.groups, group_out = g.m / g.groups;
   const int64_t taps = int64_t{g.kernel_h} * g.kernel_w;
   for (int64_t i = first_item(); i < count; i += item_step()) {
@@ -190,27 +194,28 @@ void launch_window_bytes(const Window2d& g, const WindowBytes& step, const Windo
                           ? (words ? window_bytes<true, true> : window_bytes<true, false>)
                           : (words ? window_bytes<false, true> : window_bytes<false, false>);
   const int64_t count = outputs_of(g);
-  kernel<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(
-      g, step, weights, count, static_cast<const uint8_t*>(x), residual, scales, zeros, y);
+  start_kernel(kernel, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, step, weights, count,
+               static_cast<const uint8_t*>(x), residual, scales, zeros, y);
 }
 
 void launch_dynamic_tail(const DynamicTail& tail, const float* scales, float* y, void* stream) {
-  dynamic_tail<<<blocks_for(tail.rows * tail.m), kBlock, 0, stream_of(stream)>>>(tail, scales, y);
+  start_kernel(dynamic_tail, {blocks_for(tail.rows * tail.m), kBlock, 0, stream_of(stream)}, tail,
+               scales, y);
 }
 
 void launch_window_floats(const Window2d& g, float lo, float hi, const float* weights,
                           const float* bias, const float* x, const float* residual, float* y,
                           void* stream) {
   const int64_t count = outputs_of(g);
-  window_floats<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(g, lo, hi, weights, bias,
-                                                                     count, x, residual, y);
+  start_kernel(window_floats, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi, weights,
+               bias, count, x, residual, y);
 }
 
 void launch_transposed_window(const Window2d& g, float lo, float hi, const float* weights,
                               const float* bias, const float* x, float* y, void* stream) {
   const int64_t count = outputs_of(g);
-  transposed_window<<<blocks_for(count), kBlock, 0, stream_of(stream)>>>(g, lo, hi, weights, bias,
-                                                                         count, x, y);
+  start_kernel(transposed_window, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi,
+               weights, bias, count, x, y);
 }
 
 }  // namespace octile::cuda
