@@ -21,6 +21,7 @@
 #include "kernels/cuda/device/overlap.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
 namespace octile::cuda {
@@ -36,6 +37,8 @@ struct PatchParams {
   int32_t lines = 1;        // that a patch has room for
   int32_t image_lines = 1;  // of an image with its padding
   FastDivide by_image_lines;
+  int32_t fills_borders = 0;  // the zero point is not 0
+  FastDivide by_vectors;      // 16 bytes each, of a line
 };
 
 /// Bytes from one step of K to the next in the packed weights.
@@ -55,19 +58,27 @@ struct Pixel {
   }
 };
 
-/// Fills a patch with the lines of one tile, by one warp.
+/// The lines of one tile's patch.
+struct PatchLines {
+  int first, count;
+  __device__ __forceinline__ PatchLines(const PatchParams& p, int tile) {
+    first = Pixel(p, tile * kPixels).line;
+    const int last = Pixel(p, min(tile * kPixels + kPixels, p.conv.tail.rows) - 1).line;
+    count = last - first + (p.conv.kernel_h - 1) * p.conv.dilation_h + 1;
+  }
+};
+
+/// Copies a patch, by one warp.
 template <int kChannels>
 __device__ __forceinline__ void copy_patch(const PatchParams& p, const CUtensorMap* map, int tile,
                                            uint8_t* s_patch, uint64_t* s_full) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int first = Pixel(p, tile * kPixels).line;
-  const int last = Pixel(p, min(tile * kPixels + kPixels, p.conv.tail.rows) - 1).line;
-  const int lines = last - first + (p.conv.kernel_h - 1) * p.conv.dilation_h + 1;
-  if (lane == 0) barrier_expect(s_full, static_cast<uint32_t>(lines * p.width * kChannels));
+  const PatchLines lines(p, tile);
+  if (lane == 0) barrier_expect(s_full, static_cast<uint32_t>(lines.count * p.width * kChannels));
   __syncwarp();
-  for (int i = lane; i < lines; i += 32) {
+  for (int i = lane; i < lines.count; i += 32) {
     uint32_t image, y;
-    p.by_image_lines.split(static_cast<uint32_t>(first + i), image, y);
+    p.by_image_lines.split(static_cast<uint32_t>(lines.first + i), image, y);
     copy_image_box(s_patch + i * p.pitch, map, 0, -p.conv.pad_left,
                    static_cast<int>(y) - p.conv.pad_top, static_cast<int>(image), s_full);
   }
@@ -78,6 +89,25 @@ __device__ __forceinline__ void copy_patch(const PatchParams& p, const CUtensorM
 template <int kChannels>
 __device__ __forceinline__ uint32_t swizzled(uint32_t offset) {
   return offset ^ (offset >> 7 & (kChannels / 16 - 1)) << 4;
+}
+
+/// Overwrites a patch's padding with the zero point, by all threads; then __syncthreads().
+template <int kChannels>
+__device__ __forceinline__ void fill_borders(const PatchParams& p, int tile, uint8_t* s_patch) {
+  const PatchLines lines(p, tile);
+  const int vectors = p.width * kChannels / 16;
+  const uint4 zero_points = __ldg(reinterpret_cast<const uint4*>(p.conv.border));
+  for (int i = static_cast<int>(threadIdx.x); i < lines.count * vectors; i += kThreads) {
+    uint32_t line, vector, image, y;
+    p.by_vectors.split(static_cast<uint32_t>(i), line, vector);
+    p.by_image_lines.split(static_cast<uint32_t>(lines.first) + line, image, y);
+    const int at_y = static_cast<int>(y) - p.conv.pad_top;
+    const int at_x = static_cast<int>(vector) / (kChannels / 16) - p.conv.pad_left;
+    if (at_y >= 0 && at_y < p.conv.in_h && at_x >= 0 && at_x < p.conv.in_w) continue;
+    const uint32_t offset = line * static_cast<uint32_t>(p.pitch) + vector * 16;
+    *reinterpret_cast<uint4*>(s_patch + swizzled<kChannels>(offset)) = zero_points;
+  }
+  order_before_copies();
 }
 
 /// The taps of a kernel, one after the other, as distances within a patch.
@@ -182,6 +212,10 @@ __global__ void __launch_bounds__(kThreads, 1)
       const auto offset =
           static_cast<uint32_t>(line * p.pitch + pixel.x * kChannels + lane / 16 * 16);
       barrier_wait(s_full + now, static_cast<uint32_t>(turn / 2 % 2));
+      if (p.fills_borders != 0) {
+        fill_borders<kChannels>(p, tile, s_patches + now * p.lines * p.pitch);
+        __syncthreads();
+      }
       int32_t sums[kColumns / 2];
       multiply_windows<kChannels, kUnsigned>(
           sums, p, shared_address(s_patches + now * p.lines * p.pitch), offset, s_memory);
@@ -215,7 +249,7 @@ struct Patch {
 };
 
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
-  if (auto reason = refuse_wgmma(kernel, p, device, kColumns); !reason.empty()) return reason;
+  if (auto reason = refuse_wgmma(kernel, p, device, kColumns, true); !reason.empty()) return reason;
   if (p.in_c != 32 && p.in_c != 64 && p.in_c != 128) return "takes 32, 64 or 128 channels";
   if (p.out_c % 16 != 0) return "wants output channels in sixteens";
   if (p.kernel_h * p.kernel_w == 1) return "one tap sees nothing twice";
@@ -239,6 +273,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   params.lines = static_cast<int32_t>(patch.lines);
   params.image_lines = static_cast<int32_t>(patch.image_lines);
   params.by_image_lines = FastDivide(static_cast<uint32_t>(patch.image_lines));
+  params.fills_borders = p.x_zero_point != 0;
+  params.by_vectors = FastDivide(static_cast<uint32_t>(patch.width * p.in_c / 16));
   const CUtensorMap map_x = line_map(kernel, params.conv.x, p, params.width);
   const CUtensorMap map_w = matrix_map(kernel, params.conv.weights, params.conv.columns,
                                        params.conv.k_bytes, kColumns, wgmma_line_bytes(p));

@@ -48,14 +48,16 @@ PackedLayout wgmma_layout(const ConvProblem& p) {
 }
 
 std::string refuse_wgmma(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
-                         int columns) {
+                         int columns, bool fills_borders) {
   if (auto reason = refuse_common(kernel, p, device); !reason.empty()) return reason;
   if (p.x_type == ConvType::kFloat) return "reads 8-bit inputs alone";
   if (p.groups != 1) return "takes one group";
   if (p.in_c % 16 != 0) return "wants channels in sixteens";
   if (columns > 64 && p.out_c <= columns / 2) return "the tile is wider than the output";
   if (is_product(p)) return "";
-  if (p.x_zero_point != 0 && has_padding(p)) return "the copy engine pads with zeros";
+  if (p.x_zero_point != 0 && !fills_borders && has_padding(p)) {
+    return "the copy engine pads with zeros";
+  }
   if (p.stride_h > 8 || p.stride_w > 8) return "strides beyond 8";
   if ((p.kernel_h - 1) * p.dilation_h > 255 || (p.kernel_w - 1) * p.dilation_w > 255 ||
       p.pad_top > 127 || p.pad_left > 127) {

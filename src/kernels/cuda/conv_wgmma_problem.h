@@ -22,8 +22,10 @@ PackedLayout wgmma_layout(const ConvProblem&);
 size_t wgmma_packed_bytes(const ConvKernel&, const ConvProblem&);
 void pack_wgmma(const ConvKernel&, const ConvProblem&, const ConvWeights&, uint8_t* packed);
 
-/// Why not, for tiles of `columns` output channels; "" if they can.
-std::string refuse_wgmma(const ConvKernel&, const ConvProblem&, const ConvDevice&, int columns);
+/// Why not, for tiles of `columns` output channels; "" if they can. The copy engine pads with
+/// zeros: rows that do not fill borders themselves take no other zero point there.
+std::string refuse_wgmma(const ConvKernel&, const ConvProblem&, const ConvDevice&, int columns,
+                         bool fills_borders = false);
 
 /// The copy engine's view of x: boxes of `pixels` output pixels, one line of channels each.
 CUtensorMap wgmma_pixels(const ConvKernel&, const ConvProblem&, const void* x, int pixels);

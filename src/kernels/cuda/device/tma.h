@@ -42,6 +42,11 @@ __device__ __forceinline__ void barrier_wait(uint64_t* s_barrier, uint32_t parit
       : "memory");
 }
 
+/// Behind a thread's own writes to shared memory that the copy engine will write again.
+__device__ __forceinline__ void order_before_copies() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 __device__ __forceinline__ void prefetch_map(const CUtensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
