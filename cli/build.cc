@@ -14,7 +14,7 @@ namespace {
 struct BuildFlags {
   ModelFlags model;
   CalibrationFlags calibration;
-  bool int8 = false;
+  bool int8 = false, fp16 = false;
   std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
   std::vector<std::string> profiles, metadata;
   LayerFlags layers;
@@ -61,6 +61,7 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
                            const Network& network) {
   BuildOptions options;
   options.int8 = flags.int8;
+  options.fp16 = flags.fp16;
   options.scheme = scheme_from_name(flags.scheme);
   for (const std::string& text : flags.profiles) {
     options.profiles.push_back(parse_profile(text, network));
@@ -173,6 +174,8 @@ void add_build(CLI::App& app, Session& session) {
   flags->model.add(*command);
   command->add_option("-o,--output", flags->output, "Plan file (default: MODEL with .plan)");
   command->add_flag("--int8", flags->int8, "Quantize (default: a float engine)");
+  command->add_flag("--fp16", flags->fp16,
+                    "Half precision where layers are not int8; for --device cuda:N");
   command
       ->add_option("--scheme", flags->scheme,
                    "How activations are quantized; static-affine needs both ends of every range,\n"

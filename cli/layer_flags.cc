@@ -60,7 +60,7 @@ std::vector<std::string> layers_named(const Network& network, const std::string&
 
 void LayerFlags::add(CLI::App& command) {
   command.add_option("--precision", precisions,
-                     "LAYER=float32|int8, repeatable; a fused layer as `inspect` shows it\n"
+                     "LAYER=float32|float16|int8, repeatable; a fused layer as `inspect` shows it\n"
                      "(\"conv + relu\") means all its parts");
   command.add_option("--range", ranges, "TENSOR=MIN:MAX, beats the calibrator, repeatable");
   command.add_option("--disable-pass", disabled, "Name of a graph pass, repeatable")
@@ -93,11 +93,15 @@ void LayerFlags::apply_ranges(Network& network) const {
 void LayerFlags::set(BuildOptions& options, const Network& network) const {
   options.disabled_passes = disabled;
   for (const std::string& entry : precisions) {
-    const auto [name, value] = split_at_last(entry, '=', "--precision", "LAYER=float32|int8");
+    const auto [name, value] =
+        split_at_last(entry, '=', "--precision", "LAYER=float32|float16|int8");
     const Precision precision =
         usage_of("--precision", [&, v = value] { return precision_from_name(v); });
     if (precision == Precision::kInt8 && !options.int8) {
       throw CLI::ValidationError(fmt::format("--precision {} needs --int8", entry));
+    }
+    if (precision == Precision::kFloat16 && !options.fp16) {
+      throw CLI::ValidationError(fmt::format("--precision {} needs --fp16", entry));
     }
     for (const std::string& layer : layers_named(network, name, "--precision")) {
       options.layer_precision[layer] = precision;

@@ -23,12 +23,16 @@ using Profile = std::map<std::string, ShapeRange>;
 struct BuildOptions {
   /// False: a float engine.
   bool int8 = false;
+  /// Allows half precision where layers do not run in int8 (docs/gpu.md, "Half precision"):
+  /// products and convolutions, and what follows them, read and write float16 and sum in float32.
+  /// Inputs and outputs keep their types. Told once and without effect where `device` is a CPU.
+  bool fp16 = false;
   Scheme scheme = Scheme::kStaticSymmetric;
   /// How a channel's weight scale is found: max|w| / 127, or the scale below it of least Σ (w −
   /// q)².
   enum class WeightScales : uint8_t { kMax, kLeastSquares } weight_scales = WeightScales::kMax;
   /// By layer name; the network's own requests (Network::set_precision …) come first, these win.
-  /// kInt8 needs `int8`.
+  /// kInt8 needs `int8`, kFloat16 `fp16`.
   std::map<std::string, Precision> layer_precision;
   std::map<std::string, Scheme> layer_scheme;
   /// Empty: static inputs, or for dynamic ones an error that says which.

@@ -17,7 +17,7 @@ struct PlanData;  // src/plan/plan_data.h
 struct LayerInfo {
   std::string name;       // original layer names, fused ones joined by " + "
   std::string step;       // "Conv", "Pool", "Quantize", …
-  std::string precision;  // "int8", "float32", "int8 -> float32"
+  std::string precision;  // "int8", "float32", "float16", "int8 -> float32"
   std::string tactic;     // preferred tactic of profile 0
   std::string output;     // tensor name
   Shape shape;            // kDynamic where it depends on the profile

@@ -30,7 +30,7 @@ double top1_agreement(const Tensor& a, const Tensor& b);
 struct TensorComparison {
   std::string tensor;     // its name in both
   std::string layer;      // the engine's step that makes it, "" for an input
-  std::string precision;  // how the engine keeps it: "int8" or "float32"
+  std::string precision;  // how the engine keeps it: "int8", "float16" or "float32"
   bool output = false;    // of the engine
   int64_t order = 0;      // in which the engine makes its tensors, inputs first
   double sqnr_db = 0.0;   // as sqnr_db(): +infinity when equal, −infinity for errors alone

@@ -109,7 +109,7 @@ inline bool is_affine(Scheme s) {
 }
 
 /// Precision asked for a layer; kAuto leaves it to the builder.
-enum class Precision : uint8_t { kAuto, kFloat32, kInt8 };
+enum class Precision : uint8_t { kAuto, kFloat32, kInt8, kFloat16 };
 std::string_view name_of(Precision precision);
 Precision precision_from_name(std::string_view name);
 

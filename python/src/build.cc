@@ -201,26 +201,28 @@ void bind_build(nb::module_& m) {
   m.def("pass_names", &pass_names, "The passes that `disabled_passes` can name, in running order.");
   m.def("recipe_names", &recipe_names,
         "Ways to make INT8 more accurate, in the order in which they are applied.");
-  m.def("build", &build_plan, nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
-        nb::sig("def build(network: Network, table: CalibrationTable | None = None, *, "
-                "int8: bool = False, scheme: str = 'static-symmetric', "
-                "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = "
-                "(), " LAYER_KEYWORDS
-                "tactics: str = 'timed', timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS
-                "metadata: dict[str, str] = {}, " SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
-        "A plan, which an Engine runs.\n\n"
-        "int8: False is a float engine. scheme: 'static-symmetric', 'static-affine' (both need "
-        "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "
-        "'dynamic-affine'.\n"
-        "profiles: one dict or several, input name -> (min, opt, max) shapes, for dynamic inputs.\n"
-        "layer_precision, layer_scheme: by layer name ('int8', 'float32'; a scheme).\n"
-        "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
-        "the first that fits: byte-identical plans.\n"
-        "metadata: strings that travel with the plan (Plan.metadata).\n"
-        "recipes: see recipe_names(). samples: batches as calibrate() takes them, repeatable; "
-        "without a table they are calibrated on (method, percentile, …), and recipes measure on "
-        "them.\n"
-        "InvalidArgument and Unsupported name the layer, tensor, pass or profile.");
+  m.def(
+      "build", &build_plan, nb::arg("network"), nb::arg("table") = nb::none(), nb::arg("options"),
+      nb::sig("def build(network: Network, table: CalibrationTable | None = None, *, "
+              "int8: bool = False, fp16: bool = False, scheme: str = 'static-symmetric', "
+              "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = "
+              "(), " LAYER_KEYWORDS
+              "tactics: str = 'timed', timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS
+              "metadata: dict[str, str] = {}, " SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
+      "A plan, which an Engine runs.\n\n"
+      "int8: False is a float engine. fp16: half precision where layers are not int8, for "
+      "engines on a GPU (device='cuda:0'). scheme: 'static-symmetric', 'static-affine' (both need "
+      "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "
+      "'dynamic-affine'.\n"
+      "profiles: one dict or several, input name -> (min, opt, max) shapes, for dynamic inputs.\n"
+      "layer_precision, layer_scheme: by layer name ('int8', 'float32', 'float16'; a scheme).\n"
+      "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
+      "the first that fits: byte-identical plans.\n"
+      "metadata: strings that travel with the plan (Plan.metadata).\n"
+      "recipes: see recipe_names(). samples: batches as calibrate() takes them, repeatable; "
+      "without a table they are calibrated on (method, percentile, …), and recipes measure on "
+      "them.\n"
+      "InvalidArgument and Unsupported name the layer, tensor, pass or profile.");
   m.def("retime", &retime_plan, nb::arg("plan"), nb::arg("options"),
         nb::sig("def retime(plan: Plan, *, tactics: str = 'timed', "
                 "timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS CALLBACK_KEYWORDS

@@ -63,8 +63,9 @@ struct Row {
   void (*set)(BuildOptions&, nb::handle);
 };
 
-constexpr std::array<Row, 14> kRows{{
+constexpr std::array<Row, 15> kRows{{
     {"int8", [](BuildOptions& o, nb::handle v) { o.int8 = value_of<bool>(v, "int8", "a bool"); }},
+    {"fp16", [](BuildOptions& o, nb::handle v) { o.fp16 = value_of<bool>(v, "fp16", "a bool"); }},
     {"scheme",
      [](BuildOptions& o, nb::handle v) { o.scheme = scheme_from_name(text_of(v, "scheme")); }},
     {"weight_scales", [](BuildOptions& o, nb::handle v) { o.weight_scales = weight_scales_of(v); }},

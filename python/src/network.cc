@@ -132,7 +132,7 @@ void bind_layer(nb::module_& m) {
           [](const NetLayer& l, const std::string& name) {
             l.network->set_precision(live(l), precision_from_name(name));
           },
-          "'auto', 'float32' or 'int8': a request to build().")
+          "'auto', 'float32', 'float16' or 'int8': a request to build().")
       .def_prop_rw(
           "scheme",
           [](const NetLayer& l) -> std::optional<std::string> {

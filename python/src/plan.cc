@@ -17,7 +17,8 @@ void bind_layer_info(nb::module_& m) {
   nb::class_<LayerInfo>(m, "LayerInfo", "One step of a plan, as `octile inspect` prints it.")
       .def_ro("name", &LayerInfo::name, "Names of the layers, fused ones joined by ' + '.")
       .def_ro("step", &LayerInfo::step, "'Conv', 'Pool', 'Quantize', …")
-      .def_ro("precision", &LayerInfo::precision, "'int8', 'float32', 'int8 -> float32'.")
+      .def_ro("precision", &LayerInfo::precision,
+              "'int8', 'float32', 'float16', 'int8 -> float32'.")
       .def_ro("tactic", &LayerInfo::tactic, "Preferred tactic of profile 0.")
       .def_ro("output", &LayerInfo::output, "Name of the tensor that it writes.")
       .def_prop_ro(

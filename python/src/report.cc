@@ -88,7 +88,7 @@ void bind_report(nb::module_& m) {
                                "How far one tensor of an engine is from the float network's.")
       .def_ro("tensor", &TensorComparison::tensor, "Its name in both.")
       .def_ro("layer", &TensorComparison::layer, "The step that makes it; '' for an input.")
-      .def_ro("precision", &TensorComparison::precision, "'int8' or 'float32'.")
+      .def_ro("precision", &TensorComparison::precision, "'int8', 'float16' or 'float32'.")
       .def_ro("output", &TensorComparison::output, "Whether it is an output of the engine.")
       .def_ro("order", &TensorComparison::order, "In which tensors are made, inputs first.")
       .def_ro("sqnr_db", &TensorComparison::sqnr_db, "dB; infinite when equal.")

@@ -5,6 +5,7 @@
 
 #include "backend/step_threads.h"
 #include "base/error.h"
+#include "base/half.h"
 #include "base/with_team.h"
 
 namespace octile {
@@ -19,6 +20,9 @@ void fill(Tensor& tensor) {
     const uint32_t r = next() >> 24;
     switch (tensor.type()) {
       case DataType::kFloat32: tensor.as<float>()[i] = float(r) * (2.0f / 255.0f) - 1.0f; break;
+      case DataType::kFloat16:
+        tensor.as<uint16_t>()[i] = float_to_half(float(r) * (2.0f / 255.0f) - 1.0f);
+        break;
       case DataType::kInt8: tensor.as<int8_t>()[i] = int8_t(r); break;
       case DataType::kUInt8: tensor.as<uint8_t>()[i] = uint8_t(r); break;
       default: break;  // indices, zero points: zeros are always valid

@@ -42,8 +42,10 @@ constexpr Named<Scheme> kSchemes[] = {{Scheme::kStaticSymmetric, "static-symmetr
                                       {Scheme::kStaticAffine, "static-affine"},
                                       {Scheme::kDynamicSymmetric, "dynamic-symmetric"},
                                       {Scheme::kDynamicAffine, "dynamic-affine"}};
-constexpr Named<Precision> kPrecisions[] = {
-    {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kInt8, "int8"}};
+constexpr Named<Precision> kPrecisions[] = {{Precision::kAuto, "auto"},
+                                            {Precision::kFloat32, "float32"},
+                                            {Precision::kInt8, "int8"},
+                                            {Precision::kFloat16, "float16"}};
 constexpr Named<Isa> kIsas[] = {{Isa::kPortable, "portable"}, {Isa::kAvx2, "avx2"},
                                 {Isa::kAvxVnni, "avxvnni"},   {Isa::kAvx512Vnni, "avx512vnni"},
                                 {Isa::kAmx, "amx"},           {Isa::kNeon, "neon"},

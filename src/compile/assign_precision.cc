@@ -125,10 +125,10 @@ class Assigner {
     GroupLabel& label = labels_[g];
     label.scheme = requested_scheme(network_, group, options_);
     label.weight_scales = options_.weight_scales;
-    const Precision wanted = requested_precision(network_, group);
+    const Precision wanted = label.wanted = requested_precision(network_, group);
     if (!options_.int8) return false;
-    if (wanted == Precision::kFloat32) {
-      label.note = "float32 was asked for";
+    if (wanted == Precision::kFloat32 || wanted == Precision::kFloat16) {
+      label.note = fmt::format("{} was asked for", name_of(wanted));
       return false;
     }
     const bool product = is_run_time_product(network_, group.core);
@@ -240,6 +240,10 @@ void apply_requests(Network& network, const BuildOptions& options) {
     check(options.int8 || precision != Precision::kInt8, ErrorCode::kInvalidArgument,
           "layer '{}' was asked to run in int8, but BuildOptions::int8 is false: set it (--int8)",
           name);
+    check(
+        options.fp16 || precision != Precision::kFloat16, ErrorCode::kInvalidArgument,
+        "layer '{}' was asked to run in float16, but BuildOptions::fp16 is false: set it (--fp16)",
+        name);
     network.set_precision(layer_named(network, name, "layer_precision"), precision);
   }
   for (const auto& [name, scheme] : options.layer_scheme) {

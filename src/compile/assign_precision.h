@@ -14,7 +14,8 @@ struct GroupLabel {
   bool int8 = false;
   Scheme scheme = Scheme::kStaticSymmetric;  // says how the group's inputs are quantized
   BuildOptions::WeightScales weight_scales = BuildOptions::WeightScales::kMax;
-  std::string note;  // why it stays float, when INT8 was wanted
+  Precision wanted = Precision::kAuto;  // what was asked of its layers
+  std::string note;                     // why it stays float, when INT8 was wanted
 };
 
 /// Puts the requests by name onto the network's layers. Before the passes: a layer that is folded

@@ -12,6 +12,7 @@
 #include "compile/passes.h"
 #include "compile/profiles.h"
 #include "compile/select_tactics.h"
+#include "compile/store_half.h"
 #include "compile/store_unsigned.h"
 #include "graph/validate.h"
 #include "plan/keep_tensors.h"
@@ -53,6 +54,27 @@ void warn_folded(const Network& original, const Network& network, const BuildOpt
       fmt::format("manual ranges of tensors that no engine holds change nothing: a pass folds "
                   "their layer into the next; give the range of what comes out:{}",
                   list));
+}
+
+StepRequests requests_of(const QuantizedGraph& graph) {
+  StepRequests asked;
+  for (size_t g = 0; g < graph.groups.size(); ++g) {
+    const Precision wanted = graph.labels[g].wanted;
+    if (wanted != Precision::kAuto) asked[name_of(graph.network, graph.groups[g])] = wanted;
+  }
+  return asked;
+}
+
+/// Whether float16 is allowed, and worth it: CPUs have no arithmetic for it.
+bool stores_half(const Device& device, const CompileOptions& options) {
+  if (!options.build.fp16 || options.keep_tensors) return false;
+  if (device.accelerator != nullptr || options.half_on_cpu) return true;
+  if (options.build.log) {
+    options.build.log(LogLevel::kWarning,
+                      "float16 was allowed, but a CPU computes in float32: nothing changes; build "
+                      "for a GPU (device cuda:0)");
+  }
+  return false;
 }
 
 /// "avx512vnni, timed"; a GPU's level goes with its name.
@@ -98,6 +120,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   std::shared_ptr<PlanData> plan = lower(graph.network, graph.groups, notes_of(graph.labels));
   annotate_minima(*plan);
   if (multiplies_unsigned(device.isa) && !options.keep_tensors) store_unsigned(*plan);
+  if (stores_half(device, options)) store_half(*plan, requests_of(graph));
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
   plan->metadata = build.metadata;

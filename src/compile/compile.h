@@ -18,6 +18,8 @@ struct CompileOptions {
   /// For calibration: no passes, no groups, no reuse of memory, so that every tensor of the
   /// network keeps its bytes until the end of a run.
   bool keep_tensors = false;
+  /// BuildOptions::fp16 counts on a CPU too, which computes in float32 and rounds: for tests.
+  bool half_on_cpu = false;
   std::string preprocess;  // Preprocess::to_json() or "": kept in the plan
 };
 

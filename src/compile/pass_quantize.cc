@@ -15,7 +15,8 @@ namespace octile {
 namespace {
 
 bool is_float_request(const Network& network, LayerId layer) {
-  return network.precision(layer) == Precision::kFloat32;
+  const Precision wanted = network.precision(layer);
+  return wanted == Precision::kFloat32 || wanted == Precision::kFloat16;
 }
 
 bool moves_values(const Network& network, LayerId layer) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "kernels/cpu/tactics.h"
+#include "kernels/half_tactic.h"
 #include "kernels/portable/tactics.h"
 
 #ifdef OCTILE_HAVE_ONEDNN
@@ -21,6 +22,7 @@ std::vector<const Tactic*> cpu_table() {
   const auto append = [&](std::span<const Tactic* const> rows) {
     table.insert(table.end(), rows.begin(), rows.end());
   };
+  table.push_back(&half_tactic());  // first: rows of float32 alone need not look for float16
   append(cpu_tactics());
 #ifdef OCTILE_HAVE_ONEDNN
   append(onednn_tactics());

@@ -38,6 +38,21 @@ std::string refuse_softmax(const StepView& view, bool (*wanted)(const PlanTensor
 
 }  // namespace
 
+bool has_halves(const StepView& view) {
+  return std::any_of(view.inputs.begin(), view.inputs.end(), is_half) ||
+         std::any_of(view.outputs.begin(), view.outputs.end(), is_half);
+}
+
+StepView as_floats(const StepView& view) {
+  StepView floats = view;
+  for (auto* list : {&floats.inputs, &floats.outputs}) {
+    for (PlanTensor& t : *list) {
+      if (is_half(t)) t.type = DataType::kFloat32;
+    }
+  }
+  return floats;
+}
+
 std::string refuse_activation(const StepView& view) {
   if (view.as<ActivationStep>() == nullptr) return "not an activation";
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];

@@ -19,6 +19,12 @@ inline bool is_image(const PlanTensor& t) {
 inline int32_t lowest(DataType type) { return type == DataType::kUInt8 ? 0 : -128; }
 inline int32_t highest(DataType type) { return type == DataType::kUInt8 ? 255 : 127; }
 
+inline bool is_half(const PlanTensor& t) { return t.type == DataType::kFloat16; }
+/// Whether the step reads or writes float16.
+bool has_halves(const StepView& view);
+/// The step as it would be in float32 alone: whoever reads float16 as float32 asks with it.
+StepView as_floats(const StepView& view);
+
 // "" where the step is of that kind and form, else why not, as text for people.
 std::string refuse_activation(const StepView& view);
 std::string refuse_concat(const StepView& view);

@@ -1,7 +1,9 @@
-// Unary: one function a kind, computed in binary64 where libm is involved. float32; abs, neg and
-// sign also on integers; not on bool; is_inf and is_nan give bool.
+// Unary: one function a kind, computed in binary64 where libm is involved. float32, and float16
+// rounded from it; abs, neg and sign also on integers; not on bool; is_inf and is_nan (of float32)
+// give bool.
 #include <cmath>
 
+#include "base/half.h"
 #include "base/parallel_for.h"
 #include "ops/families.h"
 #include "ops/sum_tile.h"
@@ -73,9 +75,12 @@ Inferred infer_op(const Unary& op, Infos in) {
     case UnaryKind::kAbs:
     case UnaryKind::kNeg:
     case UnaryKind::kSign:
-      require_type(in, 0, {DataType::kFloat32, DataType::kInt32, DataType::kInt64});
+      require_type(in, 0,
+                   {DataType::kFloat32, DataType::kFloat16, DataType::kInt32, DataType::kInt64});
       break;
-    default: require_type(in, 0, {DataType::kFloat32});
+    case UnaryKind::kIsInf:
+    case UnaryKind::kIsNan: require_type(in, 0, {DataType::kFloat32}); break;
+    default: require_type(in, 0, {DataType::kFloat32, DataType::kFloat16});
   }
   return {{gives_bool(op.kind) ? DataType::kBool : in[0].type, in[0].shape, nullptr}};
 }
@@ -86,6 +91,15 @@ void evaluate_op(const Unary& op, Views in, Outs out) {
   if (in[0].type == DataType::kInt64) return apply_integers<int64_t>(op.kind, in[0], out[0]);
   if (op.kind == UnaryKind::kNot) {
     for (int64_t i = 0; i < count; ++i) out[0].as<uint8_t>()[i] = in[0].as<uint8_t>()[i] == 0;
+    return;
+  }
+  if (in[0].type == DataType::kFloat16) {
+    parallel_for(count, grain_for(8), [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float x = half_to_float(in[0].as<uint16_t>()[i]);
+        out[0].as<uint16_t>()[i] = float_to_half(apply(op.kind, x));
+      }
+    });
     return;
   }
   const float* x = in[0].as<float>();

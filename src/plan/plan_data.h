@@ -38,6 +38,10 @@ inline bool is_8bit(const PlanTensor& t) {
   return t.type == DataType::kInt8 || t.type == DataType::kUInt8;
 }
 inline bool is_float(const PlanTensor& t) { return t.type == DataType::kFloat32; }
+/// float32, or float16 that steps compute with in float32.
+inline bool is_real(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat16;
+}
 
 struct PlanStep {
   std::string name;  // original layer names, joined by " + "

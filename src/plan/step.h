@@ -2,6 +2,8 @@
 //
 // Shapes are logical, in the order (N, C, H, W); Layout says how the bytes lie. Weight blobs are
 // canonical: int8 or float [M][kh][kw][C/groups] ("OHWI"), whatever a kernel packs them into.
+// Float data of a step are float32 or float16, all alike; blobs, scales and sums are float32 (rows
+// may round the weights of float16 steps when they pack them).
 #pragma once
 
 #include <limits>
@@ -161,7 +163,7 @@ struct ConcatStep {
   bool operator==(const ConcatStep&) const = default;
 };
 
-/// Changes the layout; type and values stay.
+/// Changes the layout, or float32 to float16 and back, or both. Other types stay.
 struct ReorderStep {
   static constexpr std::string_view kName = "Reorder";
   static constexpr auto fields() { return std::make_tuple(); }

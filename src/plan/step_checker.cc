@@ -39,13 +39,15 @@ class StepChecker {
   void operator()(const ConvStep& s) const {
     window(s.window);
     channels(s.in_channels, s.out_channels, s.groups);
-    const bool floats = in(0).type == DataType::kFloat32;
+    const bool floats = is_real(in(0).type);
     const bool affine = in(0).type == DataType::kUInt8;
     need(floats || is_bytes(in(0).type), "input type");
     need(!s.dynamic || !floats, "a dynamic step needs 8-bit input");
     need(!(s.dynamic && s.residual), "a dynamic step takes no residual");
     count(1 + size_t(s.residual) + (s.dynamic ? 1 + size_t(affine) : 0), 1);
-    need(out(0).type == DataType::kFloat32 || (is_bytes(out(0).type) && !floats && !s.dynamic),
+    need(floats      ? out(0).type == in(0).type
+         : s.dynamic ? out(0).type == DataType::kFloat32
+                     : is_real(out(0).type) || is_bytes(out(0).type),
          "output type");
     need(!s.rows || s.window.kernel == std::vector<int64_t>({1, 1}), "rows need a 1x1 kernel");
     image_layout(0, s.rows);
@@ -97,7 +99,7 @@ class StepChecker {
     image_layout(0, false);
     need(out(0).layout == in(0).layout, "output layout");
     const bool bytes = is_bytes(in(0).type);
-    need(bytes || in(0).type == DataType::kFloat32, "input type");
+    need(bytes || is_real(in(0).type), "input type");
     if (s.kind == PoolingKind::kMax) {
       need(in(0).type == out(0).type && in(0).scale == out(0).scale &&
                in(0).zero_point == out(0).zero_point,
@@ -107,7 +109,7 @@ class StepChecker {
       quantized(in(0));
       quantized(out(0));
     } else {
-      need(out(0).type == DataType::kFloat32, "output type");
+      need(out(0).type == in(0).type, "output type");
     }
   }
 
@@ -145,7 +147,7 @@ class StepChecker {
     need(!step_.outputs.empty(), "outputs");
     const bool affine = out(0).type == DataType::kUInt8;
     count(1, s.dynamic ? 2 + size_t(affine) : 1);
-    need(in(0).type == DataType::kFloat32 && is_bytes(out(0).type), "types");
+    need(is_real(in(0).type) && is_bytes(out(0).type), "types");
     range(s.q_lo, s.q_hi, out(0).type);
     if (!s.dynamic) return quantized(out(0));
     need(out(1).type == DataType::kFloat32 && out(1).layout == Layout::kPlain, "scale type");
@@ -157,7 +159,7 @@ class StepChecker {
     need(!step_.inputs.empty(), "inputs");
     const bool affine = in(0).type == DataType::kUInt8;
     count(s.dynamic ? 2 + size_t(affine) : 1, 1);
-    need(is_bytes(in(0).type) && out(0).type == DataType::kFloat32, "types");
+    need(is_bytes(in(0).type) && is_real(out(0).type), "types");
     if (!s.dynamic) return quantized(in(0));
     need(in(1).type == DataType::kFloat32, "scale type");
     need(!affine || in(2).type == DataType::kInt32, "zero point type");
@@ -175,7 +177,7 @@ class StepChecker {
 
   void operator()(const ReorderStep&) const {
     count(1, 1);
-    same_values();
+    if (!is_real(in(0).type) || !is_real(out(0).type)) same_values();
   }
 
   void operator()(const ViewStep& s) const {
@@ -190,9 +192,9 @@ class StepChecker {
 
   void operator()(const SoftmaxStep& s) const {
     count(1, 1);
-    need(out(0).type == DataType::kFloat32, "output type");
+    need(is_real(out(0).type), "output type");
     need(in(0).layout == Layout::kPlain && out(0).layout == Layout::kPlain, "layouts");
-    if (in(0).type == DataType::kFloat32) return;
+    if (is_real(in(0).type)) return floats_only();
     need(is_bytes(in(0).type), "input type");
     blob(s.table, DataType::kInt32, {256});
   }
@@ -203,12 +205,12 @@ class StepChecker {
       need(t->layout == Layout::kPlain, "layouts");
     }
     need(in(0).shape.rank() >= 2 && in(1).shape.rank() >= 2, "operands need two axes");
-    if (in(0).type == DataType::kFloat32) {
+    if (is_real(in(0).type)) {
       floats_only();
       return clamp(s.clamp, out(0).type);
     }
     need(is_bytes(in(0).type) && in(1).type == DataType::kInt8, "operand types");
-    need(out(0).type == DataType::kFloat32 || is_bytes(out(0).type), "output type");
+    need(is_real(out(0).type) || is_bytes(out(0).type), "output type");
     for (const PlanTensor* t : {&in(0), &in(1)}) quantized(*t);
     if (is_bytes(out(0).type)) quantized(out(0));
     multiplier(s.multiplier);
@@ -261,9 +263,9 @@ class StepChecker {
   }
   void floats_only() const {
     for (size_t i = 0; i < step_.inputs.size(); ++i) {
-      need(in(i).type == DataType::kFloat32, "input type");
+      need(in(i).type == out(0).type, "input type");
     }
-    need(out(0).type == DataType::kFloat32, "output type");
+    need(is_real(out(0).type), "output type");
   }
   void window(const Window& w) const {
     constexpr int64_t kLargest = 1 << 20;

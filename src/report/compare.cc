@@ -42,9 +42,9 @@ class Comparer {
     Comparison result;
     result.samples = samples;
     for (const auto& [name, row] : rows_) {
-      result.tensors.push_back({name, row.tap.layer, row.tap.int8 ? "int8" : "float32",
-                                row.tap.output, row.order, row.sums.sqnr_db(), row.sums.cosine(),
-                                row.sums.max_abs_error()});
+      const char* type = row.tap.int8 ? "int8" : row.tap.half ? "float16" : "float32";
+      result.tensors.push_back({name, row.tap.layer, type, row.tap.output, row.order,
+                                row.sums.sqnr_db(), row.sums.cosine(), row.sums.max_abs_error()});
     }
     std::stable_sort(result.tensors.begin(), result.tensors.end(),
                      [](const auto& a, const auto& b) {

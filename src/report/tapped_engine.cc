@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "arithmetic/quantize.h"
+#include "base/half.h"
 #include "plan/keep_tensors.h"
 #include "runtime/tensor_access.h"
 
@@ -45,16 +46,17 @@ std::vector<Tap> taps_of(const PlanData& plan) {
   const auto see = [&](int32_t t, const std::string& layer) {
     const PlanTensor& tensor = plan.tensors[size_t(t)];
     const bool int8 = is_byte(tensor.type) && tensor.scale > 0.0f;
-    if (tensor.blob >= 0 || (tensor.type != DataType::kFloat32 && !int8)) return;
+    if (tensor.blob >= 0 || (!is_real(tensor.type) && !int8)) return;
+    const bool half = tensor.type == DataType::kFloat16;
     const bool output = std::count(plan.outputs.begin(), plan.outputs.end(), t) > 0;
     const auto [found, added] = at.emplace(tensor.name, taps.size());
     if (added) {
-      taps.push_back({tensor.name, layer, t, orders[size_t(t)], int8, output});
+      taps.push_back({tensor.name, layer, t, orders[size_t(t)], int8, output, half});
       return;
     }
     Tap& tap = taps[found->second];
     if (output || (int8 && !tap.int8 && !tap.output)) {
-      tap = {tensor.name, tap.layer, t, orders[size_t(t)], int8, output};
+      tap = {tensor.name, tap.layer, t, orders[size_t(t)], int8, output, half};
     }
   };
   for (int32_t t : plan.inputs) see(t, "");
@@ -120,7 +122,9 @@ Tensor TappedEngine::values(const Tap& tap) const {
   Tensor values(DataType::kFloat32, view.shape);
   for (int64_t i = 0; i < values.volume(); ++i) {
     float* to = values.as<float>() + i;
-    if (!tap.int8) {
+    if (info.type == DataType::kFloat16) {
+      *to = half_to_float(view.as<uint16_t>()[i]);
+    } else if (!tap.int8) {
       *to = view.as<float>()[i];
     } else {
       const int32_t q =

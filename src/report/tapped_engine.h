@@ -15,7 +15,7 @@ struct Tap {
   std::string name, layer;  // layer: the step that makes it, "" for an input
   int32_t tensor = -1;
   int32_t order = -1;  // the tensor whose layout says how the bytes lie
-  bool int8 = false, output = false;
+  bool int8 = false, output = false, half = false;  // half: float16
 };
 
 /// The plan for these input shapes alone (within `profile`), with memory for every tensor.

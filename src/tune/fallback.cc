@@ -18,7 +18,8 @@ void keep_fragile_layers_float(RecipeInputs& inputs) {
   for (const LayerError& error : errors) {
     const Precision wanted = inputs.network.precision(error.layer);
     if (error.sqnr_db() >= kLeastSqnrDb || wanted == Precision::kInt8) continue;
-    inputs.network.set_precision(error.layer, Precision::kFloat32);
+    inputs.network.set_precision(error.layer,
+                                 inputs.options.fp16 ? Precision::kFloat16 : Precision::kFloat32);
     if (!inputs.options.log) continue;
     inputs.options.log(
         LogLevel::kInfo,

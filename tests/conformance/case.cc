@@ -111,6 +111,7 @@ const std::vector<Case>& all_cases() {
     for (auto make : {convolution_cases, integer_cases, float_cases}) {
       for (Case& c : make()) all.push_back(std::move(c));
     }
+    for (Case& c : half_cases(all)) all.push_back(std::move(c));
     return all;
   }();
   return cases;

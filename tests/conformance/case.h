@@ -84,6 +84,8 @@ int32_t CaseBuilder::blob(DataType type, const Shape& shape, const std::vector<T
 std::vector<Case> convolution_cases();
 std::vector<Case> integer_cases();
 std::vector<Case> float_cases();
+/// Those of `others` that have floats, in float16, and more.
+std::vector<Case> half_cases(const std::vector<Case>& others);
 /// All of them.
 const std::vector<Case>& all_cases();
 

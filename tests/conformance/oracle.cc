@@ -401,6 +401,11 @@ Outputs moved(const Case& c, const StepView& view, int64_t axis) {
 std::optional<Outputs> by_formula(const Case& c) {
   if (!c.exact) return std::nullopt;
   const StepView view = c.view();
+  const auto is_half = [](const PlanTensor& t) { return t.type == DataType::kFloat16; };
+  if (std::any_of(view.inputs.begin(), view.inputs.end(), is_half) ||
+      std::any_of(view.outputs.begin(), view.outputs.end(), is_half)) {
+    return std::nullopt;  // the float step's bits, rounded
+  }
   if (const auto* s = view.as<ConvStep>()) return convolution(c, view, *s);
   if (const auto* s = view.as<PoolStep>()) return pooling(c, view, *s);
   if (const auto* s = view.as<EltwiseStep>()) return elementwise(c, view, *s);

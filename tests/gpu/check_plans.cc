@@ -5,8 +5,8 @@
 //
 //   octile_gpu_check [--device cuda:0] [--isa mma] PLAN… MODEL.onnx…
 //
-// A model is built on the spot: float, and INT8 by each scheme, calibrated with random samples on
-// the CPU and on the GPU.
+// A model is built on the spot: float, float16, and INT8 by each scheme, calibrated with random
+// samples on the CPU and on the GPU.
 //
 // Exit code 77 without a GPU.
 #include <fmt/format.h>
@@ -37,11 +37,11 @@ struct IsExact {
   const PlanStep& step;
   bool reads_float() const {
     for (const int32_t t : step.inputs) {
-      if (is_float(plan.tensors[size_t(t)])) return true;
+      if (is_real(plan.tensors[size_t(t)].type)) return true;
     }
     return false;
   }
-  bool first_is_float() const { return is_float(plan.tensors[size_t(step.inputs[0])]); }
+  bool first_is_float() const { return is_real(plan.tensors[size_t(step.inputs[0])].type); }
 
   bool operator()(const ConvStep&) const { return !first_is_float(); }
   bool operator()(const PoolStep& s) const {
@@ -327,6 +327,9 @@ bool check_model(const std::string& file, const EngineOptions& gpu_options) {
                               Scheme::kDynamicSymmetric, Scheme::kDynamicAffine}) {
     built(std::string(name_of(scheme)), {.int8 = true, .scheme = scheme});
   }
+  // The CPU runs these in float32 and rounds where the GPU rounds.
+  built("float16", {.fp16 = true, .device = gpu_options.device});
+  built("int8 and float16", {.int8 = true, .fp16 = true, .device = gpu_options.device});
   // Built for the GPU, tactics timed there: the same bits again.
   built("timed on the GPU", {.int8 = true, .device = gpu_options.device});
   return good;

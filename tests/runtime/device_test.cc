@@ -16,6 +16,17 @@ std::vector<Tensor> inputs_of(int64_t batch, uint32_t seed) {
   return {random_floats({batch, 3, 12, 12}, random)};
 }
 
+/// 10 · log10(Σ a² / Σ (a − b)²).
+double sqnr(const Tensor& a, const Tensor& b) {
+  double whole = 0, off = 1e-30;
+  for (int64_t i = 0; i < a.volume(); ++i) {
+    const double x = a.as<float>()[i], y = b.as<float>()[i];
+    whole += x * x;
+    off += (x - y) * (x - y);
+  }
+  return 10.0 * std::log10(whole / off);
+}
+
 /// The first GPU, or null and why.
 struct Gpu {
   const Accelerator* accelerator = nullptr;
@@ -83,6 +94,26 @@ TEST_F(OnGpu, Int8PlansGiveTheBitsOfTheCpu) {
       const auto expected = a.run(inputs), actual = b.run(inputs);
       for (size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ(expected[i], actual[i]) << name_of(scheme) << ", batch " << batch;
+      }
+    }
+  }
+}
+
+TEST_F(OnGpu, Float16IsCloseToFloat32AndTheCpuRunsItToo) {
+  for (const bool int8 : {false, true}) {
+    const Plan floats = plan_of(small_cnn(), {.int8 = int8, .profiles = {{1, 8}}});
+    const Plan halves = plan_of(small_cnn(), {.int8 = int8, .profiles = {{1, 8}}, .fp16 = true});
+    const Engine exact = Engine::load(floats), cpu = Engine::load(halves),
+                 engine = Engine::load(halves, {.device = "cuda:0"});
+    for (const std::string& tactic : engine.tactics()) EXPECT_NE(tactic, "cuda.host");
+    ExecutionContext a = exact.create_context(), b = cpu.create_context(),
+                     c = engine.create_context();
+    for (const int64_t batch : {1, 8, 8, 8, 3}) {
+      const auto inputs = inputs_of(batch, uint32_t(batch));
+      const Tensor expected = a.run(inputs)[0];
+      for (ExecutionContext* context : {&b, &c}) {
+        EXPECT_GT(sqnr(expected, context->run(inputs)[0]), int8 ? 30.0 : 50.0)
+            << (context == &c ? "GPU" : "CPU") << (int8 ? ", int8" : "") << ", batch " << batch;
       }
     }
   }

@@ -54,6 +54,7 @@ struct Recipe {
   std::vector<std::pair<int64_t, int64_t>> profiles{{1, 4}};  // batch min, max
   std::optional<Isa> isa;
   std::vector<std::string> disabled_passes;
+  bool fp16 = false;  // as for a GPU
 };
 
 inline Plan plan_of(const Network& network, const Recipe& recipe = {}) {
@@ -64,6 +65,7 @@ inline Plan plan_of(const Network& network, const Recipe& recipe = {}) {
   options.build.tactics = BuildOptions::Tactics::kFirst;
   options.build.isa = recipe.isa;
   options.build.disabled_passes = recipe.disabled_passes;
+  options.build.fp16 = options.half_on_cpu = recipe.fp16;
   for (const auto& [low, high] : recipe.profiles) {
     Profile profile;
     for (TensorId input : network.inputs()) {

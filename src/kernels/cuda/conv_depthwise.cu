@@ -49,7 +49,7 @@ __device__ __forceinline__ void finish_quad(const ConvTail& tail, const int32_t 
   float v[4] = {scaled(sums[0], 0, scale.x), scaled(sums[1], 0, scale.y),
                 scaled(sums[2], 0, scale.z), scaled(sums[3], 0, scale.w)};
   if constexpr (kFinish == Finish::kFloat) {
-    store_floats(static_cast<float*>(tail.y) + offset, tail, v, 4);
+    store_floats(tail, offset, v, 4);
   } else {
     if constexpr (kResidual) {
       add_residual(tail, *reinterpret_cast<const uint32_t*>(tail.residual + offset), v);

@@ -7,6 +7,7 @@
 #include "arithmetic/quantize.h"
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/device/convert.h"
+#include "kernels/cuda/device/real.h"
 
 namespace octile::cuda {
 
@@ -50,11 +51,32 @@ __device__ __forceinline__ void store_bytes(uint8_t* target, const uint32_t (&wo
   }
 }
 
-/// Four float outputs, of which `count` exist (it may be negative), clamped.
-__device__ __forceinline__ void store_floats(float* target, const ConvTail& tail, float (&v)[4],
+/// Four half outputs, of which `count` exist.
+__device__ __forceinline__ void store_halves(__half* target, const float (&v)[4], int count) {
+  if (count >= 4 && (reinterpret_cast<uintptr_t>(target) & 7) == 0) {
+    const auto bits = [&](int i) {
+      return static_cast<uint32_t>(__half_as_ushort(saturated_half(v[i])));
+    };
+    *reinterpret_cast<uint2*>(target) =
+        make_uint2(bits(0) | bits(1) << 16, bits(2) | bits(3) << 16);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (i < count) target[i] = saturated_half(v[i]);
+  }
+}
+
+/// Four float or half outputs from element `offset` on, of which `count` exist (it may be
+/// negative), clamped.
+__device__ __forceinline__ void store_floats(const ConvTail& tail, uint64_t offset, float (&v)[4],
                                              int count) {
 #pragma unroll
   for (float& value : v) value = clamp_value(value, tail.lo, tail.hi);
+  if (tail.y_type == ConvType::kHalf) {
+    return store_halves(static_cast<__half*>(tail.y) + offset, v, count);
+  }
+  float* target = static_cast<float*>(tail.y) + offset;
   if (count >= 4 && (reinterpret_cast<uintptr_t>(target) & 15) == 0) {
     *reinterpret_cast<float4*>(target) = make_float4(v[0], v[1], v[2], v[3]);
     return;
@@ -70,11 +92,11 @@ enum class Finish : uint8_t {
   kSaturateS8,  // no zero point, and no clamp but the type's own
   kSaturateU8,
   kClamp,
-  kFloat,
+  kFloat,  // or half
 };
 
 __device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
-  if (tail.y_type == ConvType::kFloat) return Finish::kFloat;
+  if (tail.y_type == ConvType::kFloat || tail.y_type == ConvType::kHalf) return Finish::kFloat;
   if (tail.saturating == 0) return Finish::kClamp;
   return tail.y_type == ConvType::kU8 ? Finish::kSaturateU8 : Finish::kSaturateS8;
 }
@@ -168,8 +190,7 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
       if constexpr (kFinish == Finish::kFloat) {
         const int at = row_of_line(row, l, step);
         if (at < rows) {
-          store_floats(static_cast<float*>(tail.y) + offset_of(tail, at, channel + 4 * i), tail, v,
-                       count - 4 * i);
+          store_floats(tail, offset_of(tail, at, channel + 4 * i), v, count - 4 * i);
         }
       } else {
         if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
@@ -203,8 +224,9 @@ __device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, in
                                            int channel) {
   const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
   float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
-  if (tail.y_type == ConvType::kFloat) {
-    static_cast<float*>(tail.y)[offset] = clamp_value(v, tail.lo, tail.hi);
+  if (tail.y_type == ConvType::kFloat || tail.y_type == ConvType::kHalf) {
+    store_real(tail.y, tail.y_type == ConvType::kHalf ? Real::kHalf : Real::kFloat, offset,
+               clamp_value(v, tail.lo, tail.hi));
     return;
   }
   if (tail.residual != nullptr) {

@@ -21,7 +21,8 @@ namespace octile::cuda {
 
 using Stream = CUstream_st*;  // cudaStream_t
 
-enum class ConvType : uint8_t { kS8, kU8, kFloat };
+/// kHalf: outputs alone, float results rounded and saturated (docs/arithmetic.md).
+enum class ConvType : uint8_t { kS8, kU8, kFloat, kHalf };
 
 /// One convolution, or a product of `batch` rows (all extents and the kernel 1). Tensors are dense
 /// NHWC, (batch, h, w, c) without padding. x float: it is quantized with x_scale and x_zero_point
@@ -44,7 +45,7 @@ struct ConvProblem {
   int32_t y_zero_point = 0;
   int32_t q_lo = -128, q_hi = 127;  // 8-bit y: Clamp::q_lo, q_hi of plan/step.h
   float lo = -std::numeric_limits<float>::infinity();
-  float hi = std::numeric_limits<float>::infinity();  // float y: Clamp::lo, hi
+  float hi = std::numeric_limits<float>::infinity();  // float and half y: Clamp::lo, hi
 
   bool residual = false;  // 8-bit y only; a tensor of y's shape
   ConvType residual_type = ConvType::kS8;

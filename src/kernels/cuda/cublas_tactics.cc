@@ -1,5 +1,6 @@
-// Float products by cuBLASLt, in float32 throughout: with constant weights (bias and ReLU in the
-// call, a residual as the matrix that is added to), and of two run-time operands.
+// Float products by cuBLASLt, float32 throughout or float16 summed in float32: with constant
+// weights (bias and ReLU in the call, a residual as the matrix that is added to), and of two
+// run-time operands.
 //
 // cuBLASLt's matrices have columns side by side: a row-major (rows, columns) matrix is its
 // (columns, rows) one. So y = x · Wᵀ is asked for as yᵀ = W · xᵀ.
@@ -27,8 +28,9 @@ struct LtProblem {
   int64_t m = 0, n = 0;
   Operand left, right;
   int32_t batches = 1;
-  const float* bias = nullptr;  // (m)
+  const void* bias = nullptr;  // (m)
   bool add = false, relu = false;
+  Real type = Real::kFloat;
 };
 
 class LtProduct {
@@ -84,9 +86,9 @@ class LtProduct {
   cublasLtMatrixLayout_t layout(const Operand& o) const {
     const CublasLt& c = cublas_lt();
     cublasLtMatrixLayout_t made = nullptr;
-    check_cublas(
-        c.create_layout(&made, CUDA_R_32F, uint64_t(o.rows), uint64_t(o.columns), o.leading),
-        "a layout");
+    const auto type = problem_.type == Real::kHalf ? CUDA_R_16F : CUDA_R_32F;
+    check_cublas(c.create_layout(&made, type, uint64_t(o.rows), uint64_t(o.columns), o.leading),
+                 "a layout");
     if (problem_.batches == 1) return made;
     check_cublas(c.set_layout(made, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &problem_.batches,
                               sizeof(problem_.batches)),
@@ -119,11 +121,10 @@ class LtProduct {
 bool lt_relu(const Clamp& clamp) { return clamp.lo == 0.0f && clamp.hi == kInfinity; }
 bool lt_open(const Clamp& clamp) { return clamp.lo == -kInfinity && clamp.hi == kInfinity; }
 
-void clamp_after(const Clamp& clamp, void* y, int64_t count, octile::Stream stream) {
+void clamp_after(const Clamp& clamp, Real type, void* y, int64_t count, octile::Stream stream) {
   if (lt_open(clamp) || lt_relu(clamp)) return;
-  auto* values = static_cast<float*>(y);
-  launch_activation(static_cast<int>(ActivationKind::kClip), clamp.lo, clamp.hi, values, values,
-                    count, stream);
+  launch_activation(static_cast<int>(ActivationKind::kClip), clamp.lo, clamp.hi, type, y, y, count,
+                    stream);
 }
 
 // --- constant weights ---
@@ -134,7 +135,7 @@ bool is_product(const Geometry& g) {
          g.pad_top + g.pad_left + g.pad_bottom + g.pad_right == 0;
 }
 
-LtProblem constant_problem(const StepView& view, const float* bias) {
+LtProblem constant_problem(const StepView& view, const void* bias) {
   const auto& step = *view.as<ConvStep>();
   const Geometry g = geometry_of(step, view.inputs[0].shape, view.outputs[0].shape);
   const int64_t rows = g.n * g.out_h * g.out_w;
@@ -144,7 +145,8 @@ LtProblem constant_problem(const StepView& view, const float* bias) {
           .right = {g.c, rows, g.c, 0, false},
           .bias = bias,
           .add = step.residual,
-          .relu = lt_relu(step.clamp)};
+          .relu = lt_relu(step.clamp),
+          .type = real_type(view.outputs[0])};
 }
 
 // --- two run-time operands ---
@@ -173,17 +175,19 @@ LtProblem run_time_problem(const StepView& view) {
           .left = operand(b, step.op.transpose_b),
           .right = operand(a, step.op.transpose_a),
           .batches = static_cast<int32_t>(lt_leading(y).volume()),
-          .relu = lt_relu(step.clamp)};
+          .relu = lt_relu(step.clamp),
+          .type = real_type(view.outputs[0])};
 }
 
 class LtPrepared final : public Prepared {
  public:
-  LtPrepared(const LtProblem& problem, const Clamp& clamp, const float* weights, int64_t count)
+  LtPrepared(const LtProblem& problem, const Clamp& clamp, const void* weights, int64_t count)
       : handle_(cublas_lt_handle()),
         product_(problem, handle_),
         clamp_(clamp),
         weights_(weights),
         add_(problem.add),
+        type_(problem.type),
         count_(count) {
     check(product_.found(), ErrorCode::kDevice, "cuBLASLt has no algorithm for a product");
   }
@@ -191,15 +195,16 @@ class LtPrepared final : public Prepared {
     const void* left = weights_ != nullptr ? weights_ : b.inputs[1];
     product_.run(handle_, left, b.inputs[0], add_ ? b.inputs[1] : nullptr, b.outputs[0],
                  b.workspace, b.stream);
-    clamp_after(clamp_, b.outputs[0], count_, b.stream);
+    clamp_after(clamp_, type_, b.outputs[0], count_, b.stream);
   }
 
  private:
   cublasLtHandle_t handle_;
   LtProduct product_;
   Clamp clamp_;
-  const float* weights_;
+  const void* weights_;
   bool add_;
+  Real type_;
   int64_t count_;
 };
 
@@ -223,10 +228,10 @@ class LtConstant final : public Tactic {
     const auto* step = view.as<ConvStep>();
     if (step == nullptr) return "not a convolution";
     for (const PlanTensor& t : view.inputs) {
-      if (!is_float(t)) return "an input is not float";
+      if (!is_real(t.type)) return "an input is not float";
     }
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-    if (!is_float(y)) return "the output is not float";
+    if (!is_real(y.type)) return "the output is not float";
     for (const PlanTensor* t : {&x, &y}) {
       if (step->rows ? !is_plain(*t) : !is_image(*t)) return "the layout is not the step's";
       if (t->shape.volume() == 0 || t->shape.volume() > INT32_MAX) return "too large, or empty";
@@ -237,8 +242,9 @@ class LtConstant final : public Tactic {
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     const auto& step = *view.as<ConvStep>();
     auto weights = std::make_unique<DeviceWeights>();
-    weights->add_blob(device, view, step.weights);
-    weights->add_blob(device, view, step.bias);
+    const Real type = real_type(view.outputs[0]);
+    weights->add_reals(device, view, step.weights, type);
+    weights->add_reals(device, view, step.bias, type);
     return weights;
   }
   size_t workspace_bytes(const StepView&, const Device&) const override { return kScratch; }
@@ -246,8 +252,8 @@ class LtConstant final : public Tactic {
                                     const Device& device) const override {
     device.accelerator->make_current();
     const auto& weights = static_cast<const DeviceWeights&>(*packed);
-    return std::make_unique<LtPrepared>(constant_problem(view, weights.as<float>(1)),
-                                        view.as<ConvStep>()->clamp, weights.as<float>(0),
+    return std::make_unique<LtPrepared>(constant_problem(view, weights.as<void>(1)),
+                                        view.as<ConvStep>()->clamp, weights.as<void>(0),
                                         view.outputs[0].shape.volume());
   }
 };
@@ -260,7 +266,7 @@ class LtRunTime final : public Tactic {
     if (view.as<MatMulStep>() == nullptr) return "not a product";
     for (const PlanTensor* t : {&view.inputs[0], &view.inputs[1], &view.outputs[0]}) {
       if (!is_plain(*t)) return "not a plain layout";
-      if (!is_float(*t)) return "an operand is not float";
+      if (!is_real(t->type)) return "an operand is not float";
       if (t->shape.rank() < 2) return "an operand is a vector";
       if (t->shape.volume() == 0 || t->shape.volume() > INT32_MAX) return "too large, or empty";
     }

@@ -1,5 +1,5 @@
 // Float convolutions by cuDNN: bias, residual and ReLU in one call, other clamps by one more
-// kernel. In float32 throughout (no TF32): float stays float.
+// kernel. Float32 throughout (no TF32: float stays float), or float16 summed in float32.
 #include "base/error.h"
 #include "kernels/cuda/rows.h"
 #include "kernels/cuda/vendor.h"
@@ -18,7 +18,7 @@ Geometry cudnn_geometry(const StepView& view) {
 /// The descriptors of one convolution.
 class Descriptors {
  public:
-  Descriptors(const Geometry& g, bool relu) {
+  Descriptors(const Geometry& g, Real type, bool relu) {
     const auto i = [](int64_t v) { return static_cast<int>(v); };
     const Cudnn& c = cudnn();
     check_cudnn(c.create_tensor(&x), "a descriptor");
@@ -29,17 +29,19 @@ class Descriptors {
     check_cudnn(c.create_activation(&activation), "a descriptor");
     constexpr auto kLast = CUDNN_TENSOR_NHWC;
     constexpr auto kFloat = CUDNN_DATA_FLOAT;
-    check_cudnn(c.set_tensor(x, kLast, kFloat, i(g.n), i(g.c), i(g.h), i(g.w)), "the input");
-    check_cudnn(c.set_tensor(y, kLast, kFloat, i(g.n), i(g.m), i(g.out_h), i(g.out_w)),
-                "the output");
-    check_cudnn(c.set_tensor(bias, kLast, kFloat, 1, i(g.m), 1, 1), "the bias");
-    check_cudnn(c.set_filter(w, kFloat, kLast, i(g.m), i(g.c), i(g.kernel_h), i(g.kernel_w)),
+    const bool halves = type == Real::kHalf;
+    const auto data = halves ? CUDNN_DATA_HALF : kFloat;
+    check_cudnn(c.set_tensor(x, kLast, data, i(g.n), i(g.c), i(g.h), i(g.w)), "the input");
+    check_cudnn(c.set_tensor(y, kLast, data, i(g.n), i(g.m), i(g.out_h), i(g.out_w)), "the output");
+    check_cudnn(c.set_tensor(bias, kLast, data, 1, i(g.m), 1, 1), "the bias");
+    check_cudnn(c.set_filter(w, data, kLast, i(g.m), i(g.c), i(g.kernel_h), i(g.kernel_w)),
                 "the weights");
     check_cudnn(
         c.set_convolution(convolution, i(g.pad_top), i(g.pad_left), i(g.stride_h), i(g.stride_w),
                           i(g.dilation_h), i(g.dilation_w), CUDNN_CROSS_CORRELATION, kFloat),
         "the convolution");
-    check_cudnn(c.set_math(convolution, CUDNN_FMA_MATH), "the arithmetic");
+    check_cudnn(c.set_math(convolution, halves ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH),
+                "the arithmetic");
     check_cudnn(
         c.set_activation(activation, relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
                          CUDNN_PROPAGATE_NAN, 0.0),
@@ -79,10 +81,11 @@ class CudnnConvolution final : public Prepared {
       : clamp_(view.as<ConvStep>()->clamp),
         residual_(view.as<ConvStep>()->residual),
         count_(view.outputs[0].shape.volume()),
-        descriptors_(cudnn_geometry(view), is_relu(clamp_)),
+        type_(real_type(view.outputs[0])),
+        descriptors_(cudnn_geometry(view), type_, is_relu(clamp_)),
         workspace_bytes_(descriptors_.workspace_bytes()),
-        weights_(weights.as<float>(0)),
-        bias_(weights.as<float>(1)) {}
+        weights_(weights.as<void>(0)),
+        bias_(weights.as<void>(1)) {}
 
   void run(const Buffers& b) override {
     const Cudnn& c = cudnn();
@@ -96,18 +99,18 @@ class CudnnConvolution final : public Prepared {
                           d.activation, d.y, b.outputs[0]),
                 "a convolution");
     if (is_open(clamp_) || is_relu(clamp_)) return;
-    auto* y = static_cast<float*>(b.outputs[0]);
-    launch_activation(static_cast<int>(ActivationKind::kClip), clamp_.lo, clamp_.hi, y, y, count_,
-                      b.stream);
+    launch_activation(static_cast<int>(ActivationKind::kClip), clamp_.lo, clamp_.hi, type_,
+                      b.outputs[0], b.outputs[0], count_, b.stream);
   }
 
  private:
   Clamp clamp_;
   bool residual_;
   int64_t count_;
+  Real type_;
   Descriptors descriptors_;
   size_t workspace_bytes_;
-  const float *weights_, *bias_;
+  const void *weights_, *bias_;
 };
 
 class CudnnTactic final : public Tactic {
@@ -121,9 +124,9 @@ class CudnnTactic final : public Tactic {
     if (step->rows) return "a product";
     if (step->groups != 1) return "it has groups";
     for (const PlanTensor& t : view.inputs) {
-      if (!is_float(t)) return "an input is not float";
+      if (!is_real(t.type)) return "an input is not float";
     }
-    if (!is_float(view.outputs[0])) return "the output is not float";
+    if (!is_real(view.outputs[0].type)) return "the output is not float";
     if (!is_image(view.inputs[0]) || !is_image(view.outputs[0])) return "not a channels-last image";
     if (view.inputs[0].shape.volume() > INT32_MAX || view.outputs[0].shape.volume() > INT32_MAX ||
         view.inputs[0].shape.volume() == 0) {
@@ -141,7 +144,7 @@ class CudnnTactic final : public Tactic {
     if (!cudnn().refusal.empty()) return cudnn().refusal;
     try {
       device.accelerator->make_current();
-      (void)Descriptors(g, is_relu(step->clamp)).workspace_bytes();
+      (void)Descriptors(g, real_type(view.outputs[0]), is_relu(step->clamp)).workspace_bytes();
     } catch (const Error& error) {
       return error.what();
     }
@@ -151,10 +154,11 @@ class CudnnTactic final : public Tactic {
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     const auto& step = *view.as<ConvStep>();
     auto weights = std::make_unique<DeviceWeights>();
-    weights->add_blob(device, view, step.weights);
+    const Real type = real_type(view.outputs[0]);
+    weights->add_reals(device, view, step.weights, type);
     if (step.bias >= 0) {
-      weights->add_blob(device, view, step.bias);
-    } else {
+      weights->add_reals(device, view, step.bias, type);
+    } else {  // zeros of either type
       weights->add(device, std::vector<float>(static_cast<size_t>(step.out_channels)));
     }
     return weights;
@@ -162,7 +166,9 @@ class CudnnTactic final : public Tactic {
 
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     device.accelerator->make_current();
-    return Descriptors(cudnn_geometry(view), is_relu(view.as<ConvStep>()->clamp)).workspace_bytes();
+    return Descriptors(cudnn_geometry(view), real_type(view.outputs[0]),
+                       is_relu(view.as<ConvStep>()->clamp))
+        .workspace_bytes();
   }
 
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,

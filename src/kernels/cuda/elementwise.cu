@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include "arithmetic/quantize.h"
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 #include "octile/ops.h"
 
@@ -88,15 +89,15 @@ __device__ __forceinline__ float arithmetic(ElementwiseKind kind, float a, float
   }
 }
 
-template <bool kDense>
-__global__ void eltwise_floats(EltwiseFloats s, Walk walk, const float* a, const float* b,
-                               float* y) {
+template <bool kDense, typename T>
+__global__ void eltwise_floats(EltwiseFloats s, Walk walk, const T* a, const T* b, T* y) {
   wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < walk.count; i += item_step()) {
     int64_t from_a = i, from_b = i;
     if constexpr (!kDense) locate(walk, i, from_a, from_b);
-    y[i] = clamp_float(arithmetic(static_cast<ElementwiseKind>(s.kind), a[from_a], b[from_b]), s.lo,
-                       s.hi);
+    const float v =
+        arithmetic(static_cast<ElementwiseKind>(s.kind), to_float(a[from_a]), to_float(b[from_b]));
+    y[i] = from_float<T>(clamp_float(v, s.lo, s.hi));
   }
 }
 
@@ -136,11 +137,12 @@ __device__ float activation(ActivationKind kind, float alpha, float beta, float 
   return x;
 }
 
-__global__ void activate_floats(ActivationKind kind, float alpha, float beta, const float* x,
-                                float* y, int64_t count) {
+template <typename T>
+__global__ void activate_floats(ActivationKind kind, float alpha, float beta, const T* x, T* y,
+                                int64_t count) {
   wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < count; i += item_step()) {
-    y[i] = activation(kind, alpha, beta, x[i]);
+    y[i] = from_float<T>(activation(kind, alpha, beta, to_float(x[i])));
   }
 }
 
@@ -175,9 +177,12 @@ __device__ float unary(UnaryKind kind, float x) {
   return x;
 }
 
-__global__ void apply_unary(UnaryKind kind, const float* x, float* y, int64_t count) {
+template <typename T>
+__global__ void apply_unary(UnaryKind kind, const T* x, T* y, int64_t count) {
   wait_for_earlier_kernels();
-  for (int64_t i = first_item(); i < count; i += item_step()) y[i] = unary(kind, x[i]);
+  for (int64_t i = first_item(); i < count; i += item_step()) {
+    y[i] = from_float<T>(unary(kind, to_float(x[i])));
+  }
 }
 
 /// Four bytes a thread, the table in shared memory.
@@ -216,21 +221,32 @@ void launch_eltwise_bytes(const EltwiseBytes& step, const Walk& walk, const void
                static_cast<uint8_t*>(y) + done);
 }
 
-void launch_eltwise_floats(const EltwiseFloats& step, const Walk& walk, const float* a,
-                           const float* b, float* y, void* stream) {
-  const auto kernel = walk.dense ? eltwise_floats<true> : eltwise_floats<false>;
-  start_kernel(kernel, {blocks_for(walk.count), kBlock, 0, stream_of(stream)}, step, walk, a, b, y);
+void launch_eltwise_floats(const EltwiseFloats& step, const Walk& walk, Real type, const void* a,
+                           const void* b, void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    const auto kernel = walk.dense ? eltwise_floats<true, T> : eltwise_floats<false, T>;
+    start_kernel(kernel, {blocks_for(walk.count), kBlock, 0, stream_of(stream)}, step, walk,
+                 static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(y));
+  });
 }
 
-void launch_activation(int kind, float alpha, float beta, const float* x, float* y, int64_t count,
-                       void* stream) {
-  start_kernel(activate_floats, {blocks_for(count), kBlock, 0, stream_of(stream)},
-               static_cast<ActivationKind>(kind), alpha, beta, x, y, count);
+void launch_activation(int kind, float alpha, float beta, Real type, const void* x, void* y,
+                       int64_t count, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(activate_floats<T>, {blocks_for(count), kBlock, 0, stream_of(stream)},
+                 static_cast<ActivationKind>(kind), alpha, beta, static_cast<const T*>(x),
+                 static_cast<T*>(y), count);
+  });
 }
 
-void launch_unary(int kind, const float* x, float* y, int64_t count, void* stream) {
-  start_kernel(apply_unary, {blocks_for(count), kBlock, 0, stream_of(stream)},
-               static_cast<UnaryKind>(kind), x, y, count);
+void launch_unary(int kind, Real type, const void* x, void* y, int64_t count, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(apply_unary<T>, {blocks_for(count), kBlock, 0, stream_of(stream)},
+                 static_cast<UnaryKind>(kind), static_cast<const T*>(x), static_cast<T*>(y), count);
+  });
 }
 
 void launch_lookup(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count,

@@ -89,10 +89,9 @@ std::unique_ptr<Prepared> prepare_floats_eltwise(const StepView& view, const Dev
                                                  const Device&) {
   const auto& s = *view.as<EltwiseStep>();
   const EltwiseFloats step{static_cast<int>(s.kind), s.clamp.lo, s.clamp.hi};
-  return make_prepared([step, walk = walk_of(view)](const Buffers& b) {
-    launch_eltwise_floats(step, walk, static_cast<const float*>(b.inputs[0]),
-                          static_cast<const float*>(b.inputs[1]), static_cast<float*>(b.outputs[0]),
-                          b.stream);
+  const Real type = real_type(view.outputs[0]);
+  return make_prepared([step, type, walk = walk_of(view)](const Buffers& b) {
+    launch_eltwise_floats(step, walk, type, b.inputs[0], b.inputs[1], b.outputs[0], b.stream);
   });
 }
 
@@ -100,9 +99,9 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const DeviceW
                                              const Device&) {
   const Activation op = view.as<ActivationStep>()->op;
   const int64_t count = view.inputs[0].shape.volume();
-  return make_prepared([op, count](const Buffers& b) {
-    launch_activation(static_cast<int>(op.kind), op.alpha, op.beta,
-                      static_cast<const float*>(b.inputs[0]), static_cast<float*>(b.outputs[0]),
+  const Real type = real_type(view.inputs[0]);
+  return make_prepared([op, type, count](const Buffers& b) {
+    launch_activation(static_cast<int>(op.kind), op.alpha, op.beta, type, b.inputs[0], b.outputs[0],
                       count, b.stream);
   });
 }
@@ -110,9 +109,9 @@ std::unique_ptr<Prepared> prepare_activation(const StepView& view, const DeviceW
 std::unique_ptr<Prepared> prepare_unary(const StepView& view, const DeviceWeights*, const Device&) {
   const auto kind = std::get<Unary>(view.as<GenericStep>()->op).kind;
   const int64_t count = view.inputs[0].shape.volume();
-  return make_prepared([kind, count](const Buffers& b) {
-    launch_unary(static_cast<int>(kind), static_cast<const float*>(b.inputs[0]),
-                 static_cast<float*>(b.outputs[0]), count, b.stream);
+  const Real type = real_type(view.inputs[0]);
+  return make_prepared([kind, type, count](const Buffers& b) {
+    launch_unary(static_cast<int>(kind), type, b.inputs[0], b.outputs[0], count, b.stream);
   });
 }
 
@@ -151,11 +150,11 @@ std::string refuse_view(const StepView& view) {
 
 constinit const Row kEltwiseBytesRow{"cuda.eltwise.int8",
                                      {forms::refuse_eltwise_bytes, prepare_bytes_eltwise}};
-constinit const Row kEltwiseFloatsRow{"cuda.eltwise.float",
-                                      {forms::refuse_eltwise_floats, prepare_floats_eltwise}};
+constinit const Row kEltwiseFloatsRow{
+    "cuda.eltwise.float", {refuse_real<forms::refuse_eltwise_floats>, prepare_floats_eltwise}};
 constinit const Row kActivationRow{"cuda.activation",
-                                   {forms::refuse_activation, prepare_activation}};
-constinit const Row kUnaryRow{"cuda.unary", {refuse_unary, prepare_unary}};
+                                   {refuse_real<forms::refuse_activation>, prepare_activation}};
+constinit const Row kUnaryRow{"cuda.unary", {refuse_real<refuse_unary>, prepare_unary}};
 constinit const Row kLookupRow{"cuda.lookup", {forms::refuse_lookup, prepare_lookup, pack_lookup}};
 constinit const Row kViewRow{"cuda.view", {refuse_view, prepare_copy}};
 

@@ -16,6 +16,9 @@ struct ByteType {
   int32_t zero_point = 0;
 };
 
+/// The type of a step's float data; all kernels compute in float32.
+enum class Real : uint8_t { kFloat, kHalf };
+
 // --- elementwise.cu ---
 
 /// How one or two operands are walked while y is written front to back: y's extents in stored
@@ -42,14 +45,14 @@ struct EltwiseFloats {
   int kind = 0;  // ElementwiseKind, up to kMod
   float lo = 0, hi = 0;
 };
-void launch_eltwise_floats(const EltwiseFloats& step, const Walk& walk, const float* a,
-                           const float* b, float* y, void* stream);
+void launch_eltwise_floats(const EltwiseFloats& step, const Walk& walk, Real type, const void* a,
+                           const void* b, void* y, void* stream);
 
 /// kind: ActivationKind. Float functions, a few units in the last place off.
-void launch_activation(int kind, float alpha, float beta, const float* x, float* y, int64_t count,
-                       void* stream);
+void launch_activation(int kind, float alpha, float beta, Real type, const void* x, void* y,
+                       int64_t count, void* stream);
 /// kind: UnaryKind, those that map float to float.
-void launch_unary(int kind, const float* x, float* y, int64_t count, void* stream);
+void launch_unary(int kind, Real type, const void* x, void* y, int64_t count, void* stream);
 void launch_lookup(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count, void* stream);
 
 // --- quantize.cu ---
@@ -64,15 +67,18 @@ struct QuantizeFixed {
   float scale = 1;
   int32_t zero_point = 0, q_lo = 0, q_hi = 0;
 };
-void launch_quantize(const QuantizeFixed& step, const Sample& sample, const float* x, uint8_t* y,
-                     void* stream);
+void launch_quantize(const QuantizeFixed& step, const Sample& sample, Real type, const void* x,
+                     uint8_t* y, void* stream);
 /// One range a sample: scales (n), and zeros (n) where affine. scratch: (n, 2) words.
-void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& sample, const float* x,
-                             uint8_t* y, float* scales, int32_t* zeros, void* scratch,
-                             void* stream);
+void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& sample, Real type,
+                             const void* x, uint8_t* y, float* scales, int32_t* zeros,
+                             void* scratch, void* stream);
 /// scales null: the fixed one.
 void launch_dequantize(float scale, ByteType type, const Sample& sample, const void* x,
-                       const float* scales, const int32_t* zeros, float* y, void* stream);
+                       const float* scales, const int32_t* zeros, Real y_type, void* y,
+                       void* stream);
+/// From one float type to the other.
+void launch_cast(const Sample& sample, Real x_type, const void* x, void* y, void* stream);
 
 // --- movement.cu ---
 
@@ -104,13 +110,13 @@ struct Pool2d {
   int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
 };
 void launch_max_pool_bytes(const Pool2d& p, bool is_unsigned, const void* x, void* y, void* stream);
-void launch_max_pool_floats(const Pool2d& p, const float* x, float* y, void* stream);
+void launch_max_pool_floats(const Pool2d& p, Real type, const void* x, void* y, void* stream);
 /// multipliers (out_h, out_w): of the window's count.
 void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type,
                                const float* multipliers, const void* x, void* y, void* stream);
 /// counts (out_h, out_w).
-void launch_average_pool_floats(const Pool2d& p, const float* counts, const float* x, float* y,
-                                void* stream);
+void launch_average_pool_floats(const Pool2d& p, const float* counts, Real type, const void* x,
+                                void* y, void* stream);
 
 // --- softmax.cu ---
 
@@ -122,11 +128,11 @@ struct Groups {
   int64_t extent[kMostAxes] = {}, stride[kMostAxes] = {};
 };
 void launch_softmax_bytes(const Groups& groups, bool is_unsigned, const uint32_t* table,
-                          const void* x, float* y, void* stream);
-void launch_softmax_floats(const Groups& groups, const float* x, float* y, void* stream);
+                          const void* x, Real y_type, void* y, void* stream);
+void launch_softmax_floats(const Groups& groups, Real type, const void* x, void* y, void* stream);
 /// scale, shift (count) or null.
 void launch_normalize(int64_t groups, int64_t count, float epsilon, const float* scale,
-                      const float* shift, const float* x, float* y, void* stream);
+                      const float* shift, Real type, const void* x, void* y, void* stream);
 
 // --- matmul.cu ---
 
@@ -140,14 +146,15 @@ struct Product {
 struct ProductBytes {
   ByteType a, b;
   bool float_out = false;
+  Real y_type = Real::kFloat;  // of a float output
   float multiplier = 0;
   int32_t y_zero_point = 0, q_lo = 0, q_hi = 0;
   float lo = 0, hi = 0;
 };
 void launch_matmul_bytes(const Product& p, const ProductBytes& step, const void* a, const void* b,
                          void* y, void* stream);
-void launch_matmul_floats(const Product& p, float lo, float hi, const float* a, const float* b,
-                          float* y, void* stream);
+void launch_matmul_floats(const Product& p, float lo, float hi, Real type, const void* a,
+                          const void* b, void* y, void* stream);
 
 // --- histogram.cu ---
 
@@ -165,6 +172,7 @@ struct Window2d {
 struct WindowBytes {
   ByteType x, residual;
   bool float_out = false, has_residual = false, dynamic = false;
+  Real y_type = Real::kFloat;  // of a float output
   float residual_multiplier = 0;
   int32_t y_zero_point = 0, q_lo = 0, q_hi = 0;
   float lo = 0, hi = 0;
@@ -192,10 +200,10 @@ struct DynamicTail {
 void launch_dynamic_tail(const DynamicTail& tail, const float* scales, float* y, void* stream);
 /// weights [taps][c/groups][m], bias (m) or null, residual null or y's shape.
 void launch_window_floats(const Window2d& g, float lo, float hi, const float* weights,
-                          const float* bias, const float* x, const float* residual, float* y,
-                          void* stream);
+                          const float* bias, Real type, const void* x, const void* residual,
+                          void* y, void* stream);
 /// weights [c][kh][kw][m/groups].
 void launch_transposed_window(const Window2d& g, float lo, float hi, const float* weights,
-                              const float* bias, const float* x, float* y, void* stream);
+                              const float* bias, Real type, const void* x, void* y, void* stream);
 
 }  // namespace octile::cuda

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include "arithmetic/quantize.h"
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 
 namespace octile::cuda {
@@ -23,18 +24,19 @@ __device__ __forceinline__ int64_t batch_offset(const Product& p, int operand, i
   return offset;
 }
 
+template <typename T>
 struct FloatOperands {
   using Value = float;
   float lo, hi;
-  const float *a, *b;
-  float* y;
-  __device__ __forceinline__ float load_a(int64_t i) const { return a[i]; }
-  __device__ __forceinline__ float load_b(int64_t i) const { return b[i]; }
+  const T *a, *b;
+  T* y;
+  __device__ __forceinline__ float load_a(int64_t i) const { return to_float(a[i]); }
+  __device__ __forceinline__ float load_b(int64_t i) const { return to_float(b[i]); }
   __device__ __forceinline__ static float add(float acc, float l, float r) {
     return __fmaf_rn(l, r, acc);
   }
   __device__ __forceinline__ void store(int64_t i, float acc) const {
-    y[i] = clamp_float(acc, lo, hi);
+    y[i] = from_float<T>(clamp_float(acc, lo, hi));
   }
 };
 
@@ -54,7 +56,7 @@ struct ByteOperands {
   }
   __device__ __forceinline__ void store(int64_t i, int32_t acc) const {
     if (s.float_out) {
-      static_cast<float*>(y)[i] = clamp_value(__int2float_rn(acc) * s.multiplier, s.lo, s.hi);
+      store_real(y, s.y_type, i, clamp_value(__int2float_rn(acc) * s.multiplier, s.lo, s.hi));
     } else {
       static_cast<uint8_t*>(y)[i] =
           static_cast<uint8_t>(requantize(acc, s.multiplier, s.y_zero_point, s.q_lo, s.q_hi));
@@ -128,9 +130,15 @@ void launch_matmul_bytes(const Product& p, const ProductBytes& step, const void*
   run(p, ByteOperands{step, a, b, y}, stream);
 }
 
-void launch_matmul_floats(const Product& p, float lo, float hi, const float* a, const float* b,
-                          float* y, void* stream) {
-  run(p, FloatOperands{lo, hi, a, b, y}, stream);
+void launch_matmul_floats(const Product& p, float lo, float hi, Real type, const void* a,
+                          const void* b, void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    run(p,
+        FloatOperands<T>{lo, hi, static_cast<const T*>(a), static_cast<const T*>(b),
+                         static_cast<T*>(y)},
+        stream);
+  });
 }
 
 }  // namespace octile::cuda

@@ -48,7 +48,8 @@ std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const Devic
   const PlanTensor& y = view.outputs[0];
   const ProductBytes step{.a = byte_type(view.inputs[0]),
                           .b = byte_type(view.inputs[1]),
-                          .float_out = is_float(y),
+                          .float_out = is_real(y.type),
+                          .y_type = real_type(y),
                           .multiplier = s.multiplier,
                           .y_zero_point = y.zero_point,
                           .q_lo = s.clamp.q_lo,
@@ -63,9 +64,9 @@ std::unique_ptr<Prepared> prepare_bytes_matmul(const StepView& view, const Devic
 std::unique_ptr<Prepared> prepare_floats_matmul(const StepView& view, const DeviceWeights*,
                                                 const Device&) {
   const Clamp clamp = view.as<MatMulStep>()->clamp;
-  return make_prepared([clamp, p = product_of(view)](const Buffers& b) {
-    launch_matmul_floats(p, clamp.lo, clamp.hi, static_cast<const float*>(b.inputs[0]),
-                         static_cast<const float*>(b.inputs[1]), static_cast<float*>(b.outputs[0]),
+  const Real type = real_type(view.outputs[0]);
+  return make_prepared([clamp, type, p = product_of(view)](const Buffers& b) {
+    launch_matmul_floats(p, clamp.lo, clamp.hi, type, b.inputs[0], b.inputs[1], b.outputs[0],
                          b.stream);
   });
 }
@@ -80,12 +81,12 @@ std::string refuse_shapes(const StepView& view) {
 }
 
 std::string refuse_bytes_matmul(const StepView& view) {
-  std::string reason = forms::refuse_matmul_bytes(view);
+  std::string reason = refuse_real<forms::refuse_matmul_bytes>(view);
   return reason.empty() ? refuse_shapes(view) : reason;
 }
 
 std::string refuse_floats_matmul(const StepView& view) {
-  std::string reason = forms::refuse_matmul_floats(view);
+  std::string reason = refuse_real<forms::refuse_matmul_floats>(view);
   return reason.empty() ? refuse_shapes(view) : reason;
 }
 

@@ -6,6 +6,7 @@
 #include <cfloat>
 
 #include "arithmetic/quantize.h"
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 
 namespace octile::cuda {
@@ -82,7 +83,8 @@ __global__ void max_bytes(Pool2d p, int64_t items, const T* x, T* y) {
   }
 }
 
-__global__ void max_floats(Pool2d p, int64_t items, const float* x, float* y) {
+template <typename T>
+__global__ void max_floats(Pool2d p, int64_t items, const T* x, T* y) {
   wait_for_earlier_kernels();
   for (int64_t i = first_item(); i < items; i += item_step()) {
     int64_t pixel;
@@ -90,9 +92,10 @@ __global__ void max_floats(Pool2d p, int64_t items, const float* x, float* y) {
     place<1>(p, i, pixel, channel);
     float best = -INFINITY;
     for_taps(p, pixel, channel, [&](int64_t at) {
-      if (x[at] > best || x[at] != x[at]) best = x[at];  // NaN wins and stays
+      const float v = to_float(x[at]);
+      if (v > best || v != v) best = v;  // NaN wins and stays
     });
-    y[i] = best;
+    y[i] = from_float<T>(best);
   }
 }
 
@@ -144,8 +147,8 @@ __global__ void average_bytes_wide(Pool2d p, ByteType x_type, ByteType y_type,
   y[pixel * p.c + channel] = average(sum, m, y_type);
 }
 
-__global__ void average_floats(Pool2d p, const float* counts, int64_t items, const float* x,
-                               float* y) {
+template <typename T>
+__global__ void average_floats(Pool2d p, const float* counts, int64_t items, const T* x, T* y) {
   wait_for_earlier_kernels();
   const int64_t pixels = int64_t{p.out_h} * p.out_w;
   for (int64_t i = first_item(); i < items; i += item_step()) {
@@ -154,12 +157,12 @@ __global__ void average_floats(Pool2d p, const float* counts, int64_t items, con
     place<1>(p, i, pixel, channel);
     float sum = 0.0f, lost = 0.0f;  // Kahan's sum: windows may be whole images
     for_taps(p, pixel, channel, [&](int64_t at) {
-      const float term = x[at] - lost, next = sum + term;
+      const float term = to_float(x[at]) - lost, next = sum + term;
       lost = (next - sum) - term;
       sum = next;
     });
     const float count = counts[pixel % pixels];
-    y[i] = count == 0.0f ? 0.0f : sum / count;
+    y[i] = from_float<T>(count == 0.0f ? 0.0f : sum / count);
   }
 }
 
@@ -184,9 +187,12 @@ void launch_max_pool_bytes(const Pool2d& p, bool is_unsigned, const void* x, voi
   }
 }
 
-void launch_max_pool_floats(const Pool2d& p, const float* x, float* y, void* stream) {
-  start_kernel(max_floats, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
-               items_of(p, 1), x, y);
+void launch_max_pool_floats(const Pool2d& p, Real type, const void* x, void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(max_floats<T>, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+                 items_of(p, 1), static_cast<const T*>(x), static_cast<T*>(y));
+  });
 }
 
 void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type,
@@ -204,10 +210,13 @@ void launch_average_pool_bytes(const Pool2d& p, ByteType x_type, ByteType y_type
                y_type, multipliers, items_of(p, 1), x, out);
 }
 
-void launch_average_pool_floats(const Pool2d& p, const float* counts, const float* x, float* y,
-                                void* stream) {
-  start_kernel(average_floats, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
-               counts, items_of(p, 1), x, y);
+void launch_average_pool_floats(const Pool2d& p, const float* counts, Real type, const void* x,
+                                void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(average_floats<T>, {blocks_for(items_of(p, 1)), kBlock, 0, stream_of(stream)}, p,
+                 counts, items_of(p, 1), static_cast<const T*>(x), static_cast<T*>(y));
+  });
 }
 
 }  // namespace octile::cuda

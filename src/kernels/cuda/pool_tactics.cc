@@ -73,18 +73,18 @@ std::unique_ptr<Prepared> prepare_floats_pool(const StepView& view, const Device
   const auto& step = *view.as<PoolStep>();
   const Geometry g = pool_geometry(view);
   const Pool2d p = pool_of(g);
+  const Real type = real_type(view.inputs[0]);
   if (step.kind == PoolingKind::kMax) {
-    return make_prepared([p](const Buffers& b) {
-      launch_max_pool_floats(p, static_cast<const float*>(b.inputs[0]),
-                             static_cast<float*>(b.outputs[0]), b.stream);
+    return make_prepared([p, type](const Buffers& b) {
+      launch_max_pool_floats(p, type, b.inputs[0], b.outputs[0], b.stream);
     });
   }
   const std::vector<float> values =
       by_window(step, g, [](int64_t count) { return static_cast<float>(count); });
   Memory table = upload(device.accelerator, std::as_bytes(std::span(values)));
-  return make_prepared([p, table = std::move(table)](const Buffers& b) {
-    launch_average_pool_floats(p, table.as<const float>(), static_cast<const float*>(b.inputs[0]),
-                               static_cast<float*>(b.outputs[0]), b.stream);
+  return make_prepared([p, type, table = std::move(table)](const Buffers& b) {
+    launch_average_pool_floats(p, table.as<const float>(), type, b.inputs[0], b.outputs[0],
+                               b.stream);
   });
 }
 
@@ -92,6 +92,6 @@ std::unique_ptr<Prepared> prepare_floats_pool(const StepView& view, const Device
 
 constinit const Row kPoolBytesRow{"cuda.pool.int8", {forms::refuse_pool_bytes, prepare_bytes_pool}};
 constinit const Row kPoolFloatsRow{"cuda.pool.float",
-                                   {forms::refuse_pool_floats, prepare_floats_pool}};
+                                   {refuse_real<forms::refuse_pool_floats>, prepare_floats_pool}};
 
 }  // namespace octile::cuda

@@ -5,6 +5,7 @@
 #include <cfloat>
 
 #include "arithmetic/quantize.h"
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 
 namespace octile::cuda {
@@ -23,24 +24,46 @@ struct Params {
   }
 };
 
+template <typename T>
 struct Quantizer {
-  using From = float;
+  using From = T;
   using To = uint8_t;
   Params params;
-  __device__ __forceinline__ uint8_t operator()(float x, int64_t n) const {
-    return static_cast<uint8_t>(
-        quantize_value(x, params.scale(n), params.zero(n), params.fixed.q_lo, params.fixed.q_hi));
+  __device__ __forceinline__ uint8_t operator()(T x, int64_t n) const {
+    return static_cast<uint8_t>(quantize_value(to_float(x), params.scale(n), params.zero(n),
+                                               params.fixed.q_lo, params.fixed.q_hi));
   }
 };
 
+/// A dequantized value as the output has it.
+template <typename T>
+__device__ __forceinline__ T stored(float v) {
+  return v;
+}
+template <>
+__device__ __forceinline__ __half stored<__half>(float v) {
+  return saturated_half(v);
+}
+
+template <typename T>
 struct Dequantizer {
   using From = uint8_t;
-  using To = float;
+  using To = T;
   Params params;
   bool is_unsigned;
-  __device__ __forceinline__ float operator()(uint8_t byte, int64_t n) const {
+  __device__ __forceinline__ T operator()(uint8_t byte, int64_t n) const {
     const int32_t q = is_unsigned ? int32_t{byte} : int32_t{static_cast<int8_t>(byte)};
-    return dequantize_value(q, params.scale(n), params.zero(n));
+    return stored<T>(dequantize_value(q, params.scale(n), params.zero(n)));
+  }
+};
+
+template <typename Source, typename Target>
+struct Caster {
+  using From = Source;
+  using To = Target;
+  Params params;
+  __device__ __forceinline__ Target operator()(Source x, int64_t) const {
+    return from_float<Target>(to_float(x));
   }
 };
 
@@ -180,9 +203,10 @@ __device__ void params_of(float lo, float hi, bool affine, float& scale, int32_t
 }
 
 /// Least and largest value of a block's share of a sample, widened to hold 0; thread 0 has them.
-__device__ void block_range(const float* from, int64_t count, float& lo, float& hi) {
+template <typename T>
+__device__ void block_range(const T* from, int64_t count, float& lo, float& hi) {
   lo = hi = 0.0f;
-  for (int64_t i = first_item(); i < count; i += item_step()) widen(from[i], lo, hi);
+  for (int64_t i = first_item(); i < count; i += item_step()) widen(to_float(from[i]), lo, hi);
   __shared__ float s_lo[32], s_hi[32];
   for (int lane = 16; lane > 0; lane /= 2) {
     widen(__shfl_down_sync(0xffffffffu, lo, lane), lo, hi);
@@ -210,7 +234,8 @@ __device__ __forceinline__ void write_params(float lo, float hi, float* scales, 
 }
 
 /// One block a sample: blockIdx.y.
-__global__ void sample_ranges(const float* x, int64_t per_sample, float* scales, int32_t* zeros) {
+template <typename T>
+__global__ void sample_ranges(const T* x, int64_t per_sample, float* scales, int32_t* zeros) {
   wait_for_earlier_kernels();
   float lo, hi;
   block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
@@ -219,7 +244,8 @@ __global__ void sample_ranges(const float* x, int64_t per_sample, float* scales,
 
 /// Several blocks a sample: they meet in ends (n, 2), zeros at first, which hold −min and max as
 /// bits; those of floats that are not negative have the floats' order.
-__global__ void part_ranges(const float* x, int64_t per_sample, uint32_t* ends) {
+template <typename T>
+__global__ void part_ranges(const T* x, int64_t per_sample, uint32_t* ends) {
   wait_for_earlier_kernels();
   float lo, hi;
   block_range(x + blockIdx.y * per_sample, per_sample, lo, hi);
@@ -238,7 +264,8 @@ __global__ void params_of_ends(const uint32_t* ends, int64_t n, float* scales, i
 constexpr int kRangeThreads = 1024;
 constexpr int64_t kOneBlock = 32768;  // values that one block reads about as fast as several
 
-void find_ranges(const Sample& p, const float* x, float* scales, int32_t* zeros, uint32_t* ends,
+template <typename T>
+void find_ranges(const Sample& p, const T* x, float* scales, int32_t* zeros, uint32_t* ends,
                  void* stream) {
   constexpr int64_t kMostSamples = 65535;  // gridDim.y
   const int64_t per_sample = p.c * p.s;
@@ -247,14 +274,14 @@ void find_ranges(const Sample& p, const float* x, float* scales, int32_t* zeros,
   if (split) (void)cudaMemsetAsync(ends, 0, static_cast<size_t>(p.n) * 8, stream_of(stream));
   for (int64_t first = 0; first < p.n; first += kMostSamples) {
     const auto n = static_cast<unsigned>(p.n - first < kMostSamples ? p.n - first : kMostSamples);
-    const float* from = x + first * per_sample;
+    const T* from = x + first * per_sample;
     if (split) {
-      start_kernel(part_ranges,
+      start_kernel(part_ranges<T>,
                    {dim3(static_cast<unsigned>(parts < 256 ? parts : 256), n), kRangeThreads, 0,
                     stream_of(stream)},
                    from, per_sample, ends + 2 * first);
     } else {
-      start_kernel(sample_ranges, {dim3(1, n), kRangeThreads, 0, stream_of(stream)}, from,
+      start_kernel(sample_ranges<T>, {dim3(1, n), kRangeThreads, 0, stream_of(stream)}, from,
                    per_sample, scales + first, zeros != nullptr ? zeros + first : nullptr);
     }
   }
@@ -265,34 +292,51 @@ void find_ranges(const Sample& p, const float* x, float* scales, int32_t* zeros,
 
 }  // namespace
 
-void launch_quantize(const QuantizeFixed& step, const Sample& p, const float* x, uint8_t* y,
-                     void* stream) {
+void launch_quantize(const QuantizeFixed& step, const Sample& p, Real type, const void* x,
+                     uint8_t* y, void* stream) {
   const int64_t count = p.n * p.c * p.s;
+  if (type == Real::kHalf) return convert_all(Quantizer<__half>{{step}}, p, x, y, stream);
   if (!p.turn && count % 4 == 0) {
     start_kernel(quantize_straight, {blocks_for(count / 4), kBlock, 0, stream_of(stream)}, step,
-                 reinterpret_cast<const float4*>(x), reinterpret_cast<uchar4*>(y), count / 4);
+                 static_cast<const float4*>(x), reinterpret_cast<uchar4*>(y), count / 4);
     return;
   }
-  convert_all(Quantizer{{step}}, p, x, y, stream);
+  convert_all(Quantizer<float>{{step}}, p, x, y, stream);
 }
 
-void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& p, const float* x,
+void launch_quantize_dynamic(int32_t q_lo, int32_t q_hi, const Sample& p, Real type, const void* x,
                              uint8_t* y, float* scales, int32_t* zeros, void* scratch,
                              void* stream) {
-  find_ranges(p, x, scales, zeros, static_cast<uint32_t*>(scratch), stream);
-  convert_all(Quantizer{{{1.0f, 0, q_lo, q_hi}, scales, zeros}}, p, x, y, stream);
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    find_ranges(p, static_cast<const T*>(x), scales, zeros, static_cast<uint32_t*>(scratch),
+                stream);
+    convert_all(Quantizer<T>{{{1.0f, 0, q_lo, q_hi}, scales, zeros}}, p, x, y, stream);
+  });
 }
 
 void launch_dequantize(float scale, ByteType type, const Sample& p, const void* x,
-                       const float* scales, const int32_t* zeros, float* y, void* stream) {
+                       const float* scales, const int32_t* zeros, Real y_type, void* y,
+                       void* stream) {
   const int64_t count = p.n * p.c * p.s;
+  const Params params{{scale, type.zero_point, 0, 0}, scales, zeros};
+  if (y_type == Real::kHalf) {
+    return convert_all(Dequantizer<__half>{params, type.is_unsigned}, p, x, y, stream);
+  }
   if (!p.turn && count % 4 == 0 && scales == nullptr) {
     start_kernel(dequantize_straight, {blocks_for(count / 4), kBlock, 0, stream_of(stream)}, scale,
-                 type, static_cast<const uchar4*>(x), reinterpret_cast<float4*>(y), count / 4);
+                 type, static_cast<const uchar4*>(x), static_cast<float4*>(y), count / 4);
     return;
   }
-  convert_all(Dequantizer{{{scale, type.zero_point, 0, 0}, scales, zeros}, type.is_unsigned}, p, x,
-              y, stream);
+  convert_all(Dequantizer<float>{params, type.is_unsigned}, p, x, y, stream);
+}
+
+void launch_cast(const Sample& p, Real x_type, const void* x, void* y, void* stream) {
+  if (x_type == Real::kHalf) {
+    convert_all(Caster<__half, float>{}, p, x, y, stream);
+  } else {
+    convert_all(Caster<float, __half>{}, p, x, y, stream);
+  }
 }
 
 }  // namespace octile::cuda

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/half.h"
 #include "kernels/cuda/launchers.h"
 #include "kernels/function_tactic.h"
 #include "kernels/step_forms.h"
@@ -35,6 +36,14 @@ class DeviceWeights final : public PackedWeights {
   /// A part of no bytes (null) for −1.
   void add_blob(const Device& device, const StepView& view, int32_t blob) {
     parts.push_back(blob < 0 ? Memory() : upload(device.accelerator, view.blob(blob).bytes));
+  }
+  /// The blob's floats, rounded to half for kHalf; no bytes for −1.
+  void add_reals(const Device& device, const StepView& view, int32_t blob, Real type) {
+    if (blob < 0 || type == Real::kFloat) return add_blob(device, view, blob);
+    const Blob& floats = view.blob(blob);
+    std::vector<uint16_t> halves(static_cast<size_t>(floats.shape.volume()));
+    for (size_t i = 0; i < halves.size(); ++i) halves[i] = float_to_half(floats.as<float>()[i]);
+    add(device, halves);
   }
 };
 
@@ -86,6 +95,14 @@ inline std::unique_ptr<Prepared> prepare_copy(const StepView& view, const Device
 
 inline ByteType byte_type(const PlanTensor& t) {
   return {t.type == DataType::kUInt8, t.zero_point};
+}
+inline Real real_type(const PlanTensor& t) {
+  return forms::is_half(t) ? Real::kHalf : Real::kFloat;
+}
+/// A question of step_forms.h for rows that take float16 as they take float32.
+template <std::string (*kRefuse)(const StepView&)>
+std::string refuse_real(const StepView& view) {
+  return forms::has_halves(view) ? kRefuse(forms::as_floats(view)) : kRefuse(view);
 }
 using forms::is_image;
 using forms::is_plain;

@@ -8,9 +8,9 @@
 namespace octile::cuda {
 
 extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow, kLookupRow,
-    kQuantizeRow, kDequantizeRow, kConcatRow, kReorderRow, kViewRow, kGatherRow, kPoolBytesRow,
-    kPoolFloatsRow, kSoftmaxBytesRow, kSoftmaxFloatsRow, kNormalizeRow, kMatmulBytesRow,
-    kMatmulFloatsRow, kWindowBytesRow, kWindowFloatsRow, kTransposedWindowRow;
+    kQuantizeRow, kDequantizeRow, kCastRow, kConcatRow, kReorderRow, kViewRow, kGatherRow,
+    kPoolBytesRow, kPoolFloatsRow, kSoftmaxBytesRow, kSoftmaxFloatsRow, kNormalizeRow,
+    kMatmulBytesRow, kMatmulFloatsRow, kWindowBytesRow, kWindowFloatsRow, kTransposedWindowRow;
 
 /// The rows of conv_kernel.h.
 std::span<const Tactic* const> conv_tactics();

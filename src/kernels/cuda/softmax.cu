@@ -1,6 +1,7 @@
 // Softmax over any axes and layer normalization: a block a group of values.
 #include <cuda_runtime.h>
 
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 
 namespace octile::cuda {
@@ -36,7 +37,7 @@ __device__ T combine(T value, F&& f) {
 }
 
 __global__ void softmax_bytes(Groups g, bool is_unsigned, const uint32_t* table, const void* x,
-                              float* y) {
+                              Real y_type, void* y) {
   wait_for_earlier_kernels();
   __shared__ uint32_t s_table[256];
   for (int i = threadIdx.x; i < 256; i += blockDim.x) s_table[i] = table[i];
@@ -58,52 +59,55 @@ __global__ void softmax_bytes(Groups g, bool is_unsigned, const uint32_t* table,
     const float whole = __ull2float_rn(sum);
     for (int64_t i = threadIdx.x; i < g.count; i += blockDim.x) {
       const int64_t at = base + offset_of(g.rank, g.extent, g.stride, i);
-      y[at] = __int2float_rn(static_cast<int32_t>(s_table[best - load_byte(x, is_unsigned, at)])) /
-              whole;
+      const auto part = static_cast<int32_t>(s_table[best - load_byte(x, is_unsigned, at)]);
+      store_real(y, y_type, at, __int2float_rn(part) / whole);
     }
   }
 }
 
-__global__ void softmax_floats(Groups g, const float* x, float* y) {
+template <typename T>
+__global__ void softmax_floats(Groups g, const T* x, T* y) {
   wait_for_earlier_kernels();
   for (int64_t group = blockIdx.x; group < g.kept; group += gridDim.x) {
     const int64_t base = offset_of(g.kept_rank, g.kept_extent, g.kept_stride, group);
     float best = -INFINITY;
     for (int64_t i = threadIdx.x; i < g.count; i += blockDim.x) {
-      best = fmaxf(best, x[base + offset_of(g.rank, g.extent, g.stride, i)]);
+      best = fmaxf(best, to_float(x[base + offset_of(g.rank, g.extent, g.stride, i)]));
     }
     best = combine(best, [](float a, float b) { return fmaxf(a, b); });
     float sum = 0.0f;
     for (int64_t i = threadIdx.x; i < g.count; i += blockDim.x) {
-      sum += expf(x[base + offset_of(g.rank, g.extent, g.stride, i)] - best);
+      sum += expf(to_float(x[base + offset_of(g.rank, g.extent, g.stride, i)]) - best);
     }
     sum = combine(sum, [](float a, float b) { return a + b; });
     for (int64_t i = threadIdx.x; i < g.count; i += blockDim.x) {
       const int64_t at = base + offset_of(g.rank, g.extent, g.stride, i);
-      y[at] = expf(x[at] - best) / sum;
+      y[at] = from_float<T>(expf(to_float(x[at]) - best) / sum);
     }
   }
 }
 
+template <typename T>
 __global__ void normalize_rows(int64_t groups, int64_t count, float epsilon, const float* scale,
-                               const float* shift, const float* x, float* y) {
+                               const float* shift, const T* x, T* y) {
   wait_for_earlier_kernels();
   const auto add = [](float a, float b) { return a + b; };
   for (int64_t group = blockIdx.x; group < groups; group += gridDim.x) {
-    const float* from = x + group * count;
+    const T* from = x + group * count;
     float sum = 0.0f, squares = 0.0f;
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) sum += from[i];
+    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) sum += to_float(from[i]);
     const float mean = combine(sum, add) / static_cast<float>(count);
     for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-      squares += (from[i] - mean) * (from[i] - mean);
+      const float off = to_float(from[i]) - mean;
+      squares += off * off;
     }
     const float variance = combine(squares, add) / static_cast<float>(count);
     const float inverse = 1.0f / sqrtf(variance + epsilon);
     for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-      float v = (from[i] - mean) * inverse;
+      float v = (to_float(from[i]) - mean) * inverse;
       if (scale != nullptr) v *= scale[i];
       if (shift != nullptr) v += shift[i];
-      y[group * count + i] = v;
+      y[group * count + i] = from_float<T>(v);
     }
   }
 }
@@ -119,20 +123,27 @@ unsigned grid_of(int64_t groups) { return blocks_for(groups, 1); }
 }  // namespace
 
 void launch_softmax_bytes(const Groups& g, bool is_unsigned, const uint32_t* table, const void* x,
-                          float* y, void* stream) {
+                          Real y_type, void* y, void* stream) {
   start_kernel(softmax_bytes, {grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)}, g,
-               is_unsigned, table, x, y);
+               is_unsigned, table, x, y_type, y);
 }
 
-void launch_softmax_floats(const Groups& g, const float* x, float* y, void* stream) {
-  start_kernel(softmax_floats, {grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)}, g, x,
-               y);
+void launch_softmax_floats(const Groups& g, Real type, const void* x, void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(softmax_floats<T>, {grid_of(g.kept), threads_for(g.count), 0, stream_of(stream)},
+                 g, static_cast<const T*>(x), static_cast<T*>(y));
+  });
 }
 
 void launch_normalize(int64_t groups, int64_t count, float epsilon, const float* scale,
-                      const float* shift, const float* x, float* y, void* stream) {
-  start_kernel(normalize_rows, {grid_of(groups), threads_for(count), 0, stream_of(stream)}, groups,
-               count, epsilon, scale, shift, x, y);
+                      const float* shift, Real type, const void* x, void* y, void* stream) {
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(normalize_rows<T>, {grid_of(groups), threads_for(count), 0, stream_of(stream)},
+                 groups, count, epsilon, scale, shift, static_cast<const T*>(x),
+                 static_cast<T*>(y));
+  });
 }
 
 }  // namespace octile::cuda

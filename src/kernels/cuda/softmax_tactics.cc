@@ -38,18 +38,17 @@ std::unique_ptr<Prepared> prepare_bytes_softmax(const StepView& view, const Devi
   const PlanTensor& x = view.inputs[0];
   const Groups groups = groups_of(x.shape, view.as<SoftmaxStep>()->axes);
   return make_prepared([groups, is_unsigned = x.type == DataType::kUInt8,
-                        table = weights->as<uint32_t>(0)](const Buffers& b) {
-    launch_softmax_bytes(groups, is_unsigned, table, b.inputs[0], static_cast<float*>(b.outputs[0]),
-                         b.stream);
+                        table = weights->as<uint32_t>(0),
+                        type = real_type(view.outputs[0])](const Buffers& b) {
+    launch_softmax_bytes(groups, is_unsigned, table, b.inputs[0], type, b.outputs[0], b.stream);
   });
 }
 
 std::unique_ptr<Prepared> prepare_floats_softmax(const StepView& view, const DeviceWeights*,
                                                  const Device&) {
   const Groups groups = groups_of(view.inputs[0].shape, view.as<SoftmaxStep>()->axes);
-  return make_prepared([groups](const Buffers& b) {
-    launch_softmax_floats(groups, static_cast<const float*>(b.inputs[0]),
-                          static_cast<float*>(b.outputs[0]), b.stream);
+  return make_prepared([groups, type = real_type(view.inputs[0])](const Buffers& b) {
+    launch_softmax_floats(groups, type, b.inputs[0], b.outputs[0], b.stream);
   });
 }
 
@@ -71,19 +70,21 @@ std::unique_ptr<Prepared> prepare_normalize(const StepView& view, const DeviceWe
   }
   const int64_t groups = count > 0 ? shape.volume() / count : 0;
   return make_prepared([groups, count, epsilon = step.epsilon, scale = weights->as<float>(0),
-                        shift = weights->as<float>(1)](const Buffers& b) {
-    launch_normalize(groups, count, epsilon, scale, shift, static_cast<const float*>(b.inputs[0]),
-                     static_cast<float*>(b.outputs[0]), b.stream);
+                        shift = weights->as<float>(1),
+                        type = real_type(view.inputs[0])](const Buffers& b) {
+    launch_normalize(groups, count, epsilon, scale, shift, type, b.inputs[0], b.outputs[0],
+                     b.stream);
   });
 }
 
 }  // namespace
 
 constinit const Row kSoftmaxBytesRow{
-    "cuda.softmax.int8", {forms::refuse_softmax_bytes, prepare_bytes_softmax, pack_bytes_softmax}};
-constinit const Row kSoftmaxFloatsRow{"cuda.softmax.float",
-                                      {forms::refuse_softmax_floats, prepare_floats_softmax}};
-constinit const Row kNormalizeRow{"cuda.normalize",
-                                  {forms::refuse_normalize, prepare_normalize, pack_normalize}};
+    "cuda.softmax.int8",
+    {refuse_real<forms::refuse_softmax_bytes>, prepare_bytes_softmax, pack_bytes_softmax}};
+constinit const Row kSoftmaxFloatsRow{
+    "cuda.softmax.float", {refuse_real<forms::refuse_softmax_floats>, prepare_floats_softmax}};
+constinit const Row kNormalizeRow{
+    "cuda.normalize", {refuse_real<forms::refuse_normalize>, prepare_normalize, pack_normalize}};
 
 }  // namespace octile::cuda

@@ -13,12 +13,12 @@ std::vector<const Tactic*> table() {
   for (const Tactic* row : cublas_tactics()) rows.push_back(row);
 #endif
   for (const Row* row :
-       {&kEltwiseBytesRow,    &kEltwiseFloatsRow, &kActivationRow,    &kUnaryRow,
-        &kLookupRow,          &kQuantizeRow,      &kDequantizeRow,    &kConcatRow,
-        &kReorderRow,         &kViewRow,          &kGatherRow,        &kPoolBytesRow,
-        &kPoolFloatsRow,      &kSoftmaxBytesRow,  &kSoftmaxFloatsRow, &kNormalizeRow,
-        &kMatmulBytesRow,     &kMatmulFloatsRow,  &kWindowBytesRow,   &kWindowFloatsRow,
-        &kTransposedWindowRow}) {
+       {&kEltwiseBytesRow, &kEltwiseFloatsRow,   &kActivationRow,   &kUnaryRow,
+        &kLookupRow,       &kQuantizeRow,        &kDequantizeRow,   &kCastRow,
+        &kConcatRow,       &kReorderRow,         &kViewRow,         &kGatherRow,
+        &kPoolBytesRow,    &kPoolFloatsRow,      &kSoftmaxBytesRow, &kSoftmaxFloatsRow,
+        &kNormalizeRow,    &kMatmulBytesRow,     &kMatmulFloatsRow, &kWindowBytesRow,
+        &kWindowFloatsRow, &kTransposedWindowRow}) {
     rows.push_back(row);
   }
   rows.push_back(&host_tactic());

@@ -16,6 +16,7 @@ namespace {
 
 ConvType conv_type(const PlanTensor& t) {
   return is_float(t)                  ? ConvType::kFloat
+         : forms::is_half(t)          ? ConvType::kHalf
          : t.type == DataType::kUInt8 ? ConvType::kU8
                                       : ConvType::kS8;
 }
@@ -71,7 +72,8 @@ std::string problem_refusal(const StepView& view, bool dynamic) {
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   if (!is_8bit(x)) return "the input is not 8-bit";
   if (dynamic && x.type != DataType::kInt8) return "its zero point is dynamic";
-  if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float";
+  if (!is_8bit(y) && !is_real(y.type)) return "the output is neither 8-bit nor float";
+  if (dynamic && !is_float(y)) return "a dynamic step writes float32";
   if (step->residual && !(is_8bit(y) && is_8bit(view.inputs[1]))) {
     return "a residual needs 8-bit operands";
   }

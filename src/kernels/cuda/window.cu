@@ -6,6 +6,7 @@
 
 #include "arithmetic/quantize.h"
 #include "kernels/cuda/device/dot4.h"
+#include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
 
 namespace octile::cuda {
@@ -71,7 +72,7 @@ __device__ __forceinline__ void finish(const WindowBytes& s, const WindowWeights
   acc = static_cast<int32_t>(static_cast<uint32_t>(acc) + static_cast<uint32_t>(weights.bias[m]));
   const float multiplier = weights.multiplier[m];
   if (s.float_out) {
-    static_cast<float*>(y)[i] = clamp_value(__int2float_rn(acc) * multiplier, s.lo, s.hi);
+    store_real(y, s.y_type, i, clamp_value(__int2float_rn(acc) * multiplier, s.lo, s.hi));
     return;
   }
   int32_t q;
@@ -121,9 +122,10 @@ __global__ void dynamic_tail(DynamicTail t, const float* scales, float* y) {
   }
 }
 
+template <typename T>
 __global__ void window_floats(Window2d g, float lo, float hi, const float* weights,
-                              const float* bias, int64_t count, const float* x,
-                              const float* residual, float* y) {
+                              const float* bias, int64_t count, const T* x, const T* residual,
+                              T* y) {
   wait_for_earlier_kernels();
   const int group_in = g.c / g.groups, group_out = g.m / g.groups;
   for (int64_t i = first_item(); i < count; i += item_step()) {
@@ -137,12 +139,14 @@ __global__ void window_floats(Window2d g, float lo, float hi, const float* weigh
           w += int64_t{group_in} * g.m;
           continue;
         }
-        const float* from = x + pixel * g.c + at.m / group_out * group_in;
-        for (int c = 0; c < group_in; ++c, w += g.m) acc = __fmaf_rn(from[c], __ldg(w), acc);
+        const T* from = x + pixel * g.c + at.m / group_out * group_in;
+        for (int c = 0; c < group_in; ++c, w += g.m) {
+          acc = __fmaf_rn(to_float(from[c]), __ldg(w), acc);
+        }
       }
     }
-    if (residual != nullptr) acc += residual[i];
-    y[i] = clamp_float(acc, lo, hi);
+    if (residual != nullptr) acc += to_float(residual[i]);
+    y[i] = from_float<T>(clamp_float(acc, lo, hi));
   }
 }
 
@@ -154,8 +158,9 @@ __device__ __forceinline__ int source(int out, int before, int tap, int dilation
   return spread / stride < extent ? spread / stride : -1;
 }
 
+template <typename T>
 __global__ void transposed_window(Window2d g, float lo, float hi, const float* weights,
-                                  const float* bias, int64_t count, const float* x, float* y) {
+                                  const float* bias, int64_t count, const T* x, T* y) {
   wait_for_earlier_kernels();
   const int group_in = g.c / g.groups, group_out = g.m / g.groups;
   const int64_t taps = int64_t{g.kernel_h} * g.kernel_w;
@@ -168,17 +173,17 @@ __global__ void transposed_window(Window2d g, float lo, float hi, const float* w
       for (int kw = 0; kw < g.kernel_w && ih >= 0; ++kw) {
         const int iw = source(at.ow, g.pad_left, kw, g.dilation_w, g.stride_w, g.w);
         if (iw < 0) continue;
-        const float* from =
+        const T* from =
             x + ((int64_t{at.n} * g.h + ih) * g.w + iw) * g.c + int64_t{group} * group_in;
         const float* w = weights +
                          (int64_t{group} * group_in * taps + kh * g.kernel_w + kw) * group_out +
                          in_group;
         for (int c = 0; c < group_in; ++c) {
-          acc = __fmaf_rn(from[c], __ldg(w + c * taps * group_out), acc);
+          acc = __fmaf_rn(to_float(from[c]), __ldg(w + c * taps * group_out), acc);
         }
       }
     }
-    y[i] = clamp_float(acc, lo, hi);
+    y[i] = from_float<T>(clamp_float(acc, lo, hi));
   }
 }
 
@@ -204,18 +209,25 @@ void launch_dynamic_tail(const DynamicTail& tail, const float* scales, float* y,
 }
 
 void launch_window_floats(const Window2d& g, float lo, float hi, const float* weights,
-                          const float* bias, const float* x, const float* residual, float* y,
-                          void* stream) {
+                          const float* bias, Real type, const void* x, const void* residual,
+                          void* y, void* stream) {
   const int64_t count = outputs_of(g);
-  start_kernel(window_floats, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi, weights,
-               bias, count, x, residual, y);
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(window_floats<T>, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi,
+                 weights, bias, count, static_cast<const T*>(x), static_cast<const T*>(residual),
+                 static_cast<T*>(y));
+  });
 }
 
 void launch_transposed_window(const Window2d& g, float lo, float hi, const float* weights,
-                              const float* bias, const float* x, float* y, void* stream) {
+                              const float* bias, Real type, const void* x, void* y, void* stream) {
   const int64_t count = outputs_of(g);
-  start_kernel(transposed_window, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi,
-               weights, bias, count, x, y);
+  by_real(type, [&](auto real) {
+    using T = decltype(real);
+    start_kernel(transposed_window<T>, {blocks_for(count), kBlock, 0, stream_of(stream)}, g, lo, hi,
+                 weights, bias, count, static_cast<const T*>(x), static_cast<T*>(y));
+  });
 }
 
 }  // namespace octile::cuda

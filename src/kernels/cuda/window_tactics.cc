@@ -56,9 +56,10 @@ std::unique_ptr<Prepared> prepare_bytes_window(const StepView& view, const Devic
   const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
   const Geometry g = window_geometry(view);
   WindowBytes step{.x = byte_type(x),
-                   .float_out = is_float(y),
+                   .float_out = is_real(y.type),
                    .has_residual = s.residual,
                    .dynamic = s.dynamic,
+                   .y_type = real_type(y),
                    .residual_multiplier = s.residual_multiplier,
                    .y_zero_point = y.zero_point,
                    .q_lo = s.clamp.q_lo,
@@ -102,11 +103,10 @@ std::unique_ptr<Prepared> prepare_floats_window(const StepView& view, const Devi
   const auto& s = *view.as<ConvStep>();
   return make_prepared([w = window_of(window_geometry(view)), clamp = s.clamp,
                         residual = s.residual, weights = packed->as<float>(kFloats),
-                        bias = packed->as<float>(kFloatBias)](const Buffers& b) {
-    launch_window_floats(w, clamp.lo, clamp.hi, weights, bias,
-                         static_cast<const float*>(b.inputs[0]),
-                         residual ? static_cast<const float*>(b.inputs[1]) : nullptr,
-                         static_cast<float*>(b.outputs[0]), b.stream);
+                        bias = packed->as<float>(kFloatBias),
+                        type = real_type(view.inputs[0])](const Buffers& b) {
+    launch_window_floats(w, clamp.lo, clamp.hi, weights, bias, type, b.inputs[0],
+                         residual ? b.inputs[1] : nullptr, b.outputs[0], b.stream);
   });
 }
 
@@ -141,10 +141,10 @@ std::unique_ptr<Prepared> prepare_transposed(const StepView& view, const DeviceW
                    i(axes.before[2]),
                    i(s.groups)};
   return make_prepared([w, clamp = s.clamp, weights = packed->as<float>(kFloats),
-                        bias = packed->as<float>(kFloatBias)](const Buffers& b) {
-    launch_transposed_window(w, clamp.lo, clamp.hi, weights, bias,
-                             static_cast<const float*>(b.inputs[0]),
-                             static_cast<float*>(b.outputs[0]), b.stream);
+                        bias = packed->as<float>(kFloatBias),
+                        type = real_type(view.inputs[0])](const Buffers& b) {
+    launch_transposed_window(w, clamp.lo, clamp.hi, weights, bias, type, b.inputs[0], b.outputs[0],
+                             b.stream);
   });
 }
 
@@ -159,7 +159,8 @@ std::string refuse_layout(const StepView& view, bool rows) {
 }
 
 std::string refuse_bytes_window(const StepView& view) {
-  if (std::string reason = forms::refuse_conv_bytes(view); !reason.empty()) return reason;
+  if (std::string reason = refuse_real<forms::refuse_conv_bytes>(view); !reason.empty())
+    return reason;
   return refuse_layout(view, view.as<ConvStep>()->rows);
 }
 
@@ -174,7 +175,7 @@ std::string refuse_floats_window(const StepView& view) {
 }
 
 std::string refuse_transposed(const StepView& view) {
-  if (std::string reason = forms::refuse_deconv(view); !reason.empty()) return reason;
+  if (std::string reason = refuse_real<forms::refuse_deconv>(view); !reason.empty()) return reason;
   return refuse_layout(view, false);
 }
 
@@ -183,7 +184,8 @@ std::string refuse_transposed(const StepView& view) {
 constinit const Row kWindowBytesRow{"cuda.conv.int8.plain",
                                     {refuse_bytes_window, prepare_bytes_window, pack_bytes_window}};
 constinit const Row kWindowFloatsRow{
-    "cuda.conv.float.plain", {refuse_floats_window, prepare_floats_window, pack_floats_window}};
+    "cuda.conv.float.plain",
+    {refuse_real<refuse_floats_window>, prepare_floats_window, pack_floats_window}};
 constinit const Row kTransposedWindowRow{"cuda.deconv.float",
                                          {refuse_transposed, prepare_transposed, pack_transposed}};
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arithmetic/quantize.h"
+#include "base/half.h"
 #include "base/parallel_for.h"
 #include "kernels/cuda/conv_kernel.h"
 
@@ -26,11 +27,13 @@ struct ConvCase {
 };
 
 inline bool is_float(ConvType type) { return type == ConvType::kFloat; }
-inline size_t bytes_of(ConvType type) { return is_float(type) ? 4 : 1; }
+inline size_t bytes_of(ConvType type) {
+  return is_float(type) ? 4 : type == ConvType::kHalf ? 2 : 1;
+}
 
 inline std::string describe(const ConvProblem& p) {
   const auto type = [](ConvType t) {
-    return std::string(t == ConvType::kS8 ? "s8" : t == ConvType::kU8 ? "u8" : "float");
+    return std::string(t == ConvType::kS8 ? "s8" : t == ConvType::kU8 ? "u8" : t == ConvType::kHalf ? "half" : "float");
   };
   const auto n = [](auto v) { return std::to_string(v); };
   return n(p.batch) + "x" + n(p.in_h) + "x" + n(p.in_w) + "x" + n(p.in_c) + " " + type(p.x_type) +
@@ -93,6 +96,12 @@ inline void one_output(ConvCase& c, const std::vector<int16_t>& window, int64_t 
   if (is_float(p.y_type)) {
     const float v = clamp_value(static_cast<float>(acc) * scale, p.lo, p.hi);
     std::memcpy(c.expected.data() + 4 * index, &v, 4);
+    return;
+  }
+  if (p.y_type == ConvType::kHalf) {
+    const float v = clamp_value(static_cast<float>(acc) * scale, p.lo, p.hi);
+    const uint16_t half = float_to_half(std::clamp(v, -65504.0f, 65504.0f));
+    std::memcpy(c.expected.data() + 2 * index, &half, 2);
     return;
   }
   int32_t q = requantize(acc, scale, p.y_zero_point, p.q_lo, p.q_hi);

@@ -20,7 +20,7 @@ void choose_types(Random& random, ConvProblem& p) {
   const bool affine = random() % 3 == 0;
   p.x_type = random() % 2 == 0 ? ConvType::kS8 : ConvType::kU8;
   if (affine) p.x_zero_point = p.x_type == ConvType::kU8 ? static_cast<int>(random() % 256) : -7;
-  p.y_type = static_cast<ConvType>(pick(random, {0, 0, 1, 1, 2}));
+  p.y_type = static_cast<ConvType>(pick(random, {0, 0, 1, 1, 2, 3}));
   const bool is_unsigned = p.y_type == ConvType::kU8;
   p.q_lo = is_unsigned ? 0 : -128, p.q_hi = is_unsigned ? 255 : 127;
   if (random() % 2 == 0) {
@@ -29,7 +29,7 @@ void choose_types(Random& random, ConvProblem& p) {
     p.q_hi = std::max(p.q_hi, p.q_lo);
     p.lo = 0.0f, p.hi = 50.0f;
   }
-  p.residual = p.y_type != ConvType::kFloat && random() % 3 == 0;
+  p.residual = p.y_type <= ConvType::kU8 && random() % 3 == 0;
   p.residual_type = random() % 2 == 0 ? ConvType::kS8 : ConvType::kU8;
   p.residual_zero_point = random() % 2 == 0 ? 0 : 11;
   p.residual_multiplier = 0.37f;
