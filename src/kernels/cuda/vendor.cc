@@ -57,6 +57,7 @@ Cudnn load_cudnn() {
   load(c.destroy_convolution, "cudnnDestroyConvolutionDescriptor");
   load(c.set_convolution, "cudnnSetConvolution2dDescriptor");
   load(c.set_math, "cudnnSetConvolutionMathType");
+  load(c.set_groups, "cudnnSetConvolutionGroupCount");
   load(c.create_activation, "cudnnCreateActivationDescriptor");
   load(c.destroy_activation, "cudnnDestroyActivationDescriptor");
   load(c.set_activation, "cudnnSetActivationDescriptor");

@@ -25,6 +25,7 @@ struct Cudnn {
   decltype(&cudnnDestroyConvolutionDescriptor) destroy_convolution = nullptr;
   decltype(&cudnnSetConvolution2dDescriptor) set_convolution = nullptr;
   decltype(&cudnnSetConvolutionMathType) set_math = nullptr;
+  decltype(&cudnnSetConvolutionGroupCount) set_groups = nullptr;
   decltype(&cudnnCreateActivationDescriptor) create_activation = nullptr;
   decltype(&cudnnDestroyActivationDescriptor) destroy_activation = nullptr;
   decltype(&cudnnSetActivationDescriptor) set_activation = nullptr;
