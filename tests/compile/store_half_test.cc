@@ -7,8 +7,8 @@
 namespace octile::test {
 namespace {
 
-TensorId conv(Network& n, TensorId x, int64_t in, int64_t out, int64_t kernel, Random& random,
-              const std::string& name) {
+TensorId rounding_conv(Network& n, TensorId x, int64_t in, int64_t out, int64_t kernel,
+                       Random& random, const std::string& name) {
   return n.convolution(x, random_floats({out, in, kernel, kernel}, random, 0.3f),
                        random_floats({out}, random), conv_of(1, kernel / 2), name);
 }
@@ -21,10 +21,11 @@ Network residual_network() {
   const auto relu = [&](TensorId t, const std::string& name) {
     return n.activation(t, ActivationKind::kRelu, 0, 0, name);
   };
-  TensorId t = relu(conv(n, x, 3, 16, 3, random, "stem"), "stem.relu");
+  TensorId t = relu(rounding_conv(n, x, 3, 16, 3, random, "stem"), "stem.relu");
   for (const std::string block : {"a", "b"}) {
-    const TensorId inner = relu(conv(n, t, 16, 16, 3, random, block + "1"), block + "1.relu");
-    const TensorId sum = n.elementwise(conv(n, inner, 16, 16, 3, random, block + "2"), t,
+    const TensorId inner =
+        relu(rounding_conv(n, t, 16, 16, 3, random, block + "1"), block + "1.relu");
+    const TensorId sum = n.elementwise(rounding_conv(n, inner, 16, 16, 3, random, block + "2"), t,
                                        ElementwiseKind::kAdd, block + ".sum");
     t = relu(sum, block + ".relu");
   }
@@ -96,8 +97,8 @@ TEST(StoreHalf, TheCpuRunsItCloseToFloat32) {
     EXPECT_GT(sqnr(expected[i], outputs[i]), 50.0) << i;
     EXPECT_FALSE(expected[i] == outputs[i]) << "nothing was rounded";
   }
-  const Plan again = Plan::parse(Plan(plan).serialize());
-  ExecutionContext context = Engine::load(again).create_context();
+  const Engine again = Engine::load(Plan::parse(Plan(plan).serialize()));
+  ExecutionContext context = again.create_context();
   EXPECT_EQ(context.run(inputs)[0], outputs[0]);
 }
 
@@ -155,7 +156,7 @@ TEST(StoreHalf, ConstantsAreRoundedOnceAndOddStepsKeepFloat32) {
   Random random(3);
   Network n("odd");
   const TensorId x = n.add_input("x", DataType::kFloat32, {1, 4, 6, 6});
-  const TensorId a = conv(n, x, 4, 4, 3, random, "a");
+  const TensorId a = rounding_conv(n, x, 4, 4, 3, random, "a");
   const TensorId offset = n.constant(random_floats({1, 4, 1, 1}, random), "offset");
   const TensorId moved = n.elementwise(a, offset, ElementwiseKind::kMax, "moved");
   const TensorId sums = n.output(n.add(CumulativeSum{.axis = 2}, {moved}, "sums"));
@@ -181,8 +182,7 @@ TEST(StoreHalf, IsTheGpusAndIsAskedFor) {
   EXPECT_EQ(told, 1);
   options.fp16 = false;
   options.layer_precision["fc"] = Precision::kFloat16;
-  const std::string text =
-      message_of([&] { check_options(network, options); }, ErrorCode::kInvalidArgument);
+  const std::string text = message_of([&] { (void)compiled(network, nullptr, options); });
   EXPECT_NE(text.find("--fp16"), std::string::npos) << text;
 }
 

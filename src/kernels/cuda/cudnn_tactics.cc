@@ -34,12 +34,14 @@ class Descriptors {
     check_cudnn(c.set_tensor(x, kLast, data, i(g.n), i(g.c), i(g.h), i(g.w)), "the input");
     check_cudnn(c.set_tensor(y, kLast, data, i(g.n), i(g.m), i(g.out_h), i(g.out_w)), "the output");
     check_cudnn(c.set_tensor(bias, kLast, data, 1, i(g.m), 1, 1), "the bias");
-    check_cudnn(c.set_filter(w, data, kLast, i(g.m), i(g.c), i(g.kernel_h), i(g.kernel_w)),
-                "the weights");
+    check_cudnn(
+        c.set_filter(w, data, kLast, i(g.m), i(g.c / g.groups), i(g.kernel_h), i(g.kernel_w)),
+        "the weights");
     check_cudnn(
         c.set_convolution(convolution, i(g.pad_top), i(g.pad_left), i(g.stride_h), i(g.stride_w),
                           i(g.dilation_h), i(g.dilation_w), CUDNN_CROSS_CORRELATION, kFloat),
         "the convolution");
+    check_cudnn(c.set_groups(convolution, i(g.groups)), "the groups");
     check_cudnn(c.set_math(convolution, halves ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH),
                 "the arithmetic");
     check_cudnn(
