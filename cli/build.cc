@@ -139,8 +139,8 @@ void run_build(const Session& session, const BuildFlags& flags) {
   plan.save(output);
   if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
   const PlanSummary summary = summarize(plan);
-  fmt::print("{}: {} bytes, {} steps ({} int8, {} float), built on {}\n", output,
-             size_of_file(output), summary.steps, summary.int8, summary.floats, plan.built_on());
+  fmt::print("{}: {} bytes, {} steps ({}), built on {}\n", output, size_of_file(output),
+             summary.steps, precision_counts(summary), plan.built_on());
 }
 
 /// What shapes the engine, calibration aside.

@@ -55,8 +55,8 @@ void show_plan(const InspectFlags& flags) {
                  engine.max_shape(binding.name, p).to_string());
     }
   }
-  fmt::print("\n{}\n{} steps: {} int8, {} float; {} bytes of weights\n", plan_table(plan),
-             summary.steps, summary.int8, summary.floats, summary.weight_bytes);
+  fmt::print("\n{}\n{} steps: {}; {} bytes of weights\n", plan_table(plan), summary.steps,
+             precision_counts(summary), summary.weight_bytes);
 }
 
 void run_inspect(const Session& session, const InspectFlags& flags) {

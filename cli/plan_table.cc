@@ -27,10 +27,18 @@ PlanSummary summarize(const Plan& plan) {
   PlanSummary summary;
   for (const LayerInfo& layer : plan.layers()) {
     ++summary.steps;
-    ++(layer.precision.find("int8") != std::string::npos ? summary.int8 : summary.floats);
+    const auto has = [&](const char* type) {
+      return layer.precision.find(type) != std::string::npos;
+    };
+    ++(has("int8") ? summary.int8 : has("float16") ? summary.halves : summary.floats);
     summary.weight_bytes += layer.weight_bytes;
   }
   return summary;
+}
+
+std::string precision_counts(const PlanSummary& summary) {
+  const std::string halves = summary.halves > 0 ? fmt::format("{} float16, ", summary.halves) : "";
+  return fmt::format("{} int8, {}{} float", summary.int8, halves, summary.floats);
 }
 
 std::string plan_table(const Plan& plan) {

@@ -101,7 +101,8 @@ void pack(const ConvKernel& kernel, const ConvProblem& p, const ConvWeights& wei
 
 const void* beyond(const void* data, int64_t elements, ConvType type) {
   if (data == nullptr) return nullptr;
-  return static_cast<const uint8_t*>(data) + elements * (type == ConvType::kFloat ? 4 : 1);
+  const int bytes = type == ConvType::kFloat ? 4 : type == ConvType::kHalf ? 2 : 1;
+  return static_cast<const uint8_t*>(data) + elements * bytes;
 }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
