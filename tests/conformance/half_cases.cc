@@ -41,7 +41,10 @@ void round_weights(PlanData& plan) {
   for (Blob& blob : plan.blobs) {
     if (blob.type != kF32) continue;
     Tensor& values = rounded->emplace_back(kF32, blob.shape, blob.bytes);
-    for (float& v : values.span<float>()) v = half_to_float(float_to_half(v));
+    for (int64_t i = 0; i < values.volume(); ++i) {
+      float& v = values.as<float>()[i];
+      v = half_to_float(float_to_half(v));
+    }
     blob.bytes = {static_cast<const std::byte*>(values.data()), values.bytes()};
   }
   struct Both {
@@ -69,7 +72,9 @@ Case in_half(const Case& original) {
 
 Case cast(DataType from, DataType to, Layout x, Layout y, const Shape& shape, uint32_t seed) {
   CaseBuilder b(fmt::format("half/cast/{}/{}{}", name_of(to), shape.to_string(),
-                            x == y ? "" : y == kLast ? "/to_last" : "/to_plain"),
+                            x == y       ? ""
+                            : y == kLast ? "/to_last"
+                                         : "/to_plain"),
                 seed);
   b.input(kF32, x, shape);
   b.fill_floats(0, -70000.0f, 70000.0f);  // beyond the largest half: infinity

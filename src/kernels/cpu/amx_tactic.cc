@@ -32,6 +32,7 @@ class AmxTactic : public Tactic {
     if (step == nullptr) return "not a convolution";
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
     if (!is_8bit(x)) return "the input is not 8-bit";
+    if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float32";
     const bool image = x.layout == Layout::kChannelsLast && y.layout == Layout::kChannelsLast;
     if (!step->rows && !image) return "images need channels last";
     const int64_t in = step->in_channels / step->groups, out = step->out_channels / step->groups;

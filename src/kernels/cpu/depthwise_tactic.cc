@@ -19,6 +19,7 @@ class DepthwiseTactic : public Tactic {
     if (step == nullptr) return "not a convolution";
     const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
     if (!is_8bit(x)) return "the input is not 8-bit";
+    if (!is_8bit(y) && !is_float(y)) return "the output is neither 8-bit nor float32";
     const bool depthwise = !step->rows && step->groups > 1 && step->in_channels == step->groups &&
                            step->out_channels == step->groups;
     if (!depthwise) return "not depthwise";
