@@ -43,6 +43,10 @@ class HalfStorage {
       for (int32_t t : step.inputs) readers_[size_t(t)].push_back(&step);
     }
     made_half_.assign(plan.tensors.size(), false);
+    for (const PlanStep& step : plan.steps) {
+      std::visit([&](const auto& s) { count_blobs(s); }, step.step);
+    }
+    for (const PlanTensor& t : plan.tensors) use(t.blob);
     is_output_.assign(plan.tensors.size(), false);
     for (int32_t t : plan.outputs) is_output_[size_t(t)] = true;
   }
@@ -170,6 +174,7 @@ class HalfStorage {
     } else if (half) {
       tensor(step.outputs[0]).type = DataType::kFloat16;
     }
+    if (half) std::visit([&](auto& s) { round_weights(s); }, step.step);
     const std::string name = step.name;
     const int32_t made = step.outputs[0];
     plan_.steps.push_back(std::move(step));
@@ -216,11 +221,61 @@ class HalfStorage {
     for (int64_t i = 0; i < halves.volume(); ++i) {
       halves.as<uint16_t>()[i] = float_to_half(floats.as<float>()[i]);
     }
-    made_->push_back(std::move(halves));
-    const Tensor& kept = made_->back();  // heap bytes stay put when the vector grows
-    plan_.blobs.push_back(
-        {kept.type(), kept.shape(), {static_cast<const std::byte*>(kept.data()), kept.bytes()}});
+    plan_.blobs.push_back(keep(std::move(halves)));
     return int32_t(plan_.blobs.size()) - 1;
+  }
+  Blob keep(Tensor values) {
+    made_->push_back(std::move(values));
+    const Tensor& kept = made_->back();  // heap bytes stay put when the vector grows
+    return {kept.type(), kept.shape(), {static_cast<const std::byte*>(kept.data()), kept.bytes()}};
+  }
+
+  // --- weights: float32 as ever, but of values that float16 has, so that all rows compute alike
+  // ---
+
+  void use(int32_t blob) {
+    if (blob < 0) return;
+    blob_users_.resize(plan_.blobs.size());
+    ++blob_users_[size_t(blob)];
+  }
+  void count_blobs(const ConvStep& s) {
+    for (const int32_t blob : {s.weights, s.bias, s.multiplier}) use(blob);
+  }
+  void count_blobs(const DeconvStep& s) {
+    for (const int32_t blob : {s.weights, s.bias}) use(blob);
+  }
+  void count_blobs(const NormalizeStep& s) {
+    for (const int32_t blob : {s.scale, s.shift}) use(blob);
+  }
+  template <typename Other>
+  void count_blobs(const Other&) {}  // no blobs of floats
+
+  void round_weights(ConvStep& s) {
+    if (s.multiplier >= 0) return;  // of 8 bits
+    round_floats(s.weights);
+    round_floats(s.bias);
+  }
+  void round_weights(DeconvStep& s) {
+    round_floats(s.weights);
+    round_floats(s.bias);
+  }
+  template <typename Other>
+  void round_weights(Other&) {}
+
+  /// In the blob's place, or beside it where others read it too.
+  void round_floats(int32_t& blob) {
+    if (blob < 0) return;
+    const Blob before = plan_.blobs[size_t(blob)];
+    Tensor values(DataType::kFloat32, before.shape);
+    for (int64_t i = 0; i < values.volume(); ++i) {
+      values.as<float>()[i] = half_to_float(float_to_half(before.as<float>()[i]));
+    }
+    if (--blob_users_[size_t(blob)] == 0) {
+      plan_.blobs[size_t(blob)] = keep(std::move(values));
+      return;
+    }
+    plan_.blobs.push_back(keep(std::move(values)));
+    blob = int32_t(plan_.blobs.size()) - 1;
   }
 
   PlanData& plan_;
@@ -229,8 +284,9 @@ class HalfStorage {
   std::vector<std::vector<const PlanStep*>> readers_;
   std::vector<HalfPart> parts_;  // by step, like halves_: whether it writes float16
   std::vector<bool> halves_;
-  size_t at_ = 0;                 // the step that is rewritten next
-  std::vector<bool> made_half_;   // by tensor, of those that were there at first
+  size_t at_ = 0;                // the step that is rewritten next
+  std::vector<bool> made_half_;  // by tensor, of those that were there at first
+  std::vector<int> blob_users_;
   std::vector<int32_t> copy_of_;  // by tensor: the same values in the other type, or −1
   std::shared_ptr<std::vector<Tensor>> made_ = std::make_shared<std::vector<Tensor>>();
 };

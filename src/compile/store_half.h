@@ -16,6 +16,8 @@ using StepRequests = std::map<std::string, Precision>;
 /// floats write them as such a reader wants them; Quantize takes either type. What was asked to be
 /// kFloat32 stays so; what was asked to be kFloat16 is, wherever such a step has an arithmetic.
 ///
+/// Weights of such steps are rounded to what float16 holds and stay float32.
+///
 /// Everything else keeps float32, the plan's inputs and outputs above all: between both kinds
 /// stands a Reorder step that changes the type, one for each tensor. Layouts change in the same
 /// step where one stands there anyway.

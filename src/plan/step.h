@@ -2,8 +2,8 @@
 //
 // Shapes are logical, in the order (N, C, H, W); Layout says how the bytes lie. Weight blobs are
 // canonical: int8 or float [M][kh][kw][C/groups] ("OHWI"), whatever a kernel packs them into.
-// Float data of a step are float32 or float16, all alike; blobs, scales and sums are float32 (rows
-// may round the weights of float16 steps when they pack them).
+// Float data of a step are float32 or float16, all alike; blobs, scales and sums are float32 (the
+// weights of float16 steps are numbers that float16 has, so that rows may keep them so).
 #pragma once
 
 #include <limits>

@@ -2,6 +2,7 @@
 // that a CPU runs them, as near to float32 as eleven bits allow.
 #include "compile/store_half.h"
 
+#include "base/half.h"
 #include "compile/harness.h"
 
 namespace octile::test {
@@ -77,6 +78,13 @@ TEST(StoreHalf, ProductsAndWhatFollowsAreFloat16AndEndsAreNot) {
   EXPECT_EQ(count_of(plan, "Conv float32"), 0);
   EXPECT_EQ(count_of(plan, "Pool float16"), 1);
   EXPECT_EQ(count_of(plan, "Softmax float16"), 1);
+  for (const Blob& blob : plan->blobs) {  // weights that float16 holds, and no others beside them
+    ASSERT_EQ(blob.type, DataType::kFloat32);
+    for (int64_t i = 0; i < blob.shape.volume(); ++i) {
+      const float w = blob.as<float>()[i];
+      ASSERT_EQ(half_to_float(float_to_half(w)), w);
+    }
+  }
   // One change of type where data come in, with that of the layout, and one for each output.
   EXPECT_EQ(count_of(plan, "Reorder float32 -> float16"), 1);
   EXPECT_EQ(count_of(plan, "Reorder float16 -> float32"), 2);
