@@ -166,7 +166,7 @@ __device__ __forceinline__ void finish_four(const ConvTail& tail, const int4& su
   float v[4] = {scaled(sum.x, bias.x, scale.x), scaled(sum.y, bias.y, scale.y),
                 scaled(sum.z, bias.z, scale.z), scaled(sum.w, bias.w, scale.w)};
   if constexpr (kFinish == Finish::kFloat) {
-    store_floats(static_cast<float*>(tail.y) + offset, tail, v, count);
+    store_floats(tail, static_cast<uint64_t>(offset), v, count);
   } else {
     if constexpr (kResidual) add_residual(tail, residual, v);
     store_four(static_cast<uint8_t*>(tail.y) + offset, pack_results<kFinish>(tail, v), count,
