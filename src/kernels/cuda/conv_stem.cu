@@ -12,9 +12,9 @@
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/conv_stem_quantize.h"
 #include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
-#include "kernels/cuda/conv_stem_quantize.h"
 
 namespace octile::cuda {
 namespace {
@@ -221,7 +221,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
 }  // namespace
 
 extern const ConvKernel kConvStem;
-const ConvKernel kConvStem{"cuda.stem",  75,   false,        0,     refuse,
-                           packed_bytes, pack, no_workspace, launch};
+const ConvKernel kConvStem{"cuda.stem",  75,   false,        0,      refuse,
+                           packed_bytes, pack, no_workspace, launch, true};
 
 }  // namespace octile::cuda

@@ -290,7 +290,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvStemMma;
-const ConvKernel kConvStemMma{"cuda.stem.mma",   80,        false,        0,     refuse,
-                              stem_packed_bytes, stem_pack, no_workspace, launch};
+const ConvKernel kConvStemMma{"cuda.stem.mma",   80,        false,        0,      refuse,
+                              stem_packed_bytes, stem_pack, no_workspace, launch, true};
 
 }  // namespace octile::cuda

@@ -25,18 +25,20 @@ template <int kPiece>
 __device__ __forceinline__ void copy_patch(const ConvParams& c, const StemPatch& p,
                                            const StemCopies& part, int n, int h, int w,
                                            float* s_stage) {
-  const int value = (p.planar != 0 ? w : w * c.in_c) + part.value;
-  const bool in_row = static_cast<unsigned>(value) < static_cast<unsigned>(p.image_row);
-  const float* image =
-      reinterpret_cast<const float*>(c.x) + static_cast<int64_t>(n) * p.image_values + value;
-  float* s_target = s_stage + part.row * p.row_values + part.value;
-  int line = part.row, plane = 0;
-  for (int row = part.row; row < p.rows; row += p.pass) {
-    while (line >= p.lines) line -= p.lines, plane += c.in_h;
-    const bool exists = in_row && static_cast<unsigned>(h + line) < static_cast<unsigned>(c.in_h);
-    copy_async_or_zeros<4 * kPiece>(s_target, image + (plane + h + line) * p.image_row, exists);
-    s_target += p.pass * p.row_values;
-    line += p.pass;
+  for (int at = part.value; at < p.row_values; at += kStemThreads * kPiece) {  // mostly once
+    const int value = (p.planar != 0 ? w : w * c.in_c) + at;
+    const bool in_row = static_cast<unsigned>(value) < static_cast<unsigned>(p.image_row);
+    const float* image =
+        reinterpret_cast<const float*>(c.x) + static_cast<int64_t>(n) * p.image_values + value;
+    float* s_target = s_stage + part.row * p.row_values + at;
+    int line = part.row, plane = 0;
+    for (int row = part.row; row < p.rows; row += p.pass) {
+      while (line >= p.lines) line -= p.lines, plane += c.in_h;
+      const bool exists = in_row && static_cast<unsigned>(h + line) < static_cast<unsigned>(c.in_h);
+      copy_async_or_zeros<4 * kPiece>(s_target, image + (plane + h + line) * p.image_row, exists);
+      s_target += p.pass * p.row_values;
+      line += p.pass;
+    }
   }
 }
 

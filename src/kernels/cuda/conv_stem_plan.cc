@@ -18,7 +18,7 @@ PackedLayout layout_of(const ConvProblem& p) {
   return {(p.out_c + columns - 1) / columns * columns, int64_t{steps_of(p)} * 32};
 }
 
-/// Everything of a tile's patch. `pieces` may come out larger than the block: see best_tile().
+/// Everything of a tile's patch.
 StemPatch patch_of(const ConvProblem& p, int32_t tile_h, int32_t tile_w) {
   StemPatch patch{.quantizer = StemQuantizer(p)};
   patch.shift = (4 - p.pad_left % 4) % 4;
@@ -35,7 +35,7 @@ StemPatch patch_of(const ConvProblem& p, int32_t tile_h, int32_t tile_w) {
   patch.image_row = p.in_w * channels;
   patch.piece = patch.image_row % 4 == 0 ? 4 : 1;
   patch.pieces = patch.row_values / patch.piece;
-  patch.pass = kStemThreads / patch.pieces;
+  patch.pass = std::max(1, kStemThreads / patch.pieces);
   const bool is_signed = p.x_stored == ConvType::kS8;
   const auto base =
       static_cast<uint32_t>(p.x_zero_point + (is_signed ? 128 : 0)) - StemQuantizer::kBits;
@@ -57,7 +57,7 @@ TileSize best_tile(const ConvProblem& p, const ConvDevice& device, int32_t bytes
   for (int32_t w = kStemSide; w <= 4 * kStemSide; w *= 2) {
     for (int32_t h = 2; h <= 32; h += 2) {
       const StemPatch patch = patch_of(p, h, w);
-      if (patch.pieces > kStemThreads || stem_shared_bytes(p, patch) > bytes) continue;
+      if (stem_shared_bytes(p, patch) > bytes) continue;
       const int64_t tiles = p.batch * ((p.out_h + h - 1) / h) * ((p.out_w + w - 1) / w);
       const int64_t pairs = (h / 2 * (w / kStemSide) + kStemWarps - 1) / kStemWarps * kStemWarps;
       const int64_t cost =
