@@ -63,8 +63,9 @@ class Engine {
   Shape min_shape(const std::string& input, int profile) const;
   Shape opt_shape(const std::string& input, int profile) const;
   Shape max_shape(const std::string& input, int profile) const;
-  /// The tactic that step i really runs here ("chosen at run time" behind NonZero and its like), by
-  /// Plan::layers() order, for one profile.
+  /// The tactic that step i really runs here ("chosen at run time" behind NonZero and its like,
+  /// "done by its reader" where a first layer quantizes its input itself), by Plan::layers() order,
+  /// for one profile.
   std::vector<std::string> tactics(int profile = 0) const;
   /// Strongest ISA in use: "avx2", …
   std::string_view isa() const;

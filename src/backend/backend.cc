@@ -13,6 +13,7 @@ std::string refusal(const Tactic& tactic, const StepView& view, const Device& de
   const Isa needed = tactic.isa();
   const bool absent = needed != Isa::kPortable && !is_gpu_level(needed) && !cpu_supports(needed);
   if (absent || !isa_includes(device.isa, needed)) return fmt::format("needs {}", name_of(needed));
+  if (view.quantized && !tactic.quantizes_input()) return "does not quantize its input";
   return tactic.refuse(view, device);
 }
 
@@ -74,6 +75,10 @@ StepView make_view(const PlanData& plan, const PlanStep& step, std::span<const S
   };
   for (int32_t index : step.inputs) add(index, view.inputs);
   for (int32_t index : step.outputs) add(index, view.outputs);
+  if (const int32_t inner = step.inner_quantize.tensor; inner >= 0) {
+    view.quantized = plan.tensors[static_cast<size_t>(inner)];
+    view.quantized->shape = shapes[static_cast<size_t>(inner)];
+  }
   return view;
 }
 

@@ -28,6 +28,8 @@ struct StepView {
   const PlanData& plan;
   const PlanStep& step;
   std::vector<PlanTensor> inputs, outputs;
+  /// Where the step quantizes inputs[0], a float tensor, itself: PlanStep::inner_quantize's tensor.
+  std::optional<PlanTensor> quantized = {};
 
   template <typename T>
   const T* as() const {
@@ -82,6 +84,8 @@ class Tactic {
   /// concatenation leaves inputs alone that lie in its output already. What holds at the profile's
   /// max shapes holds below. Where it is false, the engine gives these tensors memory of their own.
   virtual bool takes_rows_apart(const StepView&) const { return false; }
+  /// True when refuse() knows of StepView::quantized; others are not asked about such steps.
+  virtual bool quantizes_input() const { return false; }
   virtual std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                             const Device& device) const = 0;
 };

@@ -11,6 +11,7 @@
 #include "compile/store_unsigned.h"
 #include "compile/timing_cache.h"
 #include "ops/fields.h"
+#include "plan/quantize_chains.h"
 
 namespace octile {
 namespace {
@@ -52,6 +53,10 @@ std::string signature(const StepView& view) {
       hash.add_number(static_cast<uint64_t>(t.layout)).add_number(uint64_t(t.zero_point != 0));
       hash.add_number(uint64_t(t.q_min >= 0));  // read as unsigned
     }
+  }
+  if (view.quantized) {
+    hash.add("quantizes").add(name_of(view.quantized->type));
+    hash.add_number(uint64_t(view.quantized->zero_point != 0));
   }
   return fmt::format("{} {}", name_of(view.step.step), hash.hex());
 }
@@ -116,6 +121,7 @@ class Selector {
         backend_(backend),
         device_(device),
         options_(options),
+        chains_(quantize_chains(plan)),
         cache_(options.timing_cache),
         place_(device.accelerator != nullptr
                    ? fmt::format("{} {}", device.accelerator->name(), name_of(device.isa))
@@ -141,8 +147,8 @@ class Selector {
           continue;
         }
         const StepView bound = make_view(plan_, step, max_shapes);
-        const Tactic& best =
-            timed ? fastest(step, bound, opt_shapes) : first_accepting(backend_, bound, device_);
+        const Tactic& best = timed ? fastest_or_fused(step, bound, max_shapes, opt_shapes)
+                                   : first_accepting(backend_, bound, device_);
         step.tactics.emplace_back(best.name());
         if (options_.progress) options_.progress("select tactics", ++done, total);
       }
@@ -158,11 +164,41 @@ class Selector {
     if (rows.size() <= 1 || is_empty(step, shapes))
       return first_accepting(backend_, bound, device_);
     const std::vector<double> times = times_of(step, rows, shapes);
+    return *rows[best_of(times)];
+  }
+
+  static size_t best_of(const std::vector<double>& times) {
     size_t best = 0;
-    for (size_t i = 1; i < rows.size(); ++i) {
+    for (size_t i = 1; i < times.size(); ++i) {
       if (times[i] * kMustWinBy < times[best]) best = i;
     }
-    return *rows[best];
+    return best;
+  }
+
+  /// Where rows of a convolution can quantize on the way, naming one of them means that it shall
+  /// (runtime/fuse_quantize.h): they compete with the others and the Quantize step together.
+  const Tactic& fastest_or_fused(const PlanStep& step, const StepView& bound,
+                                 const std::vector<Shape>& max_shapes,
+                                 const std::vector<Shape>& shapes) {
+    const auto chain = std::ranges::find_if(
+        chains_, [&](const QuantizeChain& c) { return &plan_.steps[c.reader] == &step; });
+    if (chain == chains_.end() || is_empty(step, shapes)) return fastest(step, bound, shapes);
+    const auto fused = candidates(backend_, make_view(plan_, chain->step, max_shapes), device_);
+    auto apart = candidates(backend_, bound, device_);
+    std::erase_if(apart, [&](const Tactic* row) { return std::ranges::count(fused, row) > 0; });
+    if (fused.empty()) return fastest(step, bound, shapes);
+    const std::vector<double> fused_times = times_of(chain->step, fused, shapes);
+    const size_t best = best_of(fused_times);
+    if (apart.empty()) return *fused[best];
+    double before = 0;
+    for (const size_t s : chain->absorbed) {
+      const PlanStep& absorbed = plan_.steps[s];
+      const auto rows = candidates(backend_, make_view(plan_, absorbed, max_shapes), device_);
+      before += std::ranges::min(times_of(absorbed, rows, shapes));
+    }
+    const std::vector<double> times = times_of(step, apart, shapes);
+    const size_t other = best_of(times);
+    return (before + times[other]) * kMustWinBy < fused_times[best] ? *apart[other] : *fused[best];
   }
 
   /// Nanoseconds of each row, from the cache or measured.
@@ -252,6 +288,7 @@ class Selector {
   const Backend& backend_;
   const Device& device_;
   const BuildOptions& options_;
+  std::vector<QuantizeChain> chains_;
   TimingCache cache_;
   std::string place_;
 };

@@ -43,12 +43,21 @@ inline bool is_real(DataType type) {
   return type == DataType::kFloat32 || type == DataType::kFloat16;
 }
 
+/// What a step makes of its first input, a float tensor, before it reads it: what a Quantize step
+/// would (plan/quantize_chains.h). `tensor`: the 8-bit tensor that it reads then; −1: nothing.
+struct InnerQuantize {
+  int32_t tensor = -1;
+  int32_t q_lo = -128, q_hi = 127;
+  bool operator==(const InnerQuantize&) const = default;
+};
+
 struct PlanStep {
   std::string name;  // original layer names, joined by " + "
   Step step;
   std::vector<int32_t> inputs, outputs;  // tensors
   std::vector<std::string> tactics;      // preferred, one a profile
   std::string note;                      // for people: why float, for example
+  InnerQuantize inner_quantize = {};     // engines and timing alone know it. Not in the file
   bool operator==(const PlanStep&) const = default;
 };
 
@@ -116,6 +125,8 @@ std::vector<Shape> infer_shapes(const PlanData& plan, const PlanStep& step,
 std::vector<bool> late_tensors(const PlanData& plan);
 /// What stands for a late step's tactic.
 inline constexpr std::string_view kLateTactic = "chosen at run time";
+/// What stands for the tactic of a step whose work its reader does (InnerQuantize).
+inline constexpr std::string_view kAbsorbedTactic = "done by its reader";
 /// Shapes of all tensors, given the inputs' (in PlanData::inputs order); kDynamic in late ones
 /// only.
 std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape> inputs);

@@ -188,7 +188,7 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
       continue;
     }
     const StepView view = make_view(plan, plan.steps[s], made.shapes, state.places);
-    if (makes_nothing(view)) {
+    if (engine.fused.absorbed[s] || makes_nothing(view)) {
       made.steps.push_back(std::make_unique<Nothing>());
       continue;
     }

@@ -21,10 +21,11 @@ std::vector<Shape> shapes_at(const PlanData& plan, const PlanProfile& profile,
 
 Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
     : plan(plan_in),
-      data(plan.data()),
       options(options_in),
       backend(*device_from_name(options.device).backend),
       device(backend.open(options.isa, options.threads, device_from_name(options.device).ordinal)),
+      fused(fuse_quantize(plan.data(), backend, device)),
+      data(fused.plan != nullptr ? *fused.plan : plan.data()),
       host_backend(cpu_backend()),
       host(device.accelerator != nullptr ? cpu_backend().open(std::nullopt, options.threads)
                                          : device),
@@ -117,7 +118,9 @@ void Engine::Impl::place_tensors() {
       state.workspace_bytes =
           std::max(state.workspace_bytes, state.tactics[s]->workspace_bytes(view, device));
     }
-    if (std::ranges::any_of(state.places, [](const Place& place) { return place.root >= 0; })) {
+    const bool placed =
+        std::ranges::any_of(state.places, [](const Place& place) { return place.root >= 0; });
+    if (placed || fused.plan != nullptr) {  // its readers want floats for longer
       plan_memory(data, state.memory, state.places);
     }
     const ConcatenatedBytes bytes = concatenated_bytes(data, state.max_shapes, state.places);
@@ -136,7 +139,7 @@ void Engine::Impl::pack() {
     std::map<const Tactic*, const PackedWeights*> done;
     for (ProfileState& state : profiles) {
       const Tactic* tactic = state.tactics[s];
-      if (tactic == nullptr) {
+      if (tactic == nullptr || fused.absorbed[s]) {
         state.packed.push_back(nullptr);
         continue;
       }
@@ -206,7 +209,9 @@ std::vector<std::string> Engine::tactics(int profile) const {
   impl_->check_profile(profile);
   std::vector<std::string> names;
   for (const Tactic* tactic : impl_->profiles[size_t(profile)].tactics) {
-    names.emplace_back(tactic != nullptr ? tactic->name() : kLateTactic);
+    names.emplace_back(impl_->fused.absorbed[names.size()] ? kAbsorbedTactic
+                       : tactic != nullptr                 ? tactic->name()
+                                                           : kLateTactic);
   }
   return names;
 }

@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "octile/engine.h"
 #include "plan/places.h"
+#include "runtime/fuse_quantize.h"
 
 namespace octile {
 
@@ -32,10 +33,11 @@ struct Engine::Impl {
   void check_profile(int profile) const;
 
   Plan plan;
-  const PlanData& data;
   EngineOptions options;
   const Backend& backend;
   Device device;
+  FusedPlan fused;
+  const PlanData& data;         // what runs: the plan's, or the fused one
   const Backend& host_backend;  // of late steps
   Device host;                  // the same as device on the CPU
   std::vector<bool> late;       // by tensor: late_tensors()

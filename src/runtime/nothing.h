@@ -1,4 +1,4 @@
-// Steps that have nothing to compute: tensors without elements.
+// Steps that have nothing to compute: tensors without elements, or another step does it.
 #pragma once
 
 #include <algorithm>

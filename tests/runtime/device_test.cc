@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "backend/backend.h"
+#include "plan/keep_tensors.h"
 #include "runtime/networks.h"
+#include "runtime/tensor_access.h"
 #include "support/tensors.h"
 
 namespace octile::test {
@@ -170,6 +172,64 @@ TEST_F(OnGpu, ContextsInSeveralThreadsShareAnEngine) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const int count : wrong) EXPECT_EQ(count, 0);
+}
+
+/// The plan with another tactic for each convolution of few channels.
+Plan with_first_tactic(const Plan& plan, const std::string& tactic) {
+  auto data = std::make_shared<PlanData>(plan.data());
+  for (PlanStep& step : data->steps) {
+    const auto* conv = std::get_if<ConvStep>(&step.step);
+    if (conv != nullptr && conv->in_channels <= 4) step.tactics.assign(1, tactic);
+  }
+  return Plan(std::move(data));
+}
+
+TEST_F(OnGpu, AFirstLayerQuantizesItsInputItself) {
+  for (const Scheme scheme : {Scheme::kStaticSymmetric, Scheme::kStaticAffine}) {
+    const Plan plan = plan_of(small_cnn(), {.scheme = scheme, .profiles = {{1, 8}}});
+    ASSERT_EQ(plan.layers()[0].step, "Quantize");
+    const Engine cpu = Engine::load(plan);
+    ExecutionContext expected = cpu.create_context();
+    // A plan from elsewhere; then tactics that read floats, and one that wants bytes.
+    const std::pair<const char*, bool> tactics[] = {
+        {"int8.gemm.avx2", true}, {"cuda.stem", true}, {"cuda.dp4a", false}};
+    for (const auto& [tactic, fused] : tactics) {
+      const Engine engine = Engine::load(with_first_tactic(plan, tactic), {.device = "cuda:0"});
+      EXPECT_EQ(engine.tactics()[0], fused ? kAbsorbedTactic : "cuda.quantize") << tactic;
+      if (engine.tactics()[1].starts_with("cuda.stem") != fused) ADD_FAILURE() << tactic;
+      ExecutionContext context = engine.create_context();
+      for (const int64_t batch : {2, 8, 8, 8, 1}) {
+        const auto inputs = inputs_of(batch, uint32_t(batch));
+        EXPECT_EQ(context.run(inputs), expected.run(inputs)) << tactic << ", batch " << batch;
+      }
+      int calls = 0;
+      context.set_profiler([&](int, int64_t) { ++calls; });
+      (void)context.run(inputs_of(2, 1));
+      EXPECT_EQ(calls, int(plan.layers().size())) << tactic;
+    }
+  }
+}
+
+TEST_F(OnGpu, TensorsThatAreLookedAtAreMade) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{2, 2}}});
+  auto data = std::make_shared<PlanData>(plan.data());
+  for (PlanProfile& profile : data->profiles) plan_memory_without_reuse(*data, profile);
+  const Plan keeping(std::move(data));
+  const Engine cpu = Engine::load(keeping), engine = Engine::load(keeping, {.device = "cuda:0"});
+  EXPECT_EQ(engine.tactics()[0], "cuda.quantize");
+  ExecutionContext a = cpu.create_context(), b = engine.create_context();
+  (void)a.run(inputs_of(2, 3)), (void)b.run(inputs_of(2, 3));
+  const auto quantized = size_t(plan.data().steps[0].outputs[0]);
+  const auto bytes_in = [&](const ExecutionContext& context) {
+    std::string bytes;
+    TensorAccess::visit(context, [&](int32_t t, const Shape& shape, const void* at) {
+      if (size_t(t) == quantized)
+        bytes.assign(static_cast<const char*>(at), size_t(shape.volume()));
+    });
+    return bytes;
+  };
+  EXPECT_FALSE(bytes_in(a).empty());
+  EXPECT_EQ(bytes_in(a), bytes_in(b));
 }
 
 TEST_F(OnGpu, AProfilerSeesEveryStep) {

@@ -99,6 +99,8 @@ struct ConvKernel {
   /// REQUIRES: refuse() was empty. Throws kInternal, naming the row, when CUDA refuses the launch.
   void (*launch)(const ConvKernel&, const ConvProblem&, const ConvDevice&, const ConvOperands&,
                  Stream);
+  /// Float x costs it no more than a Quantize step in front would.
+  bool for_floats = false;
 };
 
 /// All rows, most wanted first.

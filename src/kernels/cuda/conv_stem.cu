@@ -1,6 +1,7 @@
-// First layers: one to four channels, large windows, often float images that are quantized on the
-// way (sm_75 and later, mma.sync). The input under a block of 16 × 16 outputs lies in shared memory
-// as one word a pixel (its channels, quantized); an A fragment is such words, read in place:
+// First layers where conv_stem_mma.cu refuses: one to four channels, large windows, often float
+// images that are quantized on the way (sm_75 and later, mma.sync). The input under a block of 16 ×
+// 16 outputs lies in shared memory as one word a pixel (its channels, quantized); an A fragment is
+// such words, read in place:
 //
 //   16 bytes of K = 4 neighbouring taps of one kernel row; lane (g, t) wants the word of output
 //   pixel g, tap t: s_patch[line][stride · g + 4q + t], conflict-free and without an im2col.
@@ -11,6 +12,7 @@
 
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/conv_stem_quantize.h"
 #include "kernels/cuda/device/copy.h"
 #include "kernels/cuda/device/mma.h"
 #include "kernels/cuda/device/overlap.h"
@@ -28,26 +30,19 @@ struct StemParams {
   int32_t quads = 1;  // of taps, a kernel row
   int32_t steps = 1;  // of 32 bytes of K
   int32_t tiles_w = 1, tiles_h = 1;
-  float x_scale = 1.0f, x_inverse = 0.0f;  // float x; inverse 0: divide
+  StemQuantizer quantizer;  // float x
+  int32_t quick = 0;        // the quantizer takes the problem; else divide
+  float x_scale = 1.0f;
   int32_t x_zero_point = 0, x_q_lo = 0, x_q_hi = 0, x_planar = 0;
   FastDivide patch_line;
 };
 
-/// quantize_value() without a division: with r = 1 / s correctly rounded, two corrections of x · r
-/// give the correctly rounded x / s (Markstein, 1990), provided that nothing over- or underflows.
-/// Hence the clamp before, beyond any result that matters, and the bounds on s (launch()).
 __device__ __forceinline__ uint32_t quantize(const StemParams& p, float x) {
-  if (p.x_inverse == 0.0f) {
-    return quantize_value(x, p.x_scale, p.x_zero_point, p.x_q_lo, p.x_q_hi) & 255;
-  }
-  const float s = p.x_scale, r = p.x_inverse, bound = 1024.0f * s;
-  x = fminf(fmaxf(x, -bound), bound);  // NaN becomes the lower one, as in quantize_value()
-  float q = __fmul_rn(x, r);
-  q = __fmaf_rn(__fmaf_rn(-q, s, x), r, q);
-  q = __fmaf_rn(__fmaf_rn(-q, s, x), r, q);
-  q = fminf(fmaxf(q, static_cast<float>(p.x_q_lo - p.x_zero_point)),
-            static_cast<float>(p.x_q_hi - p.x_zero_point));
-  return static_cast<uint32_t>(p.x_zero_point + __float2int_rn(q)) & 255;
+  const uint32_t q =
+      p.quick != 0
+          ? p.quantizer.bits(x) + static_cast<uint32_t>(p.x_zero_point)
+          : static_cast<uint32_t>(quantize_value(x, p.x_scale, p.x_zero_point, p.x_q_lo, p.x_q_hi));
+  return q & 255;
 }
 
 /// Four pixels of the patch a lane at a time, so that their loads are under way together.
@@ -211,7 +206,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
   params.patch_h = patch_h(p), params.patch_w = patch_w(p);
   params.quads = quads_of(p), params.steps = steps_of(p);
   params.tiles_w = (p.out_w + kSide - 1) / kSide, params.tiles_h = (p.out_h + kSide - 1) / kSide;
-  if (p.x_scale > 0x1p-60f && p.x_scale < 0x1p60f) params.x_inverse = 1.0f / p.x_scale;
+  params.quantizer = StemQuantizer(p), params.quick = StemQuantizer::takes(p);
   params.x_scale = p.x_scale, params.x_zero_point = p.x_zero_point;
   params.x_q_lo = p.x_q_lo, params.x_q_hi = p.x_q_hi, params.x_planar = p.x_planar;
   params.patch_line = FastDivide(static_cast<uint32_t>(params.patch_w));
@@ -229,7 +224,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
 }  // namespace
 
 extern const ConvKernel kConvStem;
-const ConvKernel kConvStem{"cuda.stem",  75,   false,        0,     refuse,
-                           packed_bytes, pack, no_workspace, launch};
+const ConvKernel kConvStem{"cuda.stem",  75,   false,        0,      refuse,
+                           packed_bytes, pack, no_workspace, launch, true};
 
 }  // namespace octile::cuda

@@ -21,10 +21,15 @@ ConvType conv_type(const PlanTensor& t) {
                                       : ConvType::kS8;
 }
 
+/// The 8-bit tensor that is multiplied, whether it was made before or is made on the way.
+const PlanTensor& multiplied(const StepView& view) {
+  return view.quantized ? *view.quantized : view.inputs[0];
+}
+
 /// REQUIRES: problem_refusal() is empty.
 ConvProblem problem_of(const StepView& view) {
   const auto& step = *view.as<ConvStep>();
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
+  const PlanTensor &x = multiplied(view), &y = view.outputs[0];
   const Geometry g = geometry_of(step, x.shape, y.shape);
   const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
   ConvProblem p{.batch = g.n,
@@ -54,6 +59,13 @@ ConvProblem problem_of(const StepView& view) {
                 .hi = step.clamp.hi,
                 .residual = step.residual,
                 .residual_multiplier = step.residual_multiplier};
+  if (view.quantized) {
+    p.x_type = ConvType::kFloat;
+    p.x_q_lo = view.step.inner_quantize.q_lo;
+    p.x_q_hi = view.step.inner_quantize.q_hi;
+    p.x_scale = x.scale;
+    p.x_planar = !step.rows && view.inputs[0].layout == Layout::kPlain;
+  }
   if (step.dynamic) {
     p.lo = -kInfinity;
     p.hi = kInfinity;
@@ -69,8 +81,9 @@ std::string problem_refusal(const StepView& view, bool dynamic) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   if (step->dynamic != dynamic) return dynamic ? "its scales are fixed" : "its scales are dynamic";
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
+  const PlanTensor &x = multiplied(view), &y = view.outputs[0];
   if (!is_8bit(x)) return "the input is not 8-bit";
+  if (view.quantized && !is_float(view.inputs[0])) return "the input is not float";
   if (dynamic && x.type != DataType::kInt8) return "its zero point is dynamic";
   if (!is_8bit(y) && !is_real(y.type)) return "the output is neither 8-bit nor float";
   if (dynamic && !is_float(y)) return "a dynamic step writes float32";
@@ -172,6 +185,7 @@ class ConvTactic final : public Tactic {
     }
     return weights;
   }
+  bool quantizes_input() const override { return kernel_.for_floats && !dynamic_; }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return kernel_.workspace_bytes(kernel_, problem_of(view), conv_device(device));
   }

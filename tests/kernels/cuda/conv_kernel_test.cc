@@ -104,10 +104,12 @@ ConvProblem random_grouped(Random& random) {
 ConvProblem random_stem(Random& random) {
   ConvProblem p;
   p.batch = pick(random, {1, 2});
-  p.in_c = pick(random, {1, 3, 3, 4});
+  p.in_c = pick(random, {1, 1, 2, 3, 3, 4});
   p.out_c = pick(random, {8, 16, 30, 32, 64, 96});
   p.kernel_h = p.kernel_w = pick(random, {3, 5, 7});
   p.stride_h = p.stride_w = pick(random, {1, 2, 2, 4});
+  if (random() % 3 == 0)
+    p.kernel_w = pick(random, {1, 2, 4, 11}), p.stride_w = pick(random, {1, 3});
   choose_types(random, p);
   choose_extents(random, p, 90);
   if (random() % 3 != 0) {
@@ -115,6 +117,7 @@ ConvProblem random_stem(Random& random) {
     p.x_scale = 0.0173f, p.x_planar = random() % 2 == 0;
     p.x_q_lo = p.x_stored == ConvType::kU8 ? 0 : -128;
     p.x_q_hi = p.x_stored == ConvType::kU8 ? 255 : 127;
+    if (random() % 4 == 0) p.x_q_hi = std::max(p.x_zero_point, p.x_q_hi - 30);
   }
   return p;
 }
