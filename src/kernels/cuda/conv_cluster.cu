@@ -1,32 +1,35 @@
-// Implicit-gemm convolution and matrix product for small grids (sm_90a, mma.sync): the blocks of a
+// Implicit-gemm convolution and matrix product for small grids (sm_90a, wgmma): the blocks of a
 // cluster share a tile. Each multiplies its part of K and sends the sums of every row to the block
 // that finishes it, into that one's shared memory. All copies of a part are under way from the
 // first cycle on, those of the weights before the kernel in front has ended. Start reading at
 // conv_cluster().
 //
-// Shared memory: stages of A (kRows, 64 bytes) and B (kColumns, 64 bytes), swizzled as in
-// conv_mma.cu; B lies packed so in memory and comes as one run of bytes a stage. Behind them the
-// sums that arrive: (blocks of the cluster, rows of this block's share, kColumns).
+// The weights are wgmma's first operand, so that 64 channels and as few as 32 rows make a tile. A
+// stage: pixels (kRows, 64 bytes) and weights (kColumns, 64 bytes), 16-byte chunk c of line l at
+// place c ^ (l / 2 % 4); weights lie packed so in memory and come as one run of bytes. Behind the
+// stages the sums that arrive: (blocks of the cluster, rows of this block's share, kColumns).
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_gather.h"
 #include "kernels/cuda/conv_params.h"
+#include "kernels/cuda/conv_share.h"
 #include "kernels/cuda/device/cluster.h"
-#include "kernels/cuda/device/mma.h"
 #include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/device/ring.h"
+#include "kernels/cuda/device/wgmma.h"
 #include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
 
 constexpr int kRows = 32, kColumns = 64, kThreads = 256;
-constexpr int kLine = 64;  // bytes of K a stage
-constexpr int kBytesOfA = kRows * kLine, kBytesOfB = kColumns * kLine;
-constexpr int kStageBytes = kBytesOfA + kBytesOfB;
+constexpr int kGroup = kThreads / 2;  // threads of a warpgroup
+constexpr int kLine = 64;             // bytes of K a stage
+constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
+constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
 
 struct ClusterParams {
@@ -40,26 +43,24 @@ constexpr __host__ __device__ int chunk_offset(int line, int chunk) {
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-constexpr int kLoaders = kThreads / 2;  // threads that load one stage of A, a chunk each
-
-/// The chunk of A that a thread loads of every other stage.
+/// The chunk of pixels that a thread loads of a stage; a warpgroup loads one stage at a time.
 template <int kVector>
 struct Loader {
   WindowRow row;
   RunPlace at;
   bool exists;
-  int offset;  // in a stage
+  int chunk, offset;  // of the line; in the stage
 
   __device__ __forceinline__ Loader(const ConvParams& p, int first_row, int first_byte) {
-    const int within = static_cast<int>(threadIdx.x) % kLoaders, line = within / 4;
+    const int within = static_cast<int>(threadIdx.x) % kGroup, line = within / 4;
     exists = first_row + line < p.tail.rows;
     row.set(p, first_row + line);
-    at.set(p, first_byte + half() * kLine + within % 4 * 16);
-    offset = chunk_offset(line, within % 4);
+    chunk = within % 4, offset = chunk_offset(line, chunk);
+    move(p, first_byte);
   }
-
-  /// Which stages are this thread's: even or odd ones.
-  static __device__ __forceinline__ int half() { return static_cast<int>(threadIdx.x) / kLoaders; }
+  __device__ __forceinline__ void move(const ConvParams& p, int byte) {
+    at.set(p, byte + 16 * chunk);
+  }
 
   /// Lines of rows that do not exist stay as they are: they meet no sum that counts.
   __device__ __forceinline__ void load(const ConvParams& p, uint8_t* s_stage, uint64_t* s_full) {
@@ -72,168 +73,104 @@ struct Loader {
       }
     }
     barrier_arrive_after_copies(s_full);
-    at.advance(p, 2 * kLine);
   }
 };
 
-/// The ring of stages of a block: `count` steps of K from g_weights on.
+/// The stages of a block: `count` steps of K from byte `first_byte` and g_weights on, of which
+/// shared memory holds `held` at a time.
 struct Stages {
   const ConvParams& p;
   const int8_t* g_weights;
   uint8_t* s_stages;
   uint64_t *s_full, *s_empty;
-  int held, count;  // stages of shared memory; steps
+  int first_byte, held, count;
 
   /// By one thread.
   __device__ __forceinline__ void load_weights(int step, int stage) const {
-    barrier_expect(s_full + stage, kBytesOfB);
-    copy_run(s_stages + stage * kStageBytes + kBytesOfA, g_weights + step * kBytesOfB, kBytesOfB,
-             s_full + stage);
+    barrier_expect(s_full + stage, kWeightBytes);
+    copy_run(s_stages + stage * kStageBytes + kPixelBytes, g_weights + step * kWeightBytes,
+             kWeightBytes, s_full + stage);
   }
-  /// Step `step` of K into a stage that all warps have read.
-  template <class A>
-  __device__ __forceinline__ void refill(A& a, int step, int stage, uint32_t parity) const {
-    if (step % 2 != A::half()) return;
-    barrier_wait(s_empty + stage, parity);
-    if (threadIdx.x % kLoaders == 0) load_weights(step, stage);
-    a.load(p, s_stages + stage * kStageBytes, s_full + stage);
+
+  /// The pixels of all steps held, by both warpgroups in turns.
+  template <int kVector>
+  __device__ __forceinline__ void fill(Loader<kVector>& loader) const {
+    for (int i = static_cast<int>(threadIdx.x) / kGroup; i < min(held, count); i += 2) {
+      loader.load(p, s_stages + i * kStageBytes, s_full + i);
+      loader.at.advance(p, 2 * kLine);
+    }
+  }
+
+  /// The other steps, by the second warpgroup, as stages were read.
+  template <int kVector>
+  __device__ __forceinline__ void refill(Loader<kVector>& loader) const {
+    if (count <= held) return;
+    Ring ring;
+    loader.move(p, first_byte + held * kLine);
+    for (int step = held; step < count; ++step, ring.advance(held)) {
+      barrier_wait(s_empty + ring.stage, ring.parity);
+      if (threadIdx.x % kGroup == 0) load_weights(step, ring.stage);
+      loader.load(p, s_stages + ring.stage * kStageBytes, s_full + ring.stage);
+      loader.at.advance(p, kLine);
+    }
   }
 };
 
-/// sums[q] += A · B of half q of a stage, 16 rows and 16 columns: halves apart, since each product
-/// waits for the one before in the same sum.
+/// sums = weights · pixels over this block's part of K, by the first warpgroup.
 template <bool kUnsigned>
-__device__ __forceinline__ void multiply_stage(int32_t (&sums)[2][2][4], const uint8_t* s_stage,
-                                               int row, int column) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const uint32_t s_a = shared_address(s_stage), s_b = s_a + kBytesOfA;
-#pragma unroll
-  for (int q = 0; q < 2; ++q) {
-    uint32_t a[4], b[4];
-    load_matrices(a, s_a + chunk_offset(row + lane % 16, 2 * q + lane / 16));
-    load_matrices(b, s_b + chunk_offset(column + lane / 16 * 8 + lane % 8, 2 * q + lane / 8 % 2));
-    mma_16x8x32<kUnsigned>(sums[q][0], a, b[0], b[1]);
-    mma_16x8x32<kUnsigned>(sums[q][1], a, b[2], b[3]);
-  }
-}
-
-/// sums = A · B over this block's part of K.
-template <bool kUnsigned, class A>
-__device__ __forceinline__ void multiply_part(int32_t (&sums)[2][2][4], const Stages& stages, A& a,
-                                              int row, int column) {
-  int stage = 0, previous_stage = 0;
-  uint32_t parity = 0, previous_parity = 0;
+__device__ __forceinline__ void multiply_part(int32_t (&sums)[16], const Stages& stages) {
+  Ring ring;
+  int previous = 0;
   for (int step = 0; step < stages.count; ++step) {
-    barrier_wait(stages.s_full + stage, parity);
-    multiply_stage<kUnsigned>(sums, stages.s_stages + stage * kStageBytes, row, column);
-    if (stages.count > stages.held) {
+    barrier_wait(stages.s_full + ring.stage, ring.parity);
+    fence_copies_for_wgmma();
+    const uint32_t s_pixels = shared_address(stages.s_stages + ring.stage * kStageBytes);
+    const uint64_t pixels = matrix_descriptor(s_pixels, kLine);
+    const uint64_t weights = matrix_descriptor(s_pixels + kPixelBytes, kLine);
+    wgmma_pin(sums);
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < kLine / 32; ++k) {
+      wgmma_signed_first<kUnsigned>(sums, weights + 2 * k, pixels + 2 * k, step | k);
+    }
+    wgmma_commit();
+    if (stages.count > stages.held && step > 0) {
+      wgmma_wait<1>();
+      if (threadIdx.x % 32 == 0) barrier_arrive(stages.s_empty + previous);
       __syncwarp();
-      if (threadIdx.x % 32 == 0) barrier_arrive(stages.s_empty + stage);
-      const int next = step - 1 + stages.held;  // into the stage of the step before
-      if (step > 0 && next < stages.count) stages.refill(a, next, previous_stage, previous_parity);
     }
-    previous_stage = stage, previous_parity = parity;
-    if (++stage == stages.held) stage = 0, parity ^= 1;
+    previous = ring.stage;
+    ring.advance(stages.held);
   }
+  wgmma_wait<0>();
+  wgmma_pin(sums);
 }
 
-/// Four bytes, of which `count` exist; width: 4 where they are a word in memory.
-__device__ __forceinline__ uint32_t load_four(const uint8_t* source, int count, int width) {
-  if (width == 4) return *reinterpret_cast<const uint32_t*>(source);
-  uint32_t word = 0;
-#pragma unroll
-  for (int b = 0; b < 4; ++b) {
-    if (b < count) word |= static_cast<uint32_t>(source[b]) << (8 * b);
-  }
-  return word;
-}
-__device__ __forceinline__ void store_four(uint8_t* target, uint32_t word, int count, int width) {
-  if (width == 4) {
-    *reinterpret_cast<uint32_t*>(target) = word;
-    return;
-  }
-#pragma unroll
-  for (int b = 0; b < 4; ++b) {
-    if (b < count) target[b] = static_cast<uint8_t>(word >> (8 * b));
-  }
-}
+using Share = ConvShare<kRows, kColumns, kThreads>;
 
-/// Four neighbouring channels of one row, of which `count` exist.
-template <Finish kFinish, bool kResidual>
-__device__ __forceinline__ void finish_four(const ConvTail& tail, const int4& sum, const int4& bias,
-                                            const float4& scale, uint32_t residual, int64_t offset,
-                                            int count) {
-  float v[4] = {scaled(sum.x, bias.x, scale.x), scaled(sum.y, bias.y, scale.y),
-                scaled(sum.z, bias.z, scale.z), scaled(sum.w, bias.w, scale.w)};
-  if constexpr (kFinish == Finish::kFloat) {
-    store_floats(tail, static_cast<uint64_t>(offset), v, count);
-  } else {
-    if constexpr (kResidual) add_residual(tail, residual, v);
-    store_four(static_cast<uint8_t*>(tail.y) + offset, pack_results<kFinish>(tail, v), count,
-               tail.store_bytes);
+/// The sums of `count` rows to the blocks that finish them, by the first warpgroup. s_parts, there:
+/// (blocks of the cluster, rows of a share, kColumns). A lane has channels 2g and 2g + 1 (g = lane
+/// / 4) of two neighbouring rows; it swaps with lane g ^ 1, so that each has four channels of one
+/// row.
+__device__ __forceinline__ void send_sums(const int32_t (&sums)[16], int count, int32_t* s_parts,
+                                          uint64_t* s_arrived) {
+  const auto rank = static_cast<int>(blockIdx.x), ranks = static_cast<int>(gridDim.x);
+  const int lane = static_cast<int>(threadIdx.x) % 32, odd = lane / 4 % 2;
+  const int column = static_cast<int>(threadIdx.x) / 32 * 16 + lane / 8 * 4;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const int32_t* s = sums + 4 * j;  // [channel][row]
+    const int32_t kept[2] = {odd != 0 ? s[1] : s[0], odd != 0 ? s[3] : s[2]};
+    const int32_t first = __shfl_xor_sync(0xffffffffu, odd != 0 ? s[0] : s[1], 4);
+    const int32_t second = __shfl_xor_sync(0xffffffffu, odd != 0 ? s[2] : s[3], 4);
+    const int row = 8 * j + lane % 4 * 2 + odd, owner = row * ranks / kRows;
+    if (row >= count) continue;
+    const int within = row - owner * (kRows / ranks);
+    send(s_parts + (rank * (kRows / ranks) + within) * kColumns + column, s_arrived, owner,
+         odd != 0 ? make_int4(first, second, kept[0], kept[1])
+                  : make_int4(kept[0], kept[1], first, second));
   }
 }
-
-/// The rows that this block finishes, four channels a thread and row. What they need beside the
-/// sums is read at once.
-struct Share {
-  static constexpr int kQuads = kColumns / 4;
-  static constexpr int kMost = kRows * kQuads / kThreads;  // rows of a thread
-
-  const ConvTail& tail;
-  int first, count;  // rows: where they begin, how many exist
-  int row, channel;  // of this thread's first; the others are kThreads / kQuads apart
-  int4 bias;
-  float4 scale;
-  uint32_t residual[kMost] = {};
-
-  __device__ __forceinline__ Share(const ConvTail& t, int first_row, int rows, int first_column)
-      : tail(t), first(first_row), count(min(max(t.rows - first_row, 0), rows)) {
-    row = static_cast<int>(threadIdx.x) / kQuads;
-    channel = first_column + static_cast<int>(threadIdx.x) % kQuads * 4;
-    bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel));
-    scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel));
-  }
-
-  __device__ __forceinline__ int row_of(int i) const { return row + i * (kThreads / kQuads); }
-  __device__ __forceinline__ int64_t offset_of(int i) const {
-    return static_cast<int64_t>(first + row_of(i)) * tail.out_c + channel;
-  }
-  __device__ __forceinline__ bool has(int i) const {
-    return row_of(i) < count && channel < tail.out_c;
-  }
-
-  __device__ __forceinline__ void read_residual() {
-    if (tail.residual == nullptr) return;
-#pragma unroll
-    for (int i = 0; i < kMost; ++i) {
-      if (!has(i)) continue;
-      residual[i] = load_four(tail.residual + offset_of(i), tail.out_c - channel, tail.store_bytes);
-    }
-  }
-
-  /// s_parts: (parts, rows, kColumns).
-  __device__ __forceinline__ void finish(const int32_t* s_parts, int parts, int rows) const {
-    const auto* s_quads = reinterpret_cast<const int4*>(s_parts) + threadIdx.x % kQuads;
-    int4 sums[kMost];
-#pragma unroll
-    for (int i = 0; i < kMost; ++i) {
-      sums[i] = make_int4(0, 0, 0, 0);
-      for (int part = 0; part < (has(i) ? parts : 0); ++part) {
-        const int4 v = s_quads[(part * rows + row_of(i)) * kQuads];
-        sums[i].x += v.x, sums[i].y += v.y, sums[i].z += v.z, sums[i].w += v.w;
-      }
-    }
-    by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
-#pragma unroll
-      for (int i = 0; i < kMost; ++i) {
-        if (!has(i)) continue;
-        finish_four<kFinish, kResidual>(tail, sums[i], bias, scale, residual[i], offset_of(i),
-                                        tail.out_c - channel);
-      }
-    });
-  }
-};
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -242,7 +179,7 @@ template <bool kUnsigned, int kVector>
 __global__ void __launch_bounds__(kThreads)
     conv_cluster(const __grid_constant__ ClusterParams params) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  extern __shared__ __align__(128) uint8_t s_stages[];
+  extern __shared__ __align__(1024) uint8_t s_stages[];
   __shared__ uint64_t s_full[kMostStages], s_empty[kMostStages], s_arrived;
   const ConvParams& p = params.conv;
   const auto thread = static_cast<int>(threadIdx.x);
@@ -252,10 +189,11 @@ __global__ void __launch_bounds__(kThreads)
   const int steps = p.k_bytes / kLine, first = steps * rank / ranks;
   const int8_t* g_weights = p.weights + static_cast<int64_t>(first_column) * p.k_bytes;
   const Stages stages{p,
-                      g_weights + first * kBytesOfB,
+                      g_weights + first * kWeightBytes,
                       s_stages,
                       s_full,
                       s_empty,
+                      first * kLine,
                       params.stages,
                       steps * (rank + 1) / ranks - first};
   auto* s_parts = reinterpret_cast<int32_t*>(s_stages + stages.held * kStageBytes);
@@ -263,7 +201,7 @@ __global__ void __launch_bounds__(kThreads)
   Share share(p.tail, first_row + rank * rows, rows, first_column);
 
   if (thread < stages.held) {
-    barrier_init(s_full + thread, kLoaders + 1), barrier_init(s_empty + thread, kThreads / 32);
+    barrier_init(s_full + thread, kGroup + 1), barrier_init(s_empty + thread, kGroup / 32);
     barrier_init_done();
     if (thread < stages.count) stages.load_weights(thread, thread);
   } else if (thread == 32) {
@@ -273,26 +211,18 @@ __global__ void __launch_bounds__(kThreads)
   }
   __syncthreads();
   cluster_arrive();
-  Loader<kVector> loader(p, first_row, first * kLine);
+  Loader<kVector> loader(p, first_row, (first + thread / kGroup) * kLine);
 
   wait_for_earlier_kernels();
-  for (int i = loader.half(); i < min(stages.held, stages.count); i += 2) {
-    loader.load(p, s_stages + i * kStageBytes, s_full + i);
-  }
+  stages.fill(loader);
   share.read_residual();
-  const int row = thread / 32 % 2 * 16, column = thread / 64 * 16;  // of the warp, in the tile
-  int32_t sums[2][2][4] = {};
-  multiply_part<kUnsigned>(sums, stages, loader, row, column);
-
   cluster_wait();  // the others' barriers are there
-  const int lane = thread % 32;
-#pragma unroll
-  for (int h = 0; h < 2; ++h) {
-    const int r = row + 8 * h + lane / 4, owner = r * ranks / kRows;
-    if (first_row + r >= p.tail.rows) continue;
-    const auto sum = [&](int j, int e) { return sums[0][j][2 * h + e] + sums[1][j][2 * h + e]; };
-    send(s_parts + (rank * rows + r - owner * rows) * kColumns + column + lane % 4 * 4, &s_arrived,
-         owner, make_int4(sum(0, 0), sum(0, 1), sum(1, 0), sum(1, 1)));
+  if (thread < kGroup) {
+    int32_t sums[16];
+    multiply_part<kUnsigned>(sums, stages);
+    send_sums(sums, min(kRows, p.tail.rows - first_row), s_parts, &s_arrived);
+  } else {
+    stages.refill(loader);
   }
   barrier_wait_for_cluster(&s_arrived, 0);
   share.finish(s_parts, ranks, rows);
@@ -305,11 +235,10 @@ PackedLayout layout_of(const ConvProblem& p) { return gather_layout(p, kColumns,
 
 size_t packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(p).bytes(); }
 
-/// A lane's sums belong to four neighbouring channels: within each 16, column 8j + 2t + e is
-/// channel 4t + 2j + e (t < 4: the lane's place in its quad).
-int channel_of_cluster_column(int column) {
-  const int within = column % 16;
-  return column - within + within % 8 / 2 * 4 + within / 8 * 2 + within % 2;
+/// Line l of wgmma's first operand is channel 2 (l % 8) + l / 8 of each 16: see send_sums().
+int channel_of_line(int line) {
+  const int within = line % 16;
+  return line - within + within % 8 * 2 + within / 8;
 }
 
 /// [tile of columns][step of K] stages, as shared memory wants them.
@@ -318,14 +247,14 @@ void pack(const ConvKernel&, const ConvProblem& p, const ConvWeights& weights, u
   uint8_t* target = begin_packing(p, weights, layout, packed);
   const int64_t runs = run_count(p), run = run_length(p), steps = layout.k_bytes / kLine;
   for (int column = 0; column < layout.columns; ++column) {
-    const int channel = channel_of_cluster_column(column);
+    const int channel = channel_of_line(column);
     if (channel >= p.out_c) continue;
     for (int64_t r = 0; r < runs; ++r) {
       const int8_t* source = weights.weights + (channel * runs + r) * run;
       for (int64_t c = 0; c < run; c += 16) {
         const int64_t k = r * run_bytes(p) + c;
         const int64_t stage = column / kColumns * steps + k / kLine;
-        std::memcpy(target + stage * kBytesOfB +
+        std::memcpy(target + stage * kWeightBytes +
                         chunk_offset(column % kColumns, static_cast<int>(k % kLine / 16)),
                     source + c, static_cast<size_t>(std::min<int64_t>(16, run - c)));
       }
@@ -384,6 +313,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 
 extern const ConvKernel kConvCluster;
 const ConvKernel kConvCluster{
-    "cuda.mma.32x64.cluster", 90, true, 0, refuse, packed_bytes, pack, no_workspace, launch};
+    "cuda.wgmma.32x64.cluster", 90, true, 0, refuse, packed_bytes, pack, no_workspace, launch};
 
 }  // namespace octile::cuda

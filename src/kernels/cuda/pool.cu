@@ -12,21 +12,60 @@
 namespace octile::cuda {
 namespace {
 
+/// The first tap of an output pixel's window, and its image's first element.
+struct Corner {
+  int h, w;
+  int64_t image;
+
+  __device__ __forceinline__ Corner(const Pool2d& p, int64_t pixel) {
+    const auto split = [&](auto n) {  // 32-bit division is several times faster
+      using N = decltype(n);
+      const N line = n / static_cast<N>(p.out_w), plane = line / static_cast<N>(p.out_h);
+      w = static_cast<int>(n - line * static_cast<N>(p.out_w)) * p.stride_w - p.pad_left;
+      h = static_cast<int>(line - plane * static_cast<N>(p.out_h)) * p.stride_h - p.pad_top;
+      image = static_cast<int64_t>(plane) * p.h * p.w * p.c;
+    };
+    pixel <= 0xffffffff ? split(static_cast<uint32_t>(pixel)) : split(pixel);
+  }
+};
+
 /// Calls f(index of the first of the thread's channels) for every tap on the image.
 template <typename F>
 __device__ __forceinline__ void for_taps(const Pool2d& p, int64_t pixel, int channel, F&& f) {
-  const int ow = static_cast<int>(pixel % p.out_w);
-  const int oh = static_cast<int>(pixel / p.out_w % p.out_h);
-  const int64_t image = pixel / p.out_w / p.out_h * p.h * p.w;
+  const Corner corner(p, pixel);
   for (int kh = 0; kh < p.kernel_h; ++kh) {
-    const int ih = oh * p.stride_h - p.pad_top + kh * p.dilation_h;
+    const int ih = corner.h + kh * p.dilation_h;
     if (ih < 0 || ih >= p.h) continue;
     for (int kw = 0; kw < p.kernel_w; ++kw) {
-      const int iw = ow * p.stride_w - p.pad_left + kw * p.dilation_w;
+      const int iw = corner.w + kw * p.dilation_w;
       if (iw < 0 || iw >= p.w) continue;
-      f((image + int64_t{ih} * p.w + iw) * p.c + channel);
+      f(corner.image + (int64_t{ih} * p.w + iw) * p.c + channel);
     }
   }
+}
+
+/// The same for a window of kKernel × kKernel, with taps beside the image moved onto it, where they
+/// are once more what another tap is: maxima do not mind, and all loads are under way together.
+/// REQUIRES: can_move_taps().
+template <int kKernel, typename F>
+__device__ __forceinline__ void for_moved_taps(const Pool2d& p, int64_t pixel, int channel, F&& f) {
+  const Corner corner(p, pixel);
+#pragma unroll
+  for (int kh = 0; kh < kKernel; ++kh) {
+    const int ih = min(max(corner.h + kh, 0), p.h - 1);
+#pragma unroll
+    for (int kw = 0; kw < kKernel; ++kw) {
+      const int iw = min(max(corner.w + kw, 0), p.w - 1);
+      f(corner.image + (int64_t{ih} * p.w + iw) * p.c + channel);
+    }
+  }
+}
+
+/// Every window holds a pixel of the image, and has no gaps.
+bool can_move_taps(const Pool2d& p) {
+  return p.dilation_h == 1 && p.dilation_w == 1 && p.pad_top < p.kernel_h &&
+         p.pad_left < p.kernel_w && (p.out_h - 1) * p.stride_h - p.pad_top < p.h &&
+         (p.out_w - 1) * p.stride_w - p.pad_left < p.w;
 }
 
 /// Pixel and channel of item i, `kEach` channels an item.
@@ -48,8 +87,8 @@ __device__ __forceinline__ uint8_t least_of<uint8_t>() {
   return 0;
 }
 
-/// Sixteen channels: the comparison is one of four bytes at once.
-template <bool kUnsigned>
+/// Sixteen channels: the comparison is one of four bytes at once. kKernel 0: any window.
+template <bool kUnsigned, int kKernel>
 __global__ void max_words(Pool2d p, int64_t items, const uint4* x, uint4* y) {
   wait_for_earlier_kernels();
   const auto larger = [](uint32_t a, uint32_t b) {
@@ -61,11 +100,16 @@ __global__ void max_words(Pool2d p, int64_t items, const uint4* x, uint4* y) {
     place<16>(p, i, pixel, channel);
     const uint32_t least = kUnsigned ? 0u : 0x80808080u;
     uint4 best = make_uint4(least, least, least, least);
-    for_taps(p, pixel, channel, [&](int64_t at) {
+    const auto take = [&](int64_t at) {
       const uint4 v = x[at / 16];
       best = make_uint4(larger(best.x, v.x), larger(best.y, v.y), larger(best.z, v.z),
                         larger(best.w, v.w));
-    });
+    };
+    if constexpr (kKernel > 0) {
+      for_moved_taps<kKernel>(p, pixel, channel, take);
+    } else {
+      for_taps(p, pixel, channel, take);
+    }
     y[i] = best;
   }
 }
@@ -127,15 +171,13 @@ __global__ void average_bytes_wide(Pool2d p, ByteType x_type, ByteType y_type,
   wait_for_earlier_kernels();
   const int64_t pixel = blockIdx.x;
   const int channel = static_cast<int>(blockIdx.y * 32 + threadIdx.x);
-  const int ow = static_cast<int>(pixel % p.out_w);
-  const int oh = static_cast<int>(pixel / p.out_w % p.out_h);
-  const int64_t image = pixel / p.out_w / p.out_h * p.h * p.w;
+  const Corner corner(p, pixel);
   int32_t sum = 0;
   for (int tap = threadIdx.y; channel < p.c && tap < p.kernel_h * p.kernel_w; tap += kWideRows) {
-    const int ih = oh * p.stride_h - p.pad_top + tap / p.kernel_w * p.dilation_h;
-    const int iw = ow * p.stride_w - p.pad_left + tap % p.kernel_w * p.dilation_w;
+    const int ih = corner.h + tap / p.kernel_w * p.dilation_h;
+    const int iw = corner.w + tap % p.kernel_w * p.dilation_w;
     if (ih < 0 || ih >= p.h || iw < 0 || iw >= p.w) continue;
-    const int64_t at = (image + int64_t{ih} * p.w + iw) * p.c + channel;
+    const int64_t at = corner.image + (int64_t{ih} * p.w + iw) * p.c + channel;
     sum += load_byte(x, x_type.is_unsigned, at) - x_type.zero_point;
   }
   __shared__ int32_t s_sums[kWideRows][32];
@@ -166,6 +208,14 @@ __global__ void average_floats(Pool2d p, const float* counts, int64_t items, con
   }
 }
 
+template <bool kUnsigned>
+auto max_words_of(const Pool2d& p) {
+  const int kernel = p.kernel_h == p.kernel_w && can_move_taps(p) ? p.kernel_h : 0;
+  return kernel == 2   ? max_words<kUnsigned, 2>
+         : kernel == 3 ? max_words<kUnsigned, 3>
+                       : max_words<kUnsigned, 0>;
+}
+
 int64_t items_of(const Pool2d& p, int each) {
   return int64_t{p.n} * p.out_h * p.out_w * (p.c / each);
 }
@@ -175,7 +225,7 @@ int64_t items_of(const Pool2d& p, int each) {
 void launch_max_pool_bytes(const Pool2d& p, bool is_unsigned, const void* x, void* y,
                            void* stream) {
   if (p.c % 16 == 0) {
-    const auto kernel = is_unsigned ? max_words<true> : max_words<false>;
+    const auto kernel = is_unsigned ? max_words_of<true>(p) : max_words_of<false>(p);
     start_kernel(kernel, {blocks_for(items_of(p, 16)), kBlock, 0, stream_of(stream)}, p,
                  items_of(p, 16), static_cast<const uint4*>(x), static_cast<uint4*>(y));
   } else if (is_unsigned) {

@@ -59,6 +59,7 @@ __device__ __forceinline__ void wgmma_keep(const uint32_t (&a)[4]) {
   "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3]), "+r"(d[i + 4]), "+r"(d[i + 5]), \
       "+r"(d[i + 6]), "+r"(d[i + 7])
 #define OCTILE_D32(i) OCTILE_D8(i), OCTILE_D8(i + 8), OCTILE_D8(i + 16), OCTILE_D8(i + 24)
+#define OCTILE_REGISTERS_32 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
 #define OCTILE_REGISTERS_64                                                        \
   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21," \
   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
@@ -139,10 +140,26 @@ __device__ __forceinline__ void wgmma(int32_t (&d)[128], uint64_t a, uint64_t b,
   }
 }
 
+/// The same with the signed operand first: d (64, 32) += a · b, b the one that may be uint8.
+template <bool kUnsigned>
+__device__ __forceinline__ void wgmma_signed_first(int32_t (&d)[16], uint64_t a, uint64_t b,
+                                                   int add) {
+  if constexpr (kUnsigned) {
+    asm volatile(OCTILE_WGMMA(32, "s8.u8", "16", "17", "18")
+                 : OCTILE_D8(0), OCTILE_D8(8)
+                 : "l"(a), "l"(b), "r"(add));
+  } else {
+    asm volatile(OCTILE_WGMMA(32, "s8.s8", "16", "17", "18")
+                 : OCTILE_D8(0), OCTILE_D8(8)
+                 : "l"(a), "l"(b), "r"(add));
+  }
+}
+
 #undef OCTILE_WGMMA
 #undef OCTILE_WGMMA_A
 #undef OCTILE_D8
 #undef OCTILE_D32
+#undef OCTILE_REGISTERS_32
 #undef OCTILE_REGISTERS_64
 #undef OCTILE_REGISTERS_128
 #undef OCTILE_REGISTERS_256

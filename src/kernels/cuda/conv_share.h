@@ -1,0 +1,109 @@
+// How a block finishes some rows of a tile whose sums arrive in parts, as conv_epilogue.h does
+// whole tiles: four neighbouring channels of a row at a time.
+#pragma once
+
+#include "kernels/cuda/conv_epilogue.h"
+#include "kernels/cuda/conv_params.h"
+
+namespace octile::cuda {
+
+/// Four bytes, of which `count` exist; width: 4 where they are a word in memory.
+__device__ __forceinline__ uint32_t load_four(const uint8_t* source, int count, int width) {
+  if (width == 4) return *reinterpret_cast<const uint32_t*>(source);
+  uint32_t word = 0;
+#pragma unroll
+  for (int b = 0; b < 4; ++b) {
+    if (b < count) word |= static_cast<uint32_t>(source[b]) << (8 * b);
+  }
+  return word;
+}
+__device__ __forceinline__ void store_four(uint8_t* target, uint32_t word, int count, int width) {
+  if (width == 4) {
+    *reinterpret_cast<uint32_t*>(target) = word;
+    return;
+  }
+#pragma unroll
+  for (int b = 0; b < 4; ++b) {
+    if (b < count) target[b] = static_cast<uint8_t>(word >> (8 * b));
+  }
+}
+
+/// Four neighbouring channels of one row, of which `count` exist.
+template <Finish kFinish, bool kResidual>
+__device__ __forceinline__ void finish_four(const ConvTail& tail, const int4& sum, const int4& bias,
+                                            const float4& scale, uint32_t residual, int64_t offset,
+                                            int count) {
+  float v[4] = {scaled(sum.x, bias.x, scale.x), scaled(sum.y, bias.y, scale.y),
+                scaled(sum.z, bias.z, scale.z), scaled(sum.w, bias.w, scale.w)};
+  if constexpr (kFinish == Finish::kFloat) {
+    store_floats(tail, static_cast<uint64_t>(offset), v, count);
+  } else {
+    if constexpr (kResidual) add_residual(tail, residual, v);
+    store_four(static_cast<uint8_t*>(tail.y) + offset, pack_results<kFinish>(tail, v), count,
+               tail.store_bytes);
+  }
+}
+
+/// The rows of a tile (kRows, kColumns) that a block finishes, four channels a thread and row. What
+/// they need beside the sums is read before those are there.
+template <int kRows, int kColumns, int kThreads>
+struct ConvShare {
+  static constexpr int kQuads = kColumns / 4;
+  static constexpr int kMost = kRows * kQuads / kThreads;  // rows of a thread
+
+  const ConvTail& tail;
+  int first, count;  // rows: where they begin, how many exist
+  int row, channel;  // of this thread's first; the others are kThreads / kQuads apart
+  int4 bias;
+  float4 scale;
+  uint32_t residual[kMost] = {};
+
+  __device__ __forceinline__ ConvShare(const ConvTail& t, int first_row, int rows, int first_column)
+      : tail(t), first(first_row), count(min(max(t.rows - first_row, 0), rows)) {
+    row = static_cast<int>(threadIdx.x) / kQuads;
+    channel = first_column + static_cast<int>(threadIdx.x) % kQuads * 4;
+    bias = __ldg(reinterpret_cast<const int4*>(tail.bias + channel));
+    scale = __ldg(reinterpret_cast<const float4*>(tail.multiplier + channel));
+  }
+
+  __device__ __forceinline__ int row_of(int i) const { return row + i * (kThreads / kQuads); }
+  __device__ __forceinline__ int64_t offset_of(int i) const {
+    return static_cast<int64_t>(first + row_of(i)) * tail.out_c + channel;
+  }
+  __device__ __forceinline__ bool has(int i) const {
+    return row_of(i) < count && channel < tail.out_c;
+  }
+
+  __device__ __forceinline__ void read_residual() {
+    if (tail.residual == nullptr) return;
+#pragma unroll
+    for (int i = 0; i < kMost; ++i) {
+      if (!has(i)) continue;
+      residual[i] = load_four(tail.residual + offset_of(i), tail.out_c - channel, tail.store_bytes);
+    }
+  }
+
+  /// s_parts: (parts, rows, kColumns).
+  __device__ __forceinline__ void finish(const int32_t* s_parts, int parts, int rows) const {
+    const auto* s_quads = reinterpret_cast<const int4*>(s_parts) + threadIdx.x % kQuads;
+    int4 sums[kMost];
+#pragma unroll
+    for (int i = 0; i < kMost; ++i) {
+      sums[i] = make_int4(0, 0, 0, 0);
+      for (int part = 0; part < (has(i) ? parts : 0); ++part) {
+        const int4 v = s_quads[(part * rows + row_of(i)) * kQuads];
+        sums[i].x += v.x, sums[i].y += v.y, sums[i].z += v.z, sums[i].w += v.w;
+      }
+    }
+    by_finish(tail, [&]<Finish kFinish, bool kResidual>() {
+#pragma unroll
+      for (int i = 0; i < kMost; ++i) {
+        if (!has(i)) continue;
+        finish_four<kFinish, kResidual>(tail, sums[i], bias, scale, residual[i], offset_of(i),
+                                        tail.out_c - channel);
+      }
+    });
+  }
+};
+
+}  // namespace octile::cuda
