@@ -43,7 +43,22 @@ constexpr __host__ __device__ int chunk_offset(int line, int chunk) {
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-/// The chunk of pixels that a thread loads of a stage; a warpgroup loads one stage at a time.
+/// Sixteen bytes of pixels. kVector: bytes of one load; 4 where channels come in fours.
+template <int kVector>
+struct Chunk {
+  const uint8_t* source;
+  int count;  // bytes of it that are channels; what is behind them meets zeros
+
+  __device__ __forceinline__ void copy(const ConvParams& p, uint8_t* s_target) const {
+#pragma unroll
+    for (int b = 0; b < 16; b += kVector) {
+      copy_async<kVector>(s_target + b, kVector == 16 || b < count ? source + b : p.border);
+    }
+  }
+};
+
+/// The chunks of pixels that a thread loads, one of each stage that is its warpgroup's: they take
+/// turns.
 template <int kVector>
 struct Loader {
   WindowRow row;
@@ -62,16 +77,19 @@ struct Loader {
     at.set(p, byte + 16 * chunk);
   }
 
+  /// The chunk here; then `step` bytes on.
+  __device__ __forceinline__ Chunk<kVector> next(const ConvParams& p, int step) {
+    const Tap tap(p, row, at);
+    const Chunk<kVector> found = tap.in_image ? Chunk<kVector>{tap.source + at.c, p.in_c - at.c}
+                                              : Chunk<kVector>{p.border, 16};
+    at.advance(p, step);
+    return found;
+  }
+
   /// Lines of rows that do not exist stay as they are: they meet no sum that counts.
-  __device__ __forceinline__ void load(const ConvParams& p, uint8_t* s_stage, uint64_t* s_full) {
-    if (exists) {
-      const Tap tap(p, row, at);
-#pragma unroll
-      for (int b = 0; b < 16; b += kVector) {
-        const bool inside = tap.in_image && (kVector == 16 || at.c + b < p.in_c);
-        copy_async<kVector>(s_stage + offset + b, inside ? tap.source + at.c + b : p.border);
-      }
-    }
+  __device__ __forceinline__ void copy(const ConvParams& p, const Chunk<kVector>& from,
+                                       uint8_t* s_stage, uint64_t* s_full) const {
+    if (exists) from.copy(p, s_stage + offset);
     barrier_arrive_after_copies(s_full);
   }
 };
@@ -92,12 +110,21 @@ struct Stages {
              kWeightBytes, s_full + stage);
   }
 
-  /// The pixels of all steps held, by both warpgroups in turns.
+  /// The pixels of all steps held, as soon as they are there: where they are is known before.
   template <int kVector>
   __device__ __forceinline__ void fill(Loader<kVector>& loader) const {
-    for (int i = static_cast<int>(threadIdx.x) / kGroup; i < min(held, count); i += 2) {
-      loader.load(p, s_stages + i * kStageBytes, s_full + i);
-      loader.at.advance(p, 2 * kLine);
+    const int half = static_cast<int>(threadIdx.x) / kGroup, end = min(held, count);
+    Chunk<kVector> chunks[kMostStages / 2];
+#pragma unroll
+    for (int i = 0; i < kMostStages / 2; ++i) {
+      if (half + 2 * i < end) chunks[i] = loader.next(p, 2 * kLine);
+    }
+    wait_for_earlier_kernels();
+#pragma unroll
+    for (int i = 0; i < kMostStages / 2; ++i) {
+      const int stage = half + 2 * i;
+      if (stage >= end) break;
+      loader.copy(p, chunks[i], s_stages + stage * kStageBytes, s_full + stage);
     }
   }
 
@@ -110,8 +137,8 @@ struct Stages {
     for (int step = held; step < count; ++step, ring.advance(held)) {
       barrier_wait(s_empty + ring.stage, ring.parity);
       if (threadIdx.x % kGroup == 0) load_weights(step, ring.stage);
-      loader.load(p, s_stages + ring.stage * kStageBytes, s_full + ring.stage);
-      loader.at.advance(p, kLine);
+      loader.copy(p, loader.next(p, kLine), s_stages + ring.stage * kStageBytes,
+                  s_full + ring.stage);
     }
   }
 };
@@ -181,6 +208,7 @@ __global__ void __launch_bounds__(kThreads)
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(1024) uint8_t s_stages[];
   __shared__ uint64_t s_full[kMostStages], s_empty[kMostStages], s_arrived;
+  let_next_kernel_begin();
   const ConvParams& p = params.conv;
   const auto thread = static_cast<int>(threadIdx.x);
   const auto rank = static_cast<int>(blockIdx.x), ranks = static_cast<int>(gridDim.x);
@@ -213,8 +241,7 @@ __global__ void __launch_bounds__(kThreads)
   cluster_arrive();
   Loader<kVector> loader(p, first_row, (first + thread / kGroup) * kLine);
 
-  wait_for_earlier_kernels();
-  stages.fill(loader);
+  stages.fill(loader);  // from here on kernels in front have ended
   share.read_residual();
   cluster_wait();  // the others' barriers are there
   if (thread < kGroup) {
