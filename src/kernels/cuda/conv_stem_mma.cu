@@ -13,6 +13,8 @@
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/conv_stem_patch.h"
 #include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/device/overlap.h"
+#include "kernels/cuda/launch.h"
 
 namespace octile::cuda {
 namespace {
@@ -158,9 +160,8 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail, const float4
       float v[4] = {scaled(low[first], 0, scale.x), scaled(low[first + 1], 0, scale.y),
                     scaled(high[first], 0, scale.z), scaled(high[first + 1], 0, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
-        float* target = static_cast<float*>(tail.y) +
-                        (static_cast<int64_t>(rows[l]) * tail.out_c + channel + 4 * i);
-        if (rows[l] >= 0) store_floats(target, tail, v, count - 4 * i);
+        const auto offset = static_cast<uint64_t>(static_cast<int64_t>(rows[l]) * tail.out_c);
+        if (rows[l] >= 0) store_floats(tail, offset + channel + 4 * i, v, count - 4 * i);
       } else {
         if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
         words[l][i] = pack_results<kFinish>(tail, v);
@@ -227,6 +228,7 @@ __global__ void __launch_bounds__(kStemThreads, stem_blocks(kColumns))
   const Stay<kColumns> s(p, s_memory);
   const int column = static_cast<int>(blockIdx.y) * kColumns, step = static_cast<int>(gridDim.x);
   const bool is_float = p.patch.is_float != 0;
+  wait_for_earlier_kernels();
   StemCopies copies;
   if (is_float) {
     copies = stem_copies(p.patch);
@@ -283,7 +285,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  function<<<grid, kStemThreads, static_cast<size_t>(bytes), stream>>>(params);
+  start_kernel(function, {grid, kStemThreads, bytes, stream}, params);
   check_launch(kernel);
 }
 

@@ -132,7 +132,7 @@ __device__ __forceinline__ void gather_patch(const ConvParams& c, const StemPatc
       const int column = is_run ? w + k : w;
       const bool exists =
           in_image && k < bytes && static_cast<unsigned>(column) < static_cast<unsigned>(c.in_w);
-      word |= (exists ? __ldg(source + k) : border) << (8 * k);
+      word |= (exists ? source[k] : border) << (8 * k);
     }
     s_words[i] = word;
   }
