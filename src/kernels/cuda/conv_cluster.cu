@@ -175,7 +175,8 @@ __device__ __forceinline__ void multiply_part(int32_t (&sums)[16], const Stages&
 
 using Share = ConvShare<kRows, kColumns, kThreads>;
 
-/// The sums of `count` rows to the blocks that finish them, by the first warpgroup. s_parts, there:
+/// The sums of `count` rows to the blocks that finish them, by the first warpgroup; a block alone
+/// keeps them, and its threads arrive (memcheck knows no sending but in a cluster). s_parts, there:
 /// (blocks of the cluster, rows of a share, kColumns). A lane has channels 2g and 2g + 1 (g = lane
 /// / 4) of two neighbouring rows; it swaps with lane g ^ 1, so that each has four channels of one
 /// row.
@@ -193,10 +194,16 @@ __device__ __forceinline__ void send_sums(const int32_t (&sums)[16], int count, 
     const int row = 8 * j + lane % 4 * 2 + odd, owner = row * ranks / kRows;
     if (row >= count) continue;
     const int within = row - owner * (kRows / ranks);
-    send(s_parts + (rank * (kRows / ranks) + within) * kColumns + column, s_arrived, owner,
-         odd != 0 ? make_int4(first, second, kept[0], kept[1])
-                  : make_int4(kept[0], kept[1], first, second));
+    const int4 v = odd != 0 ? make_int4(first, second, kept[0], kept[1])
+                            : make_int4(kept[0], kept[1], first, second);
+    int32_t* s_target = s_parts + (rank * (kRows / ranks) + within) * kColumns + column;
+    if (ranks > 1) {
+      send(s_target, s_arrived, owner, v);
+    } else {
+      *reinterpret_cast<int4*>(s_target) = v;
+    }
   }
+  if (ranks == 1) barrier_arrive(s_arrived);
 }
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
@@ -233,9 +240,11 @@ __global__ void __launch_bounds__(kThreads)
     barrier_init_done();
     if (thread < stages.count) stages.load_weights(thread, thread);
   } else if (thread == 32) {
-    barrier_init(&s_arrived, 1);
+    barrier_init(&s_arrived, ranks > 1 ? 1 : kGroup);
     barrier_init_done();
-    barrier_expect(&s_arrived, static_cast<uint32_t>(ranks * share.count * kColumns * 4));
+    if (ranks > 1) {
+      barrier_expect(&s_arrived, static_cast<uint32_t>(ranks * share.count * kColumns * 4));
+    }
   }
   __syncthreads();
   cluster_arrive();
@@ -251,6 +260,7 @@ __global__ void __launch_bounds__(kThreads)
   } else {
     stages.refill(loader);
   }
+  if (!share.has(0)) return;  // nobody sends to a thread that finishes nothing
   barrier_wait_for_cluster(&s_arrived, 0);
   share.finish(s_parts, ranks, rows);
 #endif
