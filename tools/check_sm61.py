@@ -65,6 +65,30 @@ STAND_INS = {
     "string": """
         namespace std { struct string { string(const char*); string(); bool empty() const; }; }""",
     "span": "namespace std { template <class T> struct span; }",
+    "cuda_fp16.h": """
+        struct __half { unsigned short bits; };
+        __device__ inline float __half2float(__half h) {
+          float v;
+          asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(h.bits));
+          return v;
+        }
+        __device__ inline __half __float2half_rn(float v) {
+          __half h;
+          asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.bits) : "f"(v));
+          return h;
+        }
+        __device__ inline unsigned short __half_as_ushort(__half h) { return h.bits; }""",
+    "kernels/cuda/launch.h": """
+        namespace octile::cuda {
+        struct Launch {
+          dim3 grid, block;
+          int shared_bytes = 0;
+          cudaStream_t stream = nullptr;
+          unsigned cluster = 0;
+        };
+        template <class... Parameters, class... Arguments>
+        void start_kernel(void (*)(Parameters...), const Launch&, Arguments&&...) {}
+        }""",
     "exception": "namespace std { struct exception_ptr; }",
 }
 

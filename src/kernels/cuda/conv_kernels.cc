@@ -13,11 +13,11 @@ extern const ConvKernel kConvDepthwise, kConvDirect, kConvDp4a, kConvStem, kConv
 
 std::span<const ConvKernel* const> conv_kernels() {
   static const ConvKernel* const kernels[] = {
-      &kConvStemMma,      &kConvStem,          &kConvCluster,        &kConvWgmma256,
-      &kConvWgmma128,     &kConvWgmma64,       &kConvWgmmaKept128,   &kConvWgmmaKept64,
-      &kConvJoined128,    &kConvJoined64,      &kConvWgmmaPatch,     &kConvMma64x64Split,
-      &kConvMma128x64Split, &kConvMma128x128,  &kConvMma128x64,      &kConvMma64x64,
-      &kConvDepthwise,    &kConvDp4a,          &kConvDirect,
+      &kConvStemMma,        &kConvStem,       &kConvCluster,      &kConvWgmma256,
+      &kConvWgmma128,       &kConvWgmma64,    &kConvWgmmaKept128, &kConvWgmmaKept64,
+      &kConvJoined128,      &kConvJoined64,   &kConvWgmmaPatch,   &kConvMma64x64Split,
+      &kConvMma128x64Split, &kConvMma128x128, &kConvMma128x64,    &kConvMma64x64,
+      &kConvDepthwise,      &kConvDp4a,       &kConvDirect,
   };
   return kernels;
 }

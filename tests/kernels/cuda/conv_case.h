@@ -33,7 +33,10 @@ inline size_t bytes_of(ConvType type) {
 
 inline std::string describe(const ConvProblem& p) {
   const auto type = [](ConvType t) {
-    return std::string(t == ConvType::kS8 ? "s8" : t == ConvType::kU8 ? "u8" : t == ConvType::kHalf ? "half" : "float");
+    return std::string(t == ConvType::kS8     ? "s8"
+                       : t == ConvType::kU8   ? "u8"
+                       : t == ConvType::kHalf ? "half"
+                                              : "float");
   };
   const auto n = [](auto v) { return std::to_string(v); };
   return n(p.batch) + "x" + n(p.in_h) + "x" + n(p.in_w) + "x" + n(p.in_c) + " " + type(p.x_type) +
