@@ -127,26 +127,36 @@ class OwnNoise {
   OwnNoise(ExecutionContext& cpu, double noise, const std::vector<Tensor>& inputs,
            const std::vector<Tensor>& expected)
       : cpu_(cpu), noise_(noise), inputs_(inputs), expected_(expected) {}
+  /// The worst of a few draws: whether a rounding turns over is chance.
   double of(size_t output) {
-    if (noisy_.empty()) {
-      std::mt19937 random(3);
-      std::normal_distribution<float> draw(0.0f, float(noise_));
-      std::vector<Tensor> inputs = inputs_;
-      for (Tensor& x : inputs) {
-        if (x.type() != DataType::kFloat32) continue;
-        for (int64_t i = 0; i < x.volume(); ++i) x.as<float>()[i] *= 1.0f + draw(random);
-      }
-      noisy_ = cpu_.run(inputs);
+    if (worst_.empty()) {
+      worst_.assign(expected_.size(), 0.0);
+      for (const unsigned seed : {3u, 4u, 5u, 6u}) draw(seed);
     }
-    const bool same_shape = noisy_[output].shape() == expected_[output].shape();
-    return same_shape ? distance(noisy_[output], expected_[output]) : kInfinity;
+    return worst_[output];
   }
 
  private:
   ExecutionContext& cpu_;
   double noise_;
   const std::vector<Tensor>&inputs_, &expected_;
-  std::vector<Tensor> noisy_;
+  std::vector<double> worst_;  // of each output
+
+  void draw(unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal(0.0f, float(noise_));
+    std::vector<Tensor> inputs = inputs_;
+    for (Tensor& x : inputs) {
+      if (x.type() != DataType::kFloat32) continue;
+      for (int64_t i = 0; i < x.volume(); ++i) x.as<float>()[i] *= 1.0f + normal(random);
+    }
+    const std::vector<Tensor> noisy = cpu_.run(inputs);
+    for (size_t o = 0; o < expected_.size(); ++o) {
+      const bool same_shape = noisy[o].shape() == expected_[o].shape();
+      const double off = same_shape ? distance(noisy[o], expected_[o]) : kInfinity;
+      worst_[o] = std::max(worst_[o], off);
+    }
+  }
 };
 
 void compare(const std::string& how, const std::vector<Binding>& bindings,
