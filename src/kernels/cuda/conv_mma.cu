@@ -76,13 +76,18 @@ struct Gather {
 };
 
 template <class T>
-__device__ __forceinline__ void load_stage(const ConvParams& p, Gather<T>& gather,
-                                           const int8_t* g_b, uint8_t* s_stage) {
+__device__ __forceinline__ void load_a(const ConvParams& p, Gather<T>& gather, uint8_t* s_stage) {
   const int line = static_cast<int>(threadIdx.x) / 4, chunk = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int i = 0; i < T::kLinesOfA; ++i) {
     gather.load(p, i, s_stage + chunk_offset(line + i * (T::kThreads / 4), chunk));
   }
+  gather.at.advance(p, kBlockK);
+}
+
+template <class T>
+__device__ __forceinline__ void load_b(const ConvParams& p, const int8_t* g_b, uint8_t* s_stage) {
+  const int line = static_cast<int>(threadIdx.x) / 4, chunk = static_cast<int>(threadIdx.x) % 4;
   uint8_t* s_b = s_stage + T::kRows * kBlockK;
 #pragma unroll
   for (int i = 0; i < T::kLinesOfB; ++i) {
@@ -90,7 +95,6 @@ __device__ __forceinline__ void load_stage(const ConvParams& p, Gather<T>& gathe
     copy_async<16>(s_b + chunk_offset(column, chunk),
                    g_b + static_cast<int64_t>(column) * p.k_bytes + chunk * 16);
   }
-  gather.at.advance(p, kBlockK);
 }
 
 /// sums += A · B of one stage.
@@ -173,11 +177,15 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
   const int count = blocks * static_cast<int>(blockIdx.z + 1) / p.splits - first;
 
   Gather<T> gather(p, first_row, first * kBlockK);
-  wait_for_earlier_kernels();
   const int8_t* g_b = p.weights + static_cast<int64_t>(first_column) * p.k_bytes + first * kBlockK;
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
-    if (s < count) load_stage<T>(p, gather, g_b + s * kBlockK, s_stages + s * T::kStageBytes);
+    if (s < count) load_b<T>(p, g_b + s * kBlockK, s_stages + s * T::kStageBytes);
+  }
+  wait_for_earlier_kernels();
+#pragma unroll
+  for (int s = 0; s < kStages - 1; ++s) {
+    if (s < count) load_a<T>(p, gather, s_stages + s * T::kStageBytes);
     commit_copies();
   }
 
@@ -190,7 +198,9 @@ __global__ void __launch_bounds__(T::kThreads) conv_mma(const __grid_constant__ 
     __syncthreads();
     const int next = k + kStages - 1;
     if (next < count) {
-      load_stage<T>(p, gather, g_b + next * kBlockK, s_stages + next % kStages * T::kStageBytes);
+      uint8_t* s_next = s_stages + next % kStages * T::kStageBytes;
+      load_a<T>(p, gather, s_next);
+      load_b<T>(p, g_b + next * kBlockK, s_next);
     }
     commit_copies();
     multiply_stage<T>(sums, s_stages + k % kStages * T::kStageBytes, row, column);
