@@ -26,8 +26,8 @@ namespace octile::cuda {
 namespace {
 
 constexpr int kRows = 32, kColumns = 64, kThreads = 256;
-constexpr int kGroup = kThreads / 2;  // threads of a warpgroup
-constexpr int kLine = 64;             // bytes of K a stage
+[[maybe_unused]] constexpr int kGroup = kThreads / 2;  // threads of a warpgroup
+constexpr int kLine = 64;                              // bytes of K a stage
 constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
 constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
