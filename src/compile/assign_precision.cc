@@ -12,13 +12,13 @@
 namespace octile {
 namespace {
 
-/// What the network says about a group; a float request on any of its layers counts.
+/// What the network says about a group: the widest request on any of its layers.
 Precision requested_precision(const Network& network, const Group& group) {
   Precision result = Precision::kAuto;
   for (LayerId layer : group.layers()) {
     const Precision wanted = network.precision(layer);
     if (wanted == Precision::kFloat32) return wanted;
-    if (wanted != Precision::kAuto) result = wanted;
+    if (wanted != Precision::kAuto && result != Precision::kFloat16) result = wanted;
   }
   return result;
 }

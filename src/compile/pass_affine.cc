@@ -67,9 +67,11 @@ void replace(Network& network, LayerId layer, LayerId tail, std::optional<Tensor
                        free_name(network, name + ".bias.folded"));
   const TensorId old = network.output(tail);
   const std::string old_name = network.name(old);
-  // Requests on either layer hold for the merged one; float32 wins, then the layer's own.
+  // Requests on either layer hold for the merged one; float32 wins, then float16, then the layer's
+  // own.
   const Precision own = network.precision(layer), other = network.precision(tail);
-  const bool take_other = other == Precision::kFloat32 || own == Precision::kAuto;
+  const bool take_other = other == Precision::kFloat32 || own == Precision::kAuto ||
+                          (other == Precision::kFloat16 && own != Precision::kFloat32);
   const Precision precision = take_other ? other : own;
   const auto scheme = network.scheme(layer) ? network.scheme(layer) : network.scheme(tail);
   const auto range = network.dynamic_range(old);

@@ -3,6 +3,7 @@
 #include "compile/store_half.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/half.h"
 #include "octile/tensor.h"
@@ -143,7 +144,9 @@ class HalfStorage {
     switch (part) {
       case HalfPart::kStarts: half = true; break;
       case HalfPart::kFollows: half = from_half; break;
-      case HalfPart::kWrites: half = is_wanted(step.outputs[0], true); break;
+      case HalfPart::kWrites:  // an output of the plan keeps all its bits
+        half = !is_output_[size_t(step.outputs[0])] && is_wanted(step.outputs[0], true);
+        break;
       case HalfPart::kConverts:
         half = !is_output_[size_t(step.outputs[0])] &&
                (from_half || is_wanted(step.outputs[0], false));

@@ -1,4 +1,5 @@
-// See half_tactic.h. The float32 copies lie in the workspace, in front of the row's own.
+// See half_tactic.h. The float32 copies lie in the workspace; the row that computes has one of its
+// own, since which row that is depends on the shape.
 #include "kernels/half_tactic.h"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ struct FloatRow final : PackedWeights {
 
 class HalfStep final : public Prepared, public HasStepThreads {
  public:
-  /// `own`: a row for this shape alone, whose workspace nobody planned; or null.
+  /// `own`: a row for this shape alone, or null; `own_workspace`: what the row wants, of bytes.
   HalfStep(const StepView& view, std::unique_ptr<FloatRow> own, size_t own_workspace,
            std::unique_ptr<Prepared> prepared)
       : HasStepThreads(threads_of(*prepared)),
@@ -73,7 +74,6 @@ class HalfStep final : public Prepared, public HasStepThreads {
     };
     inputs_ = copies_of(view.inputs);
     outputs_ = copies_of(view.outputs);
-    rest_ = at;
     if (is_8bit(view.inputs[0])) most_ = 65504.0f;
     input_data_.resize(inputs_.size());
     output_data_.resize(outputs_.size());
@@ -92,8 +92,7 @@ class HalfStep final : public Prepared, public HasStepThreads {
     for (size_t i = 0; i < outputs_.size(); ++i) {
       output_data_[i] = outputs_[i].made ? floats_at(outputs_[i]) : buffers.outputs[i];
     }
-    void* rest = own_ != nullptr ? own_workspace_.data() : scratch + rest_;
-    prepared_->run({input_data_.data(), output_data_.data(), rest});
+    prepared_->run({input_data_.data(), output_data_.data(), own_workspace_.data()});
     for (size_t i = 0; i < outputs_.size(); ++i) {
       const Copy& copy = outputs_[i];
       if (copy.made) narrow(floats_at(copy), buffers.outputs[i], copy.count, most_);
@@ -110,7 +109,6 @@ class HalfStep final : public Prepared, public HasStepThreads {
   Memory own_workspace_;
   std::unique_ptr<Prepared> prepared_;
   std::vector<Copy> inputs_, outputs_;
-  size_t rest_ = 0;  // where the row's own workspace begins
   float most_ = kInfinity;
   std::vector<const void*> input_data_;
   std::vector<void*> output_data_;
@@ -136,10 +134,8 @@ class HalfTactic final : public Tactic {
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     return std::make_unique<FloatRow>(forms::as_floats(view), device);
   }
-  size_t workspace_bytes(const StepView& view, const Device& device) const override {
-    const StepView floats = forms::as_floats(view);
-    const Tactic& row = first_accepting(cpu_backend(), floats, device);
-    return copies_bytes(view) + row.workspace_bytes(floats, device);
+  size_t workspace_bytes(const StepView& view, const Device&) const override {
+    return copies_bytes(view);  // the row that computes has its own
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {
@@ -151,7 +147,7 @@ class HalfTactic final : public Tactic {
       row = own.get();
     }
     auto prepared = row->row->prepare(floats, row->packed.get(), device);
-    const size_t workspace = own != nullptr ? row->row->workspace_bytes(floats, device) : 0;
+    const size_t workspace = row->row->workspace_bytes(floats, device);
     return std::make_unique<HalfStep>(view, std::move(own), workspace, std::move(prepared));
   }
 };

@@ -2,6 +2,7 @@
 #include <flatbuffers/flatbuffers.h>
 #include <flatbuffers/flexbuffers.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -16,7 +17,7 @@ namespace octile {
 namespace {
 
 constexpr char kMagic[8] = {'O', 'C', 'T', 'P', 'L', 'A', 'N', '\0'};
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 1, kHalfVersion = 2;  // with float16 steps
 
 /// Little-endian, at offset 0. `checksum` covers the whole file, itself taken as zero.
 struct Preamble {
@@ -28,6 +29,18 @@ struct Preamble {
   uint64_t reserved[2];
 };
 static_assert(sizeof(Preamble) == 64);
+
+/// Readers of the first version take no steps that make float16, but for a model's own Casts.
+uint32_t version_of(const PlanData& plan) {
+  const auto makes_half = [&](const PlanStep& step) {
+    const bool generic = std::holds_alternative<GenericStep>(step.step);
+    return !generic && std::any_of(step.outputs.begin(), step.outputs.end(), [&](int32_t t) {
+      return t >= 0 && plan.tensors[size_t(t)].type == DataType::kFloat16;
+    });
+  };
+  const bool half = std::any_of(plan.steps.begin(), plan.steps.end(), makes_half);
+  return half ? kHalfVersion : kFormatVersion;
+}
 
 uint64_t checksum_of(Preamble preamble, std::span<const std::byte> body) {
   preamble.checksum = 0;
@@ -124,9 +137,9 @@ Preamble read_preamble(std::span<const std::byte> bytes, const std::string& orig
         ErrorCode::kInvalidFile, "{}: not a plan file", origin);
   if (bytes.size() < sizeof(p)) damaged(origin, "the file ends within its preamble");
   std::memcpy(&p, bytes.data(), sizeof(p));
-  check(p.version == kFormatVersion, ErrorCode::kInvalidFile,
-        "{}: written in plan format {}, this build reads format {}; build the plan again", origin,
-        p.version, kFormatVersion);
+  check(p.version == kFormatVersion || p.version == kHalfVersion, ErrorCode::kInvalidFile,
+        "{}: written in plan format {}, this build reads formats {} and {}; build the plan again",
+        origin, p.version, kFormatVersion, kHalfVersion);
   const bool consistent =
       p.preamble_bytes == sizeof(p) && p.reserved[0] == 0 && p.reserved[1] == 0 &&
       p.header_bytes <= bytes.size() - sizeof(p) &&
@@ -267,7 +280,7 @@ std::string serialize(const PlanData& plan) {
                               profiles, metadata));
   Preamble p{};
   std::memcpy(p.magic, kMagic, sizeof(kMagic));
-  p.version = kFormatVersion;
+  p.version = version_of(plan);
   p.preamble_bytes = sizeof(p);
   p.header_bytes = flat.GetSize();
   p.payload_offset = aligned(sizeof(p) + flat.GetSize());

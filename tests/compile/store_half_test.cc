@@ -95,6 +95,15 @@ TEST(StoreHalf, ProductsAndWhatFollowsAreFloat16AndEndsAreNot) {
   }
 }
 
+TEST(StoreHalf, PlansSayThatOlderReadersCannotRunThem) {
+  const Network network = residual_network();
+  const auto version = [](const std::shared_ptr<const PlanData>& plan) {
+    return int(Plan(plan).serialize()[8]);  // docs/plan_format.md
+  };
+  EXPECT_EQ(version(compiled(network, nullptr, first_tactics())), 1);
+  EXPECT_EQ(version(in_half(network, nullptr, first_tactics())), 2);
+}
+
 TEST(StoreHalf, TheCpuRunsItCloseToFloat32) {
   const Network network = residual_network();
   const auto inputs = inputs_for(network);
