@@ -326,6 +326,7 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
        [&](const fbs::Profile& f) { plan->profiles.push_back(read_profile(f, origin)); });
   plan->storage = std::move(owner);
   validate(*plan, origin);
+  if (p.version != version_of(*plan)) damaged(origin, "its version is not that of its steps");
   annotate_minima(*plan);
   // Offsets are a pure function of the rest: computing them again makes hostile ones harmless.
   for (PlanProfile& profile : plan->profiles) plan_memory(*plan, profile);
