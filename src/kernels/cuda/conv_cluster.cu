@@ -27,7 +27,7 @@ namespace {
 
 constexpr int kRows = 32, kColumns = 64, kThreads = 256;
 [[maybe_unused]] constexpr int kGroup = kThreads / 2;  // threads of a warpgroup
-constexpr int kLine = 64;                              // bytes of K a stage
+constexpr int kLine = kGatherLine;
 constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
 constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
@@ -36,10 +36,6 @@ struct ClusterParams {
   ConvParams conv;
   int32_t stages = 1;  // that shared memory holds
 };
-
-constexpr __host__ __device__ int chunk_offset(int line, int chunk) {
-  return line * kLine + ((chunk ^ (line >> 1 & 3)) << 4);
-}
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -70,7 +66,7 @@ struct Loader {
     const int within = static_cast<int>(threadIdx.x) % kGroup, line = within / 4;
     exists = first_row + line < p.tail.rows;
     row.set(p, first_row + line);
-    chunk = within % 4, offset = chunk_offset(line, chunk);
+    chunk = within % 4, offset = static_cast<int>(chunk_offset(line, chunk));
     move(p, first_byte);
   }
   __device__ __forceinline__ void move(const ConvParams& p, int byte) {
@@ -150,7 +146,7 @@ __device__ __forceinline__ void multiply_part(int32_t (&sums)[16], const Stages&
   int previous = 0;
   for (int step = 0; step < stages.count; ++step) {
     barrier_wait(stages.s_full + ring.stage, ring.parity);
-    fence_copies_for_wgmma();
+    fence_for_engines();
     const uint32_t s_pixels = shared_address(stages.s_stages + ring.stage * kStageBytes);
     const uint64_t pixels = matrix_descriptor(s_pixels, kLine);
     const uint64_t weights = matrix_descriptor(s_pixels + kPixelBytes, kLine);

@@ -96,7 +96,7 @@ enum class Finish : uint8_t {
 };
 
 __device__ __forceinline__ Finish finish_of(const ConvTail& tail) {
-  if (tail.y_type == ConvType::kFloat || tail.y_type == ConvType::kHalf) return Finish::kFloat;
+  if (is_real(tail.y_type)) return Finish::kFloat;
   if (tail.saturating == 0) return Finish::kClamp;
   return tail.y_type == ConvType::kU8 ? Finish::kSaturateU8 : Finish::kSaturateS8;
 }
@@ -224,7 +224,7 @@ __device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, in
                                            int channel) {
   const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
   float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
-  if (tail.y_type == ConvType::kFloat || tail.y_type == ConvType::kHalf) {
+  if (is_real(tail.y_type)) {
     store_real(tail.y, tail.y_type == ConvType::kHalf ? Real::kHalf : Real::kFloat, offset,
                clamp_value(v, tail.lo, tail.hi));
     return;

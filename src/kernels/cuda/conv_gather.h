@@ -5,9 +5,18 @@
 
 #include <cstring>
 
+#include "base/host_device.h"
 #include "kernels/cuda/conv_params.h"
 
 namespace octile::cuda {
+
+inline constexpr int kGatherLine = 64;  // bytes of K a stage
+
+/// Where a 16-byte chunk of a stage's line lies: swizzled, as wgmma and ldmatrix without bank
+/// conflicts want it.
+OCTILE_HOST_DEVICE inline uint32_t chunk_offset(int line, int chunk) {
+  return static_cast<uint32_t>(line * kGatherLine + ((chunk ^ (line >> 1 & 3)) << 4));
+}
 
 // ---- the host side ------------------------------------------------------------------------------
 

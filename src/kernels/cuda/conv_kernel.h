@@ -23,6 +23,9 @@ using Stream = CUstream_st*;  // cudaStream_t
 
 /// kHalf: outputs alone, float results rounded and saturated (docs/arithmetic.md).
 enum class ConvType : uint8_t { kS8, kU8, kFloat, kHalf };
+constexpr bool is_real(ConvType type) {
+  return type == ConvType::kFloat || type == ConvType::kHalf;
+}
 
 /// One convolution, or a product of `batch` rows (all extents and the kernel 1). Tensors are dense
 /// NHWC, (batch, h, w, c) without padding. x float: it is quantized with x_scale and x_zero_point

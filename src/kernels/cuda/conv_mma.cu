@@ -20,7 +20,7 @@
 namespace octile::cuda {
 namespace {
 
-constexpr int kBlockK = 64;  // bytes of K a stage
+constexpr int kBlockK = kGatherLine;
 constexpr int kStages = 4;
 
 /// kVector: bytes of one load of x. 16 and 4 want as many to divide in_c; 1 takes any run.
@@ -38,10 +38,6 @@ struct Tile {
   static constexpr int kLinesOfB = kColumns * 4 / kThreads;
   static constexpr int kSums = kRowTiles * 32;  // a thread
 };
-
-__device__ __forceinline__ uint32_t chunk_offset(int line, int chunk) {
-  return static_cast<uint32_t>(line * kBlockK + ((chunk ^ (line >> 1 & 3)) << 4));
-}
 
 /// The rows of A that a thread loads, and where in K it stands.
 template <class T>

@@ -28,7 +28,7 @@ ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const Packe
   tail.rows = static_cast<int32_t>(p.batch * p.out_h * p.out_w);
   tail.out_c = p.out_c;
   tail.y_type = p.y_type;
-  if (p.y_type == ConvType::kFloat || p.y_type == ConvType::kHalf) {
+  if (is_real(p.y_type)) {
     tail.lo = p.lo, tail.hi = p.hi;
   } else {
     tail.y_zero_point = p.y_zero_point;
@@ -95,8 +95,7 @@ std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,
   if (p.batch * p.out_h * p.out_w > kMost) return "the output has too many rows";
   if (static_cast<int64_t>(p.in_h) * p.in_w * p.in_c > kMost) return "an image is too large";
   if (p.batch < 1 || p.out_h < 1 || p.out_w < 1) return "the output is empty";
-  if (p.residual && (p.y_type == ConvType::kFloat || p.y_type == ConvType::kHalf))
-    return "a residual needs an 8-bit output";
+  if (p.residual && is_real(p.y_type)) return "a residual needs an 8-bit output";
   return "";
 }
 

@@ -21,6 +21,7 @@
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/device/window_walk.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
@@ -63,48 +64,29 @@ struct Feed {
   const CUtensorMap *map_a, *map_b;
   uint8_t* s_stages;
   uint64_t *s_full, *s_empty;
-  int tile, step = 0, channel = 0, tap_w = 0, tap_h = 0;
+  int tile, step = 0;
   int row = 0, column = 0;  // of the output
-  int n = 0, h = 0, w = 0;  // of the first window
+  WindowWalk walk;
   Ring ring;
-
-  __device__ __forceinline__ void begin_tile() {
-    const TilePlace place(p, tile);
-    row = place.row * kRows, column = place.column * kColumns;
-    if (p.by_pixels == 0) return;
-    uint32_t image, pixel, y, x;
-    p.conv.image.split(static_cast<uint32_t>(row), image, pixel);
-    p.conv.line.split(pixel, y, x);
-    n = static_cast<int>(image);
-    h = static_cast<int>(y) * p.conv.stride_h - p.conv.pad_top;
-    w = static_cast<int>(x) * p.conv.stride_w - p.conv.pad_left;
-  }
 
   __device__ __forceinline__ void next() {
     if (tile >= p.row_tiles * p.column_tiles) return;
-    if (step == 0) begin_tile();
+    const bool by_pixels = p.by_pixels != 0;
+    if (step == 0) {
+      const TilePlace place(p, tile);
+      row = place.row * kRows, column = place.column * kColumns;
+      walk.begin(p.conv, by_pixels, row);
+    }
     const uint32_t bytes = (kRows + kColumns) * p.line_bytes;
     uint8_t* s_a = s_stages + ring.stage * bytes;
     uint64_t* s_barrier = s_full + ring.stage;
     barrier_wait(s_empty + ring.stage, ring.parity ^ 1);
     barrier_expect(s_barrier, bytes);
-    if (p.by_pixels != 0) {
-      copy_pixels(s_a, map_a, channel, w, h, n, tap_w * p.conv.dilation_w,
-                  tap_h * p.conv.dilation_h, s_barrier);
-    } else {
-      copy_box(s_a, map_a, channel, row, s_barrier);
-    }
+    walk.copy(p.conv, by_pixels, row, p.line_bytes, p.channel_blocks * p.line_bytes, s_a, map_a,
+              s_barrier);
     copy_box(s_a + kRows * p.line_bytes, map_b, step * p.line_bytes, column, s_barrier);
-    channel += p.line_bytes;
-    if (channel >= p.channel_blocks * p.line_bytes) {
-      channel = 0;
-      if (++tap_w == p.conv.kernel_w) tap_w = 0, ++tap_h;
-    }
     ring.advance(p.stages);
-    if (++step == p.steps) {
-      step = 0, channel = 0, tap_w = 0, tap_h = 0;
-      tile += static_cast<int>(gridDim.x);
-    }
+    if (++step == p.steps) step = 0, tile += static_cast<int>(gridDim.x);
   }
 };
 

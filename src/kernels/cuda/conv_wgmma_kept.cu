@@ -19,6 +19,7 @@
 #include "kernels/cuda/device/ring.h"
 #include "kernels/cuda/device/tma.h"
 #include "kernels/cuda/device/wgmma.h"
+#include "kernels/cuda/device/window_walk.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_map.h"
 
@@ -46,40 +47,20 @@ struct RowFeed {
   const CUtensorMap* map;
   uint8_t* s_stages;
   uint64_t *s_full, *s_empty;
-  int tile, stride;  // rows tiles: the next, and from one to the next
-  int step = 0, channel = 0, tap_w = 0, tap_h = 0;
-  int n = 0, h = 0, w = 0;  // of the tile's first window
+  int tile, stride;  // tiles of rows: the next, and from one to the next
+  int step = 0;
+  WindowWalk walk;
   Ring ring;
-
-  __device__ __forceinline__ void begin_tile() {
-    channel = 0, tap_w = 0, tap_h = 0;
-    if (p.by_pixels == 0) return;
-    uint32_t image, pixel, y, x;
-    p.conv.image.split(static_cast<uint32_t>(tile * kRows), image, pixel);
-    p.conv.line.split(pixel, y, x);
-    n = static_cast<int>(image);
-    h = static_cast<int>(y) * p.conv.stride_h - p.conv.pad_top;
-    w = static_cast<int>(x) * p.conv.stride_w - p.conv.pad_left;
-  }
 
   __device__ __forceinline__ void next() {
     if (tile >= p.row_tiles) return;
-    if (step == 0) begin_tile();
-    uint8_t* s_a = s_stages + ring.stage * (kRows * kLine);
+    const bool by_pixels = p.by_pixels != 0;
+    if (step == 0) walk.begin(p.conv, by_pixels, tile * kRows);
     uint64_t* s_barrier = s_full + ring.stage;
     barrier_wait(s_empty + ring.stage, ring.parity ^ 1);
     barrier_expect(s_barrier, kRows * kLine);
-    if (p.by_pixels == 0) {
-      copy_box(s_a, map, channel, tile * kRows, s_barrier);
-    } else {
-      copy_pixels(s_a, map, channel, w, h, n, tap_w * p.conv.dilation_w, tap_h * p.conv.dilation_h,
-                  s_barrier);
-    }
-    channel += kLine;
-    if (channel == p.channel_blocks * kLine) {
-      channel = 0;
-      if (++tap_w == p.conv.kernel_w) tap_w = 0, ++tap_h;
-    }
+    walk.copy(p.conv, by_pixels, tile * kRows, kLine, p.channel_blocks * kLine,
+              s_stages + ring.stage * (kRows * kLine), map, s_barrier);
     ring.advance(p.stages);
     if (++step == p.steps) step = 0, tile += stride;
   }

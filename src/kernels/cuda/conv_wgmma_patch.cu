@@ -107,7 +107,7 @@ __device__ __forceinline__ void fill_borders(const PatchParams& p, int tile, uin
     const uint32_t offset = line * static_cast<uint32_t>(p.pitch) + vector * 16;
     *reinterpret_cast<uint4*>(s_patch + swizzled<kChannels>(offset)) = zero_points;
   }
-  order_before_copies();
+  fence_for_engines();
 }
 
 /// The taps of a kernel, one after the other, as distances within a patch.

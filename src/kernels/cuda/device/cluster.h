@@ -60,11 +60,6 @@ __device__ __forceinline__ void barrier_arrive_after_copies(uint64_t* s_barrier)
                : "memory");
 }
 
-/// What other threads copied by copy_async(), and this one waited for, is there for wgmma.
-__device__ __forceinline__ void fence_copies_for_wgmma() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
 }  // namespace octile::cuda

@@ -42,8 +42,9 @@ __device__ __forceinline__ void barrier_wait(uint64_t* s_barrier, uint32_t parit
       : "memory");
 }
 
-/// Behind a thread's own writes to shared memory that the copy engine will write again.
-__device__ __forceinline__ void order_before_copies() {
+/// Orders what threads wrote to shared memory (this one, or others that it waited for) before what
+/// wgmma reads and the copy engine writes there.
+__device__ __forceinline__ void fence_for_engines() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 

@@ -5,24 +5,25 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/device/copy.h"
+
 namespace octile::cuda {
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
 /// An operand of lines of `line_bytes` (32, 64 or 128) that lie swizzled by as much, as the tensor
 /// copies write them. The low half moves with the address: advance by bytes / 16.
-__device__ __forceinline__ uint64_t matrix_descriptor(uint32_t shared_address, int line_bytes) {
+__device__ __forceinline__ uint64_t matrix_descriptor(uint32_t s_lines, int line_bytes) {
   const uint64_t layout = line_bytes == 128 ? 1 : line_bytes == 64 ? 2 : 3;
   const auto eight_lines = static_cast<uint64_t>(8 * line_bytes / 16);
-  return (shared_address & 0x3ffff) >> 4 | uint64_t{1} << 16 | eight_lines << 32 | layout << 62;
+  return (s_lines & 0x3ffff) >> 4 | uint64_t{1} << 16 | eight_lines << 32 | layout << 62;
 }
 
 /// An operand and the places around it: the descriptor's high half does not change.
 struct MatrixPlace {
   uint32_t low, high;
   __device__ __forceinline__ MatrixPlace(const void* s_lines, int line_bytes) {
-    const uint64_t descriptor =
-        matrix_descriptor(static_cast<uint32_t>(__cvta_generic_to_shared(s_lines)), line_bytes);
+    const uint64_t descriptor = matrix_descriptor(shared_address(s_lines), line_bytes);
     low = static_cast<uint32_t>(descriptor), high = static_cast<uint32_t>(descriptor >> 32);
   }
   __device__ __forceinline__ uint64_t at(int bytes) const {
