@@ -333,7 +333,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   params.stages = std::min((steps + ranks - 1) / ranks, kMostStages);
   const int shared_bytes = params.stages * kStageBytes + kRows * kColumns * 4;
   const auto function = p.x_type == ConvType::kU8 ? function_for<true>(p) : function_for<false>(p);
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   const dim3 grid(static_cast<unsigned>(ranks),
                   static_cast<unsigned>((params.conv.tail.rows + kRows - 1) / kRows),
                   static_cast<unsigned>(layout.columns / kColumns));

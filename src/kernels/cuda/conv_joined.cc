@@ -43,15 +43,13 @@ ConvProblem product_of(const ConvProblem& p, int64_t rows, int j) {
   return joined;
 }
 
-/// Both products: of whole j, and of the rows beyond them.
+/// Both products: of whole j, and of the rows beyond them; either may have none.
 struct Parts {
   int j;
   ConvProblem joined, rest;
   explicit Parts(const ConvProblem& p) : j(joined_rows(p)) {
     const int64_t rows = p.batch * p.out_h * p.out_w;
-    joined = product_of(p, std::max<int64_t>(1, rows / j), j);
-    rest = product_of(p, rows % j, 1);
-    if (rows < j) joined.batch = 0;
+    joined = product_of(p, rows / j, j), rest = product_of(p, rows % j, 1);
   }
 };
 
@@ -66,10 +64,9 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   if (p.groups != 1 || !is_product(p)) return "takes matrix products";
   if (p.in_c >= kEnough && p.out_c >= kEnough) return "rows are long enough by themselves";
   if (joined_rows(p) == 0) return "eight rows are not enough to join";
-  const Parts parts(p);
   const ConvKernel& inner = joined_kernel(kernel);
-  ConvProblem joined = parts.joined;
-  joined.batch = std::max<int64_t>(1, joined.batch);
+  ConvProblem joined = Parts(p).joined;
+  joined.batch = std::max<int64_t>(1, joined.batch);  // with none it is not launched
   return inner.refuse(inner, joined, device);
 }
 

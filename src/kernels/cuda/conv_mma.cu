@@ -275,7 +275,6 @@ size_t workspace_bytes(const ConvKernel& kernel, const ConvProblem& p, const Con
 
 template <class T>
 void start(const ConvKernel& kernel, const ConvParams& params, Stream stream) {
-  cudaFuncSetAttribute(conv_mma<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, T::kSharedBytes);
   const dim3 grid(static_cast<unsigned>((params.tail.rows + T::kRows - 1) / T::kRows),
                   static_cast<unsigned>((params.tail.out_c + T::kColumns - 1) / T::kColumns),
                   static_cast<unsigned>(params.splits));

@@ -7,36 +7,15 @@
 
 namespace octile::cuda {
 
-/// Four bytes, of which `count` exist; width: 4 where they are a word in memory.
-__device__ __forceinline__ uint32_t load_four(const uint8_t* source, int count, int width) {
-  if (width == 4) return *reinterpret_cast<const uint32_t*>(source);
-  uint32_t word = 0;
-#pragma unroll
-  for (int b = 0; b < 4; ++b) {
-    if (b < count) word |= static_cast<uint32_t>(source[b]) << (8 * b);
-  }
-  return word;
-}
-__device__ __forceinline__ void store_four(uint8_t* target, uint32_t word, int count, int width) {
-  if (width == 4) {
-    *reinterpret_cast<uint32_t*>(target) = word;
-    return;
-  }
-#pragma unroll
-  for (int b = 0; b < 4; ++b) {
-    if (b < count) target[b] = static_cast<uint8_t>(word >> (8 * b));
-  }
-}
-
 /// Four neighbouring channels of one row, of which `count` exist.
 template <Finish kFinish, bool kResidual>
 __device__ __forceinline__ void finish_four(const ConvTail& tail, const int4& sum, const int4& bias,
-                                            const float4& scale, uint32_t residual, int64_t offset,
+                                            const float4& scale, uint32_t residual, uint64_t offset,
                                             int count) {
   float v[4] = {scaled(sum.x, bias.x, scale.x), scaled(sum.y, bias.y, scale.y),
                 scaled(sum.z, bias.z, scale.z), scaled(sum.w, bias.w, scale.w)};
   if constexpr (kFinish == Finish::kFloat) {
-    store_floats(tail, static_cast<uint64_t>(offset), v, count);
+    store_floats(tail, offset, v, count);
   } else {
     if constexpr (kResidual) add_residual(tail, residual, v);
     store_four(static_cast<uint8_t*>(tail.y) + offset, pack_results<kFinish>(tail, v), count,
@@ -67,8 +46,8 @@ struct ConvShare {
   }
 
   __device__ __forceinline__ int row_of(int i) const { return row + i * (kThreads / kQuads); }
-  __device__ __forceinline__ int64_t offset_of(int i) const {
-    return static_cast<int64_t>(first + row_of(i)) * tail.out_c + channel;
+  __device__ __forceinline__ uint64_t offset(int i) const {
+    return offset_of(tail, first + row_of(i), channel);
   }
   __device__ __forceinline__ bool has(int i) const {
     return row_of(i) < count && channel < tail.out_c;
@@ -79,7 +58,7 @@ struct ConvShare {
 #pragma unroll
     for (int i = 0; i < kMost; ++i) {
       if (!has(i)) continue;
-      residual[i] = load_four(tail.residual + offset_of(i), tail.out_c - channel, tail.store_bytes);
+      residual[i] = load_four(tail.residual + offset(i), tail.out_c - channel, tail.store_bytes);
     }
   }
 
@@ -99,7 +78,7 @@ struct ConvShare {
 #pragma unroll
       for (int i = 0; i < kMost; ++i) {
         if (!has(i)) continue;
-        finish_four<kFinish, kResidual>(tail, sums[i], bias, scale, residual[i], offset_of(i),
+        finish_four<kFinish, kResidual>(tail, sums[i], bias, scale, residual[i], offset(i),
                                         tail.out_c - channel);
       }
     });

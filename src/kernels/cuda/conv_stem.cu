@@ -214,7 +214,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice&,
   const bool is_unsigned = (is_float ? p.x_stored : p.x_type) == ConvType::kU8;
   const auto function = is_float ? (is_unsigned ? conv_stem<true, true> : conv_stem<true, false>)
                                  : (is_unsigned ? conv_stem<false, true> : conv_stem<false, false>);
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes(p));
   const dim3 grid(static_cast<unsigned>(p.batch * params.tiles_w * params.tiles_h),
                   static_cast<unsigned>((p.out_c + 63) / 64));
   start_kernel(function, {grid, kThreads, shared_bytes(p), stream}, params);

@@ -147,8 +147,7 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail, const float4
 #pragma unroll
   for (int l = 0; l < 4; ++l) {
     if (!kResidual || rows[l] < 0) continue;
-    residual[l] = load_bytes(tail.residual + static_cast<int64_t>(rows[l]) * tail.out_c + channel,
-                             count, width);
+    residual[l] = load_bytes(tail.residual + offset_of(tail, rows[l], channel), count, width);
   }
 #pragma unroll
   for (int i = 0; i < kChannels / 4; ++i) {
@@ -160,8 +159,8 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail, const float4
       float v[4] = {scaled(low[first], 0, scale.x), scaled(low[first + 1], 0, scale.y),
                     scaled(high[first], 0, scale.z), scaled(high[first + 1], 0, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
-        const auto offset = static_cast<uint64_t>(static_cast<int64_t>(rows[l]) * tail.out_c);
-        if (rows[l] >= 0) store_floats(tail, offset + channel + 4 * i, v, count - 4 * i);
+        if (rows[l] < 0) continue;
+        store_floats(tail, offset_of(tail, rows[l], channel + 4 * i), v, count - 4 * i);
       } else {
         if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
         words[l][i] = pack_results<kFinish>(tail, v);
@@ -169,11 +168,11 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail, const float4
     }
   }
   if constexpr (kFinish != Finish::kFloat) {
-    auto* y = static_cast<uint8_t*>(tail.y) + channel;
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
       if (rows[l] < 0) continue;
-      store_bytes(y + static_cast<int64_t>(rows[l]) * tail.out_c, words[l], count, width);
+      store_bytes(static_cast<uint8_t*>(tail.y) + offset_of(tail, rows[l], channel), words[l],
+                  count, width);
     }
   }
 }
@@ -284,7 +283,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   const int32_t most = std::max(1, device.multiprocessors * resident / groups);
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   start_kernel(function, {grid, kStemThreads, bytes, stream}, params);
   check_launch(kernel);
 }

@@ -1,6 +1,8 @@
 // Descriptors for the tensor copy engine: see tensor_map.h.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/cuda/tensor_map.h"
 
@@ -29,23 +31,48 @@ void check_map(const ConvKernel& kernel, CUresult result) {
         "{}: the driver refused a tensor map (error {})", kernel.name, static_cast<int>(result));
 }
 
+/// Boxes of a tensor, the innermost axis first, which is the swizzle too. strides: of all axes but
+/// that one, in bytes. Outside the tensor: zeros.
+template <size_t kRank>
+CUtensorMap box_map(const ConvKernel& kernel, const void* data, const cuuint64_t (&extents)[kRank],
+                    const cuuint64_t (&strides)[kRank - 1], const cuuint32_t (&box)[kRank]) {
+  static const auto encode =
+      driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
+  CUtensorMap map{};
+  cuuint32_t steps[kRank];
+  std::fill_n(steps, kRank, 1);
+  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, kRank, const_cast<void*>(data),
+                           extents, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                           swizzle_of(static_cast<int>(box[0])), CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  return map;
+}
+
+/// Dense images, channels last.
+struct Images {
+  cuuint64_t extents[4], strides[3];
+  explicit Images(const ConvProblem& p) {
+    const auto c = static_cast<cuuint64_t>(p.in_c), w = static_cast<cuuint64_t>(p.in_w),
+               h = static_cast<cuuint64_t>(p.in_h);
+    extents[0] = c, extents[1] = w, extents[2] = h, extents[3] = static_cast<cuuint64_t>(p.batch);
+    strides[0] = c, strides[1] = c * w, strides[2] = c * w * h;
+  }
+};
+
 }  // namespace
 
 CUtensorMap matrix_map(const ConvKernel& kernel, const void* data, int64_t rows, int64_t row_bytes,
                        int box_rows, int line_bytes) {
-  static const auto encode =
-      driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
-  CUtensorMap map{};
-  const cuuint64_t extents[2] = {static_cast<cuuint64_t>(row_bytes), static_cast<cuuint64_t>(rows)};
-  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(row_bytes)};
-  const cuuint32_t box[2] = {static_cast<cuuint32_t>(line_bytes),
-                             static_cast<cuuint32_t>(box_rows)};
-  const cuuint32_t steps[2] = {1, 1};
-  check_map(kernel,
-            encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, const_cast<void*>(data), extents,
-                   strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(line_bytes),
-                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
-  return map;
+  return box_map<2>(kernel, data,
+                    {static_cast<cuuint64_t>(row_bytes), static_cast<cuuint64_t>(rows)},
+                    {static_cast<cuuint64_t>(row_bytes)},
+                    {static_cast<cuuint32_t>(line_bytes), static_cast<cuuint32_t>(box_rows)});
+}
+
+CUtensorMap line_map(const ConvKernel& kernel, const void* x, const ConvProblem& p, int pixels) {
+  const Images images(p);
+  return box_map<4>(kernel, x, images.extents, images.strides,
+                    {static_cast<cuuint32_t>(p.in_c), static_cast<cuuint32_t>(pixels), 1, 1});
 }
 
 CUtensorMap pixel_map(const ConvKernel& kernel, const void* x, const ConvProblem& p, int pixels,
@@ -53,34 +80,14 @@ CUtensorMap pixel_map(const ConvKernel& kernel, const void* x, const ConvProblem
   static const auto encode =
       driver_function<decltype(&cuTensorMapEncodeIm2col)>(kernel, "cuTensorMapEncodeIm2col");
   CUtensorMap map{};
-  const auto c = static_cast<cuuint64_t>(p.in_c), w = static_cast<cuuint64_t>(p.in_w),
-             h = static_cast<cuuint64_t>(p.in_h);
-  const cuuint64_t extents[4] = {c, w, h, static_cast<cuuint64_t>(p.batch)};
-  const cuuint64_t strides[3] = {c, c * w, c * w * h};
+  const Images images(p);
   const int lower[2] = {-p.pad_left, -p.pad_top}, upper[2] = {upper_w, upper_h};
   const cuuint32_t steps[4] = {1, static_cast<cuuint32_t>(p.stride_w),
                                static_cast<cuuint32_t>(p.stride_h), 1};
-  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents,
-                           strides, lower, upper, static_cast<cuuint32_t>(line_bytes),
-                           static_cast<cuuint32_t>(pixels), steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                           swizzle_of(line_bytes), CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
-  return map;
-}
-
-CUtensorMap line_map(const ConvKernel& kernel, const void* x, const ConvProblem& p, int pixels) {
-  static const auto encode =
-      driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
-  CUtensorMap map{};
-  const auto c = static_cast<cuuint64_t>(p.in_c), w = static_cast<cuuint64_t>(p.in_w),
-             h = static_cast<cuuint64_t>(p.in_h);
-  const cuuint64_t extents[4] = {c, w, h, static_cast<cuuint64_t>(p.batch)};
-  const cuuint64_t strides[3] = {c, c * w, c * w * h};
-  const cuuint32_t box[4] = {static_cast<cuuint32_t>(p.in_c), static_cast<cuuint32_t>(pixels), 1,
-                             1};
-  const cuuint32_t steps[4] = {1, 1, 1, 1};
-  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x), extents,
-                           strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(p.in_c),
+  check_map(kernel, encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 4, const_cast<void*>(x),
+                           images.extents, images.strides, lower, upper,
+                           static_cast<cuuint32_t>(line_bytes), static_cast<cuuint32_t>(pixels),
+                           steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(line_bytes),
                            CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   return map;
 }

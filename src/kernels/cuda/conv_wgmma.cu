@@ -206,7 +206,6 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                                   : conv_wgmma<kColumns, true, 64, kBlocks>)
                                     : (long_lines ? conv_wgmma<kColumns, false, 128, kBlocks>
                                                   : conv_wgmma<kColumns, false, 64, kBlocks>);
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   start_kernel(function, {grid, kThreads, shared_bytes, stream}, params, map_a, map_b);
   check_launch(kernel);
 }

@@ -234,7 +234,6 @@ void start(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& dev
                                                    : conv_wgmma_kept<kBlocks, kColumns, false, 64>);
   const auto shared_bytes =
       static_cast<int>(weight_bytes(p, kVariant) + kGroups * params.stages * kRows * line);
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   start_kernel(function, {static_cast<unsigned>(grid), kThreads, shared_bytes, stream}, params,
                map_a, map_b);
   check_launch(kernel);

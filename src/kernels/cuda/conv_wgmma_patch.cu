@@ -286,7 +286,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
       : p.in_c == 64 ? (is_unsigned ? conv_wgmma_patch<64, true> : conv_wgmma_patch<64, false>)
                      : (is_unsigned ? conv_wgmma_patch<128, true> : conv_wgmma_patch<128, false>);
   const auto shared_bytes = static_cast<int>(patch.shared_bytes());
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   start_kernel(function, {static_cast<unsigned>(grid), kThreads, shared_bytes, stream}, params,
                map_x, map_w);
   check_launch(kernel);

@@ -14,6 +14,11 @@ namespace octile::cuda {
 /// the environment does not say OCTILE_GPU_OVERLAP=0.
 bool kernels_overlap();
 
+/// Lets the kernel have so many bytes of shared memory on the current GPU, beyond the 48 KiB that
+/// all may. Never takes any back: contexts of several threads launch one kernel with different
+/// sizes.
+void allow_shared_bytes(const void* kernel, int bytes);
+
 struct Launch {
   dim3 grid, block;
   int shared_bytes = 0;
@@ -25,6 +30,9 @@ struct Launch {
 /// says.
 template <class... Parameters, class... Arguments>
 void start_kernel(void (*kernel)(Parameters...), const Launch& launch, Arguments&&... arguments) {
+  if (launch.shared_bytes > 0) {
+    allow_shared_bytes(reinterpret_cast<const void*>(kernel), launch.shared_bytes);
+  }
   cudaLaunchAttribute attributes[2] = {};
   unsigned count = 0;
   if (kernels_overlap()) {

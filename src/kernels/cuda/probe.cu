@@ -1,10 +1,13 @@
-// Whether this build has code for the current GPU, and what that code can do.
+// Whether this build has code for the current GPU, what that code can do, and what it may have.
 #include <cuda_runtime.h>
 
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "kernels/cuda/accelerator.h"
 #include "kernels/cuda/launch.h"
@@ -44,6 +47,18 @@ bool kernels_overlap() {
   const bool overlap = attributes.ptxVersion >= 90;
   known[device].store(overlap ? 2 : 1, std::memory_order_relaxed);
   return overlap;
+}
+
+void allow_shared_bytes(const void* kernel, int bytes) {
+  static std::mutex mutex;
+  static std::map<std::pair<int, const void*>, int> allowed;  // by device
+  int device = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return;
+  const std::lock_guard lock(mutex);
+  int& most = allowed[{device, kernel}];
+  if (bytes <= most) return;
+  const auto limit = cudaFuncAttributeMaxDynamicSharedMemorySize;
+  if (cudaFuncSetAttribute(kernel, limit, bytes) == cudaSuccess) most = bytes;
 }
 
 }  // namespace octile::cuda

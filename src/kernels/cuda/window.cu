@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "arithmetic/quantize.h"
+#include "kernels/cuda/device/convert.h"
 #include "kernels/cuda/device/dot4.h"
 #include "kernels/cuda/device/real.h"
 #include "kernels/cuda/grid.h"
@@ -32,18 +33,6 @@ __device__ __forceinline__ int64_t pixel_of(const Window2d& g, const Place& at, 
   return (int64_t{at.n} * g.h + ih) * g.w + iw;
 }
 
-/// Four channels from x + channel, zeros beyond `count`. kWords: they are a word in memory.
-template <bool kWords>
-__device__ __forceinline__ uint32_t load_four(const uint8_t* x, int channel, int count) {
-  if constexpr (kWords) return *reinterpret_cast<const uint32_t*>(x + channel);
-  uint32_t word = 0;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if (channel + i < count) word |= uint32_t{x[channel + i]} << (8 * i);
-  }
-  return word;
-}
-
 /// Σ x·w over the window; the padding contributes `zero`. Wraps.
 template <bool kUnsigned, bool kWords>
 __device__ int32_t window_sum(const Window2d& g, const Place& at, const uint32_t* words,
@@ -58,7 +47,8 @@ __device__ int32_t window_sum(const Window2d& g, const Place& at, const uint32_t
       const int64_t pixel = pixel_of(g, at, kh, kw);
       const uint8_t* from = x + pixel * g.c + first;
       for (int d = 0; d < depth; ++d, w += g.m) {
-        const uint32_t four = pixel < 0 ? padding : load_four<kWords>(from, 4 * d, group_in);
+        const uint32_t four =
+            pixel < 0 ? padding : load_four(from + 4 * d, group_in - 4 * d, kWords ? 4 : 1);
         acc = dot4<kUnsigned>(four, __ldg(w), acc);
       }
     }

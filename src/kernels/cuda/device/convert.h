@@ -10,6 +10,27 @@ __device__ __forceinline__ uint32_t pack_low_bytes(int32_t a, int32_t b, int32_t
   return __byte_perm(__byte_perm(a, b, 0x0040), __byte_perm(c, d, 0x0040), 0x5410);
 }
 
+/// Four bytes, of which `count` exist; width: 4 where they are a word in memory.
+__device__ __forceinline__ uint32_t load_four(const uint8_t* source, int count, int width) {
+  if (width == 4) return *reinterpret_cast<const uint32_t*>(source);
+  uint32_t word = 0;
+#pragma unroll
+  for (int b = 0; b < 4; ++b) {
+    if (b < count) word |= static_cast<uint32_t>(source[b]) << (8 * b);
+  }
+  return word;
+}
+__device__ __forceinline__ void store_four(uint8_t* target, uint32_t word, int count, int width) {
+  if (width == 4) {
+    *reinterpret_cast<uint32_t*>(target) = word;
+    return;
+  }
+#pragma unroll
+  for (int b = 0; b < 4; ++b) {
+    if (b < count) target[b] = static_cast<uint8_t>(word >> (8 * b));
+  }
+}
+
 /// Four integers, each saturated to int8 or uint8 and packed, a lowest.
 template <bool kUnsigned>
 __device__ __forceinline__ uint32_t pack_saturated(int32_t a, int32_t b, int32_t c, int32_t d) {
