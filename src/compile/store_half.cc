@@ -40,8 +40,8 @@ class HalfStorage {
   HalfStorage(PlanData& plan, const StepRequests& asked)
       : plan_(plan), asked_(asked), late_(late_tensors(plan)), copy_of_(plan.tensors.size(), -1) {
     readers_.resize(plan.tensors.size());
-    for (const PlanStep& step : plan.steps) {
-      for (int32_t t : step.inputs) readers_[size_t(t)].push_back(&step);
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      for (int32_t t : plan.steps[s].inputs) readers_[size_t(t)].push_back(s);
     }
     made_half_.assign(plan.tensors.size(), false);
     for (const PlanStep& step : plan.steps) {
@@ -53,6 +53,7 @@ class HalfStorage {
   }
 
   void run() {
+    for (const PlanStep& step : plan_.steps) parts_.push_back(part_of(step));
     for (const PlanStep& step : plan_.steps) decide(step);
     for (PlanStep& step : std::exchange(plan_.steps, {})) rewrite(std::move(step));
     struct Both {
@@ -89,8 +90,7 @@ class HalfStorage {
   }
 
   bool from_floats(const PlanStep& step) const {
-    return plan_.tensors[size_t(step.inputs[0])].type != DataType::kInt8 &&
-           plan_.tensors[size_t(step.inputs[0])].type != DataType::kUInt8;
+    return !is_8bit(plan_.tensors[size_t(step.inputs[0])]);
   }
   bool gives_float(const PlanStep& step) const { return is_variable_float(step.outputs[0]); }
 
@@ -129,15 +129,15 @@ class HalfStorage {
 
   /// Somebody computes in float16 with it. `follows` counts: it would, if the tensor were.
   bool is_wanted(int32_t t, bool follows) const {
-    return std::any_of(
-        readers_[size_t(t)].begin(), readers_[size_t(t)].end(), [&](const PlanStep* reader) {
-          const HalfPart part = part_of(*reader);
-          return part == HalfPart::kStarts || (follows && part == HalfPart::kFollows);
-        });
+    const auto& readers = readers_[size_t(t)];
+    return std::any_of(readers.begin(), readers.end(), [&](size_t reader) {
+      const HalfPart part = parts_[reader];
+      return part == HalfPart::kStarts || (follows && part == HalfPart::kFollows);
+    });
   }
 
   void decide(const PlanStep& step) {
-    const HalfPart part = part_of(step);
+    const HalfPart part = parts_[halves_.size()];
     const auto reads_half = [&](int32_t t) { return bool(made_half_[size_t(t)]); };
     const bool from_half = std::any_of(step.inputs.begin(), step.inputs.end(), reads_half);
     bool half = false;
@@ -154,7 +154,6 @@ class HalfStorage {
       case HalfPart::kReads:
       case HalfPart::kNone: break;
     }
-    parts_.push_back(part);
     halves_.push_back(half);
     if (half) made_half_[size_t(step.outputs[0])] = true;
   }
@@ -233,8 +232,7 @@ class HalfStorage {
     return {kept.type(), kept.shape(), {static_cast<const std::byte*>(kept.data()), kept.bytes()}};
   }
 
-  // --- weights: float32 as ever, but of values that float16 has, so that all rows compute alike
-  // ---
+  // --- weights: float32 as ever, but values that float16 has: all rows compute alike ---
 
   void use(int32_t blob) {
     if (blob < 0) return;
@@ -284,11 +282,11 @@ class HalfStorage {
   PlanData& plan_;
   const StepRequests& asked_;
   std::vector<bool> late_, is_output_;
-  std::vector<std::vector<const PlanStep*>> readers_;
-  std::vector<HalfPart> parts_;  // by step, like halves_: whether it writes float16
-  std::vector<bool> halves_;
-  size_t at_ = 0;                // the step that is rewritten next
-  std::vector<bool> made_half_;  // by tensor, of those that were there at first
+  std::vector<std::vector<size_t>> readers_;  // by tensor: steps
+  std::vector<HalfPart> parts_;               // by step
+  std::vector<bool> halves_;                  // by step: whether it writes float16
+  size_t at_ = 0;                             // the step that is rewritten next
+  std::vector<bool> made_half_;               // by tensor, of those that were there at first
   std::vector<int> blob_users_;
   std::vector<int32_t> copy_of_;  // by tensor: the same values in the other type, or −1
   std::shared_ptr<std::vector<Tensor>> made_ = std::make_shared<std::vector<Tensor>>();

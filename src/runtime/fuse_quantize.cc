@@ -4,7 +4,10 @@
 #include <algorithm>
 
 namespace octile {
+namespace {
 
+/// Whether the chain's reader had better quantize itself: if the tactic that the plan names does;
+/// where that one is not for this device, if any does.
 bool fuses(const PlanData& plan, const QuantizeChain& chain, const Backend& backend,
            const Device& device) {
   for (size_t p = 0; p < plan.profiles.size(); ++p) {
@@ -21,6 +24,8 @@ bool fuses(const PlanData& plan, const QuantizeChain& chain, const Backend& back
   }
   return true;
 }
+
+}  // namespace
 
 FusedPlan fuse_quantize(const PlanData& plan, const Backend& backend, const Device& device) {
   FusedPlan result{nullptr, std::vector<bool>(plan.steps.size(), false)};

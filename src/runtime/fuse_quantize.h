@@ -16,11 +16,6 @@ struct FusedPlan {
   std::vector<bool> absorbed;            // by step: done by the step that reads it
 };
 
-/// Whether the chain's reader had better quantize itself: if the tactic that the plan names does;
-/// where that one is not for this device, if any does.
-bool fuses(const PlanData& plan, const QuantizeChain& chain, const Backend& backend,
-           const Device& device);
-
 /// Fuses in all profiles or none. Nothing in engines whose tensors are looked at.
 FusedPlan fuse_quantize(const PlanData& plan, const Backend& backend, const Device& device);
 

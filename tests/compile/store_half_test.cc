@@ -59,17 +59,6 @@ int64_t count_of(const std::shared_ptr<const PlanData>& plan, const std::string&
   return std::count(all.begin(), all.end(), what);
 }
 
-/// 10 · log10(Σ a² / Σ (a − b)²).
-double sqnr(const Tensor& a, const Tensor& b) {
-  double whole = 0, off = 1e-30;
-  for (int64_t i = 0; i < a.volume(); ++i) {
-    const double x = a.as<float>()[i], y = b.as<float>()[i];
-    whole += x * x;
-    off += (x - y) * (x - y);
-  }
-  return 10.0 * std::log10(whole / off);
-}
-
 TEST(StoreHalf, ProductsAndWhatFollowsAreFloat16AndEndsAreNot) {
   const Network network = residual_network();
   const auto plan = in_half(network, nullptr, first_tactics());

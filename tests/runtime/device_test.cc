@@ -18,17 +18,6 @@ std::vector<Tensor> inputs_of(int64_t batch, uint32_t seed) {
   return {random_floats({batch, 3, 12, 12}, random)};
 }
 
-/// 10 · log10(Σ a² / Σ (a − b)²).
-double sqnr(const Tensor& a, const Tensor& b) {
-  double whole = 0, off = 1e-30;
-  for (int64_t i = 0; i < a.volume(); ++i) {
-    const double x = a.as<float>()[i], y = b.as<float>()[i];
-    whole += x * x;
-    off += (x - y) * (x - y);
-  }
-  return 10.0 * std::log10(whole / off);
-}
-
 /// The first GPU, or null and why.
 struct Gpu {
   const Accelerator* accelerator = nullptr;

@@ -33,6 +33,17 @@ class Random {
   uint64_t state_;
 };
 
+/// 10 · log10(Σ a² / Σ (a − b)²) of floats; equal ones are far beyond any bar.
+inline double sqnr(const Tensor& a, const Tensor& b) {
+  double whole = 0, off = 1e-30;
+  for (int64_t i = 0; i < a.volume(); ++i) {
+    const double x = a.as<float>()[i], y = b.as<float>()[i];
+    whole += x * x;
+    off += (x - y) * (x - y);
+  }
+  return 10.0 * std::log10(whole / off);
+}
+
 inline Tensor zeros(const Shape& shape) { return Tensor(DataType::kFloat32, shape); }
 
 inline Tensor random_floats(const Shape& shape, Random& random, float scale = 1.0f) {

@@ -53,16 +53,6 @@ Network uneven_network(ActivationKind kind = ActivationKind::kRelu) {
 
 std::vector<Tensor> inputs() { return {samples().at("x")}; }
 
-double sqnr(const Tensor& reference, const Tensor& value) {
-  double signal = 0.0, noise = 0.0;
-  for (int64_t i = 0; i < reference.volume(); ++i) {
-    const double r = reference.as<float>()[i], d = r - value.as<float>()[i];
-    signal += r * r;
-    noise += d * d;
-  }
-  return 10.0 * std::log10(signal / noise);
-}
-
 /// SQNR of the network quantized with min-max ranges of its own, by the interpreter alone.
 double int8_sqnr(const Network& network, const Tensor& reference) {
   const CalibrationTable table = table_for(network, inputs());
