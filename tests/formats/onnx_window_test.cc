@@ -89,6 +89,21 @@ TEST(OnnxConvTranspose, OutputShapeCrops) {
   EXPECT_EQ(list<float>(m.run({Tensor::floats({1, 1, 3}, {1, 1, 2})})[0]), (Floats{1, 11, 12}));
 }
 
+TEST(OnnxConvTranspose, OutputPaddingBesideOutputShapeIsHeldToARange) {
+  // Once a signed overflow (found by fuzzing); a negative one was let through too.
+  for (const int64_t padding : {INT64_MAX, int64_t{-1}}) {
+    Model m;
+    m.input("x", {1, 1, 3}).output("y").floats("w", {1, 1, 2}, {1, 10});
+    m.node("ConvTranspose", {"x", "w"}, {"y"})
+        .ints("output_shape", {3})
+        .ints("output_padding", {padding})
+        .named("up");
+    const std::string error = m.error(ErrorCode::kInvalidFile);
+    EXPECT_TRUE(contains(error, "up")) << error;
+    EXPECT_TRUE(contains(error, std::to_string(padding))) << error;
+  }
+}
+
 TEST(OnnxPool, MaxAverageAndPadding) {
   Model max;
   max.input("x", {1, 1, 3, 3}).output("y");

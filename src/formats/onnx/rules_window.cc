@@ -82,7 +82,7 @@ void fit_output_shape(Node& node, const std::vector<int64_t>& wanted, Deconvolut
   for (size_t i = 0; i < spatial; ++i) {
     const int64_t in = x[static_cast<int>(i) + 2];
     if (in == kDynamic) node.unsupported("'output_shape' needs an input of fixed size");
-    for (const int64_t v : {in, extents[i], op.window.kernel[i]}) {
+    for (const int64_t v : {in, extents[i], op.window.kernel[i], op.output_padding[i]}) {
       node.require(v >= 0 && v <= INT32_MAX, "an extent of {} is out of range", v);
     }
     const int64_t stride = entry(op.window.stride, i, 1),
