@@ -1,5 +1,4 @@
-// See assign_precision.h. Measuring and the minimum cut enter here later; the labels' meaning
-// stays.
+// See assign_precision.h.
 #include "compile/assign_precision.h"
 
 #include <algorithm>
@@ -95,11 +94,12 @@ std::string product_refusal(const Network& network, const Group& group,
 class Assigner {
  public:
   Assigner(const Network& network, const std::vector<Group>& groups, const TensorRanges& ranges,
-           const BuildOptions& options)
+           const BuildOptions& options, const Labelling& labelling)
       : network_(network),
         groups_(groups),
         ranges_(ranges),
         options_(options),
+        labelling_(labelling),
         labels_(groups.size()),
         producer_(static_cast<size_t>(network.tensor_count()), -1) {
     for (size_t g = 0; g < groups.size(); ++g) {
@@ -113,7 +113,7 @@ class Assigner {
   std::vector<GroupLabel> run() {
     std::vector<bool> candidate(groups_.size(), false);
     for (size_t g = 0; g < groups_.size(); ++g) candidate[g] = first_label(g);
-    keep_chains(candidate);
+    if (labelling_.kind == Labelling::Kind::kChains) keep_chains(candidate);
     warn();
     return std::move(labels_);
   }
@@ -146,8 +146,23 @@ class Assigner {
       if (product || kinds_[g] != Int8Kind::kNone) label.note = refusal;
       return false;
     }
-    label.int8 = kinds_[g] == Int8Kind::kWeighted || product || wanted == Precision::kInt8;
+    label.can_int8 = true;
+    label.int8 = wanted == Precision::kInt8;
+    if (label.int8) return false;
+    switch (labelling_.kind) {
+      case Labelling::Kind::kChains: label.int8 = kinds_[g] == Int8Kind::kWeighted || product; break;
+      case Labelling::Kind::kEvery: label.int8 = true; break;
+      case Labelling::Kind::kGiven: take_given(label, name_of(network_, group)); break;
+    }
     return !label.int8;
+  }
+
+  void take_given(GroupLabel& label, const std::string& name) const {
+    const auto found = labelling_.given.find(name);
+    if (found == labelling_.given.end()) return;
+    label.int8 = found->second.precision == Precision::kInt8;
+    label.wanted = found->second.precision;
+    label.note = found->second.note;
   }
 
   /// int8 for candidates that have an int8 group before and after them, through candidates.
@@ -201,6 +216,7 @@ class Assigner {
   const std::vector<Group>& groups_;
   const TensorRanges& ranges_;
   const BuildOptions& options_;
+  const Labelling& labelling_;
   std::vector<GroupLabel> labels_;
   std::vector<int> producer_;  // group that makes a tensor, −1: input or constant
   std::vector<Int8Kind> kinds_;
@@ -252,8 +268,9 @@ void apply_requests(Network& network, const BuildOptions& options) {
 }
 
 std::vector<GroupLabel> assign_precision(const Network& network, const std::vector<Group>& groups,
-                                         const TensorRanges& ranges, const BuildOptions& options) {
-  return Assigner(network, groups, ranges, options).run();
+                                         const TensorRanges& ranges, const BuildOptions& options,
+                                         const Labelling& labelling) {
+  return Assigner(network, groups, ranges, options, labelling).run();
 }
 
 }  // namespace octile

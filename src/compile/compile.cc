@@ -77,6 +77,14 @@ bool stores_half(const Device& device, const CompileOptions& options) {
   return false;
 }
 
+void select_with_times(PlanData& plan, const Backend& backend, const Device& device,
+                       const BuildOptions& options, TimingCache* times) {
+  if (times != nullptr) return select_tactics(plan, backend, device, options, *times);
+  TimingCache of_the_file(options.timing_cache);
+  select_tactics(plan, backend, device, options, of_the_file);
+  of_the_file.save();
+}
+
 /// "avx512vnni, timed"; a GPU's level goes with its name.
 std::string built_on(const Device& device, const BuildOptions& options) {
   const bool timed = options.tactics == BuildOptions::Tactics::kTimed;
@@ -87,24 +95,29 @@ std::string built_on(const Device& device, const BuildOptions& options) {
 
 }  // namespace
 
-QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
-                              const CompileOptions& options, QdqStyle style) {
+LabelledGraph label_graph(const Network& original, const CalibrationTable* table,
+                          const CompileOptions& options, QdqStyle style) {
   const BuildOptions& build = options.build;
   validate(original);
   check(!original.outputs().empty(), ErrorCode::kInvalidArgument,
         "network '{}' has no outputs; mark one", original.name());
-  QuantizedGraph result{.network = original, .groups = {}, .labels = {}};
-  Network& network = result.network;
+  Network network = original;
   apply_requests(network, build);
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
   warn_folded(original, network, build);
-  result.groups = make_groups(network, !options.keep_tensors, style == QdqStyle::kTensorRt);
-  const TensorRanges ranges(network, result.groups, table);
+  auto groups = make_groups(network, !options.keep_tensors, style == QdqStyle::kTensorRt);
+  TensorRanges ranges(network, groups, table);
   warn_overruled(ranges, build);
-  result.labels = assign_precision(network, result.groups, ranges, build);
-  insert_qdq(network, result.groups, result.labels, ranges, style);
-  validate(network);
-  return result;
+  auto labels = assign_precision(network, groups, ranges, build, options.labelling);
+  return {std::move(network), std::move(groups), std::move(labels), std::move(ranges)};
+}
+
+QuantizedGraph quantize_graph(const Network& original, const CalibrationTable* table,
+                              const CompileOptions& options, QdqStyle style) {
+  LabelledGraph graph = label_graph(original, table, options, style);
+  insert_qdq(graph.network, graph.groups, graph.labels, graph.ranges, style);
+  validate(graph.network);
+  return {std::move(graph.network), std::move(graph.groups), std::move(graph.labels)};
 }
 
 std::shared_ptr<const PlanData> compile(const Network& original, const CalibrationTable* table,
@@ -124,7 +137,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
   plan->metadata = build.metadata;
-  select_tactics(*plan, *where.backend, device, build);
+  select_with_times(*plan, *where.backend, device, build, options.times);
   for (PlanProfile& profile : plan->profiles) {
     if (options.keep_tensors) {
       plan_memory_without_reuse(*plan, profile);
@@ -140,7 +153,7 @@ std::shared_ptr<const PlanData> retime(const PlanData& plan, const BuildOptions&
   auto copy = std::make_shared<PlanData>(plan);
   const DeviceName where = device_from_name(options.device);
   const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
-  select_tactics(*copy, *where.backend, device, options);
+  select_with_times(*copy, *where.backend, device, options, nullptr);
   copy->built_on = built_on(device, options);
   return copy;
 }

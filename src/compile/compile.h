@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "compile/assign_precision.h"
+#include "compile/timing_cache.h"
 #include "octile/builder.h"
 #include "plan/plan_data.h"
 
@@ -21,7 +22,21 @@ struct CompileOptions {
   /// BuildOptions::fp16 counts on a CPU too, which computes in float32 and rounds: for tests.
   bool half_on_cpu = false;
   std::string preprocess;  // Preprocess::to_json() or "": kept in the plan
+  Labelling labelling = {};
+  /// Of several compilations that time the same steps; null: build.timing_cache is read and written.
+  TimingCache* times = nullptr;
 };
+
+/// The float network whose groups are labelled.
+struct LabelledGraph {
+  Network network;
+  std::vector<Group> groups;
+  std::vector<GroupLabel> labels;
+  TensorRanges ranges;
+};
+/// validate ▸ passes ▸ group ▸ assign_precision.
+LabelledGraph label_graph(const Network& network, const CalibrationTable* table,
+                          const CompileOptions& options, QdqStyle style = QdqStyle::kTensorRt);
 
 /// The network above the watershed: what lower() reads, what export writes.
 struct QuantizedGraph {
@@ -29,7 +44,7 @@ struct QuantizedGraph {
   std::vector<Group> groups;
   std::vector<GroupLabel> labels;
 };
-/// validate ▸ passes ▸ group ▸ assign_precision ▸ insert_qdq.
+/// label_graph() ▸ insert_qdq.
 QuantizedGraph quantize_graph(const Network& network, const CalibrationTable* table,
                               const CompileOptions& options, QdqStyle style = QdqStyle::kTensorRt);
 

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "compile/store_unsigned.h"
-#include "compile/timing_cache.h"
 #include "ops/fields.h"
 #include "plan/quantize_chains.h"
 
@@ -116,16 +115,14 @@ bool is_empty(const PlanStep& step, const std::vector<Shape>& shapes) {
 class Selector {
  public:
   Selector(PlanData& plan, const Backend& backend, const Device& device,
-           const BuildOptions& options)
+           const BuildOptions& options, TimingCache& times)
       : plan_(plan),
         backend_(backend),
         device_(device),
         options_(options),
         chains_(quantize_chains(plan)),
-        cache_(options.timing_cache),
-        place_(device.accelerator != nullptr
-                   ? fmt::format("{} {}", device.accelerator->name(), name_of(device.isa))
-                   : fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads)) {}
+        cache_(times),
+        place_(place_of(device)) {}
 
   void run() {
     const bool timed = options_.tactics == BuildOptions::Tactics::kTimed;
@@ -154,7 +151,6 @@ class Selector {
       }
       if (timed && options_.log) tell_affine_cost(max_shapes, opt_shapes);
     }
-    cache_.save();
   }
 
  private:
@@ -289,15 +285,21 @@ class Selector {
   const Device& device_;
   const BuildOptions& options_;
   std::vector<QuantizeChain> chains_;
-  TimingCache cache_;
+  TimingCache& cache_;
   std::string place_;
 };
 
 }  // namespace
 
 void select_tactics(PlanData& plan, const Backend& backend, const Device& device,
-                    const BuildOptions& options) {
-  Selector(plan, backend, device, options).run();
+                    const BuildOptions& options, TimingCache& times) {
+  Selector(plan, backend, device, options, times).run();
+}
+
+std::string place_of(const Device& device) {
+  return device.accelerator != nullptr
+             ? fmt::format("{} {}", device.accelerator->name(), name_of(device.isa))
+             : fmt::format("{} {} t{}", cpu_name(), name_of(device.isa), device.threads);
 }
 
 }  // namespace octile
