@@ -15,6 +15,7 @@ struct BuildFlags {
   ModelFlags model;
   CalibrationFlags calibration;
   bool int8 = false, fp16 = false;
+  std::string int8_layers = "where-it-pays", objective = "latency";
   std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
   std::vector<std::string> profiles, metadata;
   LayerFlags layers;
@@ -63,6 +64,9 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
   options.int8 = flags.int8;
   options.fp16 = flags.fp16;
   options.scheme = scheme_from_name(flags.scheme);
+  options.int8_layers = flags.int8_layers == "all" ? BuildOptions::Int8Layers::kAll
+                                                   : BuildOptions::Int8Layers::kWherePays;
+  options.objective = objective_from_name(flags.objective);
   for (const std::string& text : flags.profiles) {
     options.profiles.push_back(parse_profile(text, network));
   }
@@ -89,9 +93,9 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
 /// A flag that would change nothing is a mistake.
 void refuse_without_int8(const BuildFlags& flags) {
   if (flags.int8) return;
-  for (const char* flag :
-       {"--calibrate", "--cache", "--scheme", "--method", "--percentile", "--reproducible",
-        "--layer-scheme", "--range", "--recipe", "--first", "--samples", "--seed", "--batch"}) {
+  for (const char* flag : {"--calibrate", "--cache", "--scheme", "--method", "--percentile",
+                           "--reproducible", "--layer-scheme", "--range", "--recipe", "--first",
+                           "--samples", "--seed", "--batch", "--int8-layers", "--objective"}) {
     if (flags.command->count(flag) > 0) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
@@ -154,6 +158,17 @@ void add_engine_options(CLI::App& command, BuildFlags& flags) {
       .add_option("--tactics", flags.tactics,
                   "timed (fastest by measurement) or first (deterministic)")
       ->check(CLI::IsMember({"timed", "first"}))
+      ->capture_default_str();
+  command
+      .add_option("--int8-layers", flags.int8_layers,
+                  "where-it-pays (measured on this device; needs --tactics timed) or all")
+      ->check(CLI::IsMember({"where-it-pays", "all"}))
+      ->capture_default_str();
+  command
+      .add_option("--objective", flags.objective,
+                  "What INT8 has to pay for: latency, throughput (every core runs a batch of its "
+                  "own) or size")
+      ->check(CLI::IsMember({"latency", "throughput", "size"}))
       ->capture_default_str();
   command.add_option("--metadata", flags.metadata,
                      "KEY=VALUE, repeatable: kept in the plan, shown by `octile inspect`");

@@ -20,9 +20,22 @@ struct ShapeRange {
 /// A Profile bounds every dynamic input (by name). An engine can hold several.
 using Profile = std::map<std::string, ShapeRange>;
 
+/// What assigning precision makes least: the time of one run, the time of a run where every core
+/// runs one of its own, or the bytes of the plan (then time).
+enum class Objective : uint8_t { kLatency, kThroughput, kSize };
+/// "latency", "throughput", "size".
+std::string_view name_of(Objective objective);
+Objective objective_from_name(std::string_view name);
+
 struct BuildOptions {
   /// False: a float engine.
   bool int8 = false;
+  /// Which layers run in INT8, of those that can (docs/precision.md). kWherePays: those for which it
+  /// pays on `device`, by measurement; a float engine, one all in INT8 and the chosen one are timed
+  /// as a whole, and the quickest is kept. kAll: every one but single layers between float ones.
+  /// Tactics::kFirst measures nothing, so that it means kAll.
+  enum class Int8Layers : uint8_t { kWherePays, kAll } int8_layers = Int8Layers::kWherePays;
+  Objective objective = Objective::kLatency;
   /// Allows half precision where layers do not run in int8 (docs/gpu.md, "Half precision"):
   /// products and convolutions, and what follows them, read and write float16 and sum in float32.
   /// Inputs and outputs keep their types. Told once and without effect where `device` is a CPU.

@@ -44,6 +44,9 @@ class Plan {
   std::vector<LayerInfo> layers() const;
   /// Preprocess::to_json() given at build, or "".
   const std::string& preprocess() const;
+  /// What the build measured and why each layer has its precision, as JSON (docs/report_format.md);
+  /// "" where nothing was measured.
+  const std::string& precision() const;
   /// BuildOptions::metadata given at build.
   const std::map<std::string, std::string>& metadata() const;
   const std::string& name() const;

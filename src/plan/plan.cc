@@ -89,6 +89,7 @@ std::vector<LayerInfo> Plan::layers() const {
 
 const Metadata& Plan::metadata() const { return data_->metadata; }
 const std::string& Plan::preprocess() const { return data_->preprocess; }
+const std::string& Plan::precision() const { return data_->precision; }
 const std::string& Plan::name() const { return data_->name; }
 const std::string& Plan::built_on() const { return data_->built_on; }
 int Plan::profile_count() const { return int(data_->profiles.size()); }

@@ -101,6 +101,7 @@ struct PlanData {
   std::string name;
   std::string built_on;    // "avx512vnni, timed"
   std::string preprocess;  // JSON or ""
+  std::string precision;   // JSON or "": why each group has its precision (docs/report_format.md)
   Metadata metadata;
   std::vector<PlanTensor> tensors;
   std::vector<PlanStep> steps;  // in running order

@@ -270,6 +270,8 @@ std::string serialize(const PlanData& plan) {
   Flat flat(1 << 16);
   const auto name = flat.CreateString(plan.name), built = flat.CreateString(plan.built_on),
              preprocess = flat.CreateString(plan.preprocess);
+  const auto precision = plan.precision.empty() ? flatbuffers::Offset<flatbuffers::String>()
+                                                : flat.CreateString(plan.precision);
   const auto tensors = flat_tensors(flat, plan);
   const auto steps = flat_steps(flat, plan);
   const auto blobs = flat_blobs(flat, plan);
@@ -277,7 +279,7 @@ std::string serialize(const PlanData& plan) {
   const auto profiles = flat_profiles(flat, plan);
   const auto metadata = flat_metadata(flat, plan);
   flat.Finish(fbs::CreatePlan(flat, name, built, preprocess, tensors, steps, blobs, inputs, outputs,
-                              profiles, metadata));
+                              profiles, metadata, precision));
   Preamble p{};
   std::memcpy(p.magic, kMagic, sizeof(kMagic));
   p.version = version_of(plan);
@@ -311,6 +313,7 @@ std::shared_ptr<const PlanData> deserialize(std::span<const std::byte> bytes,
   plan->name = text_of(flat.name());
   plan->built_on = text_of(flat.built_on());
   plan->preprocess = text_of(flat.preprocess());
+  plan->precision = text_of(flat.precision());
   plan->metadata = read_metadata(flat, header.size(), origin);
   each(flat.tensors(), [&](const fbs::Tensor& t) {
     plan->tensors.push_back({text_of(t.name()), type_of(t.type(), origin),

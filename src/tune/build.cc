@@ -12,6 +12,8 @@
 #include "compile/table_ends.h"
 #include "compile/weighted.h"
 #include "octile/builder.h"
+#include "tune/precision_choice.h"
+#include "tune/precision_text.h"
 
 namespace octile {
 namespace {
@@ -45,6 +47,11 @@ void check_table(const Network& network, const CalibrationTable* table,
         "which holds one number a tensor: use static-symmetric, or calibrate with Octile");
 }
 
+bool measures(const BuildOptions& options) {
+  return options.int8 && options.tactics == BuildOptions::Tactics::kTimed &&
+         options.int8_layers == BuildOptions::Int8Layers::kWherePays;
+}
+
 }  // namespace
 
 void check_options(const Network& network, const BuildOptions& options) {
@@ -64,9 +71,14 @@ std::vector<std::string> pass_names() {
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options) {
   check_table(network, table, options);
   const ThreadCountScope threads(options.threads);
-  return Plan(
-      compile(network, table,
-              {.build = options, .keep_tensors = false, .preprocess = preprocess_json(options)}));
+  const CompileOptions compiling{
+      .build = options, .keep_tensors = false, .preprocess = preprocess_json(options)};
+  if (!measures(options)) return Plan(compile(network, table, compiling));
+  const PrecisionChoice choice = choose_precision(network, table, compiling);
+  auto plan = std::make_shared<PlanData>(*choice.candidates[choice.kept].plan);
+  plan->precision = precision_json(choice, options);
+  if (options.log) options.log(LogLevel::kInfo, summary_of(choice));
+  return Plan(std::move(plan));
 }
 
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options) {
@@ -96,6 +108,23 @@ QdqStyle qdq_style_from_name(std::string_view name) {
     if (name == name_of(style)) return style;
   }
   fail(ErrorCode::kInvalidArgument, "no Q/DQ style is called '{}': tensorrt or onnxruntime", name);
+}
+
+std::string_view name_of(Objective objective) {
+  switch (objective) {
+    case Objective::kLatency: return "latency";
+    case Objective::kThroughput: return "throughput";
+    case Objective::kSize: break;
+  }
+  return "size";
+}
+
+Objective objective_from_name(std::string_view name) {
+  for (const Objective o : {Objective::kLatency, Objective::kThroughput, Objective::kSize}) {
+    if (name == name_of(o)) return o;
+  }
+  fail(ErrorCode::kInvalidArgument, "no objective is called '{}': latency, throughput or size",
+       name);
 }
 
 std::vector<std::string> passes_against(QdqStyle style) {

@@ -1,0 +1,193 @@
+// See precision_graph.h.
+#include "tune/precision_graph.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "compile/weighted.h"
+
+namespace octile {
+namespace {
+
+constexpr double kMargin = 0.01;       // of the float time
+constexpr double kMostNoiseNs = 1e12;  // more than any layer takes
+
+int64_t whole_ns(double ns) { return std::llround(std::max(ns, 0.0)); }
+
+/// Bytes of a group's weights in float32.
+int64_t weight_bytes(const LabelledGraph& graph, size_t g) {
+  const LayerId core = graph.groups[g].core;
+  if (!is_weighted(graph.network, core)) return 0;
+  const auto source = weight_source(graph.network, core);
+  return source && source->value != nullptr ? source->value->volume() * 4 : 0;
+}
+
+GroupCosts group_costs(const LabelledGraph& graph, const GroupTimes& times, size_t g) {
+  const GroupLabel& label = graph.labels[g];
+  const auto at = [](Label l) { return size_t(l); };
+  GroupCosts costs;
+  costs.dynamic = is_dynamic(label.scheme);
+  costs.cost[at(Label::kFloat)] = whole_ns(times.float32);
+  costs.cost[at(Label::kHalf)] = times.half ? whole_ns(*times.half) : kForbidden;
+  costs.cost[at(Label::kInt8)] = label.can_int8 && times.int8 ? whole_ns(*times.int8) : kForbidden;
+  const auto only = [&](Label wanted) {
+    if (costs.cost[at(wanted)] == kForbidden) return;
+    for (int l = 0; l < kLabels; ++l) {
+      if (Label(l) != wanted) costs.cost[size_t(l)] = kForbidden;
+    }
+  };
+  if (label.wanted == Precision::kFloat32) only(Label::kFloat);
+  if (label.wanted == Precision::kFloat16) only(Label::kHalf);
+  if (label.wanted == Precision::kInt8) only(Label::kInt8);
+  return costs;
+}
+
+/// Tensors between groups; what they cost comes from the producer's and their own times.
+class TensorBuilder {
+ public:
+  TensorBuilder(const LabelledGraph& graph, const MeasuredTimes& times)
+      : graph_(graph), times_(times), at_(size_t(graph.network.tensor_count()), -1) {}
+
+  PrecisionGraph run() {
+    PrecisionGraph result;
+    const Network& network = graph_.network;
+    std::vector<int> producer(at_.size(), -1);
+    for (size_t g = 0; g < graph_.groups.size(); ++g) {
+      for (TensorId t : operands_of(network, graph_.groups[g])) {
+        if (network.type(t) != DataType::kFloat32 || network.constant_value(t)) continue;
+        std::vector<int>& readers = entry(t, producer[size_t(t.index)]).consumers;
+        if (readers.empty() || readers.back() != int(g)) readers.push_back(int(g));
+      }
+      for (LayerId layer : graph_.groups[g].layers()) {
+        for (TensorId t : network.outputs(layer)) producer[size_t(t.index)] = int(g);
+      }
+    }
+    for (TensorId t : network.outputs()) {
+      if (network.type(t) == DataType::kFloat32) {
+        entry(t, producer[size_t(t.index)]).wants_float = true;
+      }
+    }
+    result.problem.tensors = std::move(list_);
+    result.tensors = std::move(tensors_);
+    return result;
+  }
+
+ private:
+  TensorCosts& entry(TensorId t, int producer) {
+    int& at = at_[size_t(t.index)];
+    if (at >= 0) return list_[size_t(at)];
+    at = int(list_.size());
+    tensors_.push_back(t);
+    TensorCosts& costs = list_.emplace_back();
+    costs.producer = producer;
+    const ConversionTimes& own = times_.conversions[size_t(t.index)];
+    const auto set = [&](Label from, Label to, double ns) {
+      costs.convert[size_t(from)][size_t(to)] = whole_ns(ns);
+    };
+    set(Label::kFloat, Label::kInt8, own.quantize);
+    set(Label::kInt8, Label::kFloat, own.dequantize);
+    set(Label::kFloat, Label::kHalf, own.to_half);
+    set(Label::kHalf, Label::kFloat, own.from_half);
+    set(Label::kHalf, Label::kInt8, own.half_to_int8);
+    set(Label::kInt8, Label::kHalf, own.int8_to_half);
+    costs.dynamic_quantize = whole_ns(own.dynamic_quantize);
+    if (producer < 0) return costs;
+    const GroupTimes& made = times_.groups[size_t(producer)];
+    if (made.int8 && made.int8_to_float) {
+      const int64_t extra = whole_ns(*made.int8_to_float - *made.int8);
+      auto& write = costs.write[size_t(Label::kInt8)];
+      write[size_t(Label::kFloat)] = extra;
+      write[size_t(Label::kHalf)] = extra;  // half the bytes: at most that
+    }
+    return costs;
+  }
+
+  const LabelledGraph& graph_;
+  const MeasuredTimes& times_;
+  std::vector<int> at_;  // by tensor of the network: index into list_
+  std::vector<TensorCosts> list_;
+  std::vector<TensorId> tensors_;  // by list_
+};
+
+/// Bytes first: a byte costs more than any time that it could save.
+void count_bytes(const LabelledGraph& graph, PrecisionProblem& problem) {
+  constexpr int64_t kNsPerByte = 1000, kBytes[kLabels] = {4, 2, 1};
+  for (size_t g = 0; g < problem.groups.size(); ++g) {
+    const int64_t weights = weight_bytes(graph, g) / 4;
+    for (size_t l = 0; l < size_t(kLabels); ++l) {
+      int64_t& cost = problem.groups[g].cost[l];
+      if (cost != kForbidden) cost += weights * kBytes[l] * kNsPerByte;
+    }
+  }
+}
+
+}  // namespace
+
+PrecisionGraph precision_graph(const LabelledGraph& graph, const MeasuredTimes& times) {
+  PrecisionGraph result = TensorBuilder(graph, times).run();
+  for (size_t g = 0; g < graph.groups.size(); ++g) {
+    result.problem.groups.push_back(group_costs(graph, times.groups[g], g));
+  }
+  return result;
+}
+
+PrecisionProblem with_preferences(const PrecisionGraph& measured, const LabelledGraph& graph,
+                                  Objective objective, double lambda,
+                                  const std::vector<double>& noise) {
+  PrecisionProblem problem = measured.problem;
+  for (size_t g = 0; g < problem.groups.size(); ++g) {
+    auto& cost = problem.groups[g].cost;
+    int64_t& int8 = cost[size_t(Label::kInt8)];
+    const int64_t float32 = cost[size_t(Label::kFloat)];
+    if (int8 == kForbidden) continue;
+    if (float32 != kForbidden) int8 += whole_ns(kMargin * double(float32));
+    if (!noise.empty()) int8 += whole_ns(std::min(lambda * noise[g], kMostNoiseNs));
+  }
+  if (objective == Objective::kSize) count_bytes(graph, problem);
+  return problem;
+}
+
+Precision precision_of(Label label) {
+  switch (label) {
+    case Label::kFloat: return Precision::kFloat32;
+    case Label::kHalf: return Precision::kFloat16;
+    case Label::kInt8: break;
+  }
+  return Precision::kInt8;
+}
+
+ConversionCosts conversions_at(const PrecisionProblem& problem,
+                               const std::vector<TensorId>& tensors,
+                               const std::vector<Label>& labels, int group) {
+  const auto is_int8 = [&](int g) { return g == group || labels[size_t(g)] == Label::kInt8; };
+  constexpr size_t kFrom32 = size_t(Label::kFloat), kTo8 = size_t(Label::kInt8);
+  ConversionCosts costs;
+  double dearest = 0.0;
+  const auto note = [&](double& sum, double ns, size_t tensor) {
+    sum += ns;
+    if (ns > dearest) costs.dearest = tensors[tensor];
+    dearest = std::max(dearest, ns);
+  };
+  for (size_t k = 0; k < problem.tensors.size(); ++k) {
+    const TensorCosts& t = problem.tensors[k];
+    const auto in_int8 = std::count_if(t.consumers.begin(), t.consumers.end(), is_int8);
+    if (t.producer == group) {
+      const bool float_reader = t.wants_float || in_int8 < std::ssize(t.consumers);
+      if (!float_reader) continue;
+      int64_t ns = t.convert[kTo8][kFrom32];
+      if (in_int8 == 0 && t.write[kTo8][kFrom32] != kForbidden) {
+        ns = std::min(ns, t.write[kTo8][kFrom32]);
+      }
+      note(costs.dequantize, double(ns), k);
+    } else if (std::count(t.consumers.begin(), t.consumers.end(), group) != 0) {
+      const bool dynamic = problem.groups[size_t(group)].dynamic;
+      const Label from = t.producer < 0 ? Label::kFloat : labels[size_t(t.producer)];
+      const int64_t ns = dynamic ? t.dynamic_quantize : t.convert[size_t(from)][kTo8];
+      note(costs.quantize, double(ns) / double(in_int8), k);
+    }
+  }
+  return costs;
+}
+
+}  // namespace octile

@@ -1,0 +1,41 @@
+// From measured times to the problem that assigning precision solves, and back to labels by name.
+#pragma once
+
+#include <vector>
+
+#include "compile/compile.h"
+#include "tune/group_times.h"
+#include "tune/precision_problem.h"
+
+namespace octile {
+
+/// The problem, and which tensor of the network each of its tensors is.
+struct PrecisionGraph {
+  PrecisionProblem problem;
+  std::vector<TensorId> tensors;  // by problem.tensors
+};
+
+/// `graph` is labelled Labelling::Kind::kEvery. A label that the user asks for is the only one of
+/// its group. What it costs is what was measured: predictions are total_cost() of this.
+PrecisionGraph precision_graph(const LabelledGraph& graph, const MeasuredTimes& times);
+
+/// The problem to be solved. INT8 must win by 1 % of a group's float time: a layer that gains
+/// nothing stays float, which costs no accuracy. A unit of `noise` (by group, or empty) counts as
+/// `lambda` nanoseconds. Objective kSize: bytes of weights count first.
+PrecisionProblem with_preferences(const PrecisionGraph& measured, const LabelledGraph& graph,
+                                  Objective objective, double lambda,
+                                  const std::vector<double>& noise);
+
+Precision precision_of(Label label);
+
+/// What INT8 costs in conversions at one group, where its neighbours have these labels, in
+/// nanoseconds. A quantized copy is paid by all that read it alike.
+struct ConversionCosts {
+  double quantize = 0.0, dequantize = 0.0;
+  TensorId dearest = {};  // the tensor whose conversion costs most; invalid: none
+};
+ConversionCosts conversions_at(const PrecisionProblem& problem,
+                               const std::vector<TensorId>& tensors,
+                               const std::vector<Label>& labels, int group);
+
+}  // namespace octile

@@ -1,0 +1,38 @@
+// Several plans on one device, timed in turn: whole runs, and step by step inside of runs.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "octile/builder.h"
+#include "plan/plan_data.h"
+
+namespace octile {
+
+/// A median, and how far apart the middle half of the samples lies, as a share of it.
+struct Timing {
+  double ns = 0.0;
+  double spread = 0.0;
+};
+Timing timing_of(std::vector<double> samples);
+
+/// A Race loads plans of one network and runs them at the opt shapes of their first profile, on
+/// smooth values. Rounds are interleaved, so that a machine that slows down slows all of them.
+/// Objective kThroughput: every core runs a context of its own, with one thread. Not thread-safe.
+class Race {
+ public:
+  explicit Race(const BuildOptions& options);
+  ~Race();
+  void add(std::shared_ptr<const PlanData> plan);
+  /// Time of one run of each plan; of kThroughput: the wall time by the number of runs.
+  std::vector<Timing> whole_runs();
+  /// By plan, then by step: times inside of runs, where caches hold what the steps before left.
+  std::vector<std::vector<Timing>> steps();
+
+ private:
+  class Lane;
+  const BuildOptions& options_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace octile
