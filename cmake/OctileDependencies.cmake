@@ -39,6 +39,8 @@ if(NOT OCTILE_RUNTIME_ONLY)
   octile_need(OCTILE_STB_INCLUDE libstb-dev)
   find_path(OCTILE_JSON_INCLUDE nlohmann/json.hpp)
   octile_need(OCTILE_JSON_INCLUDE nlohmann-json3-dev)
+  find_path(OCTILE_BOOST_INCLUDE boost/graph/boykov_kolmogorov_max_flow.hpp)  # headers alone
+  octile_need(OCTILE_BOOST_INCLUDE libboost-dev)
   if(OCTILE_CLI)
     find_package(CLI11 QUIET)
     octile_need(CLI11_FOUND libcli11-dev)

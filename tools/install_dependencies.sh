@@ -9,7 +9,7 @@ packages=(build-essential cmake ninja-build pkg-config
   libdnnl-dev libonnx-dev libprotobuf-dev protobuf-compiler
   libflatbuffers-dev flatbuffers-compiler
   libxbyak-dev libzip-dev zlib1g-dev libstb-dev libfmt-dev libcli11-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev libonnx-testdata python3)
+  libboost-dev libgtest-dev libgmock-dev libonnx-testdata python3)
 for group in "$@"; do
   case $group in
     demo) packages+=(dataset-fashion-mnist) ;;
