@@ -3,8 +3,10 @@
 
 #include <filesystem>
 
+#include "goal_flags.h"
 #include "layer_flags.h"
 #include "model_flags.h"
+#include "octile/report.h"
 #include "plan_table.h"
 #include "session.h"
 
@@ -15,10 +17,10 @@ struct BuildFlags {
   ModelFlags model;
   CalibrationFlags calibration;
   bool int8 = false, fp16 = false;
-  std::string int8_layers = "where-it-pays", objective = "latency";
   std::string output, scheme = "static-symmetric", tactics = "timed", timing_cache, isa;
   std::vector<std::string> profiles, metadata;
   LayerFlags layers;
+  GoalFlags goal;
   const CLI::App* command = nullptr;
 };
 
@@ -64,9 +66,7 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
   options.int8 = flags.int8;
   options.fp16 = flags.fp16;
   options.scheme = scheme_from_name(flags.scheme);
-  options.int8_layers = flags.int8_layers == "all" ? BuildOptions::Int8Layers::kAll
-                                                   : BuildOptions::Int8Layers::kWherePays;
-  options.objective = objective_from_name(flags.objective);
+  flags.goal.set(options);
   for (const std::string& text : flags.profiles) {
     options.profiles.push_back(parse_profile(text, network));
   }
@@ -93,9 +93,9 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
 /// A flag that would change nothing is a mistake.
 void refuse_without_int8(const BuildFlags& flags) {
   if (flags.int8) return;
-  for (const char* flag : {"--calibrate", "--cache", "--scheme", "--method", "--percentile",
-                           "--reproducible", "--layer-scheme", "--range", "--recipe", "--first",
-                           "--samples", "--seed", "--batch", "--int8-layers", "--objective"}) {
+  for (const char* flag :
+       {"--calibrate", "--cache", "--scheme", "--method", "--percentile", "--reproducible",
+        "--layer-scheme", "--range", "--recipe", "--first", "--samples", "--seed", "--batch"}) {
     if (flags.command->count(flag) > 0) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
@@ -113,17 +113,35 @@ void refuse_without_ranges(const BuildFlags& flags) {
       "--scheme dynamic-symmetric needs none");
 }
 
+void write_report(const Session& session, const BuildFlags& flags, const Plan& plan,
+                  const Network& network, int64_t evaluated) {
+  PrecisionReportOptions report{
+      .model = std::filesystem::path(flags.model.file).filename().string(),
+      .command = session.command_line,
+      .method = flags.calibration.method,
+      .percentile = flags.calibration.percentile,
+      .evaluated = evaluated};
+  std::optional<CalibrationData> histograms;
+  if (!flags.calibration.data.empty()) {
+    histograms = flags.calibration.histograms(session, network);
+    report.histograms = &*histograms;
+  }
+  save_text(flags.goal.report, precision_report_html(plan, report));
+}
+
 void run_build(const Session& session, const BuildFlags& flags) {
   refuse_without_int8(flags);
   refuse_without_ranges(flags);
   flags.calibration.check();
+  flags.goal.check(flags.int8, flags.tactics == "timed", flags.calibration);
   const std::string output =
       flags.output.empty()
           ? std::filesystem::path(flags.model.file).replace_extension(".plan").string()
           : flags.output;
   check_apart({{"-o", output},
                {"--cache", flags.calibration.cache},
-               {"--timing-cache", flags.timing_cache}},
+               {"--timing-cache", flags.timing_cache},
+               {"--report", flags.goal.report}},
               {{"the model", flags.model.file}, {"--calibrate", flags.calibration.data}});
   check_writable("--timing-cache", flags.timing_cache);
   Network network = flags.model.load(session);
@@ -131,6 +149,7 @@ void run_build(const Session& session, const BuildFlags& flags) {
   flags.layers.apply_ranges(network);
   BuildOptions options = build_options(session, flags, network);
   std::optional<CalibrationTable> table;
+  const Network float_network = network;  // recipes change the other
   if (flags.int8) {
     flags.calibration.before_calibration(session, network, options);
     table = flags.calibration.obtain(session, network, output);
@@ -139,8 +158,10 @@ void run_build(const Session& session, const BuildFlags& flags) {
   if (table && flags.calibration.flags.preprocess.empty() && !table->preprocess.empty()) {
     options.preprocess = Preprocess::from_json(table->preprocess);
   }
-  const Plan plan = build(network, table ? &*table : nullptr, options);
+  const Goal goal(session, flags.goal, flags.calibration, float_network, options.preprocess);
+  const Plan plan = build(network, table ? &*table : nullptr, options, goal.value());
   plan.save(output);
+  if (!flags.goal.report.empty()) write_report(session, flags, plan, network, goal.evaluated());
   if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
   const PlanSummary summary = summarize(plan);
   fmt::print("{}: {} bytes, {} steps ({}), built on {}\n", output, size_of_file(output),
@@ -158,17 +179,6 @@ void add_engine_options(CLI::App& command, BuildFlags& flags) {
       .add_option("--tactics", flags.tactics,
                   "timed (fastest by measurement) or first (deterministic)")
       ->check(CLI::IsMember({"timed", "first"}))
-      ->capture_default_str();
-  command
-      .add_option("--int8-layers", flags.int8_layers,
-                  "where-it-pays (measured on this device; needs --tactics timed) or all")
-      ->check(CLI::IsMember({"where-it-pays", "all"}))
-      ->capture_default_str();
-  command
-      .add_option("--objective", flags.objective,
-                  "What INT8 has to pay for: latency, throughput (every core runs a batch of its "
-                  "own) or size")
-      ->check(CLI::IsMember({"latency", "throughput", "size"}))
       ->capture_default_str();
   command.add_option("--metadata", flags.metadata,
                      "KEY=VALUE, repeatable: kept in the plan, shown by `octile inspect`");
@@ -202,6 +212,7 @@ void add_build(CLI::App& app, Session& session) {
       "Calibration cache, Octile's or TensorRT's. Where the file exists it is read, and\n"
       "--calibrate is not run again; else --calibrate is run and the file written");
   flags->calibration.add_recipes(*command);
+  flags->goal.add(*command);
   add_engine_options(*command, *flags);
   command->callback([&session, flags] { run_build(session, *flags); });
 }

@@ -4,11 +4,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "collected.h"
-#include "metric_flags.h"
 #include "model_flags.h"
 #include "octile/report.h"
 #include "session.h"
+#include "tally.h"
 
 namespace octile::cli {
 namespace {
@@ -106,60 +105,6 @@ DataOptions data_options(const CompareFlags& flags, const Network& network, cons
   return options;
 }
 
-// --- the end metric ---
-
-struct EndMetric {
-  std::string name;
-  double reference = 0.0, candidate = 0.0;
-};
-
-/// Follows both engines' outputs batch by batch.
-class Tally {
- public:
-  Tally(const CompareFlags& flags, const DataOptions& options, const BatchSource& source)
-      : name_(flags.metric.metric), labels_(labels_for(flags.metric, flags.data, options, source)) {
-    if (name_.empty() && !labels_.empty()) name_ = "top1";
-    if (flags.metric.boxes()) {
-      reference_.emplace(flags.metric, flags.data, source);
-      candidate_.emplace(flags.metric, flags.data, source);
-    } else if (!name_.empty() && name_ != "agreement" && labels_.empty()) {
-      throw CLI::ValidationError("--metric " + name_ +
-                                 " needs labels: --labels FILE, or a data set that carries them");
-    }
-  }
-
-  void add(std::span<const Tensor> reference, std::span<const Tensor> candidate, int64_t rows) {
-    if (reference_) {
-      reference_->add(reference, rows);
-      candidate_->add(candidate, rows);
-    } else if (!name_.empty()) {
-      const Tensor r = with_rows(reference[0], rows), x = with_rows(candidate[0], rows);
-      if (name_ == "agreement") {
-        hits_[0] += double(rows);
-        hits_[1] += top1_agreement(r, x) * double(rows);
-      } else {
-        const auto labels = std::span(labels_).subspan(size_t(rows_), size_t(rows));
-        hits_[0] += top_k_accuracy(r, labels, name_ == "top5" ? 5 : 1) * double(rows);
-        hits_[1] += top_k_accuracy(x, labels, name_ == "top5" ? 5 : 1) * double(rows);
-      }
-    }
-    rows_ += rows;
-  }
-
-  std::optional<EndMetric> value() const {
-    if (name_.empty()) return std::nullopt;
-    if (reference_) return EndMetric{name_, reference_->value(), candidate_->value()};
-    return EndMetric{name_, hits_[0] / double(rows_), hits_[1] / double(rows_)};
-  }
-
- private:
-  std::string name_;
-  std::vector<int64_t> labels_;
-  std::optional<Ap50> reference_, candidate_;
-  double hits_[2] = {};
-  int64_t rows_ = 0;
-};
-
 // --- results ---
 
 std::string table_of(const Comparison& result) {
@@ -211,7 +156,7 @@ void run_compare(const Session& session, const CompareFlags& flags) {
   const Candidate candidate = load_candidate(session, reference, flags);
   const DataOptions data = data_options(flags, reference, candidate.plan);
   const auto source = open_data(flags.data, data);
-  Tally tally(flags, data, *source);
+  Tally tally(flags.metric, flags.data, data, *source);
   CompareOptions options;
   options.device = session.device;
   options.threads = session.threads;

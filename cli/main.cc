@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "session.h"
 #include "wait_policy.h"
@@ -15,8 +16,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"calibrate", add_calibrate},   {"build", add_build},       {"run", add_run},
     {"compare", add_compare},       {"quantize", add_quantize}, {"bench", add_bench},
-    {"inspect", add_inspect},       {"retime", add_retime},     {"devices", add_devices},
-    {"completion", add_completion},
+    {"inspect", add_inspect},       {"report", add_report},     {"retime", add_retime},
+    {"devices", add_devices},       {"completion", add_completion},
 };
 
 constexpr const char* kDescription =
@@ -82,9 +83,27 @@ int explain(const CLI::App& app, const CLI::ParseError& error) {
   return kUsage;
 }
 
+/// The command as a shell would take it again.
+std::string typed(std::span<char* const> arguments) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./%@";
+  std::string line = "octile";
+  for (const std::string argument : arguments.subspan(1)) {
+    if (!argument.empty() && argument.find_first_not_of(kPlain) == std::string::npos) {
+      line += " " + argument;
+      continue;
+    }
+    line += " '";
+    for (const char c : argument) line += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    line += "'";
+  }
+  return line;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "octile");
   Session session;
+  session.command_line = typed({argv, size_t(argc)});
   app.set_version_flag("--version", "octile " + std::string(version()));
   app.require_subcommand(1);
   add_global(app, session);

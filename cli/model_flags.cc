@@ -87,6 +87,10 @@ CalibrationTable CalibrationFlags::collect(const Session& session, const Network
   return calibrate(network, *open(network, preprocess), calibration);
 }
 
+CalibrationData CalibrationFlags::histograms(const Session& session, const Network& network) const {
+  return octile::collect(network, *open(network, flags.options().preprocess), options(session));
+}
+
 void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,
                              const std::string& version) const {
   save_text(cache, tensorrt ? table.to_tensorrt(version) : table.to_json());

@@ -24,6 +24,7 @@ struct Session {
   int verbosity = 0;  // -v: +1, -q: −1
   int threads = 0;
   std::string device = "cpu";
+  std::string command_line;  // as the user typed it, quoted where a shell needs it
   LogCallback log() const;
   ProgressFunction progress() const;
 };
@@ -40,6 +41,7 @@ void add_run(CLI::App& app, Session& session);
 void add_compare(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
+void add_report(CLI::App& app, Session& session);
 void add_quantize(CLI::App& app, Session& session);
 void add_retime(CLI::App& app, Session& session);
 void add_devices(CLI::App& app, Session& session);

@@ -1,6 +1,7 @@
 // From a network and a calibration table to a plan.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,10 +31,10 @@ Objective objective_from_name(std::string_view name);
 struct BuildOptions {
   /// False: a float engine.
   bool int8 = false;
-  /// Which layers run in INT8, of those that can (docs/precision.md). kWherePays: those for which it
-  /// pays on `device`, by measurement; a float engine, one all in INT8 and the chosen one are timed
-  /// as a whole, and the quickest is kept. kAll: every one but single layers between float ones.
-  /// Tactics::kFirst measures nothing, so that it means kAll.
+  /// Which layers run in INT8, of those that can (docs/precision.md). kWherePays: those for which
+  /// it pays on `device`, by measurement; a float engine, one all in INT8 and the chosen one are
+  /// timed as a whole, and the quickest is kept. kAll: every one but single layers between float
+  /// ones. Tactics::kFirst measures nothing, so that it means kAll.
   enum class Int8Layers : uint8_t { kWherePays, kAll } int8_layers = Int8Layers::kWherePays;
   Objective objective = Objective::kLatency;
   /// Allows half precision where layers do not run in int8 (docs/gpu.md, "Half precision"):
@@ -71,6 +72,27 @@ struct BuildOptions {
   LogCallback log;
 };
 
+/// How an engine does on samples, beside the float network.
+struct Accuracy {
+  double sqnr_db = 0.0;                     // of all outputs; +infinity when equal
+  std::optional<double> metric, reference;  // in points, the engine's and the float network's
+};
+
+/// What a build that measures shall keep to, beyond being quick (docs/precision.md).
+struct PrecisionGoal {
+  /// The metric may lie this many points below the float network's; the least SQNR of the outputs.
+  std::optional<double> max_loss, min_sqnr_db;
+  /// Runs a plan on samples; both goals need it. Where it is given without a goal, what it says of
+  /// the float, the all-INT8 and the chosen engine goes into Plan::precision().
+  std::function<Accuracy(const Plan&)> evaluate;
+  std::string metric;  // its name, for people: "top1"
+  /// What each layer's noise is measured on, the first `noise_samples` of them. Goals need it;
+  /// where it is given without one, the curve of time against noise goes into Plan::precision().
+  BatchSource* samples = nullptr;
+  int64_t noise_samples = 4;
+  CalibrationOptions calibration;  // shapes and threads of those runs
+};
+
 /// Throws what build() would about names, shapes and flags in `options`, in no time: call it before
 /// a long calibration. kInvalidArgument naming the layer, pass, profile or input.
 void check_options(const Network& network, const BuildOptions& options);
@@ -83,6 +105,12 @@ std::vector<std::string> pass_names();
 /// A table from a TensorRT cache holds |range| alone: kStaticAffine is refused with it.
 /// Throws kInvalidArgument / kUnsupported naming the layer, tensor or profile.
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options);
+
+/// The same under a goal: the quickest engine that keeps to it, verified on the built plan. Throws
+/// kInvalidArgument where the goal lacks samples or evaluate(), and where `options` measure nothing
+/// (a float engine, Tactics::kFirst, Int8Layers::kAll).
+Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options,
+           const PrecisionGoal& goal);
 
 /// Calibrates (life cycle of Calibrator) and builds.
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);

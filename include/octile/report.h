@@ -58,6 +58,21 @@ struct CompareOptions {
       outputs;
 };
 
+/// What a precision report shows beside Plan::precision().
+struct PrecisionReportOptions {
+  std::string model, command;  // the file, and what repeats the build
+  /// Distributions of the samples, by tensor, drawn with the thresholds of every method.
+  const CalibrationData* histograms = nullptr;
+  std::string method;         // by which the plan's ranges were found: "entropy"
+  double percentile = 99.99;  // of method "percentile"
+  int64_t evaluated = -1;     // samples that the metric was taken on
+};
+/// Why each layer of a plan has its precision, as JSON (docs/report_format.md) or as one HTML page
+/// that needs nothing beside it. Throws kInvalidArgument for a plan that was built without
+/// measuring (Plan::precision() is empty).
+std::string precision_report_json(const Plan& plan, const PrecisionReportOptions& options = {});
+std::string precision_report_html(const Plan& plan, const PrecisionReportOptions& options = {});
+
 /// Runs the float network and an engine side by side on `source` and compares every tensor that
 /// both have by name, int8 ones dequantized. Sums are kept in double, so memory does not grow with
 /// the number of samples. Inputs are matched by name, or by position where each has one; outputs

@@ -52,6 +52,17 @@ bool measures(const BuildOptions& options) {
          options.int8_layers == BuildOptions::Int8Layers::kWherePays;
 }
 
+void check_goal(const PrecisionGoal& goal, const BuildOptions& options) {
+  if (!goal.max_loss && !goal.min_sqnr_db) return;
+  check(measures(options), ErrorCode::kInvalidArgument,
+        "max_loss and min_sqnr_db choose which layers run in INT8 by measurement: they need int8, "
+        "timed tactics and Int8Layers::kWherePays");
+  check(goal.evaluate && goal.samples != nullptr, ErrorCode::kInvalidArgument,
+        "max_loss and min_sqnr_db need samples, and evaluate() that runs a plan on them");
+  check(!goal.max_loss || *goal.max_loss >= 0.0, ErrorCode::kInvalidArgument,
+        "max_loss is {} points; give 0 or more", goal.max_loss.value_or(0.0));
+}
+
 }  // namespace
 
 void check_options(const Network& network, const BuildOptions& options) {
@@ -69,14 +80,20 @@ std::vector<std::string> pass_names() {
 }
 
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options) {
+  return build(network, table, options, PrecisionGoal{});
+}
+
+Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options,
+           const PrecisionGoal& goal) {
+  check_goal(goal, options);
   check_table(network, table, options);
   const ThreadCountScope threads(options.threads);
   const CompileOptions compiling{
       .build = options, .keep_tensors = false, .preprocess = preprocess_json(options)};
   if (!measures(options)) return Plan(compile(network, table, compiling));
-  const PrecisionChoice choice = choose_precision(network, table, compiling);
+  const PrecisionChoice choice = choose_precision(network, table, compiling, goal);
   auto plan = std::make_shared<PlanData>(*choice.candidates[choice.kept].plan);
-  plan->precision = precision_json(choice, options);
+  plan->precision = precision_json(choice, options, goal);
   if (options.log) options.log(LogLevel::kInfo, summary_of(choice));
   return Plan(std::move(plan));
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compile/timing_cache.h"
+#include "tune/noise.h"
 #include "tune/precision_text.h"
 
 namespace octile {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr double kMustExplain = 0.15;  // predicted and measured times apart
 constexpr double kMustWinBy = 1.01;    // another engine than the chosen one
+constexpr double kMostLambda = 1e18;   // nothing but noise counts
 
 std::vector<Label> labels_of(const std::vector<GroupLabel>& groups, bool half) {
   std::vector<Label> labels;
@@ -26,10 +28,12 @@ std::vector<Label> labels_of(const std::vector<GroupLabel>& groups, bool half) {
 
 class Chooser {
  public:
-  Chooser(const Network& original, const CalibrationTable* table, const CompileOptions& options)
+  Chooser(const Network& original, const CalibrationTable* table, const CompileOptions& options,
+          const PrecisionGoal& goal)
       : original_(original),
         table_(table),
         options_(options),
+        goal_(goal),
         times_(options.build.timing_cache),
         choice_{.graph = labelled(Labelling::Kind::kEvery),
                 .times = {},
@@ -42,18 +46,30 @@ class Chooser {
   PrecisionChoice run() {
     choice_.times = measure_times(original_, table_, choice_.graph, options_, times_);
     choice_.costs = precision_graph(choice_.graph, choice_.times);
-    const auto best = solve();
     add_candidate("float", float_labels());
     add_candidate("int8", labels_of(labelled(Labelling::Kind::kChains).labels, false));
-    add_candidate("chosen", best);
+    if (goal_.samples != nullptr) measure_noise();
+    if (has_goal()) {
+      search();
+    } else {
+      add_candidate("chosen", solve(0.0).labels);
+    }
     race();
     if (is_off()) second_round();
+    if (goal_.evaluate) {
+      for (Candidate& c : choice_.candidates) evaluate(c);
+    }
     keep_fastest();
     times_.save();
     return std::move(choice_);
   }
 
  private:
+  enum : size_t { kFloatEngine, kInt8Engine, kChosenEngine };  // in choice_.candidates
+
+  bool has_goal() const { return goal_.max_loss || goal_.min_sqnr_db; }
+  Candidate& chosen() { return choice_.candidates[kChosenEngine]; }
+
   LabelledGraph labelled(Labelling::Kind kind) const {
     CompileOptions own = options_;
     own.labelling.kind = kind;
@@ -61,9 +77,17 @@ class Chooser {
     return label_graph(original_, table_, own);
   }
 
-  std::vector<Label> solve() const {
-    return cheapest_labels(with_preferences(choice_.costs, choice_.graph, options_.build.objective,
-                                            0.0, choice_.noise));
+  ParetoPoint solve(double lambda) const {
+    const Objective objective = options_.build.objective;
+    const auto problem = [&](double l) {
+      return with_preferences(choice_.costs, choice_.graph, objective, l, choice_.noise);
+    };
+    ParetoPoint point{.lambda = lambda, .labels = cheapest_labels(problem(lambda))};
+    point.ns = double(total_cost(problem(0.0), point.labels));
+    for (size_t g = 0; g < choice_.noise.size(); ++g) {
+      if (point.labels[g] == Label::kInt8) point.noise += choice_.noise[g];
+    }
+    return point;
   }
 
   /// What the user fixed stays.
@@ -79,13 +103,20 @@ class Chooser {
     return labels;
   }
 
-  void add_candidate(const std::string& name, const std::vector<Label>& labels) {
-    Candidate candidate{.name = name, .labels = labels, .plan = nullptr};
+  // --- engines ---
+
+  Candidate candidate(const std::string& name, const std::vector<Label>& labels) {
     for (const Candidate& other : choice_.candidates) {
-      if (other.labels == labels) candidate.plan = other.plan;
+      if (other.labels != labels) continue;
+      Candidate same = other;
+      same.name = name;
+      return same;
     }
-    if (!candidate.plan) candidate.plan = compiled(labels);
-    choice_.candidates.push_back(std::move(candidate));
+    return {.name = name, .labels = labels, .plan = compiled(labels)};
+  }
+
+  void add_candidate(const std::string& name, const std::vector<Label>& labels) {
+    choice_.candidates.push_back(candidate(name, labels));
   }
 
   std::shared_ptr<const PlanData> compiled(const std::vector<Label>& labels) {
@@ -112,48 +143,103 @@ class Chooser {
     }
     const std::vector<Timing> timings = race.whole_runs();
     for (Candidate& c : choice_.candidates) c.time = timings[lanes.at(c.plan.get())];
-    choice_.predicted_ns = double(total_cost(choice_.costs.problem, choice_.candidates[2].labels));
+    choice_.predicted_ns = double(total_cost(choice_.costs.problem, chosen().labels));
   }
 
-  bool is_off() const {
-    const double measured = choice_.candidates[2].time.ns;
-    return std::fabs(choice_.predicted_ns / measured - 1.0) > kMustExplain;
+  // --- noise and goals ---
+
+  void measure_noise() {
+    const auto found = group_noise(original_, table_, options_.build, *goal_.samples,
+                                   goal_.calibration, goal_.noise_samples);
+    std::map<std::string, double> by_name;
+    for (const GroupNoise& n : found) by_name[n.group] = n.noise;
+    const LabelledGraph& graph = choice_.graph;
+    for (const Group& group : graph.groups) {
+      const auto at = by_name.find(name_of(graph.network, group));
+      choice_.noise.push_back(at == by_name.end() ? 0.0 : at->second);
+    }
+    choice_.pareto = pareto_hull([&](double lambda) { return solve(lambda); }, kMostLambda);
   }
+
+  void evaluate(Candidate& c) {
+    if (!c.accuracy) c.accuracy = goal_.evaluate(Plan(c.plan));
+  }
+
+  bool keeps_goal(Candidate& c) {
+    if (!has_goal()) return true;
+    evaluate(c);
+    if (goal_.min_sqnr_db && c.accuracy->sqnr_db < *goal_.min_sqnr_db) return false;
+    if (!goal_.max_loss) return true;
+    check(c.accuracy->metric && c.accuracy->reference, ErrorCode::kInvalidArgument,
+          "max_loss needs a metric, and evaluate() gave none: give labels (--labels)");
+    return *c.accuracy->reference - *c.accuracy->metric <= *goal_.max_loss;
+  }
+
+  /// The quickest point of the curve that keeps to the goal, by bisection: noise falls along it.
+  void search() {
+    const std::vector<ParetoPoint>& curve = choice_.pareto;
+    size_t bad = 0, good = curve.size() - 1;  // the last is the float engine, or what was fixed
+    Candidate best = candidate("chosen", curve[good].labels);
+    int64_t tried = 0;
+    const auto most = int64_t(std::ceil(std::log2(double(curve.size()) + 1.0)));
+    for (size_t at = 0; bad < good; at = (bad + good) / 2) {  // the quickest one first
+      Candidate next = candidate("chosen", curve[at].labels);
+      const bool kept = keeps_goal(next);
+      if (options_.build.progress)
+        options_.build.progress("search", ++tried, std::max(most, tried));
+      if (kept) {
+        good = at;
+        best = std::move(next);
+      } else {
+        bad = at + 1;
+      }
+    }
+    choice_.lambda = curve[good].lambda;
+    if (!keeps_goal(best) && options_.build.log) {
+      options_.build.log(LogLevel::kWarning,
+                         "no engine keeps to the goal: what was asked to run in int8, or float's "
+                         "own deviation, is more than it allows; the least noisy one is kept");
+    }
+    choice_.candidates.push_back(std::move(best));
+  }
+
+  // --- predicted and measured ---
+
+  bool is_off() { return std::fabs(choice_.predicted_ns / chosen().time.ns - 1.0) > kMustExplain; }
 
   /// Takes the times of the chosen engine's groups from inside of it, and assigns once more.
   void second_round() {
-    const Candidate& chosen = choice_.candidates[2];
-    const std::vector<Label> before = chosen.labels;
+    const std::vector<Label> before = chosen().labels;
     choice_.explanation = fmt::format("predicted {:.4g} ms, measured {:.4g} ms",
-                                      choice_.predicted_ns / 1e6, chosen.time.ns / 1e6);
-    const std::string worst = correct_times(chosen);
+                                      choice_.predicted_ns / 1e6, chosen().time.ns / 1e6);
+    choice_.explanation += correct_times();
     choice_.costs = precision_graph(choice_.graph, choice_.times);
-    const auto again = solve();
-    choice_.explanation += worst;
     choice_.predicted_ns = double(total_cost(choice_.costs.problem, before));
+    const std::vector<Label> again = solve(choice_.lambda).labels;
     if (again == before) return;
-    Candidate next{.name = "chosen", .labels = again, .plan = compiled(again)};
-    std::swap(choice_.candidates[2], next);
+    Candidate next = candidate("chosen", again);
+    if (!keeps_goal(next)) return;
+    std::swap(chosen(), next);
     const Timing first_time = next.time;
     race();
-    if (first_time.ns < choice_.candidates[2].time.ns) {
-      std::swap(choice_.candidates[2], next);
+    const bool quicker = chosen().time.ns < first_time.ns;
+    if (!quicker) {
+      std::swap(chosen(), next);
       race();
     }
-    choice_.explanation += fmt::format(
-        "; assigned again from times inside of the chosen engine: {}",
-        choice_.candidates[2].labels == before ? "the first assignment is quicker and stays"
-                                               : "quicker");
+    choice_.explanation +=
+        fmt::format("; assigned again with these times: {}",
+                    quicker ? "quicker" : "the first assignment is quicker and stays");
   }
 
   /// The groups whose times differ most, as text.
-  std::string correct_times(const Candidate& chosen) {
+  std::string correct_times() {
     const LabelledGraph& graph = choice_.graph;
-    const auto inside = group_times_inside(chosen.plan, graph, options_.build);
+    const auto inside = group_times_inside(chosen().plan, graph, options_.build);
     std::vector<std::pair<double, size_t>> differences;
     for (size_t g = 0; g < inside.size(); ++g) {
       GroupTimes& times = choice_.times.groups[g];
-      const Label label = chosen.labels[g];
+      const Label label = chosen().labels[g];
       const bool fused = label == Label::kInt8 && inside[g].writes_float && times.int8_to_float;
       double& slot = label == Label::kFloat  ? times.float32
                      : label == Label::kHalf ? *times.half
@@ -174,14 +260,15 @@ class Chooser {
     return text;
   }
 
+  /// Of those that keep to the goal; the chosen one unless another is clearly quicker.
   void keep_fastest() {
-    choice_.kept = 2;
+    choice_.kept = kChosenEngine;
     if (options_.build.objective == Objective::kSize) return;
-    const double chosen = choice_.candidates[2].time.ns;
-    double least = chosen / kMustWinBy;
-    for (size_t i = 0; i < 2; ++i) {
-      if (choice_.candidates[i].time.ns >= least) continue;
-      least = choice_.candidates[i].time.ns;
+    double least = chosen().time.ns / kMustWinBy;
+    for (const size_t i : {kFloatEngine, kInt8Engine}) {
+      Candidate& other = choice_.candidates[i];
+      if (other.time.ns >= least || !keeps_goal(other)) continue;
+      least = other.time.ns;
       choice_.kept = i;
     }
   }
@@ -189,6 +276,7 @@ class Chooser {
   const Network& original_;
   const CalibrationTable* table_;
   const CompileOptions& options_;
+  const PrecisionGoal& goal_;
   TimingCache times_;
   PrecisionChoice choice_;
 };
@@ -196,8 +284,8 @@ class Chooser {
 }  // namespace
 
 PrecisionChoice choose_precision(const Network& original, const CalibrationTable* table,
-                                 const CompileOptions& options) {
-  return Chooser(original, table, options).run();
+                                 const CompileOptions& options, const PrecisionGoal& goal) {
+  return Chooser(original, table, options, goal).run();
 }
 
 }  // namespace octile

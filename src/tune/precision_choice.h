@@ -8,6 +8,7 @@
 
 #include "compile/compile.h"
 #include "tune/group_times.h"
+#include "tune/pareto.h"
 #include "tune/precision_graph.h"
 #include "tune/race.h"
 
@@ -19,14 +20,7 @@ struct Candidate {
   std::vector<Label> labels;
   std::shared_ptr<const PlanData> plan;
   Timing time = {};
-  std::optional<double> metric, sqnr_db;
-};
-
-/// One point of the curve of time against noise.
-struct ParetoPoint {
-  double lambda = 0.0, predicted_ns = 0.0;
-  std::optional<double> sqnr_db;
-  std::vector<Label> labels;
+  std::optional<Accuracy> accuracy;
 };
 
 /// All that a build found out about precision.
@@ -35,6 +29,7 @@ struct PrecisionChoice {
   MeasuredTimes times;
   PrecisionGraph costs;
   std::vector<double> noise;  // by group, relative power at the outputs; or empty
+  double lambda = 0.0;        // nanoseconds that a unit of noise counted as
   std::vector<ParetoPoint> pareto;
   std::vector<Candidate> candidates;
   size_t kept = 0;  // of candidates
@@ -44,6 +39,6 @@ struct PrecisionChoice {
 
 /// REQUIRES: options.build.int8. Builds and times engines; progress and log as options say.
 PrecisionChoice choose_precision(const Network& original, const CalibrationTable* table,
-                                 const CompileOptions& options);
+                                 const CompileOptions& options, const PrecisionGoal& goal);
 
 }  // namespace octile

@@ -72,8 +72,11 @@ Json weights_json(const LabelledGraph& graph, const Group& group) {
 
 class Writer {
  public:
-  Writer(const PrecisionChoice& choice, const BuildOptions& build)
-      : choice_(choice), build_(build), labels_(choice.candidates[choice.kept].labels) {}
+  Writer(const PrecisionChoice& choice, const BuildOptions& build, const PrecisionGoal& goal)
+      : choice_(choice),
+        build_(build),
+        goal_(goal),
+        labels_(choice.candidates[choice.kept].labels) {}
 
   Json run() const {
     return {{"format", 1},
@@ -83,6 +86,12 @@ class Writer {
             {"objective", name_of(build_.objective)},
             {"scheme", name_of(build_.scheme)},
             {"inputs", inputs()},
+            {"metric", goal_.metric.empty() ? Json(nullptr)
+                                            : Json{{"name", goal_.metric}, {"unit", "points"}}},
+            {"asked",
+             {{"max_loss", number(goal_.max_loss)},
+              {"min_sqnr_db", number(goal_.min_sqnr_db)},
+              {"lambda", choice_.lambda}}},
             {"engines", engines()},
             {"predicted_ms", choice_.predicted_ns / 1e6},
             {"explanation", choice_.explanation},
@@ -110,8 +119,8 @@ class Writer {
                       {"spread", c.time.spread},
                       {"bytes", serialize(*c.plan).size()},
                       {"int8", std::count(c.labels.begin(), c.labels.end(), Label::kInt8)},
-                      {"metric", number(c.metric)},
-                      {"sqnr_db", number(c.sqnr_db)},
+                      {"metric", c.accuracy ? number(c.accuracy->metric) : Json(nullptr)},
+                      {"sqnr_db", c.accuracy ? number(c.accuracy->sqnr_db) : Json(nullptr)},
                       {"kept", i == choice_.kept}});
     }
     return list;
@@ -121,12 +130,16 @@ class Writer {
     Json list = Json::array();
     for (const ParetoPoint& p : choice_.pareto) {
       list.push_back({{"lambda", p.lambda},
-                      {"ms", p.predicted_ns / 1e6},
-                      {"sqnr_db", number(p.sqnr_db)},
+                      {"ms", predicted_ms(p)},
+                      {"sqnr_db", number(decibels(p.noise))},
                       {"int8", std::count(p.labels.begin(), p.labels.end(), Label::kInt8)},
                       {"chosen", p.labels == labels_}});
     }
     return list;
+  }
+
+  double predicted_ms(const ParetoPoint& point) const {
+    return double(total_cost(choice_.costs.problem, point.labels)) / 1e6;
   }
 
   Json groups() const {
@@ -204,6 +217,7 @@ class Writer {
 
   const PrecisionChoice& choice_;
   const BuildOptions& build_;
+  const PrecisionGoal& goal_;
   const std::vector<Label>& labels_;
 };
 
@@ -234,8 +248,9 @@ std::string summary_of(const PrecisionChoice& choice) {
                      what, time(0), time(1), time(2), time_text(choice.predicted_ns), kept.name);
 }
 
-std::string precision_json(const PrecisionChoice& choice, const BuildOptions& build) {
-  return Writer(choice, build).run().dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string precision_json(const PrecisionChoice& choice, const BuildOptions& build,
+                           const PrecisionGoal& goal) {
+  return Writer(choice, build, goal).run().dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace octile

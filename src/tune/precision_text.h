@@ -15,6 +15,7 @@ std::string reason_of(const PrecisionChoice& choice, const std::vector<Label>& l
 std::string summary_of(const PrecisionChoice& choice);
 
 /// The precision report (docs/report_format.md), but for what pictures of samples need.
-std::string precision_json(const PrecisionChoice& choice, const BuildOptions& build);
+std::string precision_json(const PrecisionChoice& choice, const BuildOptions& build,
+                           const PrecisionGoal& goal);
 
 }  // namespace octile

@@ -1,0 +1,119 @@
+// The precision report: what the plan holds, completed by histograms of the samples.
+#include <fmt/chrono.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "octile/report.h"
+#include "report/report_html.h"
+
+namespace octile {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// f(value, count) for every bin: of −x from far to near, then of x from near to far.
+template <typename F>
+void for_each_bin(const Histogram& h, F&& f) {
+  const double width = double(h.bin_width());
+  for (size_t i = h.negative.size(); i-- > 0;) f(-(double(i) + 0.5) * width, h.negative[i]);
+  for (size_t i = 0; i < h.positive.size(); ++i) {
+    f(i == 0 ? 0.0 : (double(i) + 0.5) * width, h.positive[i]);
+  }
+}
+
+Json histogram_json(const Histogram& h) {
+  constexpr int kShown = 128;
+  const double lo = double(h.min), width = (double(h.max) - lo) / kShown;
+  if (h.positive.empty() || !(width > 0.0)) return nullptr;
+  std::vector<uint64_t> counts(kShown, 0);
+  for_each_bin(h, [&](double x, uint64_t count) {
+    counts[size_t(std::clamp(int((x - lo) / width), 0, kShown - 1))] += count;
+  });
+  return {{"lo", h.min}, {"hi", h.max}, {"counts", counts}};
+}
+
+/// The ends that a scheme cuts at.
+std::pair<double, double> ends_of(const CalibrationTable::Entry& entry, bool affine) {
+  if (affine) return {std::min(entry.range.min, 0.0f), std::max(entry.range.max, 0.0f)};
+  return {-double(entry.threshold), double(entry.threshold)};
+}
+
+double clipped(const Histogram& h, std::pair<double, double> ends) {
+  uint64_t outside = 0;
+  for_each_bin(h, [&](double x, uint64_t count) {
+    if (x < ends.first || x > ends.second) outside += count;
+  });
+  return h.finite > 0 ? double(outside) / double(h.finite) : 0.0;
+}
+
+/// How many of the 256 levels some value falls on.
+size_t levels_used(const Histogram& h, std::pair<double, double> ends, bool affine) {
+  const double step = affine ? (ends.second - ends.first) / 255.0 : ends.second / 127.0;
+  if (!(step > 0.0)) return 1;
+  const double zero = affine ? std::nearbyint(-ends.first / step) : 128.0;
+  std::set<int> levels;
+  for_each_bin(h, [&](double x, uint64_t count) {
+    if (count == 0) return;
+    levels.insert(int(std::clamp(std::nearbyint(x / step) + zero, 0.0, 255.0)));
+  });
+  return levels.size();
+}
+
+void add_histogram(Json& tensor, const Histogram& h, const Scheme scheme,
+                   const PrecisionReportOptions& options) {
+  tensor["histogram"] = histogram_json(h);
+  if (is_dynamic(scheme) || h.positive.empty()) return;
+  tensor["thresholds"] = Json::array();
+  for (const CalibrationMethod method : {CalibrationMethod::kEntropy, CalibrationMethod::kMinMax,
+                                         CalibrationMethod::kPercentile, CalibrationMethod::kMse}) {
+    const auto ends = ends_of(threshold(h, method, options.percentile), is_affine(scheme));
+    const bool used = name_of(method) == options.method;
+    tensor["thresholds"].push_back({{"method", name_of(method)},
+                                    {"range", {ends.first, ends.second}},
+                                    {"clipped", clipped(h, ends)},
+                                    {"used", used}});
+    if (used) tensor["levels_used"] = levels_used(h, ends, is_affine(scheme));
+  }
+}
+
+}  // namespace
+
+std::string precision_report_json(const Plan& plan, const PrecisionReportOptions& options) {
+  check(!plan.precision().empty(), ErrorCode::kInvalidArgument,
+        "plan '{}' holds no measurements: build it with INT8 where it pays (--int8, the default), "
+        "with timed tactics",
+        plan.name());
+  Json json = Json::parse(plan.precision(), nullptr, false);
+  check(json.is_object() && json.value("format", 0) == 1 && json["tensors"].is_array(),
+        ErrorCode::kInvalidFile, "plan '{}': its measurements are unreadable", plan.name());
+  if (!options.model.empty()) json["model"] = options.model;
+  if (!options.command.empty()) json["command"] = options.command;
+  if (!options.method.empty()) json["method"] = options.method;
+  if (json["metric"].is_object() && options.evaluated >= 0) {
+    json["metric"]["samples"] = options.evaluated;
+  }
+  if (!json.contains("date")) {
+    json["date"] = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
+  }
+  if (options.histograms != nullptr) {
+    const Scheme scheme = scheme_from_name(json.value("scheme", "static-symmetric"));
+    for (Json& tensor : json["tensors"]) {
+      const auto found = options.histograms->histograms.find(tensor.value("name", ""));
+      if (found != options.histograms->histograms.end()) {
+        add_histogram(tensor, found->second, scheme, options);
+      }
+    }
+  }
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string precision_report_html(const Plan& plan, const PrecisionReportOptions& options) {
+  return report_html(precision_report_json(plan, options));
+}
+
+}  // namespace octile
