@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compile/free_name.h"
 #include "compile/grid.h"
 #include "compile/run_time_product.h"
 #include "compile/weighted.h"
@@ -189,9 +190,11 @@ class Inserter {
     const Dequantize dequantize{
         .scale = {params.scale}, .zero_point = params.zero_point, .axis = -1, .dynamic = false};
     const std::string name = network_.name(t);
-    const TensorId q = network_.quantize(t, quantize, name + ".quantize");
-    return network_.dequantize(q, dequantize, name + ".dequantize");
+    const TensorId q = network_.quantize(t, quantize, fresh(name + ".quantize"));
+    return network_.dequantize(q, dequantize, fresh(name + ".dequantize"));
   }
+
+  std::string fresh(const std::string& name) const { return free_name(network_, name); }
 
   TensorId dynamic_copy(TensorId t, Scheme scheme) {
     const bool affine = is_affine(scheme);
@@ -206,10 +209,10 @@ class Inserter {
                             .dynamic = true};
     const Dequantize dequantize{.scale = {}, .zero_point = 0, .axis = -1, .dynamic = true};
     const std::string name = network_.name(t) + (affine ? ".dynamic_affine" : ".dynamic");
-    const LayerId q = network_.add(quantize, {t}, name + ".quantize");
+    const LayerId q = network_.add(quantize, {t}, fresh(name + ".quantize"));
     const LayerId d = network_.add(
         dequantize, {network_.output(q, 0), network_.output(q, 1), network_.output(q, 2)},
-        name + ".dequantize");
+        fresh(name + ".dequantize"));
     return dynamic_[{t.index, affine}] = network_.output(d);
   }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compile/compile.h"
+#include "plan/keep_tensors.h"
 
 namespace octile {
 namespace {

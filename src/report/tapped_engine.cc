@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "arithmetic/quantize.h"
 #include "base/half.h"
@@ -14,30 +13,6 @@ namespace octile {
 namespace {
 
 bool is_byte(DataType type) { return type == DataType::kInt8 || type == DataType::kUInt8; }
-
-/// Steps that work element by element and leave the bytes' order as it is.
-bool keeps_order(const Step& step) {
-  return std::holds_alternative<QuantizeStep>(step) ||
-         std::holds_alternative<DequantizeStep>(step) || std::holds_alternative<LookupStep>(step) ||
-         std::holds_alternative<ActivationStep>(step);
-}
-
-/// Whose layout each tensor's bytes follow: its own, but for flattened channels-last images, which
-/// lowering leaves as they lie (the rows of the product's weights are permuted instead).
-std::vector<int32_t> byte_orders(const PlanData& plan) {
-  std::vector<int32_t> order(plan.tensors.size());
-  std::iota(order.begin(), order.end(), 0);
-  for (const PlanStep& step : plan.steps) {
-    if (step.inputs.empty() || step.outputs.empty()) continue;
-    const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
-    if (plan.tensors[to].layout != Layout::kPlain) continue;
-    const bool permuted = order[from] != int32_t(from);
-    const bool view = std::holds_alternative<ViewStep>(step.step);
-    const bool flattens = view && plan.tensors[from].layout == Layout::kChannelsLast;
-    if (flattens || (permuted && (view || keeps_order(step.step)))) order[to] = order[from];
-  }
-  return order;
-}
 
 std::vector<Tap> taps_of(const PlanData& plan) {
   std::vector<Tap> taps;
@@ -82,17 +57,6 @@ Tensor channels_first(const Tensor& values, const Shape& shape) {
 }
 
 }  // namespace
-
-std::shared_ptr<const PlanData> keeping_tensors(const PlanData& plan, size_t profile,
-                                                const std::vector<Shape>& shapes) {
-  auto copy = std::make_shared<PlanData>(plan);
-  PlanProfile only;
-  for (const Shape& shape : shapes) only.inputs.push_back({shape, shape, shape});
-  plan_memory_without_reuse(*copy, only);
-  copy->profiles = {std::move(only)};
-  for (PlanStep& step : copy->steps) step.tactics = {step.tactics[profile]};
-  return copy;
-}
 
 TappedEngine::TappedEngine(std::shared_ptr<const PlanData> plan, int threads,
                            const std::string& device)

@@ -18,10 +18,6 @@ struct Tap {
   bool int8 = false, output = false, half = false;  // half: float16
 };
 
-/// The plan for these input shapes alone (within `profile`), with memory for every tensor.
-std::shared_ptr<const PlanData> keeping_tensors(const PlanData& plan, size_t profile,
-                                                const std::vector<Shape>& shapes);
-
 /// A TappedEngine runs a plan that keeps its tensors. Not thread-safe.
 class TappedEngine {
  public:

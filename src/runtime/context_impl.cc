@@ -247,7 +247,7 @@ void ExecutionContext::Impl::grow_workspace(size_t bytes) {
 // --- pointers ---
 
 /// Inputs and constants lie where their owners say; a view of them reads them in place, unless it
-/// is an output.
+/// is an output, or tensors have places of their own.
 void ExecutionContext::Impl::find_views() {
   const PlanData& plan = engine.data;
   std::vector<bool> foreign(plan.tensors.size(), false), output(plan.tensors.size(), false);
@@ -272,7 +272,7 @@ void ExecutionContext::Impl::find_views() {
   for (const PlanStep& step : plan.steps) {
     if (!std::holds_alternative<ViewStep>(step.step)) continue;
     const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
-    if (!foreign[from] || output[to]) continue;
+    if (!foreign[from] || output[to] || plan_profile.keeps_offsets) continue;
     foreign[to] = true;
     foreign_views.emplace_back(int32_t(to), int32_t(from));
   }

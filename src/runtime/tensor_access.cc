@@ -1,6 +1,8 @@
 // See tensor_access.h.
 #include "runtime/tensor_access.h"
 
+#include "base/error.h"
+#include "base/parallel_for.h"
 #include "runtime/context_impl.h"
 
 namespace octile {
@@ -23,6 +25,19 @@ void TensorAccess::visit_on_device(const ExecutionContext& context, const Device
       continue;
     visitor(int32_t(t), impl.shape_of(t), impl.pointers[t], impl.engine.late[t]);
   }
+}
+
+void TensorAccess::run_steps(ExecutionContext& context, std::span<const size_t> steps) {
+  ExecutionContext::Impl& impl = *context.impl_;
+  check(impl.gpu == nullptr, ErrorCode::kInternal, "single steps run on the CPU only");
+  impl.require_ready();
+  if (!impl.pointers_valid) impl.resolve_pointers();
+  const ThreadCountScope threads(impl.engine.device.threads);
+  for (const size_t s : steps) impl.run_step(s);
+}
+
+void* TensorAccess::bytes(ExecutionContext& context, int32_t tensor) {
+  return context.impl_->pointers[size_t(tensor)];
 }
 
 }  // namespace octile

@@ -9,6 +9,7 @@
 #include "octile/data.h"
 #include "octile/onnx.h"
 #include "ops/ops.h"
+#include "plan/keep_tensors.h"
 #include "report/tapped_engine.h"
 
 namespace octile::test {
