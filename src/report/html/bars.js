@@ -1,0 +1,86 @@
+// The four times of each layer: T_float beside T_int8 + T_quantize + T_dequantize, with the verdict
+// and the reason. The layers that matter first; all on request and in print.
+
+const FIRST_BARS = 14;
+
+const BAR_ORDERS = new Map([
+  ['matters', ['what matters most', (a, b) => Math.abs(b.gain_us ?? 0) - Math.abs(a.gain_us ?? 0)]],
+  ['running', ['running order', (a, b) => a.index - b.index]],
+  ['time', ['time in float', (a, b) => (b.float_us ?? 0) - (a.float_us ?? 0)]],
+  ['loss', ['where INT8 loses most', (a, b) => (a.gain_us ?? Infinity) - (b.gain_us ?? Infinity)]]]);
+
+const int8Total = (group) => (group.int8_us === null ? null : group.int8_us + group.quantize_us + group.dequantize_us);
+
+// The verdict is of the layer's own times; the label of the whole graph.
+function verdictOf(group) {
+  if (group.refusal) return {text: 'no INT8', kind: 'none'};
+  if (group.gain_us === null) return {text: 'not timed', kind: 'none'};
+  return {text: `${signed(group.gain_us, Math.abs(group.gain_us) < 100 ? 1 : 0)} µs`, kind: group.gain_us > 0 ? 'gain' : 'loss'};
+}
+
+const badge = (precision) => h('span', {class: `badge of-${PRECISIONS.has(precision) ? precision : 'other'}`},
+  PRECISIONS.get(precision) ?? named(precision));
+
+// One bar of parts [class or fill, µs], `longest` being the whole width.
+function bar(parts, longest) {
+  let from = 0;
+  return s('svg', {class: 'times', 'aria-hidden': 'true'}, parts.map(([kind, us]) => {
+    const rect = s('rect', {class: kind, x: `${from / longest * 100}%`, width: `${us / longest * 100}%`, height: '100%'});
+    from += us;
+    return rect;
+  }));
+}
+
+function barsOf(group, longest) {
+  const rows = [];
+  if (group.float_us !== null) rows.push([[['fill-float32', group.float_us]], time(group.float_us), 'float']);
+  if (group.half_us !== null) rows.push([[['fill-float16', group.half_us]], time(group.half_us), 'float16']);
+  if (group.int8_us !== null) {
+    rows.push([[['fill-int8', group.int8_us], ['fill-quantize', group.quantize_us], ['fill-dequantize', group.dequantize_us]],
+      time(int8Total(group)), 'INT8']);
+  }
+  return rows.map(([parts, text, what]) => h('div', {class: 'times-row'}, h('span', {class: 'what'}, what),
+    bar(parts, longest), h('span', {class: 'number'}, text)));
+}
+
+function barsRow(group, longest) {
+  const verdict = verdictOf(group);
+  return h('li', null,
+    h('div', {class: 'who'}, h('button', {type: 'button', class: 'link', title: group.name, onclick: () => selectLayer(group.index)},
+      named(shortened(group.name, 44))), h('span', {class: 'aside'}, `${shortened(group.op, 24)} ${group.shape.length ? extent(group.shape) : ''}`)),
+    h('div', {class: 'bars'}, barsOf(group, longest)),
+    h('div', {class: `verdict ${verdict.kind}`}, h('strong', null, verdict.text), badge(group.precision)),
+    whyOf(group) ? h('p', {class: 'reason'}, named(whyOf(group))) : null);
+}
+
+function barsLegend(groups) {
+  const keys = [['float32', 'float'], ['float16', 'float16'], ['int8', 'INT8'], ['quantize', 'quantize'], ['dequantize', 'dequantize']];
+  return h('ul', {class: 'legend'}, keys.filter(([kind]) => kind !== 'float16' || groups.some((group) => group.half_us !== null))
+    .map(([kind, text]) => h('li', null, h('span', {class: `key key-${kind}`}), text)));
+}
+
+function drawBars(report) {
+  const groups = report.groups.filter((group) => group.float_us !== null || group.int8_us !== null);
+  if (!groups.length) return replace(at('pays-body'), h('p', {class: 'nothing'}, 'No layer was timed.'));
+  const longest = Math.max(...groups.map((group) => Math.max(group.float_us ?? 0, group.half_us ?? 0, int8Total(group) ?? 0))) || 1;
+  let [order, whole] = ['matters', groups.length <= FIRST_BARS + 2];
+  const rows = h('ol', {class: 'pays'});
+  const more = h('button', {type: 'button', class: 'more', onclick: () => showAll()}, `Show all ${groups.length} layers`);
+  const redraw = () => {
+    const sorted = [...groups].sort(BAR_ORDERS.get(order)[1]);
+    const shown = whole ? sorted : sorted.slice(0, FIRST_BARS);
+    replace(rows, shown.map((group) => barsRow(group, longest)));
+    more.hidden = whole;
+  };
+  const showAll = () => {
+    whole = true;
+    redraw();
+  };
+  const orders = [...BAR_ORDERS].map(([key, [text]]) => [key, text]);
+  replace(at('pays-body'), h('div', {class: 'tools'}, select('Order', orders, (key) => {
+    order = key;
+    redraw();
+  }), barsLegend(groups)), rows, more);
+  redraw();
+  return showAll;
+}

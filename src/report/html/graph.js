@@ -1,0 +1,150 @@
+// The graph coloured by precision: a click on a node selects the layer, arrow keys walk along edges,
+// marks on edges show where a tensor is converted.
+
+const NODE = {width: 196, height: 40, step: 78, gap: 16, margin: 20};
+
+// Inputs of the network come first, then the groups; edges are [from, to, tensor].
+function graphOf(report) {
+  const inputs = report.tensors.filter((tensor) => tensor.producer < 0 &&
+    report.groups.some((group) => group.inputs.includes(tensor.index)));
+  const nodes = [...inputs.map((tensor) => ({tensor})), ...report.groups.map((group) => ({group}))];
+  const ofInput = new Map(inputs.map((tensor, i) => [tensor.index, i]));
+  const edges = [];
+  for (const group of report.groups) {
+    for (const index of group.inputs) {
+      const {producer} = report.tensors[index];
+      const from = producer < 0 ? ofInput.get(index) : producer + inputs.length;
+      const to = group.index + inputs.length;
+      if (from < to) edges.push([from, to, report.tensors[index]]);  // else: no running order
+    }
+  }
+  return {nodes, edges, first: inputs.length};
+}
+
+const precisionOfNode = (node) => (node.group ? node.group.precision : 'float32');
+const kindOf = (precision) => (PRECISIONS.has(precision) ? precision : 'other');
+
+function nodeShape(node, x, y) {
+  const {width, height} = NODE;
+  const group = node.group;
+  const kind = kindOf(precisionOfNode(node));
+  const name = group ? group.name : node.tensor.name;
+  const below = group ? [shortened(group.op, 16), time(timeAsLabelled(group))].filter((part) => part && part !== NONE).join(' · ')
+    : `input ${extent(node.tensor.shape)}`;
+  const label = group ? `${name}, ${PRECISIONS.get(kind) ?? 'other precision'}, ${below}` : `${name}, ${below}`;
+  return s('g', {class: group ? `node of-${kind}` : 'node input', transform: `translate(${(x - width / 2).toFixed(1)} ${y})`,
+    role: group ? 'button' : 'img', tabindex: group ? -1 : null, 'aria-label': label},
+  s('title', null, label), s('rect', {class: 'box', width, height, rx: group ? 7 : 20}),
+  group ? s('rect', {class: 'side', width: 6, height, rx: 3}) : null,
+  s('text', {class: 'title', x: 15, y: 17}, shortened(name, 26)), s('text', {class: 'below', x: 15, y: 32}, below),
+  group ? s('text', {class: 'kind', x: width - 9, y: 32, 'text-anchor': 'end'}, PRECISIONS.get(kind) ?? '?') : null);
+}
+
+const rankY = (rank) => NODE.margin + rank * NODE.step;
+
+// A curve from the bottom of one node through way points to the top of another.
+function edgePath(way, startX) {
+  let [x, y] = [startX, rankY(way[0].rank) + NODE.height];
+  let path = `M${x.toFixed(1)} ${y}`;
+  for (const point of way.slice(1)) {
+    const top = rankY(point.rank);
+    const middle = (y + top) / 2;
+    path += `C${x.toFixed(1)} ${middle} ${point.x.toFixed(1)} ${middle} ${point.x.toFixed(1)} ${top}`;
+    [x, y] = [point.x, top];
+    if (point !== way.at(-1)) {
+      y += NODE.height;
+      path += `V${y}`;
+    }
+  }
+  return path;
+}
+
+// A tensor of which both forms exist leaves its maker twice: as made to the left, converted to the
+// right, through one mark, since it is converted once.
+function edgesOf(report, graph, places) {
+  const marked = new Set();
+  return graph.edges.map(([from, to, tensor], i) => {
+    const way = places.ways[i];
+    const conversion = conversionOf(report, tensor);
+    const maker = precisionOfNode(graph.nodes[from]);
+    const reader = precisionOfNode(graph.nodes[to]);
+    const converted = conversion && (maker === 'int8') !== (reader === 'int8');
+    const start = way[0].x + (conversion ? (converted ? 14 : -14) : 0);
+    const form = converted ? reader : (tensor.precision === 'both' ? maker : tensor.precision);
+    const path = s('path', {class: `edge of-${kindOf(form)}`, d: edgePath(way, start)});
+    if (!converted || marked.has(tensor.index)) return [path];
+    marked.add(tensor.index);
+    return [path, conversionMark(conversion, start, rankY(way[0].rank) + NODE.height + 9)];
+  });
+}
+
+function conversionMark({kind, us}, x, y) {
+  const text = `${kind === 'quantize' ? 'quantize' : 'dequantize'}${us === null ? '' : `, ${time(us)}`}`;
+  return s('g', {class: 'conversion', transform: `translate(${x.toFixed(1)} ${y})`}, s('title', null, text),
+    s('rect', {x: -9, y: -8, width: 18, height: 16, rx: 4}), s('text', {y: 4, 'text-anchor': 'middle'}, kind === 'quantize' ? 'Q' : 'D'));
+}
+
+// Arrow keys: along the edges up and down, to the neighbours of the same rank left and right.
+function walker(graph, places) {
+  return (own, key) => {
+    if (key === 'ArrowUp') return graph.edges.find(([, to]) => to === own)?.[0];
+    if (key === 'ArrowDown') return graph.edges.find(([from]) => from === own)?.[1];
+    const beside = places.ranks.map((_, i) => i).filter((i) => places.ranks[i] === places.ranks[own])
+      .sort((a, b) => places.x[a] - places.x[b]);
+    return beside[beside.indexOf(own) + (key === 'ArrowRight' ? 1 : -1)];
+  };
+}
+
+function connectNodes(graph, places, shapes) {
+  const next = walker(graph, places);
+  shapes.forEach((shape, i) => {
+    const {group} = graph.nodes[i];
+    if (!group) return;
+    shape.addEventListener('click', () => selectLayer(group.index));
+    shape.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' || event.key === ' ') selectLayer(group.index);
+      else if (event.key.startsWith('Arrow')) shapes[next(i, event.key)]?.focus();
+      else return;
+      event.preventDefault();
+    });
+  });
+  shapes[graph.first]?.setAttribute('tabindex', '0');
+  const groups = shapes.slice(graph.first);
+  marksSelection(groups.map((shape, index) => [index, shape]));
+  selection.followers.push((index) => groups.forEach((shape, i) =>
+    shape.setAttribute('tabindex', i === Math.max(index, 0) ? '0' : '-1')));
+}
+
+function graphLegend(report) {
+  const kinds = [...new Set(report.groups.map((group) => kindOf(group.precision)))];
+  return h('ul', {class: 'legend'}, kinds.map((kind) => h('li', null, h('span', {class: `key key-${kind}`}), PRECISIONS.get(kind) ?? 'other')),
+    h('li', null, h('span', {class: 'key-mark'}, 'Q'), 'quantize'), h('li', null, h('span', {class: 'key-mark'}, 'D'), 'dequantize'));
+}
+
+function drawGraph(report) {
+  const place = at('graph-body');
+  if (!report.groups.length) return replace(place, h('p', {class: 'nothing'}, 'The report has no layers.'));
+  const graph = graphOf(report);
+  const places = layered(graph.nodes.length, graph.edges, graph.nodes.map(() => NODE.width), NODE.gap);
+  const all = [...places.x, ...places.ways.flat().map((point) => point.x)];
+  const left = Math.min(...all) - NODE.width / 2 - NODE.margin;
+  const width = Math.max(...all) + NODE.width / 2 + NODE.margin - left;
+  const height = rankY(Math.max(...places.ranks)) + NODE.height + NODE.margin;
+  const shapes = graph.nodes.map((node, i) => nodeShape(node, places.x[i], rankY(places.ranks[i])));
+  const svg = s('svg', {viewBox: `${left.toFixed(0)} 0 ${width.toFixed(0)} ${height}`, width: width.toFixed(0), height, role: 'group',
+    'aria-label': 'Layers and tensors; arrow keys walk along edges, Enter shows a layer'}, edgesOf(report, graph, places), shapes);
+  connectNodes(graph, places, shapes);
+  const view = h('div', {class: 'graph', tabindex: 0, role: 'region', 'aria-labelledby': 'graph-title'}, svg);
+  const kept = report.kept && report.kept.name !== 'chosen'
+    ? h('p', {class: 'lead'}, `This is the chosen mix; the plan written is ${inSentence(report.kept)}.`) : null;
+  replace(place, kept, graphLegend(report), view);
+  view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
+}
+
+// Brings a layer's node into the graph's window.
+function showInGraph(index) {
+  const node = document.querySelectorAll('.node:not(.input)')[index];
+  at('graph').scrollIntoView();
+  node?.scrollIntoView({block: 'center', inline: 'center'});
+  node?.focus({preventScroll: true});
+}
