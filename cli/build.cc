@@ -162,7 +162,7 @@ void run_build(const Session& session, const BuildFlags& flags) {
   const Plan plan = build(network, table ? &*table : nullptr, options, goal.value());
   plan.save(output);
   if (!flags.goal.report.empty()) write_report(session, flags, plan, network, goal.evaluated());
-  if (session.verbosity > 0) fmt::print(stderr, "{}", plan_table(plan));
+  if (session.verbosity > 0) fmt::print(stderr, "{}\n{}", plan_table(plan), precision_table(plan));
   const PlanSummary summary = summarize(plan);
   fmt::print("{}: {} bytes, {} steps ({}), built on {}\n", output, size_of_file(output),
              summary.steps, precision_counts(summary), plan.built_on());

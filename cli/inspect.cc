@@ -57,6 +57,8 @@ void show_plan(const InspectFlags& flags) {
   }
   fmt::print("\n{}\n{} steps: {}; {} bytes of weights\n", plan_table(plan), summary.steps,
              precision_counts(summary), summary.weight_bytes);
+  const std::string measured = precision_table(plan);
+  if (!measured.empty()) fmt::print("\n{}", measured);
 }
 
 void run_inspect(const Session& session, const InspectFlags& flags) {

@@ -21,6 +21,21 @@ std::string one_line(const std::string& text, size_t most) {
   return line;
 }
 
+/// Plan::precision(); null where it is none, or not what a build wrote.
+nlohmann::json measurements_of(const Plan& plan) {
+  nlohmann::json json = nlohmann::json::parse(plan.precision(), nullptr, false);
+  const bool sound = json.is_object() && json.contains("groups") && json["groups"].is_array() &&
+                     json.contains("engines") && json["engines"].is_array();
+  return sound ? json : nlohmann::json();
+}
+
+std::string cell(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return "";
+  if (found->is_string()) return one_line(found->get<std::string>(), 120);
+  return found->is_number() ? fmt::format("{:.4g}", found->get<double>()) : "";
+}
+
 }  // namespace
 
 PlanSummary summarize(const Plan& plan) {
@@ -65,6 +80,34 @@ std::string metadata_lines(const Plan& plan) {
   return lines;
 }
 
+std::string precision_table(const Plan& plan) {
+  const nlohmann::json measured = measurements_of(plan);
+  if (measured.is_null()) return "";
+  std::vector<std::vector<std::string>> rows{{"layers", "precision", "float us", "int8 us",
+                                              "quantize", "dequantize", "gain us", "SQNR dB",
+                                              "why"}};
+  for (const nlohmann::json& group : measured["groups"]) {
+    const std::string reason = cell(group, "reason");
+    rows.push_back({cell(group, "name"), cell(group, "precision"), cell(group, "float_us"),
+                    cell(group, "int8_us"), cell(group, "quantize_us"),
+                    cell(group, "dequantize_us"), cell(group, "gain_us"), cell(group, "sqnr_db"),
+                    reason.empty() ? cell(group, "refusal") : reason});
+  }
+  std::string text = format_table(rows);
+  for (const nlohmann::json& engine : measured["engines"]) {
+    const auto kept = engine.find("kept");
+    const bool is_kept = kept != engine.end() && kept->is_boolean() && kept->get<bool>();
+    text += fmt::format(
+        "{}: {} ms, {} layers in INT8{}{}\n", cell(engine, "name"), cell(engine, "ms"),
+        cell(engine, "int8"),
+        cell(engine, "sqnr_db").empty() ? "" : fmt::format(", SQNR {} dB", cell(engine, "sqnr_db")),
+        is_kept ? ", kept" : "");
+  }
+  text += fmt::format("predicted {} ms", cell(measured, "predicted_ms"));
+  const std::string explanation = cell(measured, "explanation");
+  return text + (explanation.empty() ? "\n" : "; " + explanation + "\n");
+}
+
 nlohmann::json plan_json(const Plan& plan) {
   nlohmann::json layers = nlohmann::json::array();
   for (const LayerInfo& layer : plan.layers()) {
@@ -85,6 +128,7 @@ nlohmann::json plan_json(const Plan& plan) {
           {"preprocess",
            plan.preprocess().empty() ? nlohmann::json() : nlohmann::json::parse(plan.preprocess())},
           {"metadata", plan.metadata()},
+          {"precision", measurements_of(plan)},
           {"layers", layers}};
 }
 

@@ -18,6 +18,8 @@ std::string precision_counts(const PlanSummary& summary);
 std::string plan_table(const Plan& plan);
 /// "key: value", a line an entry; values are cut to 100 characters, control characters are dots.
 std::string metadata_lines(const Plan& plan);
+/// What the build measured, layer by layer, and of the engines as a whole; "" where nothing was.
+std::string precision_table(const Plan& plan);
 nlohmann::json plan_json(const Plan& plan);
 
 }  // namespace octile::cli

@@ -52,6 +52,15 @@ bool measures(const BuildOptions& options) {
          options.int8_layers == BuildOptions::Int8Layers::kWherePays;
 }
 
+bool any_can_int8(const Network& network, const CalibrationTable* table,
+                  const CompileOptions& options) {
+  CompileOptions quiet = options;
+  quiet.build.log = nullptr;
+  const LabelledGraph graph = label_graph(network, table, quiet);
+  return std::any_of(graph.labels.begin(), graph.labels.end(),
+                     [](const GroupLabel& label) { return label.can_int8; });
+}
+
 void check_goal(const PrecisionGoal& goal, const BuildOptions& options) {
   if (!goal.max_loss && !goal.min_sqnr_db) return;
   check(measures(options), ErrorCode::kInvalidArgument,
@@ -90,7 +99,9 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
   const ThreadCountScope threads(options.threads);
   const CompileOptions compiling{
       .build = options, .keep_tensors = false, .preprocess = preprocess_json(options)};
-  if (!measures(options)) return Plan(compile(network, table, compiling));
+  if (!measures(options) || !any_can_int8(network, table, compiling)) {
+    return Plan(compile(network, table, compiling));
+  }
   const PrecisionChoice choice = choose_precision(network, table, compiling, goal);
   auto plan = std::make_shared<PlanData>(*choice.candidates[choice.kept].plan);
   plan->precision = precision_json(choice, options, goal);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "compile/timing_cache.h"
 #include "tune/noise.h"
@@ -35,6 +36,7 @@ class Chooser {
         options_(options),
         goal_(goal),
         times_(options.build.timing_cache),
+        measured_on_(measured_on(original, options)),
         choice_{.graph = labelled(Labelling::Kind::kEvery),
                 .times = {},
                 .costs = {},
@@ -134,16 +136,37 @@ class Chooser {
     return compile(original_, table_, own);
   }
 
-  /// Times each plan once, whatever its names.
+  /// Times each plan once, whatever its names; unless the cache knows them all.
   void race() {
+    choice_.predicted_ns = double(total_cost(choice_.costs.problem, chosen().labels));
+    if (times_are_known()) return;
     Race race(options_.build);
     std::map<const PlanData*, size_t> lanes;
     for (const Candidate& c : choice_.candidates) {
       if (lanes.emplace(c.plan.get(), lanes.size()).second) race.add(c.plan);
     }
     const std::vector<Timing> timings = race.whole_runs();
-    for (Candidate& c : choice_.candidates) c.time = timings[lanes.at(c.plan.get())];
-    choice_.predicted_ns = double(total_cost(choice_.costs.problem, chosen().labels));
+    for (Candidate& c : choice_.candidates) {
+      c.time = timings[lanes.at(c.plan.get())];
+      times_.put(key_of(c.labels) + "ns", c.time.ns);
+      times_.put(key_of(c.labels) + "spread-ppm", c.time.spread * 1e6);
+    }
+  }
+
+  bool times_are_known() {
+    for (Candidate& c : choice_.candidates) {
+      const auto ns = times_.find(key_of(c.labels) + "ns");
+      if (!ns) return false;
+      c.time = {*ns, times_.find(key_of(c.labels) + "spread-ppm").value_or(0.0) / 1e6};
+    }
+    return true;
+  }
+
+  /// Of an engine with these labels, for the timing cache.
+  std::string key_of(const std::vector<Label>& labels) const {
+    Hash hash;
+    for (const Label label : labels) hash.add_number(uint64_t(label));
+    return fmt::format("engine {} {} ", measured_on_, hash.hex());
   }
 
   // --- noise and goals ---
@@ -232,10 +255,28 @@ class Chooser {
                     quicker ? "quicker" : "the first assignment is quicker and stays");
   }
 
+  std::vector<TimeInside> times_inside() {
+    std::vector<TimeInside> inside;
+    const std::string key = key_of(chosen().labels);
+    for (size_t g = 0; g < choice_.graph.groups.size(); ++g) {
+      const auto ns = times_.find(fmt::format("{}group {}", key, g));
+      const auto writes_float = times_.find(fmt::format("{}group {} writes-float", key, g));
+      if (!ns || !writes_float) break;
+      inside.push_back({*ns, *writes_float > 0.0});
+    }
+    if (inside.size() == choice_.graph.groups.size()) return inside;
+    inside = group_times_inside(chosen().plan, choice_.graph, options_.build);
+    for (size_t g = 0; g < inside.size(); ++g) {
+      times_.put(fmt::format("{}group {}", key, g), inside[g].ns);
+      times_.put(fmt::format("{}group {} writes-float", key, g), inside[g].writes_float ? 1 : 0);
+    }
+    return inside;
+  }
+
   /// The groups whose times differ most, as text.
   std::string correct_times() {
     const LabelledGraph& graph = choice_.graph;
-    const auto inside = group_times_inside(chosen().plan, graph, options_.build);
+    const std::vector<TimeInside> inside = times_inside();
     std::vector<std::pair<double, size_t>> differences;
     for (size_t g = 0; g < inside.size(); ++g) {
       GroupTimes& times = choice_.times.groups[g];
@@ -278,6 +319,7 @@ class Chooser {
   const CompileOptions& options_;
   const PrecisionGoal& goal_;
   TimingCache times_;
+  std::string measured_on_;
   PrecisionChoice choice_;
 };
 

@@ -66,7 +66,6 @@ class Race::Lane {
     once_ns_ = once;
   }
 
-  int runs() const { return runs_; }
   double round_ns() const { return once_ns_ * runs_; }
   size_t step_count() const { return engine_.plan().data().steps.size(); }
 
@@ -77,6 +76,18 @@ class Race::Lane {
     };
     const double ns = nanoseconds_of([&] { on_all(all); });
     return ns / double(times) / double(contexts_.size());
+  }
+
+  /// One round: each run by itself, so that one that another process interrupted does not count;
+  /// streams run together, and count as a whole.
+  void sample(std::vector<double>& samples) {
+    if (contexts_.size() > 1) {
+      samples.push_back(run(runs_));
+      return;
+    }
+    for (int i = 0; i < runs_; ++i) {
+      samples.push_back(nanoseconds_of([&] { contexts_[0].run(); }));
+    }
   }
 
   /// Adds the times of the first stream's steps over one round.
@@ -136,7 +147,9 @@ std::vector<Timing> Race::whole_runs() {
   for (const auto& lane : lanes_) rounds.push_back(rounds_for(lane->round_ns()));
   for (int round = 0; round < kMaxRounds; ++round) {
     for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (round < rounds[i]) samples[i].push_back(lanes_[i]->run(lanes_[i]->runs()));
+      if (round >= rounds[i]) continue;
+      lanes_[i]->run(1);  // brings the weights back that the other plans drove out of the caches
+      lanes_[i]->sample(samples[i]);
     }
   }
   std::vector<Timing> result;
@@ -154,7 +167,7 @@ std::vector<std::vector<Timing>> Race::steps() {
   for (int round = 0; round < kMaxRounds; ++round) {
     for (size_t i = 0; i < lanes_.size(); ++i) {
       if (round >= rounds[i]) continue;
-      lanes_[i]->run(1);  // brings the weights back that the other plans drove out of the caches
+      lanes_[i]->run(1);
       lanes_[i]->profile(samples[i]);
     }
   }
