@@ -2,7 +2,7 @@
 #include "tune/precision_problem.h"
 
 #include <algorithm>
-#include <bit>
+#include <utility>
 
 #include "base/error.h"
 #include "tune/precision_solvers.h"
