@@ -59,8 +59,7 @@ class CutBuilder {
   const PrecisionProblem& problem_;
   FlowGraph graph_;
   std::vector<int64_t> unary_;
-  int64_t infinite_ =
-      1;  // above any cut of labels: their cost, and what is paid for gains (once more)
+  int64_t infinite_ = 1;  // above any cut between labels: what they cost, and gains not taken
   bool exact_ = true;
 };
 

@@ -35,7 +35,7 @@ struct Way {
 
 class Frontier {
  public:
-  Frontier(const PrecisionProblem& problem, size_t max_states);
+  Frontier(const PrecisionProblem& problem, size_t max_ways);
   Assignment solve();
 
  private:
@@ -55,7 +55,7 @@ class Frontier {
   std::vector<Label> trace_back() const;
 
   const PrecisionProblem& problem_;
-  const size_t max_states_;
+  const size_t max_ways_;
   std::vector<LiveTensor> tensors_;
   std::vector<std::vector<size_t>> touched_;  // by group: the tensors that it makes or reads
   std::vector<Live> live_;
@@ -66,8 +66,8 @@ class Frontier {
   bool exact_ = true;
 };
 
-Frontier::Frontier(const PrecisionProblem& problem, size_t max_states)
-    : problem_(problem), max_states_(max_states), touched_(problem.groups.size()), ways_(1) {
+Frontier::Frontier(const PrecisionProblem& problem, size_t max_ways)
+    : problem_(problem), max_ways_(max_ways), touched_(problem.groups.size()), ways_(1) {
   for (size_t t = 0; t < problem.tensors.size(); ++t) {
     const TensorCosts& tensor = problem.tensors[t];
     tensors_.emplace_back(problem, tensor);
@@ -191,9 +191,9 @@ void Frontier::drop_hopeless() {
 }
 
 void Frontier::keep_cheapest() {
-  if (ways_.size() <= max_states_) return;
+  if (ways_.size() <= max_ways_) return;
   exact_ = false;
-  const auto end = ways_.begin() + static_cast<std::ptrdiff_t>(max_states_);
+  const auto end = ways_.begin() + static_cast<std::ptrdiff_t>(max_ways_);
   std::ranges::nth_element(ways_, end, {},
                            [](const Way& way) { return std::pair(way.cost, way.trace); });
   ways_.erase(end, ways_.end());
@@ -212,8 +212,8 @@ std::vector<Label> Frontier::trace_back() const {
 
 }  // namespace
 
-Assignment frontier_labels(const PrecisionProblem& problem, size_t max_states) {
-  return Frontier(problem, max_states).solve();
+Assignment frontier_labels(const PrecisionProblem& problem, size_t max_ways) {
+  return Frontier(problem, max_ways).solve();
 }
 
 }  // namespace octile

@@ -2,7 +2,7 @@
 #include "tune/precision_problem.h"
 
 #include <algorithm>
-#include <bit>
+#include <utility>
 
 #include "base/error.h"
 #include "tune/precision_solvers.h"
@@ -12,8 +12,8 @@ namespace {
 
 // Of all costs together, 36 years: sums of a few totals must fit, since the cut adds arcs up.
 constexpr int64_t kMaxTotal = int64_t{1} << 60;
-// Of the frontier; real networks stay far below. 4 bytes a state and group are kept.
-constexpr size_t kMaxStates = 200000;
+// Ways that the frontier program keeps between two groups: half a second for the widest networks.
+constexpr size_t kMaxWays = 20000;
 
 /// Adds costs up.
 class CostSum {
@@ -72,10 +72,10 @@ int64_t conversions(const TensorCosts& tensor, size_t from, Wants wanted) {
 
 /// By cut; where that approximates, by the frontier, which rarely does.
 Assignment solve(const PrecisionProblem& problem) {
-  if (!is_two_label(problem)) return frontier_labels(problem, kMaxStates);
+  if (!is_two_label(problem)) return frontier_labels(problem, kMaxWays);
   Assignment cut = cut_labels(problem);
   if (cut.exact) return cut;
-  Assignment frontier = frontier_labels(problem, kMaxStates);
+  Assignment frontier = frontier_labels(problem, kMaxWays);
   const bool better = total_cost(problem, frontier.labels) < total_cost(problem, cut.labels);
   return frontier.exact || better ? frontier : cut;
 }

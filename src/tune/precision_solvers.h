@@ -49,7 +49,7 @@ struct Assignment {
 Assignment cut_labels(const PrecisionProblem& problem);  // precision_cut.cc
 
 /// A dynamic program over the tensors that are live between two groups. Not exact where it met more
-/// than `max_states` ways to leave them; it went on with the cheapest.
-Assignment frontier_labels(const PrecisionProblem& problem, size_t max_states);  // …_frontier.cc
+/// than `max_ways` ways to leave them; it went on with the cheapest.
+Assignment frontier_labels(const PrecisionProblem& problem, size_t max_ways);  // …_frontier.cc
 
 }  // namespace octile

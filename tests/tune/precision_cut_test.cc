@@ -27,40 +27,53 @@ TEST(PrecisionCut, IsExhaustiveSearch) {
   EXPECT_LT(approximated, 2000);
 }
 
-/// Group 0 makes a tensor for groups 1 and 2; an output where it `wants_float`.
-PrecisionProblem shared_tensor(int64_t quantize, int64_t dequantize, int64_t write_float) {
+/// Group 0 makes a tensor for groups 1 and 2; `there` converts it from format a to b, `back` from b
+/// to a, and `fused` is what a producer of format b pays for writing a itself.
+PrecisionProblem shared_tensor(Label a, Label b, int64_t there, int64_t back, int64_t fused) {
   PrecisionProblem problem;
   problem.groups.assign(3, {{5, kForbidden, 5}});
   TensorCosts& t = problem.tensors.emplace_back();
   t.producer = 0;
   t.consumers = {1, 2};
-  t.convert[0][2] = quantize;
-  t.convert[2][0] = dequantize;
-  t.write[2][0] = write_float;
+  t.convert[int(a)][int(b)] = there;
+  t.convert[int(b)][int(a)] = back;
+  t.write[int(b)][int(a)] = fused;
   return problem;
 }
 
-TEST(PrecisionCut, IsExactWhileADequantizeIsNoMoreThanAFusedOneAndAQuantize) {
-  EXPECT_TRUE(cut_labels(shared_tensor(3, 7, 4)).exact);
-  EXPECT_FALSE(cut_labels(shared_tensor(3, 8, 4)).exact);
-  EXPECT_TRUE(cut_labels(shared_tensor(3, 8, kForbidden)).exact);
-  EXPECT_TRUE(cut_labels(shared_tensor(3, 8, 9)).exact);  // it is never used
+class PrecisionCutOf : public testing::TestWithParam<std::pair<Label, Label>> {};
+INSTANTIATE_TEST_SUITE_P(BothWays, PrecisionCutOf,
+                         testing::Values(std::pair(F, I), std::pair(I, F)));
+
+TEST_P(PrecisionCutOf, IsExactWhileConvertingBackIsNoMoreThanFusedAndThere) {
+  const auto [a, b] = GetParam();
+  EXPECT_TRUE(cut_labels(shared_tensor(a, b, 3, 7, 4)).exact);
+  EXPECT_FALSE(cut_labels(shared_tensor(a, b, 3, 8, 4)).exact);
+  EXPECT_TRUE(cut_labels(shared_tensor(a, b, 3, 8, kForbidden)).exact);
+  EXPECT_TRUE(cut_labels(shared_tensor(a, b, 3, 8, 9)).exact);  // it is never used
 }
 
-TEST(PrecisionCut, IsExactWhereTheEntriesInQuestionCannotHappen) {
-  const PrecisionProblem broken = shared_tensor(3, 8, 4);
+TEST_P(PrecisionCutOf, IsExactWhereTheEntriesInQuestionCannotHappen) {
+  const auto [a, b] = GetParam();
+  const PrecisionProblem broken = shared_tensor(a, b, 3, 8, 4);
   PrecisionProblem problem = broken;
   problem.tensors[0].consumers = {2};  // one reader never wants both formats
   EXPECT_TRUE(cut_labels(problem).exact);
+  problem = broken;
   problem.tensors[0].wants_float = true;
-  EXPECT_FALSE(cut_labels(problem).exact);
+  EXPECT_EQ(cut_labels(problem).exact, a == I);  // never int8 alone
+  for (const Label forbidden : {a, b}) {
+    problem = broken;
+    for (const int reader : {1, 2}) problem.groups[reader].cost[int(forbidden)] = kForbidden;
+    EXPECT_TRUE(cut_labels(problem).exact);
+  }
   for (const int fixed : {0, 1, 2}) {
-    for (const int label : {0, 2}) {
+    for (const Label forbidden : {a, b}) {
       problem = broken;
-      problem.groups[fixed].cost[label] = kForbidden;
+      problem.groups[fixed].cost[int(forbidden)] = kForbidden;
       const Assignment cut = cut_labels(problem);
-      // A reader that is float for sure leaves the question open.
-      EXPECT_EQ(cut.exact, fixed == 0 || label == 0) << fixed << ' ' << label;
+      // A reader that wants format a for sure leaves the question open.
+      EXPECT_EQ(cut.exact, fixed == 0 || forbidden == a) << fixed << ' ' << int(forbidden);
       EXPECT_TRUE(!cut.exact || cut.labels == exhaustive(problem)) << text(cut.labels);
     }
   }

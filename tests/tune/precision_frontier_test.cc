@@ -85,6 +85,15 @@ TEST(PrecisionFrontier, SaysWhenItDroppedWays) {
   EXPECT_GE(oracle_cost(problem, narrow.labels), oracle_cost(problem, best.labels));
 }
 
+TEST(PrecisionFrontier, HopelessWaysAreNotKept) {
+  Random random(25);
+  PrecisionProblem problem = ladder(8, random);
+  for (GroupCosts& group : problem.groups) group.cost = {90000, 90000, 1000};
+  const Assignment best = frontier_labels(problem, 1);  // conversions are 1000 at most
+  EXPECT_TRUE(best.exact);
+  EXPECT_EQ(text(best.labels), std::string(16, 'I'));
+}
+
 TEST(PrecisionFrontier, ChargesAtOnceWhatTheReadersCannotAvoid) {
   // Even with one way kept: float alone is cheaper, but its only reader is int8.
   PrecisionProblem problem;

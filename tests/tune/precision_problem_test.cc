@@ -3,6 +3,7 @@
 #include "tune/precision_problem.h"
 
 #include "tune/precision_oracle.h"
+#include "tune/precision_solvers.h"
 
 namespace octile::test {
 namespace {
@@ -141,6 +142,28 @@ TEST(PrecisionProblem, CheapestLabelsAreExhaustiveSearchs) {
         << describe(problem);
     ASSERT_TRUE(exact);
   }
+}
+
+TEST(PrecisionProblem, WhereNeitherSolverIsExactTheCheaperWins) {
+  // Sixteen tensors are live at once, and what speaks for int8 comes behind them all.
+  PrecisionProblem problem;
+  for (int g = 0; g < 32; ++g) problem.groups.push_back({{g < 16 ? 0 : 1000, kForbidden, 0}});
+  for (int g = 0; g < 16; ++g) {
+    TensorCosts& t = problem.tensors.emplace_back();
+    t.producer = g;
+    t.consumers = {16 + g};
+    t.convert[0][2] = 999;
+  }
+  TensorCosts& broken = problem.tensors[0];  // which a cut cannot hold
+  broken.consumers = {16, 31};
+  broken.convert[2][0] = 2000;
+  broken.write[2][0] = 1000;
+  const Assignment cut = cut_labels(problem), frontier = frontier_labels(problem, 20000);
+  EXPECT_FALSE(cut.exact || frontier.exact);
+  EXPECT_LT(oracle_cost(problem, cut.labels), oracle_cost(problem, frontier.labels));
+  bool exact = true;
+  EXPECT_EQ(text(cheapest_labels(problem, &exact)), text(cut.labels));
+  EXPECT_FALSE(exact);
 }
 
 TEST(PrecisionProblem, EqualCostsPreferFloatThenHalf) {
