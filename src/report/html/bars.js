@@ -1,13 +1,14 @@
 // The four times of each layer: T_float beside T_int8 + T_quantize + T_dequantize, with the verdict
-// and the reason. The layers that matter first; all on request and in print.
+// and the reason. What is not in INT8 stands first; all layers on request and in print.
 
-const FIRST_BARS = 14;
+const FIRST_BARS = 8;
+const PRINTED_BARS = 100;  // of each list; the table has all layers
 
+const effectOf = (group) => Math.abs(group.gain_us ?? group.float_us ?? 0);
 const BAR_ORDERS = new Map([
-  ['matters', ['what matters most', (a, b) => Math.abs(b.gain_us ?? 0) - Math.abs(a.gain_us ?? 0)]],
-  ['running', ['running order', (a, b) => a.index - b.index]],
+  ['matters', ['what matters most', (a, b) => effectOf(b) - effectOf(a)]],
   ['time', ['time in float', (a, b) => (b.float_us ?? 0) - (a.float_us ?? 0)]],
-  ['loss', ['where INT8 loses most', (a, b) => (a.gain_us ?? Infinity) - (b.gain_us ?? Infinity)]]]);
+  ['running', ['running order', (a, b) => a.index - b.index]]]);
 
 const int8Total = (group) => (group.int8_us === null ? null : group.int8_us + group.quantize_us + group.dequantize_us);
 
@@ -15,7 +16,7 @@ const int8Total = (group) => (group.int8_us === null ? null : group.int8_us + gr
 function verdictOf(group) {
   if (group.refusal) return {text: 'no INT8', kind: 'none'};
   if (group.gain_us === null) return {text: 'not timed', kind: 'none'};
-  return {text: `${signed(group.gain_us, Math.abs(group.gain_us) < 100 ? 1 : 0)} µs`, kind: group.gain_us > 0 ? 'gain' : 'loss'};
+  return {text: gained(group.gain_us), kind: group.gain_us > 0 ? 'gain' : 'loss'};
 }
 
 const badge = (precision) => h('span', {class: `badge of-${PRECISIONS.has(precision) ? precision : 'other'}`},
@@ -47,7 +48,7 @@ function barsRow(group, longest) {
   const verdict = verdictOf(group);
   return h('li', null,
     h('div', {class: 'who'}, h('button', {type: 'button', class: 'link', title: group.name, onclick: () => selectLayer(group.index)},
-      named(shortened(group.name, 44))), h('span', {class: 'aside'}, `${shortened(group.op, 24)} ${group.shape.length ? extent(group.shape) : ''}`)),
+      named(shortened(group.name, 34))), h('span', {class: 'aside'}, `${shortened(group.op, 24)} ${group.shape.length ? extent(group.shape) : ''}`)),
     h('div', {class: 'bars'}, barsOf(group, longest)),
     h('div', {class: `verdict ${verdict.kind}`}, h('strong', null, verdict.text), badge(group.precision)),
     whyOf(group) ? h('p', {class: 'reason'}, named(whyOf(group))) : null);
@@ -59,28 +60,41 @@ function barsLegend(groups) {
     .map(([kind, text]) => h('li', null, h('span', {class: `key key-${kind}`}), text)));
 }
 
+const longestOf = (groups) => Math.max(0, ...groups.map((group) =>
+  Math.max(group.float_us ?? 0, group.half_us ?? 0, int8Total(group) ?? 0))) || 1;
+
+// Layers of one kind of label, on a scale of their own; the first ones unless asked for all.
+class BarsList {
+  constructor(title, groups) {
+    [this.groups, this.longest, this.count] = [groups, longestOf(groups), FIRST_BARS];
+    this.rows = h('ol', {class: 'pays'});
+    this.more = h('button', {type: 'button', class: 'more', onclick: () => this.grow(Infinity)}, `Show all ${groups.length}`);
+    this.element = h('div', {class: 'bars-list'}, h('h3', null, title), this.rows, this.more);
+  }
+
+  show(compare) {
+    this.compare = compare;
+    const sorted = [...this.groups].sort((a, b) => compare(a, b) || a.index - b.index);
+    replace(this.rows, sorted.slice(0, this.count).map((group) => barsRow(group, this.longest)));
+    this.more.hidden = this.count >= this.groups.length;
+  }
+
+  grow(count) {
+    this.count = Math.max(this.count, count);
+    this.show(this.compare);
+  }
+}
+
 function drawBars(report) {
   const groups = report.groups.filter((group) => group.float_us !== null || group.int8_us !== null);
   if (!groups.length) return replace(at('pays-body'), h('p', {class: 'nothing'}, 'No layer was timed.'));
-  const longest = Math.max(...groups.map((group) => Math.max(group.float_us ?? 0, group.half_us ?? 0, int8Total(group) ?? 0))) || 1;
-  let [order, whole] = ['matters', groups.length <= FIRST_BARS + 2];
-  const rows = h('ol', {class: 'pays'});
-  const more = h('button', {type: 'button', class: 'more', onclick: () => showAll()}, `Show all ${groups.length} layers`);
-  const redraw = () => {
-    const sorted = [...groups].sort(BAR_ORDERS.get(order)[1]);
-    const shown = whole ? sorted : sorted.slice(0, FIRST_BARS);
-    replace(rows, shown.map((group) => barsRow(group, longest)));
-    more.hidden = whole;
-  };
-  const showAll = () => {
-    whole = true;
-    redraw();
-  };
-  const orders = [...BAR_ORDERS].map(([key, [text]]) => [key, text]);
-  replace(at('pays-body'), h('div', {class: 'tools'}, select('Order', orders, (key) => {
-    order = key;
-    redraw();
-  }), barsLegend(groups)), rows, more);
-  redraw();
-  return showAll;
+  const [int8, others] = [groups.filter((group) => group.precision === 'int8'), groups.filter((group) => group.precision !== 'int8')];
+  const lists = [[`Not in INT8: ${many(others.length, 'layer')}`, others], [`In INT8: ${many(int8.length, 'layer')}`, int8]]
+    .filter(([, members]) => members.length).map(([title, members]) => new BarsList(title, members));
+  const show = (order) => lists.forEach((list) => list.show(BAR_ORDERS.get(order)[1]));
+  replace(at('pays-body'), h('div', {class: 'tools'},
+    select('Order', [...BAR_ORDERS].map(([key, [text]]) => [key, text]), show), barsLegend(groups)),
+  lists.map((list) => list.element));
+  show('matters');
+  return () => lists.forEach((list) => list.grow(PRINTED_BARS));
 }

@@ -3,7 +3,7 @@
 
 const ENGINE_NAMES = new Map([['float', 'Float'], ['int8', 'All INT8'], ['chosen', 'Chosen']]);
 const engineName = (engine) => ENGINE_NAMES.get(engine.name) ?? engine.name;
-const inSentence = (engine) => ({float: 'float', int8: 'all-INT8', chosen: 'the chosen mix'})[engine.name] ?? engine.name;
+const inSentence = (engine) => ({float: 'float', int8: 'all‑INT8', chosen: 'the chosen mix'})[engine.name] ?? engine.name;
 
 // "points" of a percentage; else the metric's own unit.
 const pointsOf = (metric) => (metric.unit === '%' ? ' pt' : ` ${metric.unit}`);
@@ -96,21 +96,21 @@ function keptSentence(report) {
   const fastest = others.every((engine) => engine.ms >= kept.ms);
   if (kept.name === 'float') return `Float was kept: it takes ${milliseconds(kept.ms)}; ${beside}.`;
   const name = kept.name === 'chosen' ? 'The chosen mix' : `The ${inSentence(kept)} engine`;
-  if (fastest) return `${name} was kept: it is the fastest of the ${engines.length}, timed in turns as wholes.`;
-  return `${name} was kept for what was asked, though not the fastest: ${beside}.`;
+  if (fastest) return `${name} was kept: the fastest of ${others.length === 1 ? 'both' : `all ${others.length + 1}`}, timed in turns as wholes.`;
+  return `${name} was kept, ${askedSentence(report) ? 'for what was asked, ' : ''}though not the fastest: ${beside}.`;
 }
 
 function askedSentence(report) {
   const {asked, metric, kept} = report;
   const parts = [];
   if (report.objective && report.objective !== 'latency') parts.push(`for ${report.objective}`);
-  if (asked.max_loss !== null) parts.push(`a loss of at most ${short(asked.max_loss)}${metric ? pointsOf(metric) : ''}`);
+  if (asked.max_loss !== null) parts.push(`a loss of at most ${plain(asked.max_loss)}${metric ? pointsOf(metric) : ''}`);
   if (asked.min_sqnr_db !== null) parts.push(`at least ${decibels(asked.min_sqnr_db)}`);
-  if (asked.lambda) parts.push(`λ = ${short(asked.lambda)}`);
+  if (asked.lambda) parts.push(`λ = ${plain(asked.lambda)}`);
   if (!parts.length) return '';
   const float = report.engine('float');
   const got = metric && asked.max_loss !== null && kept && float && kept.metric !== null && float.metric !== null
-    ? ` The kept engine loses ${short(Math.max(0, float.metric - kept.metric))}${pointsOf(metric)}.` : '';
+    ? ` The kept engine loses ${plain(Math.max(0, float.metric - kept.metric))}${pointsOf(metric)}.` : '';
   return `Asked: ${parts.join(', ')}.${got}`;
 }
 
@@ -123,27 +123,33 @@ function predictedSentence(report) {
     `${report.explanation ? `: ${report.explanation}` : ''}.`.replace(/\.\.$/, '.');
 }
 
-// The layers in running order, each as wide as its time: where the time of the chosen mix goes.
+// The times of the chosen mix in running order: layers, and the conversions of what they make.
+function timeSlices(report) {
+  const converted = report.tensors.filter((tensor) => conversionOf(report, tensor)?.us);
+  const slices = converted.filter((tensor) => tensor.producer < 0);
+  for (const group of report.groups) slices.push(group, ...converted.filter((tensor) => tensor.producer === group.index));
+  return slices.map((slice) => (slice.op === undefined ? {kind: 'convert', us: conversionOf(report, slice).us}
+    : {kind: PRECISIONS.has(slice.precision) ? slice.precision : 'other', us: timeAsLabelled(slice) ?? 0}));
+}
+
+// Each as wide as its time.
 function strip(report) {
-  const timed = report.groups.map((group) => ({group, us: timeAsLabelled(group) ?? 0}));
-  const conversions = report.tensors.reduce((sum, tensor) => sum + (conversionOf(report, tensor)?.us ?? 0), 0);
-  const total = timed.reduce((sum, {us}) => sum + us, 0);
+  const slices = timeSlices(report);
+  const total = slices.reduce((sum, {us}) => sum + us, 0);
   if (!total) return null;
   const sums = new Map();
   let from = 0;
-  const rects = timed.map(({group, us}) => {
-    const kind = PRECISIONS.has(group.precision) ? group.precision : 'other';
+  const rects = slices.filter(({us}) => us > 0).map(({kind, us}) => {
     sums.set(kind, (sums.get(kind) ?? 0) + us);
-    const rect = s('rect', {class: `fill-${kind} slice`, x: `${from / total * 100}%`, width: `${us / total * 100}%`,
-      y: kind === 'int8' ? '0' : '35%', height: kind === 'int8' ? '100%' : '65%'});
+    const rect = s('rect', {class: `fill-${kind}${us > total / 250 ? ' slice' : ''}`, x: `${from / total * 100}%`, width: `${us / total * 100}%`,
+      y: kind === 'int8' ? '0' : '40%', height: kind === 'int8' ? '100%' : '60%'});
     from += us;
     return rect;
   });
   const legend = [...sums].map(([kind, us]) => h('li', null, h('span', {class: `key key-${kind}`}),
-    `${PRECISIONS.get(kind) ?? kind} ${time(us)}`));
-  if (conversions > 0) legend.push(h('li', null, h('span', {class: 'key key-convert'}), `conversions ${time(conversions)}, not drawn`));
+    `${PRECISIONS.get(kind) ?? (kind === 'convert' ? 'conversions' : kind)} ${time(us)}`));
   return h('figure', {class: 'strip'},
-    h('figcaption', null, 'Where the chosen mix spends its time: layers in running order, INT8 standing tall'),
+    h('figcaption', null, 'Where the chosen mix spends its time: layers in running order, INT8 tall, float low'),
     s('svg', {'aria-hidden': 'true'}, rects), h('ul', {class: 'legend'}, legend));
 }
 
@@ -151,7 +157,7 @@ function drawHeadline(report) {
   at('model').textContent = report.model;
   const inputs = report.inputs.map(({name, shape}) => `${shortened(name, 24)} ${extent(shape)}`).join(', ');
   const facts = [report.device, inputs && `input ${inputs}`, report.scheme, report.method, report.date];
-  replace(at('facts'), facts.filter(Boolean).map((fact) => h('span', null, named(fact))));
+  replace(at('facts'), facts.filter(Boolean).map((fact) => h('span', null, named(shortened(fact, 100), {title: fact}))));
   const stats = [timeStat, accuracyStat, sizeStat, layersStat].map((stat) => stat(report)).filter(Boolean);
   const why = [keptSentence, askedSentence, predictedSentence].map((say) => say(report)).filter(Boolean);
   replace(at('headline'),

@@ -3,21 +3,20 @@
 const micro = (value) => fixed(value, 1);
 const COLUMNS = [
   {key: 'index', label: '#', value: (g) => g.index, show: (g) => String(g.index), number: true, minor: true},
-  {key: 'name', label: 'Layer', value: (g) => g.name, show: (g) => layerButton(g)},
-  {key: 'op', label: 'Op', value: (g) => g.op, show: (g) => named(shortened(g.op, 24)), minor: true},
-  {key: 'shape', label: 'Makes', value: (g) => g.shape.reduce((size, e) => size * Math.max(e, 1), 1), show: (g) => extent(g.shape), number: true, minor: true, down: true},
+  {key: 'name', label: 'Layer', value: (g) => g.name, show: (g) => nameCell(g)},
   {key: 'precision', label: 'Runs in', value: (g) => g.precision, show: (g) => badge(g.precision)},
-  {key: 'float_us', label: 'Float', unit: 'µs', value: (g) => g.float_us, show: (g) => micro(g.float_us), number: true, down: true},
+  {key: 'why', label: 'Why', value: (g) => whyOf(g), show: (g) => named(whyOf(g)), minor: true},
+  {key: 'float_us', label: 'Float', unit: 'µs', value: (g) => g.float_us, show: (g) => micro(g.float_us), number: true, minor: true, down: true},
   {key: 'half_us', label: 'Float16', unit: 'µs', value: (g) => g.half_us, show: (g) => micro(g.half_us), number: true, minor: true, down: true},
   {key: 'int8_us', label: 'INT8', unit: 'µs', value: (g) => g.int8_us, show: (g) => micro(g.int8_us), number: true, minor: true, down: true},
-  {key: 'quantize_us', label: 'Quantize', unit: 'µs', value: (g) => g.quantize_us, show: (g) => micro(g.quantize_us), number: true, minor: true, down: true},
-  {key: 'dequantize_us', label: 'Dequantize', unit: 'µs', value: (g) => g.dequantize_us, show: (g) => micro(g.dequantize_us), number: true, minor: true, down: true},
+  {key: 'quantize_us', label: 'Quant.', unit: 'µs', value: (g) => g.quantize_us, show: (g) => micro(g.quantize_us), number: true, minor: true, down: true},
+  {key: 'dequantize_us', label: 'Dequant.', unit: 'µs', value: (g) => g.dequantize_us, show: (g) => micro(g.dequantize_us), number: true, minor: true, down: true},
   {key: 'gain_us', label: 'Gain', unit: 'µs', value: (g) => g.gain_us, show: (g) => gainText(g), number: true},
-  {key: 'spread', label: 'Spread', unit: '%', value: (g) => g.spread, show: (g) => fixed(g.spread === null ? null : g.spread * 100, 1), number: true, minor: true, down: true},
   {key: 'sqnr_db', label: 'SQNR', unit: 'dB', value: (g) => g.sqnr_db, show: (g) => fixed(g.sqnr_db, 1), number: true},
   {key: 'levels', label: 'Levels', unit: 'of 256', value: (g) => g.levels, show: (g) => fixed(g.levels, 0), number: true, minor: true},
+  {key: 'spread', label: 'Spread', unit: '%', value: (g) => g.spread, show: (g) => fixed(g.spread === null ? null : g.spread * 100, 1), number: true, minor: true, down: true},
   {key: 'macs', label: 'MACs', value: (g) => g.macs, show: (g) => amount(g.macs), number: true, minor: true, down: true},
-  {key: 'why', label: 'Why', value: (g) => whyOf(g), show: (g) => named(whyOf(g)), wide: true, minor: true}];
+  {key: 'shape', label: 'Makes', value: (g) => g.shape.reduce((size, e) => size * Math.max(e, 1), 1), show: (g) => extent(g.shape), number: true, minor: true, down: true}];
 
 const PRESETS = [['Running order', 'index', 1], ['Noisiest first', 'sqnr_db', 1], ['Slowest first', 'float_us', -1],
   ['INT8 loses most', 'gain_us', 1]];
@@ -25,9 +24,9 @@ const PRESETS = [['Running order', 'index', 1], ['Noisiest first', 'sqnr_db', 1]
 const gainText = (group) => (group.gain_us === null ? NONE
   : h('span', {class: group.gain_us > 0 ? 'gain' : 'loss'}, signed(group.gain_us, 1)));
 
-function layerButton(group) {
-  return h('button', {type: 'button', class: 'link', title: group.name, onclick: () => selectLayer(group.index)},
-    named(shortened(group.name, 42)));
+function nameCell(group) {
+  return [h('button', {type: 'button', class: 'link', title: group.name, onclick: () => selectLayer(group.index)},
+    named(shortened(group.name, 40))), h('span', {class: 'aside'}, shortened(group.op, 28))];
 }
 
 // What is not there stands last, whichever way the column is sorted.
@@ -40,7 +39,7 @@ function compared(a, b, way) {
 class LayerTable {
   constructor(report) {
     this.groups = report.groups;
-    this.columns = COLUMNS.filter((column) => !column.minor || ['index', 'op', 'shape'].includes(column.key) ||
+    this.columns = COLUMNS.filter((column) => !column.minor || column.key === 'index' ||
       this.groups.some((group) => ![null, '', 0].includes(column.value(group))));
     this.sorted = {key: 'index', way: 1};
     this.only = () => true;
@@ -54,7 +53,7 @@ class LayerTable {
   row(group) {
     return h('tr', {onclick: (event) => event.target.closest('button') || selectLayer(group.index)},
       this.columns.map((column) => h(column.key === 'name' ? 'th' : 'td', {scope: column.key === 'name' ? 'row' : null,
-        class: [column.number && 'number', column.minor && 'minor', column.wide && 'wide', `c-${column.key}`].filter(Boolean).join(' ')},
+        class: [column.number && 'number', column.minor && 'minor', `c-${column.key}`].filter(Boolean).join(' ')},
       column.show(group))));
   }
 
