@@ -23,7 +23,6 @@ function graphOf(report) {
 }
 
 const precisionOfNode = (node) => (node.group ? node.group.precision : 'float32');
-const kindOf = (precision) => (PRECISIONS.has(precision) ? precision : 'other');
 
 function nodeShape(node, x, y) {
   const {width, height} = NODE;
@@ -135,8 +134,9 @@ function connectNodes(graph, places, shapes) {
 
 function graphLegend(report) {
   const kinds = [...new Set(report.groups.map((group) => kindOf(group.precision)))];
-  return h('ul', {class: 'legend'}, kinds.map((kind) => h('li', null, h('span', {class: `key key-${kind}`}), PRECISIONS.get(kind) ?? 'other')),
-    h('li', null, h('span', {class: 'key-mark'}, 'Q'), 'quantize'), h('li', null, h('span', {class: 'key-mark'}, 'D'), 'dequantize'));
+  const mark = (letter, text) => h('li', null, h('span', {class: 'key-mark'}, letter), text);
+  return legend(kinds.map((kind) => [kind, PRECISIONS.get(kind) ?? 'other']),
+    mark('Q', 'quantize'), mark('D', 'dequantize'));
 }
 
 function drawGraph(report) {

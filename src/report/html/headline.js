@@ -1,8 +1,6 @@
-// What one wants to know first: how much faster, at what loss, how large; the three engines side by
-// side; which of them was kept, and why.
+// What one wants to know first: how much faster, at what loss, how large; which of the engines was
+// kept, and why.
 
-const ENGINE_NAMES = new Map([['float', 'Float'], ['int8', 'All INT8'], ['chosen', 'Chosen']]);
-const engineName = (engine) => ENGINE_NAMES.get(engine.name) ?? engine.name;
 const inSentence = (engine) => ({float: 'float', int8: 'all‑INT8', chosen: 'the chosen mix'})[engine.name] ?? engine.name;
 
 // "points" of a percentage; else the metric's own unit.
@@ -30,7 +28,9 @@ function accuracyStat(report) {
   if (!kept) return null;
   if (metric && kept.metric !== null) {
     const samples = metric.samples === null ? '' : `, ${many(metric.samples, 'sample')}`;
-    if (!float || float.metric === null || float === kept) return [metric.name, metricText(kept.metric, metric), `of the kept engine${samples}`];
+    if (!float || float.metric === null || float === kept) {
+      return [metric.name, metricText(kept.metric, metric), `of the kept engine${samples}`];
+    }
     return [metric.name, `${signed(kept.metric - float.metric, 2)}${pointsOf(metric)}`,
       `${fixed(kept.metric, 2)} against ${metricText(float.metric, metric)}${samples}`];
   }
@@ -55,35 +55,6 @@ function layersStat(report) {
   }
   const rest = [...others].map(([name, n]) => `${n} ${PRECISIONS.get(name) ?? 'other'}`).join(', ');
   return ['Layers in INT8', `${count} of ${report.groups.length}`, rest || 'all of them'];
-}
-
-function enginesTable(report) {
-  const engines = report.engines;
-  const [float, metric] = [report.engine('float'), report.metric];
-  const slowest = Math.max(...engines.map((engine) => engine.ms ?? 0)) || 1;
-  const row = (label, cell) => {
-    const cells = engines.map((engine) => ({engine, value: cell(engine)}));
-    return cells.every(({value}) => value === NONE) ? null : h('tr', null, h('th', {scope: 'row'}, label),
-      cells.map(({engine, value}) => h('td', {class: engine.kept ? 'kept' : null}, value)));
-  };
-  const timeCell = (engine) => (engine.ms === null ? NONE : [
-    h('span', {class: 'big'}, milliseconds(engine.ms)),
-    engine.spread === null ? null : h('span', {class: 'aside'}, ` ± ${percent(engine.spread)}`),
-    s('svg', {class: 'share', 'aria-hidden': 'true'}, s('rect', {class: engine.kept ? 'fill-ink' : 'fill-muted',
-      width: `${engine.ms / slowest * 100}%`, height: '100%', rx: 2}))]);
-  const lossOf = (engine) => (float && engine !== float && float.metric !== null
-    ? h('span', {class: 'aside'}, ` ${signed(engine.metric - float.metric, 2)}`) : null);
-  return h('table', {class: 'engines'},
-    h('caption', {class: 'unseen'}, 'Float, all-INT8 and chosen engine'),
-    h('thead', null, h('tr', null, h('td'), engines.map((engine) => h('th', {scope: 'col', class: engine.kept ? 'kept' : null},
-      named(engineName(engine)), engine.kept ? h('span', {class: 'badge solid'}, '✓ kept') : null)))),
-    h('tbody', null,
-      row('Time a run', timeCell),
-      row('Against float', (engine) => (float && float.ms !== null && engine.ms ? ratio(float.ms / engine.ms) : NONE)),
-      metric ? row(metric.name, (engine) => (engine.metric === null ? NONE : [metricText(engine.metric, metric), lossOf(engine)])) : null,
-      row('Signal to noise', (engine) => (engine.sqnr_db === null ? (engine.name === 'float' &&
-        engines.some((other) => other.sqnr_db !== null) ? 'reference' : NONE) : decibels(engine.sqnr_db))),
-      row('Plan', (engine) => bytes(engine.bytes))));
 }
 
 // Why this engine and no other.
@@ -121,36 +92,6 @@ function predictedSentence(report) {
   const how = off === 0 ? 'as measured' : `${Math.abs(off)} % ${off < 0 ? 'less' : 'more'} than measured`;
   return `Single layers add up to ${milliseconds(report.predicted_ms)} for the chosen mix, ${how}` +
     `${report.explanation ? `: ${report.explanation}` : ''}.`.replace(/\.\.$/, '.');
-}
-
-// The times of the chosen mix in running order: layers, and the conversions of what they make.
-function timeSlices(report) {
-  const converted = report.tensors.filter((tensor) => conversionOf(report, tensor)?.us);
-  const slices = converted.filter((tensor) => tensor.producer < 0);
-  for (const group of report.groups) slices.push(group, ...converted.filter((tensor) => tensor.producer === group.index));
-  return slices.map((slice) => (slice.op === undefined ? {kind: 'convert', us: conversionOf(report, slice).us}
-    : {kind: PRECISIONS.has(slice.precision) ? slice.precision : 'other', us: timeAsLabelled(slice) ?? 0}));
-}
-
-// Each as wide as its time.
-function strip(report) {
-  const slices = timeSlices(report);
-  const total = slices.reduce((sum, {us}) => sum + us, 0);
-  if (!total) return null;
-  const sums = new Map();
-  let from = 0;
-  const rects = slices.filter(({us}) => us > 0).map(({kind, us}) => {
-    sums.set(kind, (sums.get(kind) ?? 0) + us);
-    const rect = s('rect', {class: `fill-${kind}${us > total / 250 ? ' slice' : ''}`, x: `${from / total * 100}%`, width: `${us / total * 100}%`,
-      y: kind === 'int8' ? '0' : '40%', height: kind === 'int8' ? '100%' : '60%'});
-    from += us;
-    return rect;
-  });
-  const legend = [...sums].map(([kind, us]) => h('li', null, h('span', {class: `key key-${kind}`}),
-    `${PRECISIONS.get(kind) ?? (kind === 'convert' ? 'conversions' : kind)} ${time(us)}`));
-  return h('figure', {class: 'strip'},
-    h('figcaption', null, 'Where the chosen mix spends its time: layers in running order, INT8 tall, float low'),
-    s('svg', {'aria-hidden': 'true'}, rects), h('ul', {class: 'legend'}, legend));
 }
 
 function drawHeadline(report) {
