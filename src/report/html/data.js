@@ -12,6 +12,9 @@ const indices = (value, count) => integers(value).filter((index) => index >= 0 &
 const PRECISIONS = new Map([
   ['int8', 'INT8'], ['float32', 'float32'], ['float16', 'float16'], ['bfloat16', 'bfloat16']]);
 
+// As a class of style.css: what is no known precision is drawn as "other".
+const kindOf = (precision) => (PRECISIONS.has(precision) ? precision : 'other');
+
 function histogramOf(value) {
   const given = object(value);
   const [lo, hi] = [number(given.lo), number(given.hi)];

@@ -9,20 +9,16 @@ const rate = (macs, us) => (macs === null || !us ? '' : `${short(macs / us / 1e3
 function timesPart(group) {
   const longest = Math.max(group.float_us ?? 0, group.half_us ?? 0, int8Total(group) ?? 0) || 1;
   const conversions = group.int8_us !== null || group.quantize_us > 0 || group.dequantize_us > 0;
-  return [h('h3', null, 'Times'), h('div', {class: 'bars'}, barsOf(group, longest)), h('table', {class: 'facts-table'}, h('tbody', null,
+  return [h('h3', null, 'Times and noise'), h('div', {class: 'bars'}, barsOf(group, longest)), h('table', {class: 'facts-table'}, h('tbody', null,
     row('Float', time(group.float_us), rate(group.macs, group.float_us)),
     row('Float16', time(group.half_us), rate(group.macs, group.half_us)),
     row('INT8', time(group.int8_us), rate(group.macs, group.int8_us)),
-    conversions ? row('Quantize', time(group.quantize_us), 'what INT8 would need here') : null,
-    conversions ? row('Dequantize', time(group.dequantize_us), 'what INT8 would need here') : null,
-    row('Gain', group.gain_us === null ? NONE : `${signed(group.gain_us, 1)} µs`,
-      group.spread === null ? '' : `spread ± ${percent(group.spread)}`)))];
-}
-
-function noisePart(group) {
-  return h('table', {class: 'facts-table'}, h('tbody', null,
-    row('Noise', decibels(group.sqnr_db), 'SQNR at the outputs, this layer alone in INT8'),
-    row('Work', group.macs === null ? NONE : `${amount(group.macs)} MAC`, '')));
+    conversions ? row('Quantize', time(group.quantize_us), 'for INT8 here') : null,
+    conversions ? row('Dequantize', time(group.dequantize_us), 'for INT8 here') : null,
+    row('Gain', group.gain_us === null ? NONE : gained(group.gain_us),
+      group.spread === null ? '' : `spread ± ${percent(group.spread)}`),
+    row('Noise', decibels(group.sqnr_db), 'SQNR of the outputs, this layer alone in INT8'),
+    row('Work', group.macs === null ? NONE : `${amount(group.macs)} MAC`, '')))];
 }
 
 function tensorPart(report, index, role) {
@@ -59,7 +55,7 @@ class Details {
   open(index) {
     if (this.panel.hidden) this.opener = document.activeElement;
     const group = this.report.groups[index];
-    replace(this.panel, this.head(group), whyPart(group), timesPart(group), noisePart(group), weightsPart(group),
+    replace(this.panel, this.head(group), whyPart(group), timesPart(group), weightsPart(group),
       group.inputs.map((tensor) => tensorPart(this.report, tensor, 'Reads')),
       group.output === null ? null : tensorPart(this.report, group.output, 'Makes'));
     this.panel.hidden = false;

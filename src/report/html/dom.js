@@ -9,7 +9,7 @@ function filled(element, attributes, children) {
     if (typeof value === 'function') element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? '' : value);
   }
-  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== ''));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ''));
   return element;
 }
 
@@ -29,6 +29,10 @@ const replace = (element, ...children) => (element.replaceChildren(), filled(ele
 
 // Untrusted names: isolated, so that one written right to left turns nothing around it.
 const named = (name, attributes) => h('bdi', {class: 'name', ...attributes}, name);
+
+// Entries [kind, text] with the kind's colour, then others as they are.
+const legend = (entries, ...others) => h('ul', {class: 'legend'},
+  entries.map(([kind, text]) => h('li', null, h('span', {class: `key key-${kind}`}), text)), others);
 
 function select(label, options, onchange) {
   const element = h('select', {onchange: () => onchange(element.value)},

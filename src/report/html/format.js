@@ -12,6 +12,15 @@ function fixed(value, digits) {
 
 const signed = (value, digits) => (value > 0 ? '+' : '') + fixed(value, digits);
 
+// At most three digits that count, and no zeros behind them: for what stands alone.
+const significant = new Intl.NumberFormat('en', {maximumSignificantDigits: 3});
+function plain(value) {
+  if (value === null) return NONE;
+  const size = Math.abs(value);
+  return (size !== 0 && size < 0.001) || size >= 1e6 ? value.toExponential(1).replace(/-/g, '−').replace('e+', 'e')
+    : significant.format(value).replace('-', '−');
+}
+
 // Three digits that count.
 function short(value) {
   if (value === null) return NONE;
@@ -23,10 +32,12 @@ function short(value) {
 function time(us) {
   if (us === null) return NONE;
   const size = Math.abs(us);
+  if (size === 0) return '0 µs';
   if (size < 1000) return `${fixed(us, size < 100 ? 1 : 0)} µs`;
   return size < 1e6 ? `${short(us / 1000)} ms` : `${short(us / 1e6)} s`;
 }
 
+const gained = (us) => (us > 0 ? '+' : '') + time(us);
 const milliseconds = (ms) => (ms === null ? NONE : time(ms * 1000));
 const ratio = (value) => `${fixed(value, 2)}×`;
 const decibels = (value) => (value === null ? NONE : `${fixed(value, 1)} dB`);
@@ -34,7 +45,8 @@ const decibels = (value) => (value === null ? NONE : `${fixed(value, 1)} dB`);
 function percent(share, digits = 1) {
   if (share === null) return NONE;
   const value = share * 100;
-  return value > 0 && value < 0.01 ? '< 0.01 %' : `${fixed(value, value < 1 && value > 0 ? 2 : digits)} %`;
+  if (value === 0) return '0 %';
+  return value > 0 && value < 0.01 ? '< 0.01 %' : `${fixed(value, value < 1 ? 2 : digits)} %`;
 }
 
 function scaled(value, units, base = 1000) {

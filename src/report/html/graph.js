@@ -1,7 +1,8 @@
 // The graph coloured by precision: a click on a node selects the layer, arrow keys walk along edges,
 // marks on edges show where a tensor is converted.
 
-const NODE = {width: 196, height: 40, step: 78, gap: 16, margin: 20};
+const PRINTED_RANKS = 100;
+const NODE = {width: 226, height: 40, step: 78, gap: 16, margin: 20};
 
 // Inputs of the network come first, then the groups; edges are [from, to, tensor].
 function graphOf(report) {
@@ -22,21 +23,20 @@ function graphOf(report) {
 }
 
 const precisionOfNode = (node) => (node.group ? node.group.precision : 'float32');
-const kindOf = (precision) => (PRECISIONS.has(precision) ? precision : 'other');
 
 function nodeShape(node, x, y) {
   const {width, height} = NODE;
   const group = node.group;
   const kind = kindOf(precisionOfNode(node));
   const name = group ? group.name : node.tensor.name;
-  const below = group ? [shortened(group.op, 16), time(timeAsLabelled(group))].filter((part) => part && part !== NONE).join(' · ')
+  const below = group ? [shortened(group.op, 18), time(timeAsLabelled(group))].filter((part) => part && part !== NONE).join(' · ')
     : `input ${extent(node.tensor.shape)}`;
   const label = group ? `${name}, ${PRECISIONS.get(kind) ?? 'other precision'}, ${below}` : `${name}, ${below}`;
   return s('g', {class: group ? `node of-${kind}` : 'node input', transform: `translate(${(x - width / 2).toFixed(1)} ${y})`,
     role: group ? 'button' : 'img', tabindex: group ? -1 : null, 'aria-label': label},
   s('title', null, label), s('rect', {class: 'box', width, height, rx: group ? 7 : 20}),
   group ? s('rect', {class: 'side', width: 6, height, rx: 3}) : null,
-  s('text', {class: 'title', x: 15, y: 17}, shortened(name, 26)), s('text', {class: 'below', x: 15, y: 32}, below),
+  s('text', {class: 'title', x: 15, y: 17}, shortened(name, 31)), s('text', {class: 'below', x: 15, y: 32}, below),
   group ? s('text', {class: 'kind', x: width - 9, y: 32, 'text-anchor': 'end'}, PRECISIONS.get(kind) ?? '?') : null);
 }
 
@@ -59,18 +59,35 @@ function edgePath(way, startX) {
   return path;
 }
 
-// A tensor of which both forms exist leaves its maker twice: as made to the left, converted to the
-// right, through one mark, since it is converted once.
+// Where a tensor leaves its maker as made and converted, the two start beside each other, on the sides
+// that their readers are on: 1 where the converted one goes to the right, −1 to the left, 0 where all
+// readers want it converted.
+function sidesOf(edges, isConverted, places) {
+  const ends = new Map();
+  edges.forEach((edge, i) => {
+    const [, , tensor] = edge;
+    const both = ends.get(tensor.index) ?? {made: [], converted: []};
+    both[isConverted(edge) ? 'converted' : 'made'].push(places.ways[i][1].x);
+    ends.set(tensor.index, both);
+  });
+  return new Map([...ends].map(([index, {made, converted}]) => [index,
+    !made.length || !converted.length ? 0 : mean(converted) < mean(made) ? -1 : 1]));
+}
+
+// A tensor is converted once, however many read it so: one mark.
 function edgesOf(report, graph, places) {
   const marked = new Set();
-  return graph.edges.map(([from, to, tensor], i) => {
+  const isConverted = ([from, to, tensor]) => conversionOf(report, tensor) !== null &&
+    (precisionOfNode(graph.nodes[from]) === 'int8') !== (precisionOfNode(graph.nodes[to]) === 'int8');
+  const sides = sidesOf(graph.edges, isConverted, places);
+  return graph.edges.map((edge, i) => {
+    const [from, to, tensor] = edge;
     const way = places.ways[i];
     const conversion = conversionOf(report, tensor);
-    const maker = precisionOfNode(graph.nodes[from]);
-    const reader = precisionOfNode(graph.nodes[to]);
-    const converted = conversion && (maker === 'int8') !== (reader === 'int8');
-    const start = way[0].x + (conversion ? (converted ? 14 : -14) : 0);
-    const form = converted ? reader : (tensor.precision === 'both' ? maker : tensor.precision);
+    const converted = isConverted(edge);
+    const start = way[0].x + sides.get(tensor.index) * (converted ? 16 : -16);
+    const ends = [from, to].map((node) => precisionOfNode(graph.nodes[node]));
+    const form = tensor.precision === 'both' ? ends[converted ? 1 : 0] : tensor.precision;
     const path = s('path', {class: `edge of-${kindOf(form)}`, d: edgePath(way, start)});
     if (!converted || marked.has(tensor.index)) return [path];
     marked.add(tensor.index);
@@ -117,8 +134,9 @@ function connectNodes(graph, places, shapes) {
 
 function graphLegend(report) {
   const kinds = [...new Set(report.groups.map((group) => kindOf(group.precision)))];
-  return h('ul', {class: 'legend'}, kinds.map((kind) => h('li', null, h('span', {class: `key key-${kind}`}), PRECISIONS.get(kind) ?? 'other')),
-    h('li', null, h('span', {class: 'key-mark'}, 'Q'), 'quantize'), h('li', null, h('span', {class: 'key-mark'}, 'D'), 'dequantize'));
+  const mark = (letter, text) => h('li', null, h('span', {class: 'key-mark'}, letter), text);
+  return legend(kinds.map((kind) => [kind, PRECISIONS.get(kind) ?? 'other']),
+    mark('Q', 'quantize'), mark('D', 'dequantize'));
 }
 
 function drawGraph(report) {
@@ -134,10 +152,12 @@ function drawGraph(report) {
   const svg = s('svg', {viewBox: `${left.toFixed(0)} 0 ${width.toFixed(0)} ${height}`, width: width.toFixed(0), height, role: 'group',
     'aria-label': 'Layers and tensors; arrow keys walk along edges, Enter shows a layer'}, edgesOf(report, graph, places), shapes);
   connectNodes(graph, places, shapes);
-  const view = h('div', {class: 'graph', tabindex: 0, role: 'region', 'aria-labelledby': 'graph-title'}, svg);
+  const deep = Math.max(...places.ranks) > PRINTED_RANKS;
+  const view = h('div', {class: deep ? 'graph deep' : 'graph', tabindex: 0, role: 'region', 'aria-labelledby': 'graph-title'}, svg);
   const kept = report.kept && report.kept.name !== 'chosen'
     ? h('p', {class: 'lead'}, `This is the chosen mix; the plan written is ${inSentence(report.kept)}.`) : null;
-  replace(place, kept, graphLegend(report), view);
+  const leftOut = deep ? h('p', {class: 'nothing on-paper'}, `Left out on paper: ${many(report.groups.length, 'layer')}.`) : null;
+  replace(place, kept, graphLegend(report), view, leftOut);
   view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
 }
 

@@ -1,9 +1,7 @@
-// What one wants to know first: how much faster, at what loss, how large; the three engines side by
-// side; which of them was kept, and why.
+// What one wants to know first: how much faster, at what loss, how large; which of the engines was
+// kept, and why.
 
-const ENGINE_NAMES = new Map([['float', 'Float'], ['int8', 'All INT8'], ['chosen', 'Chosen']]);
-const engineName = (engine) => ENGINE_NAMES.get(engine.name) ?? engine.name;
-const inSentence = (engine) => ({float: 'float', int8: 'all-INT8', chosen: 'the chosen mix'})[engine.name] ?? engine.name;
+const inSentence = (engine) => ({float: 'float', int8: 'all‑INT8', chosen: 'the chosen mix'})[engine.name] ?? engine.name;
 
 // "points" of a percentage; else the metric's own unit.
 const pointsOf = (metric) => (metric.unit === '%' ? ' pt' : ` ${metric.unit}`);
@@ -30,7 +28,9 @@ function accuracyStat(report) {
   if (!kept) return null;
   if (metric && kept.metric !== null) {
     const samples = metric.samples === null ? '' : `, ${many(metric.samples, 'sample')}`;
-    if (!float || float.metric === null || float === kept) return [metric.name, metricText(kept.metric, metric), `of the kept engine${samples}`];
+    if (!float || float.metric === null || float === kept) {
+      return [metric.name, metricText(kept.metric, metric), `of the kept engine${samples}`];
+    }
     return [metric.name, `${signed(kept.metric - float.metric, 2)}${pointsOf(metric)}`,
       `${fixed(kept.metric, 2)} against ${metricText(float.metric, metric)}${samples}`];
   }
@@ -57,35 +57,6 @@ function layersStat(report) {
   return ['Layers in INT8', `${count} of ${report.groups.length}`, rest || 'all of them'];
 }
 
-function enginesTable(report) {
-  const engines = report.engines;
-  const [float, metric] = [report.engine('float'), report.metric];
-  const slowest = Math.max(...engines.map((engine) => engine.ms ?? 0)) || 1;
-  const row = (label, cell) => {
-    const cells = engines.map((engine) => ({engine, value: cell(engine)}));
-    return cells.every(({value}) => value === NONE) ? null : h('tr', null, h('th', {scope: 'row'}, label),
-      cells.map(({engine, value}) => h('td', {class: engine.kept ? 'kept' : null}, value)));
-  };
-  const timeCell = (engine) => (engine.ms === null ? NONE : [
-    h('span', {class: 'big'}, milliseconds(engine.ms)),
-    engine.spread === null ? null : h('span', {class: 'aside'}, ` ± ${percent(engine.spread)}`),
-    s('svg', {class: 'share', 'aria-hidden': 'true'}, s('rect', {class: engine.kept ? 'fill-ink' : 'fill-muted',
-      width: `${engine.ms / slowest * 100}%`, height: '100%', rx: 2}))]);
-  const lossOf = (engine) => (float && engine !== float && float.metric !== null
-    ? h('span', {class: 'aside'}, ` ${signed(engine.metric - float.metric, 2)}`) : null);
-  return h('table', {class: 'engines'},
-    h('caption', {class: 'unseen'}, 'Float, all-INT8 and chosen engine'),
-    h('thead', null, h('tr', null, h('td'), engines.map((engine) => h('th', {scope: 'col', class: engine.kept ? 'kept' : null},
-      named(engineName(engine)), engine.kept ? h('span', {class: 'badge solid'}, '✓ kept') : null)))),
-    h('tbody', null,
-      row('Time a run', timeCell),
-      row('Against float', (engine) => (float && float.ms !== null && engine.ms ? ratio(float.ms / engine.ms) : NONE)),
-      metric ? row(metric.name, (engine) => (engine.metric === null ? NONE : [metricText(engine.metric, metric), lossOf(engine)])) : null,
-      row('Signal to noise', (engine) => (engine.sqnr_db === null ? (engine.name === 'float' &&
-        engines.some((other) => other.sqnr_db !== null) ? 'reference' : NONE) : decibels(engine.sqnr_db))),
-      row('Plan', (engine) => bytes(engine.bytes))));
-}
-
 // Why this engine and no other.
 function keptSentence(report) {
   const {kept, engines} = report;
@@ -96,21 +67,21 @@ function keptSentence(report) {
   const fastest = others.every((engine) => engine.ms >= kept.ms);
   if (kept.name === 'float') return `Float was kept: it takes ${milliseconds(kept.ms)}; ${beside}.`;
   const name = kept.name === 'chosen' ? 'The chosen mix' : `The ${inSentence(kept)} engine`;
-  if (fastest) return `${name} was kept: it is the fastest of the ${engines.length}, timed in turns as wholes.`;
-  return `${name} was kept for what was asked, though not the fastest: ${beside}.`;
+  if (fastest) return `${name} was kept: the fastest of ${others.length === 1 ? 'both' : `all ${others.length + 1}`}, timed in turns as wholes.`;
+  return `${name} was kept, ${askedSentence(report) ? 'for what was asked, ' : ''}though not the fastest: ${beside}.`;
 }
 
 function askedSentence(report) {
   const {asked, metric, kept} = report;
   const parts = [];
   if (report.objective && report.objective !== 'latency') parts.push(`for ${report.objective}`);
-  if (asked.max_loss !== null) parts.push(`a loss of at most ${short(asked.max_loss)}${metric ? pointsOf(metric) : ''}`);
+  if (asked.max_loss !== null) parts.push(`a loss of at most ${plain(asked.max_loss)}${metric ? pointsOf(metric) : ''}`);
   if (asked.min_sqnr_db !== null) parts.push(`at least ${decibels(asked.min_sqnr_db)}`);
-  if (asked.lambda) parts.push(`λ = ${short(asked.lambda)}`);
+  if (asked.lambda) parts.push(`λ = ${plain(asked.lambda)}`);
   if (!parts.length) return '';
   const float = report.engine('float');
   const got = metric && asked.max_loss !== null && kept && float && kept.metric !== null && float.metric !== null
-    ? ` The kept engine loses ${short(Math.max(0, float.metric - kept.metric))}${pointsOf(metric)}.` : '';
+    ? ` The kept engine loses ${plain(Math.max(0, float.metric - kept.metric))}${pointsOf(metric)}.` : '';
   return `Asked: ${parts.join(', ')}.${got}`;
 }
 
@@ -123,35 +94,11 @@ function predictedSentence(report) {
     `${report.explanation ? `: ${report.explanation}` : ''}.`.replace(/\.\.$/, '.');
 }
 
-// The layers in running order, each as wide as its time: where the time of the chosen mix goes.
-function strip(report) {
-  const timed = report.groups.map((group) => ({group, us: timeAsLabelled(group) ?? 0}));
-  const conversions = report.tensors.reduce((sum, tensor) => sum + (conversionOf(report, tensor)?.us ?? 0), 0);
-  const total = timed.reduce((sum, {us}) => sum + us, 0);
-  if (!total) return null;
-  const sums = new Map();
-  let from = 0;
-  const rects = timed.map(({group, us}) => {
-    const kind = PRECISIONS.has(group.precision) ? group.precision : 'other';
-    sums.set(kind, (sums.get(kind) ?? 0) + us);
-    const rect = s('rect', {class: `fill-${kind} slice`, x: `${from / total * 100}%`, width: `${us / total * 100}%`,
-      y: kind === 'int8' ? '0' : '35%', height: kind === 'int8' ? '100%' : '65%'});
-    from += us;
-    return rect;
-  });
-  const legend = [...sums].map(([kind, us]) => h('li', null, h('span', {class: `key key-${kind}`}),
-    `${PRECISIONS.get(kind) ?? kind} ${time(us)}`));
-  if (conversions > 0) legend.push(h('li', null, h('span', {class: 'key key-convert'}), `conversions ${time(conversions)}, not drawn`));
-  return h('figure', {class: 'strip'},
-    h('figcaption', null, 'Where the chosen mix spends its time: layers in running order, INT8 standing tall'),
-    s('svg', {'aria-hidden': 'true'}, rects), h('ul', {class: 'legend'}, legend));
-}
-
 function drawHeadline(report) {
   at('model').textContent = report.model;
   const inputs = report.inputs.map(({name, shape}) => `${shortened(name, 24)} ${extent(shape)}`).join(', ');
   const facts = [report.device, inputs && `input ${inputs}`, report.scheme, report.method, report.date];
-  replace(at('facts'), facts.filter(Boolean).map((fact) => h('span', null, named(fact))));
+  replace(at('facts'), facts.filter(Boolean).map((fact) => h('span', null, named(shortened(fact, 100), {title: fact}))));
   const stats = [timeStat, accuracyStat, sizeStat, layersStat].map((stat) => stat(report)).filter(Boolean);
   const why = [keptSentence, askedSentence, predictedSentence].map((say) => say(report)).filter(Boolean);
   replace(at('headline'),

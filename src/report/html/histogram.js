@@ -10,19 +10,20 @@ function outline(counts, lo, hi, x, heightOf, bottom) {
   return `${path}V${bottom}Z`;
 }
 
-const inside = (value, {lo, hi}) => value >= lo - (hi - lo) * 1e-6 && value <= hi + (hi - lo) * 1e-6;
+// An end at the lower edge cuts nothing; at the upper edge it is where a method that clips nothing stands.
+const cuts = (value, {lo, hi}) => value > lo + (hi - lo) * 1e-3 && value <= hi + (hi - lo) * 1e-6;
 const usedThreshold = (tensor) => tensor.thresholds.find((threshold) => threshold.used) ?? null;
-const rangeText = ([lo, hi]) => `[${short(lo)}, ${short(hi)}]`;
+const rangeText = ([lo, hi]) => `[${plain(lo)}, ${plain(hi)}]`;
 
 function axisOf(x, lo, hi, bottom, count) {
   return [s('line', {class: 'axis', x1: x(lo), x2: x(hi), y1: bottom, y2: bottom}),
-    ticks(lo, hi, count).map((value) => s('text', {class: 'tick', x: x(value), y: bottom + 14, 'text-anchor': 'middle'}, short(value)))];
+    ticks(lo, hi, count).map((value) => s('text', {class: 'tick', x: x(value), y: bottom + 14, 'text-anchor': 'middle'}, plain(value)))];
 }
 
 // Where each method cuts: a line at both ends of its range that lie in the histogram, one name.
 function thresholdLines(tensor, x, top, bottom) {
   const ends = tensor.thresholds.flatMap((threshold, method) => threshold.range
-    .filter((value) => inside(value, tensor.histogram)).map((value) => ({threshold, method, value})));
+    .filter((value) => cuts(value, tensor.histogram)).map((value) => ({threshold, method, value})));
   const last = new Map(ends.map((end) => [end.method, end]));  // of two ends the upper one
   const labels = [...last.values()].map((end) => {
     const text = shortened(end.threshold.method, 12);
@@ -62,7 +63,7 @@ function tensorHistogram(tensor, small) {
   return picture(width, bottom + 20, `Histogram of ${shortened(tensor.name, 60)}`, describeTensor(tensor),
     s('path', {class: 'counts', d: outline(counts, lo, hi, x, (count) => Math.log1p(count) / peak * (bottom - top), bottom)}),
     used ? clippedParts(used.range, tensor.histogram, x, top, bottom) : null,
-    small && used ? used.range.filter((value) => inside(value, tensor.histogram)).map((value) =>
+    small && used ? used.range.filter((value) => cuts(value, tensor.histogram)).map((value) =>
       s('line', {class: 'threshold used', x1: x(value), x2: x(value), y1: top, y2: bottom})) : null,
     small ? null : thresholdLines(tensor, x, top, bottom),
     axisOf(x, lo, hi, bottom, small ? 3 : 6));

@@ -1,14 +1,15 @@
 // Time against noise as λ sweeps, as a curve and as the table of its points.
 
-const PARETO_SIZE = {width: 560, height: 320, left: 52, right: 24, top: 26, bottom: 44};
+const paretoSize = () => (innerWidth > 700 ? {width: 640, height: 380, left: 48, right: 24, top: 26, bottom: 44}
+  : {width: 360, height: 290, left: 36, right: 14, top: 26, bottom: 44});
 
 function paretoAxes(x, y, size, xTicks, yTicks) {
   const bottom = size.height - size.bottom;
   return [
     yTicks.map((value) => [s('line', {class: 'grid', x1: size.left, x2: size.width - size.right, y1: y(value), y2: y(value)}),
-      s('text', {class: 'tick', x: size.left - 8, y: y(value) + 4, 'text-anchor': 'end'}, short(value))]),
+      s('text', {class: 'tick', x: size.left - 8, y: y(value) + 4, 'text-anchor': 'end'}, plain(value))]),
     xTicks.map((value) => [s('line', {class: 'grid', x1: x(value), x2: x(value), y1: bottom, y2: bottom + 4}),
-      s('text', {class: 'tick', x: x(value), y: bottom + 18, 'text-anchor': 'middle'}, short(value))]),
+      s('text', {class: 'tick', x: x(value), y: bottom + 18, 'text-anchor': 'middle'}, plain(value))]),
     s('line', {class: 'axis', x1: size.left, x2: size.width - size.right, y1: bottom, y2: bottom}),
     s('text', {class: 'label', x: size.width - size.right, y: size.height - 6, 'text-anchor': 'end'}, 'predicted ms → slower'),
     s('text', {class: 'label', x: 4, y: 12}, '↑ less noise: SQNR in dB')];
@@ -22,7 +23,7 @@ const around = (values, share) => {
 
 // All-float points have no noise at all: they stand on the upper edge.
 function paretoChart(points, asked, marks) {
-  const size = PARETO_SIZE;
+  const size = paretoSize();
   const drawn = points.filter((point) => point.sqnr_db !== null);
   const levels = drawn.map((point) => point.sqnr_db).concat(asked === null ? [] : [asked]);
   const [xlo, xhi] = around(points.map((point) => point.ms), 0.08);
@@ -31,15 +32,15 @@ function paretoChart(points, asked, marks) {
   const y = linear(ylo, yhi, size.height - size.bottom, size.top + 14);
   const placed = points.map((point) => ({point, x: x(point.ms), y: point.sqnr_db === null ? size.top : y(point.sqnr_db)}));
   const line = [...placed].sort((a, b) => a.x - b.x || b.y - a.y).map((p, i) => `${i ? 'L' : 'M'}${p.x.toFixed(1)} ${p.y.toFixed(1)}`).join('');
-  const description = placed.map(({point}) => `λ ${short(point.lambda)}: ${milliseconds(point.ms)}, ${decibels(point.sqnr_db)}`).join('; ');
+  const description = placed.map(({point}) => `λ ${plain(point.lambda)}: ${milliseconds(point.ms)}, ${decibels(point.sqnr_db)}`).join('; ');
   return picture(size.width, size.height, 'Time against noise as λ sweeps', description,
-    paretoAxes(x, y, size, ticks(xlo, xhi, 6), ticks(ylo, yhi, 5)),
+    paretoAxes(x, y, size, ticks(xlo, xhi, size.width / 90), ticks(ylo, yhi, 5)),
     asked === null ? null : [s('line', {class: 'asked', x1: size.left, x2: size.width - size.right, y1: y(asked), y2: y(asked)}),
       s('text', {class: 'label', x: size.width - size.right, y: y(asked) - 5, 'text-anchor': 'end'}, `asked: ${decibels(asked)}`)],
     s('path', {class: 'curve', d: line}),
     placed.map(({point, x: px, y: py}, i) => (marks[i] = s('g', {class: point.chosen ? 'point chosen' : 'point'},
       s('circle', {cx: px, cy: py, r: point.chosen ? 7 : 4.5}),
-      s('title', null, `λ = ${short(point.lambda)}: ${milliseconds(point.ms)}, ${point.sqnr_db === null ? 'no noise' : decibels(point.sqnr_db)}, ${point.int8 ?? NONE} layers in INT8`)))),
+      s('title', null, `λ = ${plain(point.lambda)}: ${milliseconds(point.ms)}, ${point.sqnr_db === null ? 'no noise' : decibels(point.sqnr_db)}, ${point.int8 ?? NONE} layers in INT8`)))),
     placed.filter(({point}) => point.chosen).slice(0, 1).map((p) => s('text', {class: 'label strong',
       x: p.x + (p.x > size.width / 2 ? -12 : 12), y: p.y + 4, 'text-anchor': p.x > size.width / 2 ? 'end' : 'start'}, 'chosen')));
 }
@@ -50,7 +51,7 @@ function paretoTable(points, layers, marks) {
     h('thead', null, h('tr', null, ['λ', 'Time', 'SQNR', 'INT8'].map((text) => h('th', {scope: 'col', class: 'number'}, text)))),
     h('tbody', null, points.map((point, i) => h('tr', {class: point.chosen ? 'chosen' : null,
       onmouseenter: () => lit(i, true), onmouseleave: () => lit(i, false)},
-    h('th', {scope: 'row', class: 'number'}, point.chosen ? h('span', {class: 'mark'}, 'chosen') : null, short(point.lambda)),
+    h('th', {scope: 'row', class: 'number'}, point.chosen ? h('span', {class: 'mark'}, 'chosen') : null, plain(point.lambda)),
     h('td', {class: 'number'}, milliseconds(point.ms)),
     h('td', {class: 'number'}, point.sqnr_db === null && point.int8 === 0 ? 'no noise' : decibels(point.sqnr_db)),
     h('td', {class: 'number'}, point.int8 === null ? NONE : `${point.int8} of ${layers}`)))));

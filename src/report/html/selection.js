@@ -7,6 +7,11 @@ function selectLayer(index) {
   for (const follow of selection.followers) follow(index);
 }
 
+function layerLink(group, room) {
+  return h('button', {type: 'button', class: 'link', title: group.name, onclick: () => selectLayer(group.index)},
+    named(shortened(group.name, room)));
+}
+
 // `element` shows layer `index`: it is marked while that layer is selected.
 function marksSelection(elements) {
   selection.followers.push((index) => {

@@ -96,9 +96,14 @@ class Builder:
         for tensor in self.tensors:
             if tensor["producer"] < 0 or self.random.random() < 0.97:
                 self._distribution(tensor)
-            makers = {"float32" if tensor["producer"] < 0 else self.groups[tensor["producer"]]["precision"]}
-            forms = makers | {self.groups[c]["precision"] for c in tensor["consumers"]}
-            tensor["precision"] = "both" if len(forms) > 1 else forms.pop()
+        return self.convert()
+
+    def convert(self):
+        """Says in which forms each tensor exists, from the labels of who makes and who reads it."""
+        for tensor in self.tensors:
+            maker = "float32" if tensor["producer"] < 0 else self.groups[tensor["producer"]]["precision"]
+            forms = {maker} | {self.groups[c]["precision"] for c in tensor["consumers"]}
+            tensor["precision"] = "both" if "int8" in forms and len(forms) > 1 else maker
         return self
 
     def _decide(self, group, labels):
@@ -226,6 +231,7 @@ def gpu():
         group["half_us"] = round(group["float_us"] * 0.55, 2)
         if i % 4 == 3:
             group.update(precision="float16", reason="float16 is as fast as INT8 here and adds no noise")
+    net.convert()
     report = net.report("stem_and_blocks.onnx")
     report.update(device="NVIDIA H100 80GB HBM3, wgmma", objective="throughput")
     return report
