@@ -61,6 +61,15 @@ bool any_can_int8(const Network& network, const CalibrationTable* table,
                      [](const GroupLabel& label) { return label.can_int8; });
 }
 
+Plan measured_plan(const Network& network, const CalibrationTable* table,
+                   const CompileOptions& options, const PrecisionGoal& goal) {
+  const PrecisionChoice choice = choose_precision(network, table, options, goal);
+  auto plan = std::make_shared<PlanData>(*choice.candidates[choice.kept].plan);
+  plan->precision = precision_json(choice, options.build, goal);
+  if (options.build.log) options.build.log(LogLevel::kInfo, summary_of(choice));
+  return Plan(std::move(plan));
+}
+
 void check_goal(const PrecisionGoal& goal, const BuildOptions& options) {
   if (!goal.max_loss && !goal.min_sqnr_db) return;
   check(measures(options), ErrorCode::kInvalidArgument,
@@ -102,11 +111,21 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
   if (!measures(options) || !any_can_int8(network, table, compiling)) {
     return Plan(compile(network, table, compiling));
   }
-  const PrecisionChoice choice = choose_precision(network, table, compiling, goal);
-  auto plan = std::make_shared<PlanData>(*choice.candidates[choice.kept].plan);
-  plan->precision = precision_json(choice, options, goal);
-  if (options.log) options.log(LogLevel::kInfo, summary_of(choice));
-  return Plan(std::move(plan));
+  try {
+    return measured_plan(network, table, compiling, goal);
+  } catch (const CannotTime& error) {
+    check(!goal.max_loss && !goal.min_sqnr_db, ErrorCode::kUnsupported,
+          "precision cannot be chosen by measurement: the network does not run on made-up inputs "
+          "({}); give --int8-layers all and no goal",
+          error.what());
+    if (options.log) {
+      options.log(LogLevel::kWarning,
+                  fmt::format("every layer that can runs in INT8, whether it pays or not: the "
+                              "network does not run on made-up inputs ({})",
+                              error.what()));
+    }
+    return Plan(compile(network, table, compiling));
+  }
 }
 
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options) {

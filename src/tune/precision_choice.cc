@@ -82,7 +82,10 @@ class Chooser {
   ParetoPoint solve(double lambda) const {
     const Objective objective = options_.build.objective;
     const auto problem = [&](double l) {
-      return with_preferences(choice_.costs, choice_.graph, objective, l, choice_.noise);
+      PrecisionProblem p =
+          with_preferences(choice_.costs, choice_.graph, objective, l, choice_.noise);
+      if (!has_goal()) keep_single_layers_float(p);
+      return p;
     };
     ParetoPoint point{.lambda = lambda, .labels = cheapest_labels(problem(lambda))};
     point.ns = double(total_cost(problem(0.0), point.labels));
@@ -90,6 +93,17 @@ class Chooser {
       if (point.labels[g] == Label::kInt8) point.noise += choice_.noise[g];
     }
     return point;
+  }
+
+  /// Without a goal nothing bounds noise, so that what chains leave out (the last concatenation of
+  /// boxes and scores, say) stays float, whatever time it would save.
+  void keep_single_layers_float(PrecisionProblem& problem) const {
+    const std::vector<Label>& all = choice_.candidates[kInt8Engine].labels;
+    for (size_t g = 0; g < all.size(); ++g) {
+      auto& cost = problem.groups[g].cost;
+      if (all[g] == Label::kInt8 || cost[size_t(Label::kFloat)] == kForbidden) continue;
+      cost[size_t(Label::kInt8)] = kForbidden;
+    }
   }
 
   /// What the user fixed stays.

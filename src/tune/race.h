@@ -16,6 +16,12 @@ struct Timing {
 };
 Timing timing_of(std::vector<double> samples);
 
+/// Where a network does not run on made-up values, so that nothing can be timed.
+class CannotTime : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A Race loads plans of one network and runs them at the opt shapes of their first profile, on
 /// smooth values. Rounds are interleaved, so that a machine that slows down slows all of them.
 /// Objective kThroughput: every core runs a context of its own, with one thread. Not thread-safe.
@@ -23,6 +29,8 @@ class Race {
  public:
   explicit Race(const BuildOptions& options);
   ~Race();
+  /// Throws CannotTime where the plan does not run on such values: a Reshape to a size that is an
+  /// input, for example.
   void add(std::shared_ptr<const PlanData> plan);
   /// Time of one run of each plan; of kThroughput: the wall time by the number of runs.
   std::vector<Timing> whole_runs();

@@ -76,7 +76,8 @@ void judge(const Case& c, size_t groups) {
     ASSERT_LT(at, measured.size());
     EXPECT_EQ(measured[at].group, name);
     const Given given = {{name, {.precision = Precision::kInt8}}};
-    const auto outputs = outputs_of(engine_of(c.network, table, c.options, given, c.inputs), c.inputs);
+    const auto outputs =
+        outputs_of(engine_of(c.network, table, c.options, given, c.inputs), c.inputs);
     double noise = 0.0;
     int count = 0;
     for (size_t o = 0; o < outputs.size(); ++o) {
@@ -85,7 +86,8 @@ void judge(const Case& c, size_t groups) {
       ++count;
     }
     noise /= count;
-    printf("%-40s %.3e %.3e %.2f dB  %+.4f %%\n", name.c_str(), noise, measured[at].noise, measured[at].sqnr_db(), 100 * (measured[at].noise / noise - 1));
+    printf("%-40s %.3e %.3e %.2f dB  %+.4f %%\n", name.c_str(), noise, measured[at].noise,
+           measured[at].sqnr_db(), 100 * (measured[at].noise / noise - 1));
     ++at;
   }
   EXPECT_EQ(at, measured.size());

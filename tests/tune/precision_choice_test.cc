@@ -1,0 +1,247 @@
+// Assigning precision from times that the test writes into the timing cache, so that nothing hangs
+// on how quick this machine is: which labels come out, what is kept to, and what the plan says.
+#include "tune/precision_choice.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "compile/harness.h"
+
+namespace octile::test {
+namespace {
+
+/// A file of this process's own, gone with it.
+struct OwnFile {
+  std::string path = (std::filesystem::temp_directory_path() /
+                      ("octile_times_" + std::to_string(getpid()) + ".txt"))
+                         .string();
+  OwnFile() { std::filesystem::remove(path); }
+  ~OwnFile() { std::filesystem::remove(path); }
+};
+
+/// Three convolutions in a row, the second one with a residual.
+Network chain() {
+  Random random(3);
+  Network network("chain");
+  TensorId x = network.add_input("x", DataType::kFloat32, {1, 8, 6, 6});
+  const Convolution op{.window = {.kernel = {3, 3},
+                                  .stride = {1, 1},
+                                  .dilation = {1, 1},
+                                  .pad_before = {1, 1},
+                                  .pad_after = {1, 1}}};
+  TensorId y = x;
+  for (const char* name : {"a", "b", "c"}) {
+    const TensorId weights =
+        network.constant(random_floats({8, 8, 3, 3}, random, 0.2f), std::string(name) + ".w");
+    const LayerId layer = network.add(op, {y, weights}, name);
+    TensorId made = network.output(layer);
+    if (std::string(name) == "b") {
+      made = network.elementwise(made, y, ElementwiseKind::kAdd, "add");
+    }
+    y = network.activation(made, ActivationKind::kRelu, 0.0f, 0.0f, std::string("relu ") + name);
+  }
+  network.mark_output(y, "y");
+  return network;
+}
+
+std::vector<Tensor> inputs() {
+  Random random(5);
+  return {random_floats({1, 8, 6, 6}, random)};
+}
+
+BuildOptions timed(const OwnFile& cache) {
+  BuildOptions options;
+  options.int8 = true;
+  options.threads = 1;
+  options.timing_cache = cache.path;
+  return options;
+}
+
+/// The text with every number behind "<tab>" of lines that hold `mark` set to `ns`.
+void set_times(const OwnFile& cache, const std::string& mark, const std::string& end, double ns) {
+  const std::string text = read_file(cache.path);
+  std::string changed;
+  int count = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t stop = text.find('\n', at);
+    std::string line = text.substr(at, stop - at);
+    const size_t tab = line.rfind('\t');
+    if (tab != std::string::npos && line.rfind(mark, 0) == 0 &&
+        line.substr(0, tab).ends_with(end)) {
+      line = line.substr(0, tab + 1) + std::to_string(ns);
+      ++count;
+    }
+    changed += line + "\n";
+    at = stop + 1;
+  }
+  ASSERT_GT(count, 0) << mark << " … " << end;
+  write_file(cache.path, changed);
+}
+
+/// As text, group by group: "int8 float32 …".
+std::string labels_of(const PrecisionChoice& choice, size_t candidate) {
+  std::string text;
+  for (const Label label : choice.candidates[candidate].labels) {
+    text += (text.empty() ? "" : " ") + std::string(name_of(precision_of(label)));
+  }
+  return text;
+}
+
+class Choice : public testing::Test {
+ protected:
+  Choice() : network(chain()), table(table_for(network, inputs())) {
+    static const std::string measured = [&] {  // the file has every line
+      (void)choose({});
+      return read_file(cache.path);
+    }();
+    write_file(cache.path, measured);
+  }
+
+  PrecisionChoice choose(const PrecisionGoal& goal, const BuildOptions* options = nullptr) {
+    const BuildOptions build = options != nullptr ? *options : timed(cache);
+    return choose_precision(network, &table, {.build = build}, goal);
+  }
+
+  OwnFile cache;
+  Network network;
+  CalibrationTable table;
+};
+
+TEST_F(Choice, FollowsTheTimes) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  EXPECT_EQ(labels_of(choose({}), 2), "int8 int8 int8");
+  set_times(cache, "group ", " int8", 2e6);
+  const PrecisionChoice choice = choose({});
+  EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
+  EXPECT_EQ(labels_of(choice, 0), "float32 float32 float32");
+  EXPECT_EQ(labels_of(choice, 1), "int8 int8 int8");
+}
+
+TEST_F(Choice, ConversionsThatCostMoreThanInt8SavesKeepLayersFloat) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 9e5);
+  set_times(cache, "group ", " int8-to-float", 9e5);
+  set_times(cache, "conversion ", " quantize", 2e5);
+  EXPECT_EQ(labels_of(choose({}), 2), "int8 int8 int8");  // one conversion, three gains
+  set_times(cache, "conversion ", " quantize", 4e5);
+  const PrecisionChoice choice = choose({});
+  EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
+  EXPECT_TRUE(contains(choice.candidates[2].plan->steps[0].note, "conversions cost"));
+}
+
+TEST_F(Choice, TheQuickestEngineIsKept) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  set_times(cache, "engine ", " ns", 1e6);
+  EXPECT_EQ(choose({}).kept, 2u);  // equal: the chosen one
+  // Layer by layer INT8 wins, but float wins as a whole: its engine is the one with another key.
+  const PrecisionChoice choice = choose({});
+  ASSERT_EQ(choice.candidates[1].labels, choice.candidates[2].labels);
+  TimingCache times(cache.path);
+  EXPECT_EQ(choice.candidates[0].time.ns, 1e6);
+}
+
+TEST_F(Choice, RequestsWinInEveryEngine) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  BuildOptions options = timed(cache);
+  options.layer_precision = {{"a", Precision::kInt8}, {"c", Precision::kFloat32}};
+  const PrecisionChoice choice = choose({}, &options);
+  EXPECT_EQ(labels_of(choice, 0), "int8 float32 float32");
+  EXPECT_EQ(labels_of(choice, 2), "int8 int8 float32");
+}
+
+TEST_F(Choice, TheGoalIsKeptOnTheBuiltPlan) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  const auto source = memory_data({{"x", inputs()[0]}}, 1);
+  PrecisionGoal goal;
+  goal.samples = source.get();
+  goal.metric = "made up";
+  goal.max_loss = 0.25;
+  int evaluations = 0;
+  goal.evaluate = [&](const Plan& plan) {
+    ++evaluations;
+    double int8 = 0;
+    for (const LayerInfo& layer : plan.layers()) {
+      int8 += layer.step == "Conv" && layer.precision.rfind("int8", 0) == 0 ? 1 : 0;
+    }
+    return Accuracy{.sqnr_db = 40.0 - 10.0 * int8, .metric = 90.0 - 0.2 * int8, .reference = 90.0};
+  };
+  const PrecisionChoice one = choose(goal);
+  EXPECT_EQ(
+      std::count(one.candidates[2].labels.begin(), one.candidates[2].labels.end(), Label::kInt8),
+      1);
+  EXPECT_GE(one.lambda, 0.0);
+  EXPECT_GT(evaluations, 1);
+  // What INT8 costs is least where the noise is: the layer that adds the least is the one in INT8.
+  size_t least = 0;
+  for (size_t g = 1; g < one.noise.size(); ++g) least = one.noise[g] < one.noise[least] ? g : least;
+  EXPECT_EQ(one.candidates[2].labels[least], Label::kInt8);
+  EXPECT_NE(one.kept, 1u);  // all in INT8 loses 0.6 points, whatever its time
+  goal.max_loss = std::nullopt;
+  goal.min_sqnr_db = 15.0;
+  const PrecisionChoice two = choose(goal);
+  EXPECT_EQ(
+      std::count(two.candidates[2].labels.begin(), two.candidates[2].labels.end(), Label::kInt8),
+      2);
+}
+
+TEST_F(Choice, GoalsNeedWhatTheyRestOn) {
+  PrecisionGoal goal;
+  goal.max_loss = 0.3;
+  const auto refusal = [&](const BuildOptions& options) {
+    return message_of([&] { (void)build(network, &table, options, goal); });
+  };
+  EXPECT_TRUE(contains(refusal(timed(cache)), "evaluate()"));
+  BuildOptions options = timed(cache);
+  options.tactics = BuildOptions::Tactics::kFirst;
+  EXPECT_TRUE(contains(refusal(options), "by measurement"));
+  const auto source = memory_data({{"x", inputs()[0]}}, 1);
+  goal.samples = source.get();
+  goal.evaluate = [](const Plan&) { return Accuracy{}; };
+  EXPECT_TRUE(contains(refusal(timed(cache)), "metric"));
+  goal.max_loss = -1.0;
+  EXPECT_TRUE(contains(refusal(timed(cache)), "0 or more"));
+}
+
+TEST_F(Choice, ThePlanSaysWhatItsLayersAre) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  BuildOptions options = timed(cache);
+  options.layer_precision = {{"c", Precision::kFloat32}};
+  const Plan plan = Plan::parse(build(network, &table, options).serialize());
+  const auto json = nlohmann::json::parse(plan.precision());
+  EXPECT_EQ(json["format"], 1);
+  ASSERT_EQ(json["groups"].size(), 3u);
+  for (const auto& group : json["groups"]) {
+    for (const LayerInfo& layer : plan.layers()) {
+      if (layer.name != group["name"] || layer.step != "Conv") continue;
+      EXPECT_EQ(layer.precision.rfind(group["precision"].get<std::string>(), 0), 0u)
+          << layer.name << ": " << layer.precision;
+    }
+  }
+  EXPECT_EQ(json["groups"][2]["refusal"], "float32 was asked for");
+  EXPECT_EQ(json["engines"].size(), 3u);
+}
+
+TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
+  const std::string first = build(network, &table, timed(cache)).serialize();
+  EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);
+}
+
+TEST_F(Choice, NothingIsMeasuredWhereNothingCanBeInt8) {
+  EXPECT_EQ(build(network, nullptr, timed(cache)).precision(), "");
+  BuildOptions options = timed(cache);
+  options.int8_layers = BuildOptions::Int8Layers::kAll;
+  EXPECT_EQ(build(network, &table, options).precision(), "");
+}
+
+}  // namespace
+}  // namespace octile::test
