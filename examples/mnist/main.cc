@@ -11,6 +11,7 @@
 
 #include "octile/builder.h"
 #include "octile/data.h"
+#include "octile/report.h"
 #include "report.h"
 
 namespace {
@@ -92,6 +93,54 @@ Engine build_engine(const Network& network, const CalibrationTable* table,
   return Engine::load(file, engine);
 }
 
+/// Top-1 and SQNR of a plan on 1,000 test pictures, beside the float network's.
+Accuracy evaluate(const Network& network, const Plan& plan, const demo::Arguments& arguments) {
+  const auto source =
+      open_data(demo::find_idx(arguments.data, "t10k"), {.batch = 8, .samples = 1000});
+  const std::vector<int64_t> labels = source->labels();
+  double right[2] = {};
+  size_t seen = 0;
+  CompareOptions options;
+  options.threads = arguments.threads;
+  options.outputs = [&](auto reference, auto candidate, int64_t rows) {
+    const auto some = std::span(labels).subspan(seen, size_t(rows));
+    right[0] += top_k_accuracy(reference[0], some, 1) * double(rows);
+    right[1] += top_k_accuracy(candidate[0], some, 1) * double(rows);
+    seen += size_t(rows);
+  };
+  Accuracy accuracy;
+  for (const TensorComparison& t : compare(network, plan, *source, options).tensors) {
+    if (t.output) accuracy.sqnr_db = t.sqnr_db;
+  }
+  accuracy.reference = 100.0 * right[0] / double(seen);
+  accuracy.metric = 100.0 * right[1] / double(seen);
+  return accuracy;
+}
+
+/// INT8 where it pays on this machine, and the report that says why, layer by layer.
+Engine build_where_it_pays(const Network& network, const CalibrationTable& table,
+                           BuildOptions options, const demo::Arguments& arguments) {
+  options.scheme = Scheme::kStaticSymmetric;
+  options.int8_layers = BuildOptions::Int8Layers::kWherePays;
+  const auto samples = open_data(demo::find_idx(arguments.data, "train"), {.samples = 500});
+  PrecisionGoal goal;
+  goal.samples = samples.get();
+  goal.metric = "top1";
+  goal.evaluate = [&](const Plan& plan) { return evaluate(network, plan, arguments); };
+  const Plan plan = build(network, &table, options, goal);
+  plan.save(arguments.out + "/where-it-pays.plan");
+  samples->rewind();
+  const CalibrationData histograms = collect(network, *samples);
+  save_text(arguments.out + "/report.html", precision_report_html(plan, {.model = "mnist",
+                                                                         .command = "make demo",
+                                                                         .histograms = &histograms,
+                                                                         .method = "entropy",
+                                                                         .evaluated = 1000}));
+  EngineOptions engine;
+  engine.threads = options.threads;
+  return Engine::load(plan, engine);
+}
+
 int run(const demo::Arguments& arguments) {
   std::filesystem::create_directories(arguments.out);
   const Network network = make_network(arguments.weights);
@@ -102,6 +151,7 @@ int run(const demo::Arguments& arguments) {
   report.add("float", "", build_engine(network, nullptr, options, arguments.out + "/float.plan"));
 
   options.int8 = true;
+  options.int8_layers = BuildOptions::Int8Layers::kAll;  // to compare schemes
   for (const CalibrationMethod method : {CalibrationMethod::kEntropy, CalibrationMethod::kMinMax,
                                          CalibrationMethod::kPercentile, CalibrationMethod::kMse}) {
     const CalibrationTable table = calibrate_with_cache(network, arguments, method);
@@ -118,6 +168,9 @@ int run(const demo::Arguments& arguments) {
                build_engine(network, nullptr, options,
                             fmt::format("{}/{}.plan", arguments.out, name_of(scheme))));
   }
+  const CalibrationTable table =
+      calibrate_with_cache(network, arguments, CalibrationMethod::kEntropy);
+  report.add("where it pays", "entropy", build_where_it_pays(network, table, options, arguments));
   report.measure_latency();
   report.print();
   report.save();

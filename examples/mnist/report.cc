@@ -206,7 +206,10 @@ void Report::print() const {
     }
     fmt::print("\n");
   }
-  fmt::print("\nresult: {}/result.json; plans and caches: {}/\n", arguments_.out, arguments_.out);
+  fmt::print(
+      "\nwhere INT8 pays, layer by layer: {0}/report.html\nresult: {0}/result.json; plans and "
+      "caches: {0}/\n",
+      arguments_.out);
 }
 
 void Report::save() const {
