@@ -1,5 +1,4 @@
-// See int8_copies.h. insert_qdq() makes the copies int8, one at a time, so that each is what a
-// build with that group alone in int8 would have; lowering them gives the same steps.
+// See int8_copies.h.
 #include "tune/int8_copies.h"
 
 #include "compile/free_name.h"
@@ -40,18 +39,22 @@ class Copier {
 
 }  // namespace
 
+Group add_int8_copy(Network& network, const Group& group, GroupLabel label,
+                    const TensorRanges& ranges) {
+  const Group copy = Copier(network, group).run();
+  label.int8 = true;
+  insert_qdq(network, {copy}, {label}, ranges);
+  return copy;
+}
+
 CopiedNetwork with_int8_copies(const LabelledGraph& graph) {
   CopiedNetwork result{graph.network, {}};
   Network& network = result.network;
   for (size_t g = 0; g < graph.groups.size(); ++g) {
     if (!graph.labels[g].can_int8) continue;
     const int before = network.layer_count();
-    const Group copy = Copier(network, graph.groups[g]).run();
-    const int copied = network.layer_count();
-    GroupLabel label = graph.labels[g];
-    label.int8 = true;
-    insert_qdq(network, {copy}, {label}, graph.ranges);
-    const bool changes = network.layer_count() > copied;
+    const Group copy = add_int8_copy(network, graph.groups[g], graph.labels[g], graph.ranges);
+    const bool changes = network.layer_count() - before > static_cast<int>(copy.layers().size());
     result.copies.push_back({name_of(graph.network, graph.groups[g]),
                              network.name(output_of(graph.network, graph.groups[g])),
                              changes ? network.name(output_of(network, copy)) : ""});

@@ -1,6 +1,5 @@
-// See layer_errors.h. Beside every quantized layer a probe is put that computes the same from
-// quantized input and weights; means of the difference are layers, too, so that only a few numbers
-// a layer leave the engine.
+// See layer_errors.h. Beside every quantized layer its int8 copy is put; means of the difference
+// are layers, too, so that only a few numbers a layer leave the engine.
 #include "tune/layer_errors.h"
 
 #include <cmath>
@@ -11,7 +10,7 @@
 #include "compile/compile.h"
 #include "compile/free_name.h"
 #include "compile/passes.h"
-#include "compile/weighted.h"
+#include "tune/int8_copies.h"
 #include "tune/observe.h"
 
 namespace octile {
@@ -24,18 +23,14 @@ struct Probe {
 
 class Prober {
  public:
-  Prober(const Network& network, const Network& quantized)
-      : quantized_(quantized), probed_(network) {}
+  explicit Prober(const LabelledGraph& graph) : graph_(graph), probed_(graph.network) {}
 
-  void add(LayerId layer) {
-    const std::vector<TensorId> inputs = probed_.inputs(layer);
-    const std::string name = probed_.name(layer) + ".probe";
-    std::vector<TensorId> operands = inputs;
-    operands[0] = on_grid(quantized_.inputs(layer)[0], name);
-    const auto weights = constant_float(quantized_, quantized_.inputs(layer)[1]);
-    operands[1] = probed_.constant(*weights, free_name(probed_, name + ".weights"));
-    const LayerId copy = probed_.add(probed_.op(layer), operands, free_name(probed_, name));
-    const TensorId y = probed_.output(layer), q = probed_.output(copy);
+  void add(size_t g) {
+    const LayerId layer = graph_.groups[g].core;
+    const Group core{.core = layer, .add = {}, .clamp = {}, .residual = {}};
+    const Group copy = add_int8_copy(probed_, core, graph_.labels[g], graph_.ranges);
+    const std::string name = probed_.name(copy.core);
+    const TensorId y = probed_.output(layer), q = probed_.output(copy.core);
     const TensorId error = probed_.elementwise(q, y, ElementwiseKind::kSub, fresh(name + ".error"));
     probes_.push_back({layer, mean(error, layer, name + ".mean"),
                        mean(squared(error, name + ".error2"), layer, name + ".noise"),
@@ -47,19 +42,6 @@ class Prober {
 
  private:
   std::string fresh(const std::string& name) const { return free_name(probed_, name); }
-
-  /// The same Quantize and Dequantize in the probed network, where tensors have the same handles.
-  TensorId on_grid(TensorId dequantized, const std::string& name) {
-    const LayerId d = quantized_.producer(dequantized);
-    const LayerId q = quantized_.producer(quantized_.inputs(d)[0]);
-    const auto found = copies_.find(dequantized.index);
-    if (found != copies_.end()) return found->second;
-    const LayerId quantize =
-        probed_.add(quantized_.op(q), {quantized_.inputs(q)[0]}, fresh(name + ".quantize"));
-    const LayerId dequantize =
-        probed_.add(quantized_.op(d), probed_.outputs(quantize), fresh(name + ".dequantize"));
-    return copies_[dequantized.index] = probed_.output(dequantize);
-  }
 
   TensorId squared(TensorId t, const std::string& name) {
     return probed_.elementwise(t, t, ElementwiseKind::kMul, fresh(name));
@@ -76,10 +58,9 @@ class Prober {
     return probed_.name(probed_.reduce(t, reduce, fresh(name)));
   }
 
-  const Network& quantized_;
+  const LabelledGraph& graph_;
   Network probed_;
   std::vector<Probe> probes_;
-  std::unordered_map<int32_t, TensorId> copies_;  // dequantized tensor → its copy
 };
 
 void add_scaled(std::vector<double>& sum, const Tensor& values, double factor) {
@@ -138,12 +119,12 @@ std::vector<LayerError> layer_errors(const Network& network, const CalibrationTa
                                      const CalibrationOptions& calibration) {
   BuildOptions quiet = options;
   quiet.log = nullptr;
-  const QuantizedGraph graph =
-      quantize_graph(network, table, {.build = quiet, .keep_tensors = false, .preprocess = ""});
-  Prober prober(network, graph.network);
+  const LabelledGraph graph =
+      label_graph(network, table, {.build = quiet, .keep_tensors = false, .preprocess = ""});
+  Prober prober(graph);
   for (size_t g = 0; g < graph.groups.size(); ++g) {
     const bool weighted = int8_kind(network, graph.groups[g]) == Int8Kind::kWeighted;
-    if (graph.labels[g].int8 && weighted) prober.add(graph.groups[g].core);
+    if (graph.labels[g].int8 && weighted) prober.add(g);
   }
   if (prober.probes().empty()) return {};
   return measured(prober, source, calibration);

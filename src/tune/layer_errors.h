@@ -10,7 +10,7 @@
 namespace octile {
 
 /// The error of one weighted layer's own output, before residual and activation, when its input
-/// and weights are quantized and its arithmetic is exact.
+/// and weights are quantized.
 struct LayerError {
   LayerId layer;
   std::vector<double> mean;  // by output channel: mean of quantized − float

@@ -124,6 +124,18 @@ TEST(Lowering, DepthwiseKeywordsOnNoise) {
   judge(network, {random_floats(shape, random), random_floats(shape, random)}, 9);
 }
 
+/// A detection head: its channels go to the end, which moves nothing but is another order.
+TEST(Lowering, TransposedHead) {
+  Random random(12);
+  Network n("head");
+  TensorId t = n.add_input("x", DataType::kFloat32, {1, 3, 6, 6});
+  t = n.convolution(t, random_floats({5, 3, 3, 3}, random), std::nullopt, conv_of(1, 1), "conv");
+  t = n.transpose(t, {0, 2, 3, 1}, "turned");
+  t = n.activation(t, ActivationKind::kSigmoid, 0, 0, "sigmoid");
+  n.mark_output(n.activation(t, ActivationKind::kTanh, 0, 0, "tanh"), "y");
+  judge(n, {random_floats({1, 3, 6, 6}, random)}, 1);
+}
+
 }  // namespace
 }  // namespace octile::test
 #endif  // OCTILE_HAVE_ONNX
