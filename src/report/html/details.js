@@ -30,7 +30,7 @@ function tensorPart(report, index, role) {
   const tensor = report.tensors[index];
   const conversion = conversionOf(report, tensor);
   const form = tensor.precision === 'both' ? 'float and INT8' : PRECISIONS.get(tensor.precision);
-  const cost = conversion?.us ? `one ${conversion.kind} of ${time(conversion.us)}` : '';
+  const cost = conversion?.us ? `${conversion.kind}d once, ${time(conversion.us)}` : '';
   const histogram = tensor.histogram ? tensorHistogram(tensor, false) :
                                        h('p', {class: 'nothing'}, 'No histogram was kept.');
   return h(
