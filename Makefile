@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan test-arm check-sm61 test-gpu with-cuda \
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
   lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -79,9 +79,9 @@ seed-program: ## Run the TensorRT program that Octile began with: build/demo/see
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
-test-all: test ## Fast tests, lint, sanitizers, install check, oneDNN 3.x headers, sm_61, reproduce
+test-all: test ## Fast tests, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
-	@$(MAKE) --no-print-directory lint asan tsan check-install
+	@$(MAKE) --no-print-directory lint asan tsan check-install check-report
 	@tools/check_onednn3.sh
 	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce
@@ -104,6 +104,12 @@ tsan: deps ## The fast tests under the thread sanitizer
 	@cmake --build build/tsan -j $(JOBS)
 	@tools/run_tests.py build/tsan
 
+check-report: deps ## The precision report's page in a headless Chromium: build/report-screenshots (PAGES="real.html …")
+	@tools/install_dependencies.sh browser || echo "Chromium was not installed"
+	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
+	@cmake --build build/release -j $(JOBS) --target octile_write_page
+	@tools/check_report.py build/release $(PAGES)
+
 test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans under qemu
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
@@ -122,7 +128,7 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 	@tools/lint.sh
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
-	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+	@git ls-files '*.h' '*.cc' '*.js' | xargs clang-format -i
 	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu
 	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu
 

@@ -2,7 +2,7 @@
 # Installs what Octile builds and runs on, by package name, and only what is missing. Debian 12 and
 # Ubuntu 24.04. Without root and sudo it names the missing packages in one apt line and exits with 1.
 #
-#   tools/install_dependencies.sh [demo|python|seed|bench|lint|fuzz|arm …]   extra groups of packages
+#   tools/install_dependencies.sh [demo|python|seed|bench|lint|fuzz|browser|arm …]   extra groups of packages
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config
@@ -18,8 +18,9 @@ for group in "$@"; do
     bench) packages+=(python3-venv) ;;
     lint) packages+=(clang-format-14 clang-tidy-14 python3-pip) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    browser) packages+=(chromium) ;;
     arm) packages+=(g++-aarch64-linux-gnu qemu-user googletest) ;;
-    *) echo "unknown group '$group': use demo, python, seed, bench, lint, fuzz or arm" >&2; exit 2 ;;
+    *) echo "unknown group '$group': use demo, python, seed, bench, lint, fuzz, browser or arm" >&2; exit 2 ;;
   esac
 done
 
@@ -43,6 +44,7 @@ for package in ${missing[@]+"${missing[@]}"}; do
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     clang-format-14) have clang-format ;;
     clang-tidy-14) have clang-tidy ;;
+    chromium) have chromium || have chromium-browser || have google-chrome ;;
     *) false ;;
   esac || keep+=("$package")
 done

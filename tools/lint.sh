@@ -6,7 +6,7 @@ format=$(command -v clang-format-14 || command -v clang-format)
 tidy=$(command -v clang-tidy-14 || command -v clang-tidy)
 mapfile -t sources < <(git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'src/*.cu' 'cli/*.h' 'cli/*.cc' \
   'examples/*.h' 'examples/*.cc' 'tests/*.h' 'tests/*.cc' 'benchmarks/*.cc' \
-  'python/src/*.h' 'python/src/*.cc')
+  'python/src/*.h' 'python/src/*.cc' 'src/*.js' 'tests/*.js')
 echo "clang-format: ${#sources[@]} files"
 "$format" --dry-run -Werror "${sources[@]}"
 python3 tools/check_includes.py

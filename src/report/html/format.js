@@ -1,8 +1,9 @@
 // Numbers as text. What is not there (null) is a dash.
 
 const NONE = '–';
-const decimals = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat('en', {
-  minimumFractionDigits: digits, maximumFractionDigits: digits}));
+const decimals = [0, 1, 2, 3].map(
+    (digits) => new Intl.NumberFormat(
+        'en', {minimumFractionDigits: digits, maximumFractionDigits: digits}));
 
 function fixed(value, digits) {
   if (value === null) return NONE;
@@ -17,8 +18,9 @@ const significant = new Intl.NumberFormat('en', {maximumSignificantDigits: 3});
 function plain(value) {
   if (value === null) return NONE;
   const size = Math.abs(value);
-  return (size !== 0 && size < 0.001) || size >= 1e6 ? value.toExponential(1).replace(/-/g, '−').replace('e+', 'e')
-    : significant.format(value).replace('-', '−');
+  return (size !== 0 && size < 0.001) || size >= 1e6 ?
+      value.toExponential(1).replace(/-/g, '−').replace('e+', 'e') :
+      significant.format(value).replace('-', '−');
 }
 
 // Three digits that count.
@@ -60,6 +62,8 @@ function scaled(value, units, base = 1000) {
 
 const bytes = (value) => (value === null ? NONE : scaled(value, ['B', 'kB', 'MB', 'GB', 'TB']));
 const amount = (value) => (value === null ? NONE : scaled(value, ['', 'k', 'M', 'G', 'T']));
+// What there is of some facts, in a line.
+const dotted = (...facts) => facts.filter((fact) => fact && fact !== NONE).join(' · ');
 const extent = (shape) => (shape.length ? shape.join('×') : NONE);
 const many = (count, what) => `${fixed(count, 0)} ${what}${count === 1 ? '' : 's'}`;
 

@@ -1,86 +1,130 @@
-// All histograms beside each other, small: activations with what is clipped, weights with mean and σ.
+// All histograms beside each other, small: activations with what is clipped, weights with mean, σ.
 
 const FIRST_CARDS = 12;
 const MOST_CARDS = 120;  // of what is printed, and of one click on "more"
-const middleOf = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? null;
+const middleOf =
+    (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? null;
 
 const clippedOf = (tensor) => usedThreshold(tensor)?.clipped ?? null;
 
-function activationCards(report) {
-  return report.tensors.filter((tensor) => tensor.histogram).map((tensor) => ({
-    name: tensor.name, layer: tensor.producer, index: tensor.index, clipped: clippedOf(tensor), levels: tensor.levels_used,
+function activationCard(tensor) {
+  const [clipped, levels] = [clippedOf(tensor), tensor.levels_used];
+  return {
+    name: tensor.name,
+    layer: tensor.producer,
+    index: tensor.index,
+    clipped,
+    levels,
     draw: () => tensorHistogram(tensor, true),
-    text: [clippedOf(tensor) === null ? null : `${percent(clippedOf(tensor))} clipped`,
-      tensor.levels_used === null ? null : `${fixed(tensor.levels_used, 0)} levels`].filter(Boolean).join(' · ')}));
+    text: dotted(
+        clipped === null ? '' : `${percent(clipped)} clipped`,
+        levels === null ? '' : `${fixed(levels, 0)} levels`)
+  };
 }
 
-function weightCards(report) {
-  return report.groups.filter((group) => group.weights).map((group) => {
-    const facts = weightFacts(group.weights);
-    return {name: group.name, layer: group.index, index: group.index, facts, draw: () => weightHistogram(group, facts, true),
-      text: `σ ${short(facts.sigma)} · largest ${fixed(facts.reach, 1)} σ`};
-  });
+function weightCard(group) {
+  const facts = weightFacts(group.weights);
+  return {
+    name: group.name,
+    layer: group.index,
+    index: group.index,
+    facts,
+    draw: () => weightHistogram(group, facts, true),
+    text: `σ ${short(facts.sigma)} · largest ${fixed(facts.reach, 1)} σ`
+  };
 }
 
 function card({name, layer, draw, text}) {
-  const content = [draw(), named(shortened(name, 30), {title: name}), h('span', {class: 'aside'}, text)];
-  return h('li', null, layer < 0 ? h('div', {class: 'card'}, content)
-    : h('button', {type: 'button', class: 'card', onclick: () => selectLayer(layer)}, content));
+  const title = named(shortened(name, 30), {title: name});
+  const content = [draw(), title, h('span', {class: 'aside'}, text)];
+  const framed = layer < 0 ? h('div', {class: 'card'}, content) :
+                             button({class: 'card', onclick: () => selectLayer(layer)}, content);
+  return h('li', null, framed);
 }
 
 const nullLast = (value, way) => (value === null ? Infinity : way * value);
 const byOrder = (a, b) => a.index - b.index;
 const ACTIVATION_ORDERS = [
   ['clipped', 'most clipped', (a, b) => nullLast(a.clipped, -1) - nullLast(b.clipped, -1)],
-  ['levels', 'fewest levels', (a, b) => nullLast(a.levels, 1) - nullLast(b.levels, 1)], ['running', 'running order', byOrder]];
+  ['levels', 'fewest levels', (a, b) => nullLast(a.levels, 1) - nullLast(b.levels, 1)],
+  ['running', 'running order', byOrder]
+];
 const WEIGHT_ORDERS = [
   ['reach', 'farthest outliers', (a, b) => b.facts.reach - a.facts.reach],
-  ['shift', 'least symmetric', (a, b) => b.facts.shift - a.facts.shift], ['running', 'running order', byOrder]];
+  ['shift', 'least symmetric', (a, b) => b.facts.shift - a.facts.shift],
+  ['running', 'running order', byOrder]
+];
+
+const middle = (cards, key) =>
+    middleOf(cards.map((card) => card[key]).filter((value) => value !== null));
 
 function activationSummary(cards) {
-  const levels = middleOf(cards.map((c) => c.levels).filter((value) => value !== null));
-  const clipped = middleOf(cards.map((c) => c.clipped).filter((value) => value !== null));
-  return [levels === null ? '' : `Half of the tensors use ${fixed(levels, 0)} or fewer of their 256 levels. `,
-    clipped === null ? '' : `The range in use clips ${percent(clipped)} of the values of the middle tensor. `,
-    'Counts are on a log scale; hatched is what the range in use clips.'].join('');
+  const [levels, clipped] = [middle(cards, 'levels'), middle(cards, 'clipped')];
+  const sentences = ['Counts are on a log scale; hatched is what the range in use clips.'];
+  if (levels !== null) {
+    sentences.push(`Half of the tensors use ${fixed(levels, 0)} or fewer of their 256 levels.`);
+  }
+  if (clipped !== null) {
+    sentences.push(
+        `The range in use clips ${percent(clipped)} of the values of the middle tensor.`);
+  }
+  return sentences.join(' ');
 }
 
 function weightSummary(cards) {
-  const symmetric = cards.filter((c) => isSymmetric(c.facts)).length;
-  const narrow = cards.filter((c) => isNarrow(c.facts)).length;
-  return `Weights are symmetric around zero in ${symmetric} of ${many(cards.length, 'layer')}, and narrow (the largest within ` +
-    `12 σ) in ${narrow}. So a symmetric grid from the largest weight wastes little, and weights need no calibration. ` +
-    'The line is the mean, the band ± σ.';
+  const [symmetric, narrow] =
+      [isSymmetric, isNarrow].map((test) => cards.filter(({facts}) => test(facts)).length);
+  const conclusion = symmetric + narrow > 1.8 * cards.length ?
+      'So a symmetric grid up to the largest weight wastes little: weights need no calibration.' :
+      'Where they are not, a grid up to the largest weight leaves many of its levels unused.';
+  return `Weights are symmetric around zero in ${symmetric} of ${many(cards.length, 'layer')}, ` +
+      `and narrow (the largest within 12 σ) in ${narrow}. ${conclusion} ` +
+      'The line is the mean, the band ± σ.';
 }
 
-function gallery(title, summary, cards, orders) {
-  let [order, count] = [orders[0][2], FIRST_CARDS];
-  const grid = h('ul', {class: 'cards'});
-  const more = h('button', {type: 'button', class: 'more', onclick: () => grow()});
-  const redraw = () => {
-    replace(grid, [...cards].sort((a, b) => order(a, b) || byOrder(a, b)).slice(0, count).map(card));
-    more.hidden = count >= cards.length;
-    more.textContent = `Show ${Math.min(cards.length, count + MOST_CARDS) - count} more of ${cards.length}`;
-  };
-  const grow = () => {
-    count += MOST_CARDS;
-    redraw();
-  };
-  redraw();
-  return {grow: () => count < MOST_CARDS && grow(), element: h('div', {class: 'gallery'}, h('h3', null, title),
-    h('p', {class: 'lead'}, summary),
-    h('div', {class: 'tools'}, select('Order', orders, (key) => {
-      order = orders.find(([own]) => own === key)[2];
-      redraw();
-    })), grid, more)};
+class Gallery {
+  constructor(title, summary, cards, orders) {
+    [this.cards, this.order, this.count] = [cards, orders[0][2], FIRST_CARDS];
+    this.grid = h('ul', {class: 'cards'});
+    this.more = button({class: 'more', onclick: () => this.grow(this.count + MOST_CARDS)});
+    const choose = (key) => {
+      this.order = orders.find(([own]) => own === key)[2];
+      this.show();
+    };
+    this.element =
+        h('div', {class: 'gallery'}, h('h3', null, title), h('p', {class: 'lead'}, summary),
+          h('div', {class: 'tools'}, select('Order', orders, choose)), this.grid, this.more);
+    this.show();
+  }
+
+  show() {
+    const sorted = [...this.cards].sort((a, b) => this.order(a, b) || byOrder(a, b));
+    replace(this.grid, sorted.slice(0, this.count).map(card));
+    const left = this.cards.length - this.count;
+    this.more.hidden = left <= 0;
+    this.more.textContent = `Show ${Math.min(left, MOST_CARDS)} more of ${this.cards.length}`;
+  }
+
+  grow(count) {
+    this.count = Math.max(this.count, count);
+    this.show();
+  }
 }
 
 function drawGallery(report) {
-  const [activations, weights] = [activationCards(report), weightCards(report)];
+  const activations = report.tensors.filter((tensor) => tensor.histogram).map(activationCard);
+  const weights = report.groups.filter((group) => group.weights).map(weightCard);
   const parts = [];
-  if (activations.length) parts.push(gallery('Activations', activationSummary(activations), activations, ACTIVATION_ORDERS));
-  if (weights.length) parts.push(gallery('Weights', weightSummary(weights), weights, WEIGHT_ORDERS));
-  replace(at('values-body'), parts.length ? parts.map((part) => part.element)
-    : h('p', {class: 'nothing'}, 'The report has no histograms: they come with a calibration.'));
-  return () => parts.forEach((part) => part.grow());
+  if (activations.length) {
+    const summary = activationSummary(activations);
+    parts.push(new Gallery('Activations', summary, activations, ACTIVATION_ORDERS));
+  }
+  if (weights.length) {
+    parts.push(new Gallery('Weights', weightSummary(weights), weights, WEIGHT_ORDERS));
+  }
+  const nothing = 'The report has no histograms: they come with a calibration.';
+  replace(
+      at('values-body'),
+      parts.length ? parts.map((part) => part.element) : h('p', {class: 'nothing'}, nothing));
+  return () => parts.forEach((part) => part.grow(MOST_CARDS));
 }

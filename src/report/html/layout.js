@@ -26,8 +26,11 @@ function layered(count, edges, widths, gap) {
   });
   orderRows(rows);
   placeRows(rows, gap);
-  return {x: nodes.slice(0, count).map((node) => node.x), ranks,
-    ways: ways.map((way) => way.map((node) => ({x: node.x, rank: node.rank})))};
+  return {
+    x: nodes.slice(0, count).map((node) => node.x),
+    ranks,
+    ways: ways.map((way) => way.map((node) => ({x: node.x, rank: node.rank})))
+  };
 }
 
 // The longest path from a source; sources go down to their readers.
@@ -40,7 +43,8 @@ function ranksOf(count, edges) {
     hasInput[to] = true;
   }
   for (const [from, to] of edges) lowest[from] = Math.min(lowest[from], ranks[to]);
-  return ranks.map((rank, i) => (!hasInput[i] && Number.isFinite(lowest[i]) ? lowest[i] - 1 : rank));
+  return ranks.map(
+      (rank, i) => (!hasInput[i] && Number.isFinite(lowest[i]) ? lowest[i] - 1 : rank));
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -68,10 +72,12 @@ function placeRows(rows, gap) {
   for (let sweep = 0; sweep < 24; ++sweep) {
     const down = sweep % 2 === 0;
     for (const row of down ? rows : [...rows].reverse()) {
-      spread(row, row.map((node) => {
-        const beside = down ? node.up : node.down;
-        return beside.length ? mean(beside.map((other) => other.x)) : node.x;
-      }), gap);
+      spread(
+          row, row.map((node) => {
+            const beside = down ? node.up : node.down;
+            return beside.length ? mean(beside.map((other) => other.x)) : node.x;
+          }),
+          gap);
     }
   }
 }
@@ -80,12 +86,14 @@ function placeRows(rows, gap) {
 // taken off this is isotonic regression, by merging neighbours that are out of order.
 function spread(row, wishes, gap) {
   const offsets = [];
-  row.forEach((node, i) => offsets.push(i === 0 ? 0
-    : offsets[i - 1] + (row[i - 1].width + node.width) / 2 + gap));
+  row.forEach(
+      (node, i) =>
+          offsets.push(i === 0 ? 0 : offsets[i - 1] + (row[i - 1].width + node.width) / 2 + gap));
   const blocks = [];
   wishes.forEach((wish, i) => {
     blocks.push({sum: wish - offsets[i], size: 1});
-    while (blocks.length > 1 && blocks.at(-2).sum / blocks.at(-2).size > blocks.at(-1).sum / blocks.at(-1).size) {
+    while (blocks.length > 1 &&
+           blocks.at(-2).sum / blocks.at(-2).size > blocks.at(-1).sum / blocks.at(-1).size) {
       const last = blocks.pop();
       blocks.at(-1).sum += last.sum;
       blocks.at(-1).size += last.size;

@@ -7,9 +7,12 @@ function ticks(lo, hi, count) {
   const rough = (hi - lo) / count;
   if (!(rough > 0) || !Number.isFinite(rough)) return [lo];
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  const step =
+      [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ??
+      rough;
   const found = [];
-  for (let i = Math.ceil(lo / step - 1e-9); i * step <= hi + step * 1e-9 && found.length < 50; ++i) found.push(i * step + 0);  // of −0 makes 0
+  for (let i = Math.ceil(lo / step - 1e-9); i * step <= hi + step * 1e-9 && found.length < 50; ++i)
+    found.push(i * step + 0);  // of −0 makes 0
   return found;
 }
 

@@ -3,17 +3,25 @@
 // Layers, and the conversions of what they make.
 function timeSlices(report) {
   const converted = report.tensors.filter((tensor) => conversionOf(report, tensor)?.us);
-  const slicesOf = (producer) => converted.filter((tensor) => tensor.producer === producer)
-    .map((tensor) => ({kind: 'convert', us: conversionOf(report, tensor).us}));
-  const layers = report.groups.flatMap((group) =>
-    [{kind: kindOf(group.precision), us: timeAsLabelled(group) ?? 0}, ...slicesOf(group.index)]);
+  const slicesOf = (producer) =>
+      converted.filter((tensor) => tensor.producer === producer)
+          .map((tensor) => ({kind: 'convert', us: conversionOf(report, tensor).us}));
+  const layers = report.groups.flatMap(
+      (group) =>
+          [{kind: kindOf(group.precision), us: timeAsLabelled(group) ?? 0},
+           ...slicesOf(group.index)]);
   return [...slicesOf(-1), ...layers].filter(({us}) => us > 0);
 }
 
 function sliceRect({kind, us}, from, total) {
   const tall = kind === 'int8';
-  return s('rect', {class: `fill-${kind}${us > total / 250 ? ' slice' : ''}`, x: `${from / total * 100}%`,
-    width: `${us / total * 100}%`, y: tall ? '0' : '40%', height: tall ? '100%' : '60%'});
+  return s('rect', {
+    class: `fill-${kind}${us > total / 250 ? ' slice' : ''}`,
+    x: `${from / total * 100}%`,
+    width: `${us / total * 100}%`,
+    y: tall ? '0' : '40%',
+    height: tall ? '100%' : '60%'
+  });
 }
 
 function strip(report) {
@@ -29,8 +37,10 @@ function strip(report) {
     return rect;
   });
   const names = new Map([...PRECISIONS, ['convert', 'conversions']]);
-  return h('figure', {class: 'strip'},
-    h('figcaption', null, 'Where the chosen mix spends its time: layers in running order, INT8 tall, float low'),
-    s('svg', {'aria-hidden': 'true'}, rects),
-    legend([...sums].map(([kind, us]) => [kind, `${names.get(kind) ?? kind} ${time(us)}`])));
+  return h(
+      'figure', {class: 'strip'},
+      h('figcaption', null,
+        'Where the chosen mix spends its time: layers in running order, INT8 tall, float low'),
+      s('svg', {'aria-hidden': 'true'}, rects),
+      legend([...sums].map(([kind, us]) => [kind, `${names.get(kind) ?? kind} ${time(us)}`])));
 }

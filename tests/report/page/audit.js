@@ -2,8 +2,10 @@
 // Evaluated in the page by tools/check_report.py.
 (() => {
   const complaints = [];
-  const visible = (element) => element.checkVisibility({visibilityProperty: true}) && !element.closest('.unseen, .skip');
-  const label = (element) => `${element.tagName.toLowerCase()}.${element.getAttribute('class') ?? ''} "${element.textContent.trim().slice(0, 30)}"`;
+  const visible = (element) =>
+      element.checkVisibility({visibilityProperty: true}) && !element.closest('.unseen, .skip');
+  const label = (element) => `${element.tagName.toLowerCase()}.${
+      element.getAttribute('class') ?? ''} "${element.textContent.trim().slice(0, 30)}"`;
 
   // Colours by way of a canvas: whatever form CSS gives them, they come back as bytes.
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
@@ -14,8 +16,11 @@
     return canvas.getImageData(0, 0, 1, 1).data;
   };
   const luminance = (color) => {
-    const [r, g, b] = [...rgba(color)].slice(0, 3).map((value) => value / 255)
-      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    const [r, g, b] =
+        [...rgba(color)]
+            .slice(0, 3)
+            .map((value) => value / 255)
+            .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const contrast = (a, b) => {
@@ -28,13 +33,16 @@
       const color = box ? getComputedStyle(box).fill : getComputedStyle(at).backgroundColor;
       if (color !== 'none' && rgba(color)[3] === 255) return color;
     }
-    return getComputedStyle(document.documentElement).colorScheme.includes('dark') ? '#000' : '#fff';
+    return getComputedStyle(document.documentElement).colorScheme.includes('dark') ? '#000' :
+                                                                                     '#fff';
   };
   const seen = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || element.matches('script, title, desc, option, :disabled') || !visible(element)) continue;
+    if (!walker.currentNode.textContent.trim() ||
+        element.matches('script, title, desc, option, :disabled') || !visible(element))
+      continue;
     const style = getComputedStyle(element);
     const color = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
     const pair = `${color} on ${ground(element)}`;
@@ -48,15 +56,19 @@
   for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) complaints.push(`id ${id} twice`);
   for (const element of [...document.querySelectorAll('[aria-labelledby]')].filter(visible)) {
     for (const id of element.getAttribute('aria-labelledby').split(' ')) {
-      if (!document.getElementById(id)?.textContent.trim()) complaints.push(`nothing labels ${label(element)}: ${id}`);
+      if (!document.getElementById(id)?.textContent.trim())
+        complaints.push(`nothing labels ${label(element)}: ${id}`);
     }
   }
-  for (const element of document.querySelectorAll('button, a[href], input, select, [role=button]')) {
-    const named = element.textContent.trim() || element.getAttribute('aria-label') || element.labels?.length;
+  for (const element of document.querySelectorAll(
+           'button, a[href], input, select, [role=button]')) {
+    const named =
+        element.textContent.trim() || element.getAttribute('aria-label') || element.labels?.length;
     if (!named) complaints.push(`no name: ${element.outerHTML.slice(0, 80)}`);
   }
   for (const svg of document.querySelectorAll('svg')) {
-    const told = svg.getAttribute('aria-hidden') === 'true' || svg.getAttribute('aria-label') || svg.querySelector(':scope > title');
+    const told = svg.getAttribute('aria-hidden') === 'true' || svg.getAttribute('aria-label') ||
+        svg.querySelector(':scope > title');
     if (!told) complaints.push(`a picture without a title: ${svg.outerHTML.slice(0, 80)}`);
   }
   for (const header of document.querySelectorAll('th')) {
