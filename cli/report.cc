@@ -43,6 +43,7 @@ void run_report(const Session& session, const ReportFlags& flags) {
   if (!flags.data.empty()) {
     histograms = histograms_of(session, flags, plan);
     options.histograms = &*histograms;
+    options.model = std::filesystem::path(flags.model).filename().string();
     options.method = flags.method;
   }
   if (flags.json) {
