@@ -6,6 +6,8 @@
 #include <exception>
 #include <thread>
 
+#include "backend/accelerator.h"
+#include "backend/backend.h"
 #include "base/parallel_for.h"
 #include "octile/engine.h"
 
@@ -52,13 +54,11 @@ class Race::Lane {
  public:
   Lane(std::shared_ptr<const PlanData> plan, const BuildOptions& options)
       : engine_(Engine::load(Plan(std::move(plan)), engine_options(options))) {
+    const DeviceName where = device_from_name(options.device);
+    const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
     for (int i = 0; i < streams(options); ++i) {
-      ExecutionContext context = engine_.create_context();
-      for (const Binding& b : engine_.bindings()) {
-        if (!b.is_input) continue;
-        context.set_input(b.name, smooth_values(b.type, engine_.opt_shape(b.name, 0)));
-      }
-      contexts_.push_back(std::move(context));
+      contexts_.push_back(engine_.create_context());
+      bind(contexts_.back(), device.accelerator);
     }
     first_runs();
     const double once = run(1);
@@ -99,6 +99,29 @@ class Race::Lane {
   }
 
  private:
+  /// A GPU's inputs and outputs lie in its memory, so that copies to and from the host do not
+  /// count.
+  void bind(ExecutionContext& context, const Accelerator* accelerator) {
+    for (const Binding& b : engine_.bindings()) {
+      if (!b.is_input) continue;
+      const Tensor value = smooth_values(b.type, engine_.opt_shape(b.name, 0));
+      if (accelerator == nullptr) {
+        context.set_input(b.name, value);
+        continue;
+      }
+      context.set_input_shape(b.name, value.shape());
+      memory_.push_back(upload(accelerator, {value.as<std::byte>(), value.bytes()}));
+      context.bind_input(b.name, memory_.back().data());
+    }
+    if (accelerator == nullptr) return;
+    for (const Binding& b : engine_.bindings()) {
+      if (b.is_input || b.from_values) continue;
+      const size_t bytes = size_t(context.shape(b.name).volume()) * size_of(b.type);
+      memory_.emplace_back(accelerator, std::max<size_t>(bytes, 1));
+      context.bind_output(b.name, memory_.back().data());
+    }
+  }
+
   /// On a GPU the second one records the graph.
   void first_runs() {
     try {
@@ -139,6 +162,7 @@ class Race::Lane {
   }
 
   Engine engine_;
+  std::vector<Memory> memory_;  // before the contexts that use it
   std::vector<ExecutionContext> contexts_;
   int runs_ = 1;
   double once_ns_ = 0.0;
