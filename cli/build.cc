@@ -66,13 +66,13 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
   options.int8 = flags.int8;
   options.fp16 = flags.fp16;
   options.scheme = scheme_from_name(flags.scheme);
-  flags.goal.set(options);
   for (const std::string& text : flags.profiles) {
     options.profiles.push_back(parse_profile(text, network));
   }
   if (flags.profiles.empty()) {
     if (const auto profile = default_profile(session, network)) options.profiles = {*profile};
   }
+  flags.goal.set(options);
   flags.layers.set(options, network);
   options.tactics =
       flags.tactics == "first" ? BuildOptions::Tactics::kFirst : BuildOptions::Tactics::kTimed;
@@ -93,9 +93,9 @@ BuildOptions build_options(const Session& session, const BuildFlags& flags,
 /// A flag that would change nothing is a mistake.
 void refuse_without_int8(const BuildFlags& flags) {
   if (flags.int8) return;
-  for (const char* flag :
-       {"--calibrate", "--cache", "--scheme", "--method", "--percentile", "--reproducible",
-        "--layer-scheme", "--range", "--recipe", "--first", "--samples", "--seed", "--batch"}) {
+  for (const char* flag : {"--calibrate", "--cache", "--scheme", "--method", "--percentile",
+                           "--reproducible", "--layer-scheme", "--precision-from", "--range",
+                           "--recipe", "--first", "--samples", "--seed", "--batch"}) {
     if (flags.command->count(flag) > 0) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
@@ -133,7 +133,8 @@ void run_build(const Session& session, const BuildFlags& flags) {
   refuse_without_int8(flags);
   refuse_without_ranges(flags);
   flags.calibration.check();
-  flags.goal.check(flags.int8, flags.tactics == "timed", flags.calibration);
+  const bool chooses = flags.tactics == "timed" && flags.layers.precision_from.empty();
+  flags.goal.check(flags.int8, chooses, flags.calibration);
   const std::string output =
       flags.output.empty()
           ? std::filesystem::path(flags.model.file).replace_extension(".plan").string()
@@ -174,6 +175,8 @@ void add_engine_options(CLI::App& command, BuildFlags& flags) {
                      "INPUT:MIN/OPT/MAX[,INPUT:…], one option a profile (default for a\ndynamic "
                      "batch: 1 / 4 / 8)");
   flags.layers.add(command);
+  command.add_option("--precision-from", flags.layers.precision_from,
+                     "A plan whose choice of INT8 layers is taken over, without measuring");
   command.add_option("--layer-scheme", flags.layers.schemes, "LAYER=SCHEME, repeatable");
   command
       .add_option("--tactics", flags.tactics,

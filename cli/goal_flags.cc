@@ -49,22 +49,28 @@ void GoalFlags::add(CLI::App& app) {
       "Least SQNR of the outputs, for example 30dB: the quickest engine that keeps to it");
   app.add_option("--evaluate", evaluate,
                  "Samples for --max-loss and --min-sqnr (default: those of --calibrate)");
+  app.add_option("--noise-samples", noise_samples,
+                 "Samples on which each layer's noise is measured, for goals and reports")
+      ->check(at_least(1))
+      ->capture_default_str();
   metric.add(app);
   app.add_option("--report", report, "Write what was measured and chosen to this HTML file");
 }
 
-void GoalFlags::check(bool int8, bool timed, const CalibrationFlags& calibration) const {
+void GoalFlags::check(bool int8, bool chooses, const CalibrationFlags& calibration) const {
   for (const char* flag : {"--max-loss", "--min-sqnr", "--evaluate", "--report", "--metric",
-                           "--labels", "--int8-layers", "--objective"}) {
+                           "--labels", "--int8-layers", "--objective", "--noise-samples"}) {
     if (!int8 && command->count(flag) > 0) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
   }
-  const bool measures = timed && int8_layers == "where-it-pays";
+  const bool measures = chooses && int8_layers == "where-it-pays";
   for (const char* flag : {"--max-loss", "--min-sqnr", "--report", "--objective"}) {
     if (int8 && !measures && command->count(flag) > 0) {
       throw CLI::ValidationError(
-          flag, "rests on measurements: it needs --tactics timed and --int8-layers where-it-pays");
+          flag,
+          "rests on measurements: it needs --tactics timed and --int8-layers where-it-pays, "
+          "and no --precision-from");
     }
   }
   if ((goal() || command->count("--metric") > 0) && evaluate.empty() && calibration.data.empty()) {
@@ -100,6 +106,7 @@ Goal::Goal(const Session& session, const GoalFlags& flags, const CalibrationFlag
   if (flags.goal() || !flags.report.empty()) {
     samples_ = open_data(data_, data_options_);
     goal_.samples = samples_.get();
+    goal_.noise_samples = flags.noise_samples;
     goal_.calibration.threads = session.threads;
     goal_.calibration.progress = session.progress();
     goal_.calibration.log = session.log();

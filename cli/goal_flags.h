@@ -13,10 +13,11 @@ namespace octile::cli {
 struct GoalFlags {
   std::string int8_layers = "where-it-pays", objective = "latency";
   std::string max_loss, min_sqnr, evaluate, report;
+  int64_t noise_samples = 4;
   MetricFlags metric;
   void add(CLI::App& command);
   /// Flags that do not fit each other, or `int8` and `calibration`, are a usage error.
-  void check(bool int8, bool timed, const CalibrationFlags& calibration) const;
+  void check(bool int8, bool chooses, const CalibrationFlags& calibration) const;
   void set(BuildOptions& options) const;
   bool evaluates() const {
     return !evaluate.empty() || !report.empty() || command->count("--metric") > 0 || goal();

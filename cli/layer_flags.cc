@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 namespace octile::cli {
 namespace {
 
@@ -56,6 +58,33 @@ std::vector<std::string> layers_named(const Network& network, const std::string&
   return names;
 }
 
+/// What the build of a plan chose, by the names of its groups; layers that the network does not
+/// have (passes made them) are left to it.
+void take_precisions(const std::string& file, BuildOptions& options, const Network& network) {
+  const Plan plan = Plan::load(file);
+  const nlohmann::json measured = nlohmann::json::parse(plan.precision(), nullptr, false);
+  if (!measured.is_object() || !measured.contains("groups")) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--precision-from {}: the plan was built without measuring, so that it "
+                            "holds no choice; --precision LAYER=… names layers one by one",
+                            file));
+  }
+  size_t taken = 0;
+  for (const nlohmann::json& group : measured["groups"]) {
+    if (!group.value("refusal", "").empty() || group["int8_us"].is_null()) continue;
+    const std::string name = group.value("name", "");
+    const auto whole = network.find_layer(name);
+    for (const std::string& layer : whole ? std::vector{name} : split(name, " + ")) {
+      if (!network.find_layer(layer)) continue;
+      options.layer_precision[layer] = precision_from_name(group.value("precision", ""));
+      ++taken;
+    }
+  }
+  if (taken > 0) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("--precision-from {}: none of its layers is the model's", file));
+}
+
 }  // namespace
 
 void LayerFlags::add(CLI::App& command) {
@@ -92,6 +121,10 @@ void LayerFlags::apply_ranges(Network& network) const {
 
 void LayerFlags::set(BuildOptions& options, const Network& network) const {
   options.disabled_passes = disabled;
+  if (!precision_from.empty()) {
+    take_precisions(precision_from, options, network);
+    options.int8_layers = BuildOptions::Int8Layers::kAll;  // all is decided
+  }
   for (const std::string& entry : precisions) {
     const auto [name, value] =
         split_at_last(entry, '=', "--precision", "LAYER=float32|float16|int8");

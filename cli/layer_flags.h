@@ -10,6 +10,7 @@ namespace octile::cli {
 
 struct LayerFlags {
   std::vector<std::string> precisions, schemes, ranges, disabled;
+  std::string precision_from;
   /// --precision, --range, --disable-pass.
   void add(CLI::App& command);
   /// --range. A usage error naming the flag where the network has no such tensor.
