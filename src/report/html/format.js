@@ -64,7 +64,9 @@ const bytes = (value) => (value === null ? NONE : scaled(value, ['B', 'kB', 'MB'
 const amount = (value) => (value === null ? NONE : scaled(value, ['', 'k', 'M', 'G', 'T']));
 // What there is of some facts, in a line.
 const dotted = (...facts) => facts.filter((fact) => fact && fact !== NONE).join(' · ');
-const extent = (shape) => (shape.length ? shape.join('×') : NONE);
+// −1: depends on the input.
+const extent = (shape) =>
+    (shape.length ? shape.map((side) => (side < 0 ? '?' : side)).join('×') : NONE);
 const many = (count, what) => `${fixed(count, 0)} ${what}${count === 1 ? '' : 's'}`;
 
 // A name of at most `room` characters: its head and, more telling, its tail.
@@ -73,4 +75,10 @@ function shortened(name, room) {
   if (letters.length <= room) return name;
   const head = Math.floor(room / 4);
   return `${letters.slice(0, head).join('')}…${letters.slice(head + 1 - room).join('')}`;
+}
+
+// A layer's name in little room: what was fused to it stands in the same folder as a rule.
+function layerName(name, room) {
+  const [first, ...fused] = name.split(' + ');
+  return shortened([first, ...fused.map((part) => part.split('/').at(-1))].join(' + '), room);
 }

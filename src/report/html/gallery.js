@@ -35,7 +35,7 @@ function weightCard(group) {
 }
 
 function card({name, layer, draw, text}) {
-  const title = named(shortened(name, 30), {title: name});
+  const title = named(layerName(name, 30), {title: name});
   const content = [draw(), title, h('span', {class: 'aside'}, text)];
   const framed = layer < 0 ? h('div', {class: 'card'}, content) :
                              button({class: 'card', onclick: () => selectLayer(layer)}, content);

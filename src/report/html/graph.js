@@ -53,7 +53,7 @@ function nodeShape(node, x, y) {
       'g', {...attributes, transform, 'aria-label': label}, s('title', null, label),
       s('rect', {class: 'box', width, height, rx: node.group ? 7 : 20}),
       node.group ? s('rect', {class: 'side', width: 6, height, rx: 3}) : null,
-      s('text', {class: 'title', x: 15, y: 17}, shortened(name, 31)),
+      s('text', {class: 'title', x: 15, y: 17}, layerName(name, 31)),
       s('text', {class: 'below', x: 15, y: 32}, below),
       s('text', {class: 'kind', x: width - 9, y: 32, 'text-anchor': 'end'}, kind));
 }
@@ -197,12 +197,8 @@ function drawGraph(report) {
   const view =
       h('div', {class: deep ? 'graph deep' : 'graph', ...region},
         graphPicture(graph, places, edgesOf(report, graph, places), shapes));
-  const {kept} = report;
-  const written = kept ? `This is the chosen mix; the plan written is ${inSentence(kept)}.` : '';
   const leftOut = `Left out on paper: ${many(report.groups.length, 'layer')}.`;
-  replace(
-      place, kept && kept.name !== 'chosen' ? note('lead', written) : null, graphLegend(report),
-      view, deep ? note('nothing on-paper', leftOut) : null);
+  replace(place, graphLegend(report), view, deep ? note('nothing on-paper', leftOut) : null);
   view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
 }
 

@@ -9,12 +9,19 @@ const pointsOf = (metric) => (metric.unit === '%' ? ' pt' : ` ${metric.unit}`);
 const metricText = (value, metric) =>
     (value === null ? NONE : `${fixed(value, 2)} ${metric.unit}`.trim());
 
+// Kept as such, or chosen because no layer gains.
+const staysFloat = ({kept, groups}) => kept.name === 'float' ||
+    (groups.length > 0 && groups.every((group) => group.precision === 'float32'));
+
+const LOW_SQNR = 15;  // dB: below it networks tend to give other answers
+
 function headlineText(report) {
   const [kept, float] = [report.kept, report.engine('float')];
   if (!kept || kept.ms === null) return 'Not timed as a whole';
-  if (kept.name === 'float') return 'INT8 does not pay here: the engine stays float';
+  if (staysFloat(report)) return 'INT8 does not pay here: the engine stays float';
   if (!float || float.ms === null || kept.ms === 0) return `${milliseconds(kept.ms)} a run`;
   const factor = float.ms / kept.ms;
+  if (Math.abs(factor - 1) < 0.005) return 'As fast as float';
   return factor >= 1 ? `${ratio(factor)} faster than float` :
                        `${ratio(1 / factor)} slower than float`;
 }
@@ -41,9 +48,10 @@ function accuracyStat(report) {
     ];
   }
   if (kept.name === 'float') return ['Noise', 'none', 'float is the reference'];
-  return kept.sqnr_db === null ?
-      ['Accuracy', 'not measured', 'labels or samples give it'] :
-      ['Signal to noise', decibels(kept.sqnr_db), 'at the outputs, against float'];
+  if (kept.sqnr_db === null) return ['Accuracy', 'not measured', 'labels or samples give it'];
+  const judged =
+      kept.sqnr_db < LOW_SQNR ? ': little, look for the noisiest layers' : ', against float';
+  return ['Signal to noise', decibels(kept.sqnr_db), `at the outputs${judged}`];
 }
 
 function sizeStat(report) {
@@ -107,8 +115,11 @@ function predictedSentence(report) {
   const off = Math.round((report.predicted_ms / chosen.ms - 1) * 100);
   const how =
       off === 0 ? 'as measured' : `${Math.abs(off)} % ${off < 0 ? 'less' : 'more'} than measured`;
-  return `Single layers add up to ${milliseconds(report.predicted_ms)} for the chosen mix, ${how}` +
-      `${report.explanation ? `: ${report.explanation}` : ''}.`.replace(/\.\.$/, '.');
+  const text = report.explanation;
+  const explained = text ? ` ${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, '')}.` : '';
+  return `Single layers add up to ${milliseconds(report.predicted_ms)} for the chosen mix, ${
+             how}.` +
+      explained;
 }
 
 function drawHeadline(report) {

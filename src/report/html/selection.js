@@ -8,7 +8,7 @@ function selectLayer(index) {
 
 function layerLink(group, room) {
   const attributes = {class: 'link', title: group.name, onclick: () => selectLayer(group.index)};
-  return button(attributes, named(shortened(group.name, room)));
+  return button(attributes, named(layerName(group.name, room)));
 }
 
 // Pairs of a layer's index and an element that shows it: marked while that layer is selected.

@@ -1,4 +1,4 @@
-// Where the chosen mix spends its time: its layers in running order, each as wide as its time.
+// Where the engine spends its time: its layers in running order, each as wide as its time.
 
 // Layers, and the conversions of what they make.
 function timeSlices(report) {
@@ -39,8 +39,7 @@ function strip(report) {
   const names = new Map([...PRECISIONS, ['convert', 'conversions']]);
   return h(
       'figure', {class: 'strip'},
-      h('figcaption', null,
-        'Where the chosen mix spends its time: layers in running order, INT8 tall, float low'),
+      h('figcaption', null, 'Where its time goes: layers in running order, INT8 tall, float low'),
       s('svg', {'aria-hidden': 'true'}, rects),
       legend([...sums].map(([kind, us]) => [kind, `${names.get(kind) ?? kind} ${time(us)}`])));
 }
