@@ -346,16 +346,17 @@ MeasuredTimes measure_times(const Network& original, const CalibrationTable* tab
     }
     cache.put(graph, result.groups);
   }
-  const std::vector<int64_t> volumes = volumes_of(graph, *variants[0].plan);
+  result.volumes = volumes_of(graph, *variants[0].plan);
   const bool dynamic = std::any_of(graph.labels.begin(), graph.labels.end(),
                                    [](const GroupLabel& l) { return is_dynamic(l.scheme); });
   ConversionClock clock(options, times, place_of_build(options.build));
   result.conversions.resize(size_t(graph.network.tensor_count()));
   for (const int32_t t : converted_tensors(graph)) {
     ConversionTimes& of = result.conversions[size_t(t)];
-    if (volumes[size_t(t)] == 0) continue;
-    std::tie(of.quantize, of.dequantize) = clock.of(volumes[size_t(t)], false);
-    if (dynamic) of.dynamic_quantize = clock.of(volumes[size_t(t)], true).first;
+    const int64_t volume = result.volumes[size_t(t)];
+    if (volume == 0) continue;
+    std::tie(of.quantize, of.dequantize) = clock.of(volume, false);
+    if (dynamic) of.dynamic_quantize = clock.of(volume, true).first;
     // Both are one pass over memory; a float16 tensor has half the bytes of a float32 one.
     of.to_half = of.from_half = of.dequantize;
     of.half_to_int8 = of.quantize;

@@ -26,6 +26,7 @@ struct ConversionTimes {
 struct MeasuredTimes {
   std::vector<GroupTimes> groups;            // by LabelledGraph::groups
   std::vector<ConversionTimes> conversions;  // by tensor of LabelledGraph::network
+  std::vector<int64_t> volumes;              // by tensor; 0: not known, or no tensor of the plan
 };
 
 /// The graph's layers may be labelled in any way; which groups can be int8 is what counts. Whole

@@ -17,6 +17,7 @@ namespace {
 constexpr double kMustExplain = 0.15;  // predicted and measured times apart
 constexpr double kMustWinBy = 1.01;    // another engine than the chosen one
 constexpr double kMostLambda = 1e18;   // nothing but noise counts
+constexpr double kMostNoise = 1e9;     // where int8 makes infinities
 
 std::vector<Label> labels_of(const std::vector<GroupLabel>& groups, bool half) {
   std::vector<Label> labels;
@@ -189,7 +190,7 @@ class Chooser {
     const auto found = group_noise(original_, table_, options_.build, *goal_.samples,
                                    goal_.calibration, goal_.noise_samples);
     std::map<std::string, double> by_name;
-    for (const GroupNoise& n : found) by_name[n.group] = n.noise;
+    for (const GroupNoise& n : found) by_name[n.group] = std::min(n.noise, kMostNoise);
     const LabelledGraph& graph = choice_.graph;
     for (const Group& group : graph.groups) {
       const auto at = by_name.find(name_of(graph.network, group));
@@ -247,8 +248,8 @@ class Chooser {
   /// Takes the times of the chosen engine's groups from inside of it, and assigns once more.
   void second_round() {
     const std::vector<Label> before = chosen().labels;
-    choice_.explanation = fmt::format("predicted {:.4g} ms, measured {:.4g} ms",
-                                      choice_.predicted_ns / 1e6, chosen().time.ns / 1e6);
+    choice_.explanation =
+        fmt::format("the layers by themselves added up to {:.4g} ms; ", choice_.predicted_ns / 1e6);
     choice_.explanation += correct_times();
     choice_.costs = precision_graph(choice_.graph, choice_.times);
     choice_.predicted_ns = double(total_cost(choice_.costs.problem, before));
@@ -309,7 +310,7 @@ class Chooser {
     std::string text;
     for (size_t i = 0; i < std::min<size_t>(3, differences.size()); ++i) {
       const auto& [ns, g] = differences[i];
-      text += fmt::format("{} {} {:+.3g} µs", text.empty() ? "; beside these neighbours:" : ",",
+      text += fmt::format("{} {} {:+.3g} µs", text.empty() ? "beside these neighbours:" : ",",
                           name_of(graph.network, graph.groups[g]), ns / 1e3);
     }
     return text;

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "backend/accelerator.h"
+#include "backend/backend.h"
+#include "base/cpu.h"
 #include "compile/weighted.h"
 
 namespace octile {
@@ -82,12 +85,12 @@ class Writer {
     return {{"format", 1},
             {"octile", version()},
             {"model", choice_.graph.network.name()},
-            {"device", choice_.candidates[choice_.kept].plan->built_on},
+            {"device", device()},
             {"objective", name_of(build_.objective)},
             {"scheme", name_of(build_.scheme)},
             {"inputs", inputs()},
-            {"metric", goal_.metric.empty() ? Json(nullptr)
-                                            : Json{{"name", goal_.metric}, {"unit", "points"}}},
+            {"metric",
+             goal_.metric.empty() ? Json(nullptr) : Json{{"name", goal_.metric}, {"unit", "%"}}},
             {"asked",
              {{"max_loss", number(goal_.max_loss)},
               {"min_sqnr_db", number(goal_.min_sqnr_db)},
@@ -101,6 +104,15 @@ class Writer {
   }
 
  private:
+  std::string device() const {
+    const DeviceName where = device_from_name(build_.device);
+    const Device device = where.backend->open(build_.isa, build_.threads, where.ordinal);
+    return device.accelerator != nullptr
+               ? fmt::format("{}, {}", device.accelerator->name(), name_of(device.isa))
+               : fmt::format("{}, {}, {} thread{}", cpu_name(), name_of(device.isa), device.threads,
+                             device.threads == 1 ? "" : "s");
+  }
+
   Json inputs() const {
     const PlanData& plan = *choice_.candidates[choice_.kept].plan;
     Json json = Json::object();
@@ -166,6 +178,7 @@ class Writer {
                    {"reason", can ? reason_of(choice_, labels_, g) : ""},
                    {"refusal", can ? "" : choice_.graph.labels[g].note},
                    {"sqnr_db", nullptr},
+                   {"macs", macs(group)},
                    {"weights", weights_json(choice_.graph, group)},
                    {"inputs", indices(operands_of(network, group))},
                    {"output", index_of(output_of(network, group))}};
@@ -176,6 +189,18 @@ class Writer {
       list.push_back(std::move(json));
     }
     return list;
+  }
+
+  /// Multiplications of one run, where the group has weights.
+  Json macs(const Group& group) const {
+    const Network& network = choice_.graph.network;
+    if (!is_weighted(network, group.core)) return nullptr;
+    const int64_t weights = weight_source(network, group.core)->value->volume(),
+                  channels = output_channels(network, group.core),
+                  made = choice_.times.volumes[size_t(network.output(group.core).index)];
+    // A deconvolution multiplies each input by the whole kernel.
+    if (std::holds_alternative<Deconvolution>(network.op(group.core)) || made == 0) return nullptr;
+    return made * (weights / std::max<int64_t>(channels, 1));
   }
 
   int index_of(TensorId t) const {
@@ -197,7 +222,10 @@ class Writer {
       const TensorId t = choice_.costs.tensors[k];
       const TensorCosts& costs = choice_.costs.problem.tensors[k];
       const auto in_int8 = [&](int g) { return labels_[size_t(g)] == Label::kInt8; };
-      const bool copied = std::any_of(costs.consumers.begin(), costs.consumers.end(), in_int8);
+      const int64_t fused = costs.write[size_t(Label::kInt8)][size_t(Label::kFloat)];
+      const bool from_int8 = costs.producer >= 0 && in_int8(costs.producer);
+      const bool copied = std::any_of(costs.consumers.begin(), costs.consumers.end(), in_int8) ||
+                          (from_int8 && fused == kForbidden);
       const bool kept = costs.wants_float ||
                         !std::all_of(costs.consumers.begin(), costs.consumers.end(), in_int8) ||
                         costs.producer < 0 || !in_int8(costs.producer);
