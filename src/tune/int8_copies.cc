@@ -41,7 +41,7 @@ class Copier {
 
 Group add_int8_copy(Network& network, const Group& group, GroupLabel label,
                     const TensorRanges& ranges) {
-  const Group copy = Copier(network, group).run();
+  Group copy = Copier(network, group).run();
   label.int8 = true;
   insert_qdq(network, {copy}, {label}, ranges);
   return copy;
