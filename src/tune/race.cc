@@ -45,8 +45,8 @@ Timing timing_of(std::vector<double> samples) {
   if (samples.empty()) return {};
   std::sort(samples.begin(), samples.end());
   const size_t n = samples.size();
-  const double median = samples[n / 2];
-  return {median, median > 0.0 ? (samples[n - 1 - n / 4] - samples[n / 4]) / median : 0.0};
+  const double lower = samples[n / 4];
+  return {lower, lower > 0.0 ? (samples[n - 1 - n / 4] - lower) / lower : 0.0};
 }
 
 /// One plan, loaded, with a context a stream.
