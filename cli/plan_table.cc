@@ -29,10 +29,10 @@ nlohmann::json measurements_of(const Plan& plan) {
   return sound ? json : nlohmann::json();
 }
 
-std::string cell(const nlohmann::json& object, const char* key) {
+std::string cell(const nlohmann::json& object, const char* key, size_t most = 120) {
   const auto found = object.find(key);
   if (found == object.end()) return "";
-  if (found->is_string()) return one_line(found->get<std::string>(), 120);
+  if (found->is_string()) return one_line(found->get<std::string>(), most);
   return found->is_number() ? fmt::format("{:.4g}", found->get<double>()) : "";
 }
 
@@ -104,7 +104,7 @@ std::string precision_table(const Plan& plan) {
         is_kept ? ", kept" : "");
   }
   text += fmt::format("predicted {} ms", cell(measured, "predicted_ms"));
-  const std::string explanation = cell(measured, "explanation");
+  const std::string explanation = cell(measured, "explanation", 1000);
   return text + (explanation.empty() ? "\n" : "; " + explanation + "\n");
 }
 

@@ -46,7 +46,8 @@ struct TimeInside {
 std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
                                            const LabelledGraph& graph, const BuildOptions& build);
 
-/// Extent-free key of a network, its shapes and the machine: what measured times hold for.
+/// A network, its shapes, the options that change its steps, and the machine, as one key: what
+/// measured times hold for.
 std::string measured_on(const Network& original, const CompileOptions& options);
 
 }  // namespace octile
