@@ -81,16 +81,31 @@ void add_histogram(Json& tensor, const Histogram& h, const Scheme scheme,
   }
 }
 
-}  // namespace
-
-std::string precision_report_json(const Plan& plan, const PrecisionReportOptions& options) {
+/// Plan::precision() as an object of format 1; a file may hold anything.
+Json measurements_of(const Plan& plan) {
   check(!plan.precision().empty(), ErrorCode::kInvalidArgument,
         "plan '{}' holds no measurements: build it with INT8 where it pays (--int8, the default), "
         "with timed tactics",
         plan.name());
   Json json = Json::parse(plan.precision(), nullptr, false);
-  check(json.is_object() && json.value("format", 0) == 1 && json["tensors"].is_array(),
-        ErrorCode::kInvalidFile, "plan '{}': its measurements are unreadable", plan.name());
+  bool sound = json.is_object() && json["format"] == 1 && json["tensors"].is_array() &&
+               json["scheme"].is_string();
+  for (size_t i = 0; sound && i < json["tensors"].size(); ++i) {
+    sound = json["tensors"][i].is_object() && json["tensors"][i]["name"].is_string();
+  }
+  try {
+    if (sound) (void)scheme_from_name(json["scheme"].get<std::string>());
+  } catch (const Error&) {
+    sound = false;
+  }
+  check(sound, ErrorCode::kInvalidFile, "plan '{}': its measurements are unreadable", plan.name());
+  return json;
+}
+
+}  // namespace
+
+std::string precision_report_json(const Plan& plan, const PrecisionReportOptions& options) {
+  Json json = measurements_of(plan);
   if (!options.model.empty()) json["model"] = options.model;
   if (!options.command.empty()) json["command"] = options.command;
   if (!options.method.empty()) json["method"] = options.method;
@@ -101,9 +116,9 @@ std::string precision_report_json(const Plan& plan, const PrecisionReportOptions
     json["date"] = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
   }
   if (options.histograms != nullptr) {
-    const Scheme scheme = scheme_from_name(json.value("scheme", "static-symmetric"));
+    const Scheme scheme = scheme_from_name(json["scheme"].get<std::string>());
     for (Json& tensor : json["tensors"]) {
-      const auto found = options.histograms->histograms.find(tensor.value("name", ""));
+      const auto found = options.histograms->histograms.find(tensor["name"].get<std::string>());
       if (found != options.histograms->histograms.end()) {
         add_histogram(tensor, found->second, scheme, options);
       }
