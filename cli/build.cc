@@ -151,6 +151,7 @@ void run_build(const Session& session, const BuildFlags& flags) {
   BuildOptions options = build_options(session, flags, network);
   std::optional<CalibrationTable> table;
   const Network float_network = network;  // recipes change the other
+  Goal goal(session, flags.goal, flags.calibration, float_network);
   if (flags.int8) {
     flags.calibration.before_calibration(session, network, options);
     table = flags.calibration.obtain(session, network, output);
@@ -159,8 +160,8 @@ void run_build(const Session& session, const BuildFlags& flags) {
   if (table && flags.calibration.flags.preprocess.empty() && !table->preprocess.empty()) {
     options.preprocess = Preprocess::from_json(table->preprocess);
   }
-  const Goal goal(session, flags.goal, flags.calibration, float_network, options.preprocess);
-  const Plan plan = build(network, table ? &*table : nullptr, options, goal.value());
+  const Plan plan =
+      build(network, table ? &*table : nullptr, options, goal.prepared(options.preprocess));
   plan.save(output);
   if (!flags.goal.report.empty()) write_report(session, flags, plan, network, goal.evaluated());
   if (session.verbosity > 0) fmt::print(stderr, "{}\n{}", plan_table(plan), precision_table(plan));

@@ -58,24 +58,37 @@ void GoalFlags::add(CLI::App& app) {
 }
 
 void GoalFlags::check(bool int8, bool chooses, const CalibrationFlags& calibration) const {
+  const auto given = [&](const char* flag) { return command->count(flag) > 0; };
+  const bool measures = chooses && int8_layers == "where-it-pays";
   for (const char* flag : {"--max-loss", "--min-sqnr", "--evaluate", "--report", "--metric",
-                           "--labels", "--int8-layers", "--objective", "--noise-samples"}) {
-    if (!int8 && command->count(flag) > 0) {
+                           "--labels", "--objective", "--noise-samples"}) {
+    if (!int8 && given(flag)) {
       throw CLI::ValidationError(flag, "needs --int8: without it the engine is a float one");
     }
-  }
-  const bool measures = chooses && int8_layers == "where-it-pays";
-  for (const char* flag : {"--max-loss", "--min-sqnr", "--report", "--objective"}) {
-    if (int8 && !measures && command->count(flag) > 0) {
+    if (!measures && given(flag)) {
       throw CLI::ValidationError(
           flag,
           "rests on measurements: it needs --tactics timed and --int8-layers where-it-pays, "
           "and no --precision-from");
     }
   }
-  if ((goal() || command->count("--metric") > 0) && evaluate.empty() && calibration.data.empty()) {
-    throw CLI::ValidationError("--max-loss, --min-sqnr and --metric need --evaluate DATA");
+  if (!int8 && given("--int8-layers")) {
+    throw CLI::ValidationError("--int8-layers", "needs --int8");
   }
+  if (!chooses && given("--int8-layers") && int8_layers == "where-it-pays") {
+    throw CLI::ValidationError(
+        "--int8-layers where-it-pays",
+        "is found by measurement: it needs --tactics timed, and no --precision-from");
+  }
+  if (given("--noise-samples") && !goal() && report.empty()) {
+    throw CLI::ValidationError("--noise-samples", "is for --max-loss, --min-sqnr and --report");
+  }
+  if ((goal() || has_metric()) && evaluate.empty() && calibration.data.empty()) {
+    throw CLI::ValidationError(
+        "--max-loss, --min-sqnr, --metric and --labels need --evaluate DATA");
+  }
+  (void)quantity("--max-loss", max_loss, "pt");
+  (void)quantity("--min-sqnr", min_sqnr, "dB");
   metric.check();
   check_writable("--report", report);
 }
@@ -87,31 +100,22 @@ void GoalFlags::set(BuildOptions& options) const {
 }
 
 Goal::Goal(const Session& session, const GoalFlags& flags, const CalibrationFlags& calibration,
-           const Network& network, const Preprocess& preprocess)
+           const Network& network)
     : session_(session),
       flags_(flags),
       network_(network),
       data_(flags.evaluate.empty() ? calibration.data : flags.evaluate) {
   goal_.max_loss = quantity("--max-loss", flags.max_loss, "pt");
   goal_.min_sqnr_db = quantity("--min-sqnr", flags.min_sqnr, "dB");
-  if (data_.empty()) return;
-  if (flags.evaluate.empty()) data_options_ = calibration.flags.options();
-  data_options_.preprocess = preprocess;
+  if (data_.empty() || !flags.evaluates()) return;
+  data_options_ = flags.evaluate.empty() ? calibration.flags.options() : DataOptions{};
+  data_options_.preprocess = calibration.flags.options().preprocess;
   for (const TensorId input : network.inputs()) {
     const Shape& shape = network.shape(input);
     data_options_.input_shapes[network.name(input)] = shape;
     data_options_.input_types[network.name(input)] = network.type(input);
     if (shape.rank() > 0 && shape[0] > 0) data_options_.batch = shape[0];
   }
-  if (flags.goal() || !flags.report.empty()) {
-    samples_ = open_data(data_, data_options_);
-    goal_.samples = samples_.get();
-    goal_.noise_samples = flags.noise_samples;
-    goal_.calibration.threads = session.threads;
-    goal_.calibration.progress = session.progress();
-    goal_.calibration.log = session.log();
-  }
-  if (!flags.evaluates()) return;
   const auto source = open_data(data_, data_options_);
   goal_.metric = Tally(flags.metric, data_, data_options_, *source).name();
   if (goal_.max_loss && goal_.metric.empty()) {
@@ -120,6 +124,18 @@ Goal::Goal(const Session& session, const GoalFlags& flags, const CalibrationFlag
                                "agreement");
   }
   goal_.evaluate = [this](const Plan& plan) { return accuracy_of(plan); };
+}
+
+const PrecisionGoal& Goal::prepared(const Preprocess& preprocess) {
+  data_options_.preprocess = preprocess;
+  if (data_.empty() || !(flags_.goal() || !flags_.report.empty())) return goal_;
+  samples_ = open_data(data_, data_options_);
+  goal_.samples = samples_.get();
+  goal_.noise_samples = flags_.noise_samples;
+  goal_.calibration.threads = session_.threads;
+  goal_.calibration.progress = session_.progress();
+  goal_.calibration.log = session_.log();
+  return goal_;
 }
 
 Accuracy Goal::accuracy_of(const Plan& plan) {
@@ -131,11 +147,7 @@ Accuracy Goal::accuracy_of(const Plan& plan) {
   options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };
   const Comparison result = compare(network_, plan, *source, options);
   evaluated_ = result.samples;
-  Accuracy accuracy{
-      .sqnr_db = std::numeric_limits<double>::infinity(), .metric = {}, .reference = {}};
-  for (const TensorComparison& t : result.tensors) {
-    if (t.output) accuracy.sqnr_db = std::min(accuracy.sqnr_db, t.sqnr_db);
-  }
+  Accuracy accuracy{.sqnr_db = result.output_sqnr_db(), .metric = {}, .reference = {}};
   if (const auto metric = tally.value()) {
     accuracy.metric = 100.0 * metric->candidate;
     accuracy.reference = 100.0 * metric->reference;

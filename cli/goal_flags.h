@@ -19,19 +19,22 @@ struct GoalFlags {
   /// Flags that do not fit each other, or `int8` and `calibration`, are a usage error.
   void check(bool int8, bool chooses, const CalibrationFlags& calibration) const;
   void set(BuildOptions& options) const;
-  bool evaluates() const {
-    return !evaluate.empty() || !report.empty() || command->count("--metric") > 0 || goal();
+  bool evaluates() const { return !evaluate.empty() || !report.empty() || has_metric() || goal(); }
+  bool has_metric() const {
+    return command->count("--metric") > 0 || command->count("--labels") > 0;
   }
   bool goal() const { return !max_loss.empty() || !min_sqnr.empty(); }
   const CLI::App* command = nullptr;
 };
 
-/// A goal with what it needs; `network` is the float one, and must outlive it.
+/// A goal with what it needs; `network` is the float one, and must outlive it. Made before a long
+/// calibration, so that data or labels that are not there are told at once.
 class Goal {
  public:
   Goal(const Session& session, const GoalFlags& flags, const CalibrationFlags& calibration,
-       const Network& network, const Preprocess& preprocess);
-  const PrecisionGoal& value() const { return goal_; }
+       const Network& network);
+  /// The goal, with samples to prepare as the plan says.
+  const PrecisionGoal& prepared(const Preprocess& preprocess);
   /// Samples of the last evaluation; −1: none.
   int64_t evaluated() const { return evaluated_; }
 

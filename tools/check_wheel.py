@@ -29,8 +29,8 @@ net = octile.import_onnx(octile.export_onnx_bytes(net))
 data = np.random.default_rng(1).normal(size=(2, 8, 3, 8, 8)).astype(np.float32)
 table = octile.calibrate(net, list(data), method="minmax")
 profile = [{"x": ((1, 3, 8, 8), (8, 3, 8, 8), (8, 3, 8, 8))}]
-runs = [octile.Engine(octile.build(net, t, int8=t is not None, profiles=profile))
-        .create_context().run(data[0])["y"] for t in (None, table)]
+runs = [octile.Engine(octile.build(net, t, int8=t is not None, int8_layers="all",
+                                   profiles=profile)).create_context().run(data[0])["y"] for t in (None, table)]
 error = abs(runs[0] - runs[1]).max() / abs(runs[0]).max()
 assert runs[1].shape == (8, 4, 8, 8) and 0 < error < 0.05, error
 """

@@ -76,8 +76,8 @@ def plan_tests(build, host, cpus):
     wrong = []
     for scheme in ("static-symmetric", "static-affine"):
         plan = f"{scheme}.plan"
-        subprocess.run([octile, "build", "mnist.onnx", "--int8", "--scheme", scheme, "-q",
-                        "--calibrate", "samples.npz", "--method", "minmax", "-o", plan], **call)
+        subprocess.run([octile, "build", "mnist.onnx", "--int8", "--int8-layers", "all",
+                        "--scheme", scheme, "-q", "--calibrate", "samples.npz", "--method", "minmax", "-o", plan], **call)
         subprocess.run([octile, "run", plan, "--data", "samples.npz", "-q", "-o", "x86.npz"], **call)
         for cpu, level in cpus.items():
             ran = on_arm(cpu, [str(build / "tests/octile_run_plan"), str(folder / plan),

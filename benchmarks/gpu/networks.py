@@ -77,5 +77,10 @@ def plan_of(name, module, shape, batch, folder, table):
         table[name] = octile.collect(net, samples).table("mse")
     bounds = (batch, *shape)
     return octile.build(
-        net, table[name], int8=True, device="cuda:0", profiles={"x": (bounds, bounds, bounds)}
+        net,
+        table[name],
+        int8=True,
+        int8_layers="all",
+        device="cuda:0",
+        profiles={"x": (bounds, bounds, bounds)},
     )

@@ -51,7 +51,7 @@ class Octile:
             return octile.build(network, **options)
         scheme = "static-affine" if spec["precision"] == "int8_affine" else "static-symmetric"
         table = octile.CalibrationTable.load(spec["table"])
-        return octile.build(network, table, int8=True, scheme=scheme, **options)
+        return octile.build(network, table, int8=True, int8_layers="all", scheme=scheme, **options)
 
     def run(self, batch):
         self.input[:] = batch

@@ -23,7 +23,7 @@ def quickstart(model, training, pictures):
 
     shapes = [{"picture": ((1, 1, 28, 28), (100, 1, 28, 28), (100, 1, 28, 28))}]
     float_plan = octile.build(network, profiles=shapes)
-    int8_plan = octile.build(network, table, int8=True, profiles=shapes)
+    int8_plan = octile.build(network, table, int8=True, int8_layers="all", profiles=shapes)
     int8_plan.save(Path(model).with_suffix(".plan"))
 
     scores = []

@@ -74,7 +74,7 @@ struct BuildOptions {
 
 /// How an engine does on samples, beside the float network.
 struct Accuracy {
-  double sqnr_db = 0.0;                     // of all outputs; +infinity when equal
+  std::optional<double> sqnr_db;            // of the worst output; +infinity when equal
   std::optional<double> metric, reference;  // in points, the engine's and the float network's
 };
 
@@ -82,7 +82,7 @@ struct Accuracy {
 struct PrecisionGoal {
   /// The metric may lie this many points below the float network's; the least SQNR of the outputs.
   std::optional<double> max_loss, min_sqnr_db;
-  /// Runs a plan on samples; both goals need it. Where it is given without a goal, what it says of
+  /// Runs a plan on samples; both goals need it, and what they are about in its answer. Where it is given without a goal, what it says of
   /// the float, the all-INT8 and the chosen engine goes into Plan::precision().
   std::function<Accuracy(const Plan&)> evaluate;
   std::string metric;  // its name, for people: "top1"

@@ -44,6 +44,9 @@ struct Comparison {
   /// Tensors of one side that the other does not have by name and shape: fused or folded away, or
   /// made by rewriting.
   int64_t only_reference = 0, only_candidate = 0;
+
+  /// Of the worst output; +infinity where all are equal.
+  double output_sqnr_db() const;
 };
 
 struct CompareOptions {

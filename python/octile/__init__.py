@@ -19,6 +19,7 @@ from collections.abc import MutableMapping as _MutableMapping
 from . import _wait_policy, ops  # noqa: F401  (the policy comes before the native module)
 from ._calibrator import Calibrator
 from ._native import (
+    Accuracy,
     BatchSource,
     Binding,
     CalibrationData,
@@ -59,6 +60,7 @@ from ._native import (
     onnx_nodes,
     open_data,
     pass_names,
+    precision_report,
     quantize,
     recipe_names,
     retime,
@@ -72,6 +74,7 @@ from ._native import (
 )
 
 __all__ = [
+    "Accuracy",
     "BatchSource",
     "Binding",
     "CalibrationData",
@@ -114,6 +117,7 @@ __all__ = [
     "open_data",
     "ops",
     "pass_names",
+    "precision_report",
     "quantize",
     "recipe_names",
     "retime",

@@ -120,6 +120,7 @@ Samples::Samples(nb::handle batches, const Network& network, Calls& calls) {
   if (batches.is_none() || !batches.is_valid()) return;
   if (nb::isinstance<Source>(batches)) {
     Source& source = nb::cast<Source&>(batches);
+    lent_ = &source;
     use_.emplace(source);
     source_ = source.source.get();
     preprocess_ = source.preprocess;

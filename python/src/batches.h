@@ -94,11 +94,20 @@ class Samples {
  public:
   Samples(nb::handle batches, const Network& network, Calls& calls);
   BatchSource* get() { return source_; }
+  /// Runs f(), in which Python may read a BatchSource of its own; rewind() before reading on.
+  template <typename F>
+  auto lent(F&& f) {
+    use_.reset();
+    auto result = f();
+    if (lent_ != nullptr) use_.emplace(*lent_);
+    return result;
+  }
   /// Preprocess::to_json() of a BatchSource, "" for none.
   const std::string& preprocess() const { return preprocess_; }
 
  private:
   std::unique_ptr<IterableSource> own_;
+  Source* lent_ = nullptr;  // by Python; use_ keeps others out
   std::optional<UseSource> use_;
   BatchSource* source_ = nullptr;
   std::string preprocess_;

@@ -11,6 +11,7 @@
 #include "convert.h"
 #include "module.h"
 #include "octile/builder.h"
+#include "precision_goal.h"
 #include "values.h"
 
 namespace octile::python {
@@ -96,13 +97,15 @@ Plan build_plan(const Network& network, const CalibrationTable* table, const nb:
   Calls calls;
   nb::dict keywords = copy_of(given);
   Request request = take_request(network, table, keywords, calls);
+  Goal goal(keywords, calls);
   Samples samples(take(keywords, "samples"), network, calls);
   refuse_others(keywords, "build");
   settle_preprocess(request, samples.preprocess());
+  goal.settle(request.network, request.options, request.calibration, samples);
   return calls.run([&] {
     check_options(request.network, request.options);  // before it takes long
     calibrate_and_correct(request, samples.get());
-    return build(request.network, table_of(request), request.options);
+    return build(request.network, table_of(request), request.options, goal.value());
   });
 }
 
@@ -149,6 +152,11 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   "input_shapes: dict[str, collections.abc.Sequence[int]] = {}, "                            \
   "checkpoint: str | os.PathLike = '', preprocess: str = '', "
 #define MACHINE_KEYWORDS "device: str = 'cpu', isa: str | None = None, threads: int = 0, "
+#define GOAL_KEYWORDS                                                                          \
+  "int8_layers: str = 'where-it-pays', objective: str = 'latency', "                           \
+  "max_loss: float | None = None, min_sqnr_db: float | None = None, "                          \
+  "evaluate: collections.abc.Callable[[Plan], float | tuple[float, float] | Accuracy] | None " \
+  "= None, noise_samples: int | None = None, "
 #define CALLBACK_KEYWORDS                                                              \
   "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"
@@ -206,7 +214,7 @@ void bind_build(nb::module_& m) {
       nb::sig("def build(network: Network, table: CalibrationTable | None = None, *, "
               "int8: bool = False, fp16: bool = False, scheme: str = 'static-symmetric', "
               "profiles: collections.abc.Sequence[dict[str, tuple]] | dict[str, tuple] = "
-              "(), " LAYER_KEYWORDS
+              "(), " GOAL_KEYWORDS LAYER_KEYWORDS
               "tactics: str = 'timed', timing_cache: str | os.PathLike = '', " MACHINE_KEYWORDS
               "metadata: dict[str, str] = {}, " SAMPLE_KEYWORDS CALLBACK_KEYWORDS ") -> Plan"),
       "A plan, which an Engine runs.\n\n"
@@ -215,13 +223,28 @@ void bind_build(nb::module_& m) {
       "ranges: a table, samples, or dynamic_range of tensors), 'dynamic-symmetric', "
       "'dynamic-affine'.\n"
       "profiles: one dict or several, input name -> (min, opt, max) shapes, for dynamic inputs.\n"
+      "int8_layers: 'where-it-pays' measures on `device` which layers gain by INT8, conversions "
+      "counted, and keeps the quickest engine, which may be a float one; 'all' takes every layer "
+      "that can. Plan.precision holds what was measured.\n"
+      "objective: 'latency', 'throughput' (every core runs a batch of its own) or 'size' is what "
+      "INT8 has to pay in.\n"
+      "max_loss: so many points the metric may lie below the float network's. min_sqnr_db: the "
+      "least SQNR of the outputs. The quickest engine that keeps to them is built; both need "
+      "samples.\n"
+      "evaluate(plan): the metric of a plan in points (93.2, not 0.932), more is better; or a pair "
+      "(metric, the float network's); or an Accuracy. Where it gives the first alone it is asked "
+      "about a float plan, once. Without max_loss what it says of the float, the all-INT8 and the "
+      "chosen engine goes into Plan.precision.\n"
+      "noise_samples: how many samples the noise of each layer is measured on, for the curve of "
+      "time against noise (4 under max_loss and min_sqnr_db; else only where it is given).\n"
       "layer_precision, layer_scheme: by layer name ('int8', 'float32', 'float16'; a scheme).\n"
       "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
       "the first that fits: byte-identical plans.\n"
       "metadata: strings that travel with the plan (Plan.metadata).\n"
       "recipes: see recipe_names(). samples: batches as calibrate() takes them, repeatable; "
-      "without a table they are calibrated on (method, percentile, …), and recipes measure on "
-      "them.\n"
+      "without a table they are calibrated on (method, percentile, …), and recipes and the noise "
+      "of layers are measured on them.\n"
+      "What evaluate, the samples or a callback raise ends the call and comes out of it.\n"
       "InvalidArgument and Unsupported name the layer, tensor, pass or profile.");
   m.def("retime", &retime_plan, nb::arg("plan"), nb::arg("options"),
         nb::sig("def retime(plan: Plan, *, tactics: str = 'timed', "

@@ -58,14 +58,24 @@ BuildOptions::WeightScales weight_scales_of(nb::handle object) {
                        : BuildOptions::WeightScales::kLeastSquares;
 }
 
+BuildOptions::Int8Layers int8_layers_of(nb::handle object) {
+  const std::string name = text_of(object, "int8_layers");
+  check(name == "where-it-pays" || name == "all", ErrorCode::kInvalidArgument,
+        "unknown int8_layers '{}': use one of where-it-pays, all", name);
+  return name == "all" ? BuildOptions::Int8Layers::kAll : BuildOptions::Int8Layers::kWherePays;
+}
+
 struct Row {
   const char* name;
   void (*set)(BuildOptions&, nb::handle);
 };
 
-constexpr std::array<Row, 15> kRows{{
+constexpr std::array<Row, 17> kRows{{
     {"int8", [](BuildOptions& o, nb::handle v) { o.int8 = value_of<bool>(v, "int8", "a bool"); }},
     {"fp16", [](BuildOptions& o, nb::handle v) { o.fp16 = value_of<bool>(v, "fp16", "a bool"); }},
+    {"int8_layers", [](BuildOptions& o, nb::handle v) { o.int8_layers = int8_layers_of(v); }},
+    {"objective", [](BuildOptions& o,
+                     nb::handle v) { o.objective = objective_from_name(text_of(v, "objective")); }},
     {"scheme",
      [](BuildOptions& o, nb::handle v) { o.scheme = scheme_from_name(text_of(v, "scheme")); }},
     {"weight_scales", [](BuildOptions& o, nb::handle v) { o.weight_scales = weight_scales_of(v); }},

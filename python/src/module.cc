@@ -22,8 +22,10 @@ NB_MODULE(_native, m) {
   python::bind_table(m);
   python::bind_calibration(m);
   python::bind_plan(m);
+  python::bind_goal(m);
   python::bind_build(m);
   python::bind_report(m);
+  python::bind_precision_report(m);
   python::bind_engine(m);
   python::bind_context(m);
 }

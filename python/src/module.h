@@ -17,8 +17,10 @@ void bind_data_files(nb::module_& m);
 void bind_table(nb::module_& m);
 void bind_calibration(nb::module_& m);
 void bind_plan(nb::module_& m);
+void bind_goal(nb::module_& m);  // precision_goal.cc
 void bind_build(nb::module_& m);
 void bind_report(nb::module_& m);
+void bind_precision_report(nb::module_& m);
 void bind_engine(nb::module_& m);
 void bind_context(nb::module_& m);
 

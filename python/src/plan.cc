@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "base/error.h"
 #include "calls.h"
 #include "convert.h"
 #include "module.h"
@@ -12,6 +13,18 @@
 namespace octile::python {
 
 namespace {
+
+nb::object precision_of(const Plan& plan) {
+  const std::string& text = plan.precision();
+  if (text.empty()) return nb::none();
+  const nb::object bytes = nb::bytes(text.data(), text.size());
+  try {
+    return nb::module_::import_("json").attr("loads")(bytes);
+  } catch (nb::python_error& error) {
+    if (!error.matches(PyExc_ValueError)) throw;
+    fail(ErrorCode::kInvalidFile, "plan '{}': its measurements are unreadable", plan.name());
+  }
+}
 
 void bind_layer_info(nb::module_& m) {
   nb::class_<LayerInfo>(m, "LayerInfo", "One step of a plan, as `octile inspect` prints it.")
@@ -76,6 +89,10 @@ void bind_plan(nb::module_& m) {
       .def_prop_ro(
           "metadata", [](const Plan& plan) { return plan.metadata(); },
           "The strings given to build(), by key.")
+      .def_prop_ro(
+          "precision", &precision_of, nb::sig("def precision(self) -> dict[str, object] | None"),
+          "What the build measured and why each layer has its precision (docs/report_format.md); "
+          "None where nothing was measured. precision_report() shows it.")
       .def_prop_ro("name", [](const Plan& plan) { return plan.name(); })
       .def_prop_ro(
           "built_on", [](const Plan& plan) { return plan.built_on(); },

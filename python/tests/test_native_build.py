@@ -153,7 +153,7 @@ def test_ten_lines_from_a_model_to_an_int8_prediction():
     draw = np.random.default_rng(0)
     batches = (draw.random(shape, dtype=np.float32) for _ in range(8))
     table = octile.calibrate(network, batches)
-    plan = octile.build(network, table, int8=True)
+    plan = octile.build(network, table, int8=True, int8_layers="all")
     context = octile.Engine(plan).create_context()
     image = draw.random(shape, dtype=np.float32)
     (int8,) = context.run(image).values()

@@ -35,6 +35,16 @@ def network(bench, batch=-1, dtype=trt.float32):
     if batch < 0:
         bench.profile(x=((1, *SHAPE), (4, *SHAPE), (8, *SHAPE)))
     bench.config.set_flag(trt.BuilderFlag.INT8)
+    bench.config.builder_optimization_level = 0  # no timing
+    return bench
+
+
+def in_int8(bench):
+    """Asks for INT8 in weighted layers, whatever the time, as a program for TensorRT would."""
+    bench.config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+    for layer in bench.network:
+        if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY):
+            layer.precision = trt.int8
     return bench
 
 
@@ -114,7 +124,8 @@ def scales(cache):
 
 
 def test_the_order_of_calls():
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
+    bench.config.builder_optimization_level = 3
     bench.config.int8_calibrator = calibrator = Entropy2(samples(5))
     engine = bench.engine()
     assert calibrator.calls == ["read", "size", *["batch"] * 6, "write"]
@@ -149,7 +160,7 @@ def test_with_a_cache_no_batch_is_asked_for():
 
 
 def test_caches_of_older_versions_and_of_octile_are_read():
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     bench.config.int8_calibrator = first = Entropy2(samples(4))
     bench.engine()
     old = first.written.replace(b"TRT-101600-", b"TRT-8601-")
@@ -185,7 +196,7 @@ def test_empty_broken_and_foreign_caches_are_made_anew():
     ],
 )
 def test_every_algorithm(kind, algorithm, word):
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     batches = samples(3)
     bench.config.int8_calibrator = calibrator = kind(batches)
     assert calibrator.get_algorithm() == algorithm
@@ -275,7 +286,7 @@ def test_other_extents_come_from_the_calibration_profile():
 
 
 def test_static_networks():
-    bench = network(Bench(), batch=2)
+    bench = in_int8(network(Bench(), batch=2))
     bench.config.int8_calibrator = calibrator = Entropy2(samples(3, batch=2))
     assert int8_steps(bench.engine())
     assert calibrator.calls.count("batch") == 4
@@ -344,7 +355,7 @@ def test_what_get_batch_raises_ends_the_batches():
                 raise ValueError("no more images")
             return super().get_batch(names)
 
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     bench.config.int8_calibrator = calibrator = Tired(samples(3))
     assert int8_steps(bench.engine())
     assert calibrator.calls == ["read", "size", "batch", "batch", "write"]
@@ -393,7 +404,7 @@ def test_exceptions_around_the_cache_are_told_and_change_nothing():
         def write_calibration_cache(self, cache):
             raise OSError("write")
 
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     bench.config.int8_calibrator = Careless(samples(2))
     assert int8_steps(bench.engine())
     told = "\n".join(bench.logger.errors)
@@ -440,7 +451,7 @@ def set_all_ranges(bench):
 
 
 def test_ranges_set_by_hand_need_no_calibrator():
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     set_all_ranges(bench)
     assert int8_steps(bench.engine())
     bench.config.int8_calibrator = calibrator = Entropy2(samples(2))
@@ -468,7 +479,7 @@ def test_ranges_set_by_hand_beat_the_calibrator():
     outputs = []
     array = samples(1)[0]
     for by_hand in (False, True):
-        bench = network(Bench())
+        bench = in_int8(network(Bench()))
         if by_hand:
             bench.network.get_input(0).dynamic_range = (-0.25, 0.25)
         bench.config.int8_calibrator = Entropy2(samples(4))
@@ -479,10 +490,11 @@ def test_ranges_set_by_hand_beat_the_calibrator():
 
 def test_int8_is_near_float():
     array = samples(1, batch=4, seed=9)[0]
-    bench = network(Bench())
+    bench = in_int8(network(Bench()))
     bench.config.int8_calibrator = Entropy2(samples(20))
     int8 = run(bench.engine().create_execution_context(), x=array)
     bench.config.clear_flag(trt.BuilderFlag.INT8)
+    bench.config.clear_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
     exact = run(bench.engine().create_execution_context(), x=array)
     for name, result in exact.items():
         error = np.linalg.norm(int8[name] - result) / np.linalg.norm(result)

@@ -1,5 +1,6 @@
 // compare(): two engines side by side, tensor by tensor. Start reading at compare().
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -162,6 +163,14 @@ class Comparer {
 };
 
 }  // namespace
+
+double Comparison::output_sqnr_db() const {
+  double worst = std::numeric_limits<double>::infinity();
+  for (const TensorComparison& t : tensors) {
+    if (t.output) worst = std::min(worst, t.sqnr_db);
+  }
+  return worst;
+}
 
 Comparison compare(const Network& reference, const Plan& candidate, BatchSource& source,
                    const CompareOptions& options) {

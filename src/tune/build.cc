@@ -1,5 +1,6 @@
 // The public build(): compile, with calibration before it when a Calibrator is given.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/error.h"
@@ -79,6 +80,8 @@ void check_goal(const PrecisionGoal& goal, const BuildOptions& options) {
         "max_loss and min_sqnr_db need samples, and evaluate() that runs a plan on them");
   check(!goal.max_loss || *goal.max_loss >= 0.0, ErrorCode::kInvalidArgument,
         "max_loss is {} points; give 0 or more", goal.max_loss.value_or(0.0));
+  check(!goal.min_sqnr_db || !std::isnan(*goal.min_sqnr_db), ErrorCode::kInvalidArgument,
+        "min_sqnr_db is no number");
 }
 
 }  // namespace

@@ -206,10 +206,15 @@ class Chooser {
   bool keeps_goal(Candidate& c) {
     if (!has_goal()) return true;
     evaluate(c);
-    if (goal_.min_sqnr_db && c.accuracy->sqnr_db < *goal_.min_sqnr_db) return false;
+    if (goal_.min_sqnr_db) {
+      check(c.accuracy->sqnr_db.has_value(), ErrorCode::kInvalidArgument,
+            "min_sqnr_db needs the SQNR of the outputs, and evaluate() gave none");
+      if (!(*c.accuracy->sqnr_db >= *goal_.min_sqnr_db)) return false;
+    }
     if (!goal_.max_loss) return true;
     check(c.accuracy->metric && c.accuracy->reference, ErrorCode::kInvalidArgument,
-          "max_loss needs a metric, and evaluate() gave none: give labels (--labels)");
+          "max_loss needs a metric of the engine and of the float network; evaluate() gave {}",
+          c.accuracy->metric ? "the engine's alone" : "none");
     return *c.accuracy->reference - *c.accuracy->metric <= *goal_.max_loss;
   }
 

@@ -167,8 +167,8 @@ TEST_F(Layers, RangeByHandBeatsTheCalibrator) {
   const auto plan = inspect({"--range", "image=-2:1.5", "--range", "edges=-3:4"});
   EXPECT_FLOAT_EQ(layer_of(plan, "image").at("scale").get<float>(), 2.0f / 127.0f);
   // Alone it is enough for the layers that it reaches.
-  const Ended alone =
-      octile(place_, {"build", "m.onnx", "--int8", "--range", "image=0:1", "-o", "alone.plan"});
+  const Ended alone = octile(place_, {"build", "m.onnx", "--int8", "--int8-layers", "all",
+                                      "--range", "image=0:1", "-o", "alone.plan"});
   EXPECT_EQ(alone.code, 0) << alone.err;
   EXPECT_TRUE(contains(alone.err, "warning: "));
   EXPECT_TRUE(contains(alone.err, "range"));
@@ -249,8 +249,8 @@ TEST(PublishedModel, DigitsAreReadInInt8) {
   const Place place;
   const std::string digits = Digits::directory();
   octile_ok(place, {"build", model, "--dynamic-batch", "-q", "-o", "f.plan"});
-  octile_ok(place, {"build", model, "--dynamic-batch", "--int8", "--calibrate", digits, "--samples",
-                    "100", "-q", "-o", "i.plan"});
+  octile_ok(place, {"build", model, "--dynamic-batch", "--int8", "--int8-layers", "all",
+                    "--calibrate", digits, "--samples", "100", "-q", "-o", "i.plan"});
   const auto run = [&](const std::string& plan, const Words& more) {
     Words words{"run", plan, "--data", digits, "-q", "--show", "0"};
     words.insert(words.end(), more.begin(), more.end());

@@ -27,8 +27,8 @@ void write_model_and_samples(const Place& place) {
 TEST(Recipe, AllOfThemBuildAnInt8Engine) {
   const Place place;
   write_model_and_samples(place);
-  octile_ok(place, {"build", "m.onnx", "-q", "--int8", "--calibrate", "x.npy", "--recipe",
-                    "equalize,mse-weights,fallback,bias-correction"});
+  octile_ok(place, {"build", "m.onnx", "-q", "--int8", "--int8-layers", "all", "--calibrate",
+                    "x.npy", "--recipe", "equalize,mse-weights,fallback,bias-correction"});
   const auto plan = octile_json(place, {"inspect", "m.plan"});
   EXPECT_TRUE(contains(layer_of(plan, "second").at("precision").get<std::string>(), "int8"));
 }

@@ -166,7 +166,7 @@ TEST_F(Refusal, OneArrayIsNotEnoughForTwoInputs) {
 
 TEST_F(Refusal, AFusedLayersNameMeansAllItsParts) {
   const auto precision = [&](const Words& more) {
-    Words words{"-q", "-o", "out.plan"};
+    Words words{"-q", "--int8-layers", "all", "-o", "out.plan"};
     words.insert(words.end(), more.begin(), more.end());
     const Ended ended = build_int8(words);
     EXPECT_EQ(ended.code, 0) << ended.err;

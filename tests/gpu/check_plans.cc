@@ -336,9 +336,12 @@ bool check_model(const std::string& file, const EngineOptions& gpu_options) {
     opt[0] = 5;
     profile[network.name(input)] = {min, opt, opt};
   }
-  const auto built = [&](const std::string& how, BuildOptions options) {
+  using Layers = BuildOptions::Int8Layers;
+  const auto built = [&](const std::string& how, BuildOptions options,
+                         Layers layers = Layers::kAll) {
     if (!profile.empty()) options.profiles = {profile};
     if (options.device == "cpu") options.tactics = BuildOptions::Tactics::kFirst;
+    options.int8_layers = layers;
     const bool ok = check_plan(file + " " + how, build(network, &table, options), gpu_options);
     good = ok && good;
   };
@@ -352,6 +355,7 @@ bool check_model(const std::string& file, const EngineOptions& gpu_options) {
   built("int8 and float16", {.int8 = true, .fp16 = true, .device = gpu_options.device});
   // Built for the GPU, tactics timed there: the same bits again.
   built("timed on the GPU", {.int8 = true, .device = gpu_options.device});
+  built("where INT8 pays", {.int8 = true, .device = gpu_options.device}, Layers::kWherePays);
   return good;
 }
 

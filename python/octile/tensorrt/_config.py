@@ -189,7 +189,10 @@ class IBuilderConfig(Told, ConfigKept, Managed):
 
     @property
     def builder_optimization_level(self) -> int:
-        """0: the first kernel that accepts each step; 1 to 5: the fastest, by measuring (3)."""
+        """1 to 5 (3): the fastest kernels, and INT8 where it pays, by measuring.
+
+        0 measures nothing: the first kernel that accepts each step, INT8 for all layers that can.
+        """
         return self._kept.get("builder_optimization_level", 3)
 
     @builder_optimization_level.setter

@@ -181,7 +181,9 @@ class Refitter(Told, Managed):
         native = self._engine._native
         metadata = {key: text for key, text in native.plan.metadata.items() if key != KEY}
         try:
-            plan = self._data.plan(values, metadata, threads=self._threads, log=self._told_by_build)
+            plan = self._data.plan(
+                native.plan, values, metadata, threads=self._threads, log=self._told_by_build
+            )
             threads, told = self._engine._threads, self._told_by_build
             self._engine._native = octile.Engine(plan, threads=threads, log=told)
         except octile.Error as error:

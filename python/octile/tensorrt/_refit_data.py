@@ -92,13 +92,18 @@ class RefitData:
                 return value_of(row["value"])
         raise KeyError(tensor)
 
-    def plan(self, values: Dict[str, np.ndarray], metadata: dict, **options: Any) -> "octile.Plan":
-        """A plan with `values` for native constants, which are kept then.
+    def plan(
+        self, old: "octile.Plan", values: Dict[str, np.ndarray], metadata: dict, **options: Any
+    ) -> "octile.Plan":
+        """`old` with `values` for native constants, which are kept then, as precisions are.
 
         Raises octile.Error, and ValueError for a damaged plan.
         """
         try:
             native = network_of(self.network, values)
+            if old.precision is not None:
+                chosen = _chosen_precisions(native, old.precision)
+                self.options.update(int8_layers="all", layer_precision=chosen)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"metadata '{KEY}' of the plan cannot be read: {error}") from None
         self.network = written(native)
@@ -110,6 +115,22 @@ class RefitData:
             **{**self.options, "profiles": _profiles(self.options["profiles"])},
             **options,
         )
+
+
+def _chosen_precisions(native: "octile.Network", measured: dict) -> Dict[str, str]:
+    """By layer, what the first build chose by measurement; int8_layers="all" gives the rest.
+
+    INT8 of weighted layers is left to that too: other weights may not allow it.
+    """
+    chosen = {}
+    for group in measured["groups"]:
+        could = group["int8_us"] is not None
+        if not could or (group["precision"] == "int8" and group["weights"] is not None):
+            continue
+        for name in group["name"].split(" + "):
+            if native.find_layer(name) is not None:
+                chosen[name] = group["precision"]
+    return chosen
 
 
 def _profiles(plain: list) -> list:
