@@ -1,12 +1,10 @@
-// octile bench: latency percentiles and throughput of an engine.
+// octile bench: latency percentiles and throughput of one engine, or of several in turns.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <nlohmann/json.hpp>
-#include <numeric>
 
+#include "bench_report.h"
 #include "octile/builder.h"
 #include "session.h"
 
@@ -15,8 +13,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kTurn_s = 0.02;  // short beside what disturbs a machine
+
 struct BenchFlags {
-  std::string file, isa;
+  std::vector<std::string> files;
+  std::string isa;
   int64_t batch = 1;
   double warmup_s = 0.2, duration_s = 2.0;
   int profile = -1;
@@ -41,9 +42,9 @@ Shape with_batch(Shape shape, int64_t batch) {
 }
 
 /// A float engine is built on the spot from a model.
-Plan load_plan(const Session& session, const BenchFlags& flags) {
-  if (is_plan(flags.file)) return Plan::load(flags.file);
-  const Network network = load_model(session, flags.file, true, flags.constants);
+Plan load_plan(const Session& session, const BenchFlags& flags, const std::string& file) {
+  if (is_plan(file)) return Plan::load(file);
+  const Network network = load_model(session, file, true, flags.constants);
   BuildOptions options;
   options.device = session.device;
   options.threads = session.threads;
@@ -79,11 +80,6 @@ int choose_profile(const Engine& engine, const BenchFlags& flags) {
               fmt::format("no profile of the engine holds batch {}", flags.batch));
 }
 
-double percentile(const std::vector<double>& sorted, double p) {
-  const auto index = size_t(std::ceil(p / 100.0 * double(sorted.size()))) - 1;
-  return sorted[std::min(index, sorted.size() - 1)];
-}
-
 std::vector<double> measure(ExecutionContext& context, double seconds) {
   std::vector<double> ms;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
@@ -94,12 +90,6 @@ std::vector<double> measure(ExecutionContext& context, double seconds) {
   } while (Clock::now() < end);
   return ms;
 }
-
-struct LayerTime {
-  LayerInfo layer;
-  std::string tactic;  // the one that ran
-  double us = 0.0, percent = 0.0;
-};
 
 std::vector<LayerTime> measure_layers(const Engine& engine, ExecutionContext& context, int profile,
                                       double seconds) {
@@ -120,99 +110,84 @@ std::vector<LayerTime> measure_layers(const Engine& engine, ExecutionContext& co
   return times;
 }
 
-std::string layer_table(const std::vector<LayerTime>& times) {
-  std::vector<std::vector<std::string>> rows{{"layer", "step", "precision", "tactic", "us", "%"}};
-  for (const LayerTime& t : times) {
-    rows.push_back({t.layer.name, t.layer.step, t.layer.precision, t.tactic,
-                    fmt::format("{:.2f}", t.us), fmt::format("{:.1f}", t.percent)});
-  }
-  return format_table(rows);
-}
-
-nlohmann::json layer_json(const std::vector<LayerTime>& times) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const LayerTime& t : times) {
-    list.push_back({{"name", t.layer.name},
-                    {"step", t.layer.step},
-                    {"precision", t.layer.precision},
-                    {"tactic", t.tactic},
-                    {"us", t.us},
-                    {"percent", t.percent}});
-  }
-  return list;
-}
-
-/// Everything that one run of the command found out.
-struct Report {
-  std::string file, isa, device;
-  int64_t batch = 1;
-  int threads = 1, profile = 0;
-  std::vector<double> ms;  // sorted
-  std::vector<LayerTime> layers;
-  double mean() const { return std::accumulate(ms.begin(), ms.end(), 0.0) / double(ms.size()); }
-  double throughput() const { return 1000.0 * double(batch) / mean(); }
+/// One plan, loaded, with its inputs.
+struct Lane {
+  Engine engine;
+  ExecutionContext context;
+  BenchReport report;
 };
 
-void print_json(const Report& r, bool with_layers) {
-  nlohmann::json json = {{"file", r.file},
-                         {"batch", r.batch},
-                         {"threads", r.threads},
-                         {"isa", r.isa},
-                         {"device", r.device},
-                         {"profile", r.profile},
-                         {"runs", r.ms.size()},
-                         {"latency_ms",
-                          {{"mean", r.mean()},
-                           {"min", r.ms.front()},
-                           {"p50", percentile(r.ms, 50)},
-                           {"p90", percentile(r.ms, 90)},
-                           {"p95", percentile(r.ms, 95)},
-                           {"p99", percentile(r.ms, 99)},
-                           {"max", r.ms.back()}}},
-                         {"throughput_per_s", r.throughput()}};
-  if (with_layers) json["layers"] = layer_json(r.layers);
-  fmt::print("{}\n", json.dump(2));
-}
-
-void print_text(const Report& r, bool with_layers) {
-  const bool cpu = r.device == "cpu";
-  fmt::print("{}: batch {}, profile {}, {}, {}, {} runs\n", r.file, r.batch, r.profile, r.isa,
-             cpu ? fmt::format("{} threads", r.threads) : r.device, r.ms.size());
-  fmt::print(
-      "latency ms: min {:.4f}  p50 {:.4f}  p90 {:.4f}  p95 {:.4f}  p99 {:.4f}  max {:.4f}"
-      "\nthroughput: {:.1f} samples/s\n",
-      r.ms.front(), percentile(r.ms, 50), percentile(r.ms, 90), percentile(r.ms, 95),
-      percentile(r.ms, 99), r.ms.back(), r.throughput());
-  if (with_layers) fmt::print("\n{}", layer_table(r.layers));
-}
-
-void run_bench(const Session& session, const BenchFlags& flags) {
-  const Plan plan = load_plan(session, flags);
+Lane load(const Session& session, const BenchFlags& flags, const std::string& file) {
   EngineOptions options;
   options.device = session.device;
   options.threads = session.threads;
   options.log = session.log();
   if (!flags.isa.empty()) options.isa = isa_from_name(flags.isa);
-  const Engine engine = Engine::load(plan, options);
-  Report report{.file = flags.file,
-                .isa = std::string(engine.isa()),
-                .device = engine.device(),
-                .batch = flags.batch};
-  report.threads = session.threads > 0 ? session.threads : devices()[0].cores;
-  report.profile = choose_profile(engine, flags);
-  ExecutionContext context = engine.create_context(report.profile);
+  Engine engine = Engine::load(load_plan(session, flags, file), options);
+  const int profile = choose_profile(engine, flags);
+  ExecutionContext context = engine.create_context(profile);
   for (const Binding& b : engine.bindings()) {
     if (!b.is_input) continue;
-    const Shape shape = with_batch(engine.opt_shape(b.name, report.profile), flags.batch);
+    const Shape shape = with_batch(engine.opt_shape(b.name, profile), flags.batch);
     context.set_input(b.name, make_input(b.type, shape));
   }
-  measure(context, flags.warmup_s);
-  report.ms = measure(context, flags.duration_s);
-  std::sort(report.ms.begin(), report.ms.end());
-  if (flags.layers) {
-    report.layers = measure_layers(engine, context, report.profile, flags.duration_s);
+  BenchReport report{.file = file,
+                     .isa = std::string(engine.isa()),
+                     .device = engine.device(),
+                     .batch = flags.batch,
+                     .threads = session.threads > 0 ? session.threads : devices()[0].cores,
+                     .profile = profile};
+  return {std::move(engine), std::move(context), std::move(report)};
+}
+
+/// `seconds` for each: what disturbs the machine disturbs all. The first run of a turn does not
+/// count: the other plans have driven its weights out of the caches.
+void measure_in_turns(std::vector<Lane>& lanes, double seconds) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds * double(lanes.size()));
+  do {
+    for (Lane& lane : lanes) {
+      lane.context.run();
+      std::vector<double> ms = measure(lane.context, kTurn_s);
+      std::sort(ms.begin(), ms.end());
+      lane.report.turns.push_back(percentile(ms, 50));
+      lane.report.ms.insert(lane.report.ms.end(), ms.begin(), ms.end());
+    }
+  } while (Clock::now() < end);
+}
+
+void print_json(const std::vector<BenchReport>& reports) {
+  nlohmann::json json = json_of(reports[0]);
+  if (reports.size() > 1) {
+    json = nlohmann::json::array();
+    for (const BenchReport& report : reports) json.push_back(json_of(report));
   }
-  flags.json ? print_json(report, flags.layers) : print_text(report, flags.layers);
+  fmt::print("{}\n", json.dump(2));
+}
+
+void print_text(const std::vector<BenchReport>& reports) {
+  for (const BenchReport& report : reports) fmt::print("{}", text_of(report));
+  if (reports.size() > 1) fmt::print("{}", comparison_of(reports));
+}
+
+void run_bench(const Session& session, const BenchFlags& flags) {
+  std::vector<Lane> lanes;
+  for (const std::string& file : flags.files) lanes.push_back(load(session, flags, file));
+  for (Lane& lane : lanes) measure(lane.context, flags.warmup_s);
+  if (lanes.size() == 1) {
+    lanes[0].report.ms = measure(lanes[0].context, flags.duration_s);
+  } else {
+    measure_in_turns(lanes, flags.duration_s);
+  }
+  std::vector<BenchReport> reports;
+  for (Lane& lane : lanes) {
+    BenchReport& report = lane.report;
+    std::sort(report.ms.begin(), report.ms.end());
+    if (flags.layers) {
+      report.layers = measure_layers(lane.engine, lane.context, report.profile, flags.duration_s);
+    }
+    reports.push_back(std::move(report));
+  }
+  flags.json ? print_json(reports) : print_text(reports);
 }
 
 }  // namespace
@@ -220,17 +195,19 @@ void run_bench(const Session& session, const BenchFlags& flags) {
 void add_bench(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "bench",
-      "Measure latency and throughput of a plan, or of a model as a float engine.\n"
-      "Example: octile bench model.plan --batch 8 --threads 1 --layers");
+      "Measure latency and throughput of a plan, or of a model as a float engine; of several in\n"
+      "turns, so that they can be compared.\n"
+      "Example: octile bench model.plan --batch 8 --threads 1 --layers\n"
+      "         octile bench float.plan int8.plan");
   auto flags = std::make_shared<BenchFlags>();
-  command->add_option("file", flags->file, "A plan or an .onnx file")->required();
+  command->add_option("file", flags->files, "Plans or .onnx files")->required();
   command->add_option("--batch", flags->batch, "Extent of axis 0")
       ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--warmup", flags->warmup_s, "Seconds before measuring")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--duration", flags->duration_s, "Seconds of measuring")
+  command->add_option("--duration", flags->duration_s, "Seconds of measuring, for each file")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command

@@ -31,28 +31,31 @@ class Failed(Exception):
 # --- Octile, through the command line that users have ---------------------------------------------
 
 class Octile:
-    def __init__(self, program, task, folder):
+    """`session` are flags of every command: --device, --threads."""
+
+    def __init__(self, program, task, folder, tactics="first", session=()):
         self.program, self.task, self.folder = os.path.abspath(program), task, Path(folder)
+        self.tactics, self.session = tactics, session
         np.save(self.folder / "calibration.npy", task.calibration)
         np.save(self.folder / "samples.npy", task.samples)
         self.model_flags = ["--dynamic-batch"] if task.dynamic_batch else []
 
     def command(self, *args):
-        done = subprocess.run([self.program, *map(str, args)], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
+        done = subprocess.run([self.program, *map(str, args), *self.session], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != 0:
             raise Failed(done.stderr.strip().splitlines()[-1])
         return done.stdout
 
-    def build(self, *flags):
-        plan = self.folder / "model.plan"
-        self.command("-q", "build", self.task.model, *self.model_flags, "--tactics", "first", "-o", plan,
-                     *flags)
+    def build(self, *flags, name="model"):
+        plan = self.folder / f"{name}.plan"
+        self.command("-q", "build", self.task.model, *self.model_flags, "--tactics", self.tactics,
+                     "-o", plan, *flags)
         return plan
 
-    def run(self, plan):
+    def run(self, plan, *flags):
         out = self.folder / "out.npz"
-        self.command("-q", "run", plan, "--data", self.folder / "samples.npy", "-o", out)
+        self.command("-q", "run", plan, "--data", self.folder / "samples.npy", "-o", out, *flags)
         with np.load(out) as arrays:
             return dict(arrays)
 
@@ -62,12 +65,13 @@ class Octile:
     def floats(self):
         return self.run(self.build())
 
-    def int8(self, *flags):
+    def int8(self, *flags, name="model"):
         """Recipes that share ranges share a cache: collected once."""
         method = flags[flags.index("--method") + 1] if "--method" in flags else None
-        equalized = any("equalize" in f for f in flags)
+        equalized = any("equalize" in str(f) for f in flags)
         cache = [] if method is None else ["--cache", self.folder / f"{method}{'.equalized' * equalized}.json"]
-        return self.build("--int8", "--calibrate", self.folder / "calibration.npy", *cache, *flags)
+        return self.build("--int8", "--calibrate", self.folder / "calibration.npy", *cache, *flags,
+                          name=name)
 
 
 # --- ONNX Runtime -----------------------------------------------------------------------------------

@@ -51,15 +51,20 @@ double clipped(const Histogram& h, std::pair<double, double> ends) {
   return h.finite > 0 ? double(outside) / double(h.finite) : 0.0;
 }
 
-/// How many of the 256 levels some value falls on.
+/// How many of the 256 levels some value falls on. Values of a bin that is wider than a level lie
+/// on all that it covers, as far as they are enough.
 size_t levels_used(const Histogram& h, std::pair<double, double> ends, bool affine) {
   const double step = affine ? (ends.second - ends.first) / 255.0 : ends.second / 127.0;
   if (!(step > 0.0)) return 1;
   const double zero = affine ? std::nearbyint(-ends.first / step) : 128.0;
+  const double half = double(h.bin_width()) > step ? 0.5 * double(h.bin_width()) : 0.0;
+  const auto level = [&](double x) {
+    return int(std::clamp(std::nearbyint(x / step) + zero, 0.0, 255.0));
+  };
   std::set<int> levels;
   for_each_bin(h, [&](double x, uint64_t count) {
-    if (count == 0) return;
-    levels.insert(int(std::clamp(std::nearbyint(x / step) + zero, 0.0, 255.0)));
+    const int lo = x == 0.0 ? level(x) : level(x - half), hi = x == 0.0 ? lo : level(x + half);
+    for (int l = lo; l <= hi && uint64_t(l - lo) < count; ++l) levels.insert(l);
   });
   return levels.size();
 }
@@ -72,12 +77,14 @@ void add_histogram(Json& tensor, const Histogram& h, const Scheme scheme,
   for (const CalibrationMethod method : {CalibrationMethod::kEntropy, CalibrationMethod::kMinMax,
                                          CalibrationMethod::kPercentile, CalibrationMethod::kMse}) {
     const auto ends = ends_of(threshold(h, method, options.percentile), is_affine(scheme));
+    const size_t levels = levels_used(h, ends, is_affine(scheme));
     const bool used = name_of(method) == options.method;
     tensor["thresholds"].push_back({{"method", name_of(method)},
                                     {"range", {ends.first, ends.second}},
                                     {"clipped", clipped(h, ends)},
+                                    {"levels_used", levels},
                                     {"used", used}});
-    if (used) tensor["levels_used"] = levels_used(h, ends, is_affine(scheme));
+    if (used) tensor["levels_used"] = levels;
   }
 }
 

@@ -84,7 +84,8 @@ TEST(PrecisionReport, DrawsDistributionsWithEveryMethodsThreshold) {
       EXPECT_NEAR(share, 0.005, 0.0051);
     }
   }
-  // min-max: steps of 2048 / 127, so that bins up to 100.5 fall on levels 0 … 6, and the outlier on 127.
+  // min-max: steps of 2048 / 127, so that bins up to 100.5 fall on levels 0 … 6, and the outlier on
+  // 127.
   EXPECT_EQ(tensor["levels_used"], 8);
   EXPECT_FALSE(json["tensors"][1].contains("histogram"));
 }
@@ -95,6 +96,19 @@ TEST(PrecisionReport, AffineSchemesUseTheLevelsBelowZero) {
       report(plan_with(measured("static-affine")), {.histograms = &data, .method = "minmax"});
   // Steps of 2048 / 255: bins up to 100.5 fall on levels 0 … 13, the outlier on 255.
   EXPECT_EQ(json["tensors"][0]["levels_used"], 15);
+}
+
+TEST(PrecisionReport, BinsThatAreWiderThanALevelFallOnSeveral) {
+  const auto levels = [](uint64_t times) {
+    const CalibrationData data = samples(times);
+    const Json json = report(plan_with(measured("static-affine")),
+                             {.histograms = &data, .method = "percentile", .percentile = 50.0});
+    return json["tensors"][0]["levels_used"].get<int>();
+  };
+  // The range ends near 50, so that a bin of width 1 covers five levels; bin 0 counts as zeros.
+  EXPECT_GE(levels(1000), 250);
+  EXPECT_LE(levels(1000), 256);
+  EXPECT_LE(levels(1), 102);  // so many values are there
 }
 
 TEST(PrecisionReport, DynamicSchemesHaveNoThresholds) {

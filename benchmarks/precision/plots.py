@@ -1,0 +1,153 @@
+"""The sweep as SVG files and as a few lines of text."""
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+
+plt.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "octile", "font.family": "sans-serif", "font.size": 9,
+                 "axes.spines.top": False, "axes.spines.right": False}
+LOSES, PAYS = "#b2182b", "#2166ac"
+
+
+def save(figure, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None},
+                   facecolor="white")
+    plt.close(figure)
+
+
+def share(row):
+    """Balance by T_float."""
+    return row["balance_us"] / row["float_us"]
+
+
+def singles(rows):
+    return [r for r in rows if r["depth"] == 1]
+
+
+def forms(rows):
+    """(kernel, depthwise) as they are drawn: dense ones first."""
+    return sorted({(r["kernel"], r["depthwise"]) for r in rows}, key=lambda f: (f[1], f[0]))
+
+
+def form_name(kernel, depthwise):
+    return f"{'depthwise ' * depthwise}{kernel}×{kernel}"
+
+
+def maps(made, path):
+    """Size × channels, a map for each form and batch: where the balance turns negative."""
+    rows = singles(made["rows"])
+    values = lambda key: sorted({r[key] for r in rows})
+    sizes, channels, batches, columns = values("size"), values("channels"), values("batch"), forms(rows)
+    figure, axes = plt.subplots(len(batches), len(columns), squeeze=False, sharex=True, sharey=True,
+                                figsize=(2.1 * len(columns) + 1, 2.6 * len(batches)))
+    for axis, (batch, form) in zip(axes.flat, [(b, f) for b in batches for f in columns]):
+        grid = np.full((len(channels), len(sizes)), np.nan)
+        for r in rows:
+            if (r["batch"], r["kernel"], r["depthwise"]) == (batch, *form):
+                grid[channels.index(r["channels"]), sizes.index(r["size"])] = 100 * share(r)
+        image = axis.pcolormesh(np.clip(grid, -100, 100), cmap="RdBu", edgecolors="white", linewidth=0.5,
+                                norm=TwoSlopeNorm(0, -100, 100))
+        for (y, x), value in np.ndenumerate(grid):
+            if value < 0:
+                axis.text(x + .5, y + .5, f"{max(value, -999):.0f}", ha="center", va="center", fontsize=6,
+                          color="white" if value < -60 else "black")
+        axis.set_xticks(np.arange(len(sizes)) + .5, sizes, fontsize=7)
+        axis.set_yticks(np.arange(len(channels)) + .5, channels, fontsize=7)
+        axis.set_title(f"{form_name(*form)}, batch {batch}", fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("height and width")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("channels")
+    figure.colorbar(image, ax=axes, label="balance, % of T_float (blue: INT8 pays)")
+    save(figure, path)
+
+
+CACHES = ((256 << 10, "up to 256 KiB"), (4 << 20, "up to 4 MiB"), (1 << 62, "more"))  # 4 bytes a value
+
+
+def by_size(rows):
+    """(text, rows) by how large the float input is."""
+    least = 0
+    for most, text in CACHES:
+        some = [r for r in rows if least < 4 * r["values"] <= most]
+        least = most
+        if some:
+            yield text, some
+
+
+def intensity(made, path):
+    """Balance by operations a converted byte; the mark tells how large the float input is."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.4))
+    for (text, some), mark, colour in zip(by_size(singles(made["rows"])), "os^", ("#66c2a5", "#8da0cb", "#d95f02")):
+        axis.scatter([r["intensity"] for r in some], [100 * share(r) for r in some], s=12, marker=mark,
+                     color=colour, alpha=.7, linewidths=0, label=f"float input {text}")
+    axis.axhline(0, color="black", linewidth=.8)
+    axis.set_xscale("log")
+    axis.set_ylim(-100, 100)
+    axis.set_xlabel("operations for each byte that two conversions move")
+    axis.set_ylabel("balance, % of T_float")
+    axis.legend(frameon=False, loc="lower right")
+    save(figure, path)
+
+
+def depth(made, path):
+    """Equal 1 × 1 convolutions in a row: conversions are paid once."""
+    deep = [r for r in made["rows"] if r["depth"] > 1]
+    size = deep[0]["size"]
+    figure, axis = plt.subplots(figsize=(6.5, 2.8))
+    for channels in sorted({r["channels"] for r in deep}):
+        some = [r for r in made["rows"] if (r["size"], r["kernel"], r["batch"], r["channels"], r["depthwise"]) ==
+                (size, 1, 1, channels, False)]
+        some.sort(key=lambda r: r["depth"])
+        axis.plot([r["depth"] for r in some], [r["balance_us"] for r in some], marker="o", markersize=3,
+                  label=f"{channels} channels")
+    axis.axhline(0, color="black", linewidth=.8)
+    axis.set_xlabel(f"1×1 convolutions in a row, {size}×{size}")
+    axis.set_ylabel("balance, µs")
+    axis.legend(frameon=False)
+    save(figure, path)
+
+
+def draw(made, folder):
+    prefix = "" if made["device"] == "cpu" else "gpu-"
+    maps(made, folder / f"int8-{prefix}balance.svg")
+    intensity(made, folder / f"int8-{prefix}intensity.svg")
+    depth(made, folder / f"int8-{prefix}depth.svg")
+
+
+def least_channels(rows, size):
+    """From how many channels on INT8 pays at this size."""
+    found = {r["channels"]: r["balance_us"] > 0 for r in rows if r["size"] == size}
+    pays = [c for c in found if all(found[d] for d in found if d >= c)]
+    return str(min(pays)) if pays else "never" if found else ""
+
+
+def summary(rows):
+    """Where the balance turns, what the machine's rates are, and how far the balance can be trusted."""
+    some = singles(rows)
+    sizes = sorted({r["size"] for r in some})
+    lines = ["", "from so many channels on INT8 pays, by height and width:", "",
+             "| | " + " | ".join(map(str, sizes)) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for batch in sorted({r["batch"] for r in some}):
+        for form in forms(some):
+            these = [r for r in some if (r["batch"], r["kernel"], r["depthwise"]) == (batch, *form)]
+            cells = [least_channels(these, size) for size in sizes]
+            lines.append(f"| {form_name(*form)}, batch {batch} | " + " | ".join(cells) + " |")
+    agree = sum((r["balance_us"] > 0) == (r["engine_int8_ms"] < r["engine_float_ms"]) for r in rows)
+    apart = [abs(r["engine_float_ms"] - r["engine_int8_ms"] - r["balance_us"] / 1e3) / r["engine_float_ms"]
+             for r in rows]
+    lines += ["", f"the sign of the balance is that of the whole engines' difference in {agree} of {len(rows)} "
+                  f"points; the two differ by {100 * np.median(apart):.1f} % of the float engine's time (median)", ""]
+    busy = [r for r in some if r["inputs"] >= 64 and r["kernel"] > 1]
+    if busy:
+        rate = lambda key: np.median([r["operations"] / r[key] / 1e3 for r in busy])
+        lines.append(f"64 channels and more, 3×3 and 5×5: float {rate('float_us'):.0f} GOP/s, INT8 "
+                     f"{rate('int8_us'):.0f} GOP/s")
+    for text, part in by_size([r for r in some if r["quantize_us"] > 1]):
+        rate = lambda key: np.median([5 * r["values"] / r[key] / 1e3 for r in part])
+        lines.append(f"float input {text}: quantize {rate('quantize_us'):.0f} GB/s, a dequantize of its own "
+                     f"{rate('dequantize_pass_us'):.0f} GB/s")
+    return "\n".join(lines)

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""When does INT8 pay? Single convolutions and rows of them over input size, channels, kernel and batch: the four
+times of each as `octile build` measures them, the balance, and both engines as wholes. `make sweep-int8` runs it.
+
+    benchmarks/precision/sweep.py build/release/octile [--device cuda:0] [--quick] [--images docs/images]
+    benchmarks/precision/sweep.py --plots        # draws --json again, measures nothing
+    benchmarks/precision/sweep.py build/release/octile --huge    # the network whose balance is negative, alone
+
+Writes build/bench/int8-sweep.json and, with --images, SVG files; prints tables for docs/when-int8-pays.md.
+Needs: pip install -r benchmarks/precision/requirements.txt
+"""
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+try:
+    import networks
+    import plots
+except ImportError as error:
+    sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
+
+SIZES, CHANNELS, BATCHES = (7, 14, 28, 56, 112, 224, 448), (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 8)
+FORMS = ((1, False), (3, False), (5, False), (3, True), (5, True))  # kernel, depthwise
+DEPTHS, DEEP = (2, 3, 4, 6, 8), (2, 3, 4)  # convolutions in a row, 1 × 1, of so many channels
+MOST_OPERATIONS, MOST_VALUES = 1e9, 16 << 20
+
+
+def points(quick):
+    sizes, channels, batches = (SIZES[::2], CHANNELS[:6], (1,)) if quick else (SIZES, CHANNELS, BATCHES)
+    grid = [networks.Point(size, c, kernel, batch, depthwise)
+            for batch in batches for kernel, depthwise in FORMS for c in channels for size in sizes]
+    rows = [networks.Point(224, c, 1, 1, False, depth) for c in DEEP for depth in (1, *DEPTHS)
+            if (c, depth) not in {(c, 1) for c in channels}]
+    return [p for p in grid + rows if p.operations <= MOST_OPERATIONS and p.values <= MOST_VALUES]
+
+
+class Octile:
+    def __init__(self, args, folder):
+        self.program, self.folder = args.octile, folder
+        self.session = ["--device", args.device, "--threads", str(args.threads)]
+
+    def command(self, *words):
+        done = subprocess.run([self.program, *map(str, words), *self.session], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            sys.exit(f"octile {' '.join(map(str, words))}:\n{done.stderr.strip()}")
+        return done.stdout
+
+    def build(self, model, ranges, name, *flags):
+        plan = self.folder / f"{name}.plan"
+        self.command("-q", "build", model, "-o", plan, "--timing-cache", self.folder / "timing.cache",
+                     *flags, *(["--int8", *ranges] if name != "float" else []))
+        return plan
+
+    def precision(self, plan):
+        return json.loads(self.command("inspect", plan, "--json"))["precision"]
+
+    def milliseconds(self, plans, seconds):
+        reports = json.loads(self.command("bench", *plans, "--warmup", 0.02, "--duration", seconds, "--json"))
+        return [report["latency_ms"]["p50"] for report in reports]
+
+
+def times_of(precision):
+    """Sums over the convolutions, as if all were INT8: microseconds."""
+    groups = [g for g in precision["groups"] if g["op"] == "Convolution"]
+    tensors = precision["tensors"]
+    first, last = tensors[groups[0]["inputs"][0]], tensors[groups[-1]["output"]]
+    times = {"float_us": sum(g["float_us"] for g in groups), "int8_us": sum(g["int8_us"] for g in groups),
+             "quantize_us": first["quantize_us"],
+             "dequantize_us": min(groups[-1]["dequantize_us"], last["dequantize_us"]),
+             "dequantize_pass_us": last["dequantize_us"]}
+    times["balance_us"] = (times["float_us"] - times["int8_us"] - times["quantize_us"] - times["dequantize_us"])
+    return times
+
+
+def measure(octile, point, seconds):
+    model = octile.folder / "network.onnx"
+    ranges = networks.write(point, model)
+    plans = [octile.build(model, ranges, "chosen"), octile.build(model, [], "float"),
+             octile.build(model, ranges, "int8",
+                          *(flag for i in range(point.depth) for flag in ("--precision", f"conv{i}=int8")))]
+    precision = octile.precision(plans[0])
+    chosen, float_ms, int8_ms = octile.milliseconds(plans, seconds)
+    kept = next(e for e in precision["engines"] if e["kept"])
+    return {**dataclasses.asdict(point), "inputs": point.inputs, "operations": point.operations, "values": point.values,
+            "intensity": point.intensity, **times_of(precision), "engine_float_ms": float_ms,
+            "engine_int8_ms": int8_ms, "engine_chosen_ms": chosen, "stays_float": kept["int8"] == 0}
+
+
+def huge(octile, folder):
+    """Builds the network of the documentation in front of the reader."""
+    model = folder / "huge.onnx"
+    ranges = networks.write_huge(model)
+    command = [octile.program, "build", str(model), "--int8", *ranges, *octile.session, "-v"]
+    print("\n$ " + " ".join(command), flush=True)
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines = [line for line in done.stdout.splitlines() if "select tactics" not in line and "measure:" not in line]
+    print("\n".join(lines), flush=True)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+
+
+def line(row):
+    share = 100 * row["balance_us"] / row["float_us"]
+    whole = 1e3 * (row["engine_float_ms"] - row["engine_int8_ms"])
+    form = f"{row['kernel']}×{row['kernel']}{' dw' * row['depthwise']}"
+    return (f"{row['size']:4} {row['channels']:4} {form:6} {row['batch']:2} {row['depth']:2} "
+            f"{row['intensity']:8.1f} {row['float_us']:10.2f} {row['int8_us']:10.2f} {row['quantize_us']:9.2f} "
+            f"{row['dequantize_us']:9.2f} {row['balance_us']:10.2f} {share:6.0f} % {whole:10.2f}  "
+            f"{'float' if row['stays_float'] else 'int8'}")
+
+
+def sweep(octile, args):
+    made = {"device": args.device, "threads": args.threads, "rows": []}
+    devices = json.loads(octile.command("devices", "--json"))
+    made["machine"] = next((d["name"] for d in devices if d["backend"] == args.device.split(":")[0]), "")
+    print("size chan form    b  d ops/byte   T_float µs  T_int8  T_quant  T_dequant   balance  share   engines differ by")
+    for point in points(args.quick):
+        row = measure(octile, point, args.seconds)
+        made["rows"].append(row)
+        print(line(row), flush=True)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(made, indent=1) + "\n")
+    return made
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("octile", nargs="?", default="build/release/octile", help="the program")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="fewer points")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of timing whole engines, for each")
+    parser.add_argument("--huge", action="store_true", help="only the network that stays float")
+    parser.add_argument("--plots", action="store_true", help="only draw what --json holds")
+    parser.add_argument("--json", type=Path, default=Path("build/bench/int8-sweep.json"))
+    parser.add_argument("--images", type=Path, help="folder for SVG files")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    if args.plots:
+        made = json.loads(args.json.read_text())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            octile = Octile(args, Path(folder))
+            made = None if args.huge else sweep(octile, args)
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            huge(octile, args.json.parent)
+    if made and args.images:
+        plots.draw(made, args.images)
+    if made:
+        print(plots.summary(made["rows"]))
+
+
+if __name__ == "__main__":
+    main()
