@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 namespace octile::cli {
 namespace {
 
@@ -58,31 +56,14 @@ std::vector<std::string> layers_named(const Network& network, const std::string&
   return names;
 }
 
-/// What the build of a plan chose, by the names of its groups; layers that the network does not
-/// have (passes made them) are left to it.
-void take_precisions(const std::string& file, BuildOptions& options, const Network& network) {
+/// What the build of a plan chose.
+std::map<std::string, Precision> precisions_from(const std::string& file, const Network& network) {
   const Plan plan = Plan::load(file);
-  const nlohmann::json measured = nlohmann::json::parse(plan.precision(), nullptr, false);
-  if (!measured.is_object() || !measured.contains("groups")) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--precision-from {}: the plan was built without measuring, so that it "
-                            "holds no choice; --precision LAYER=… names layers one by one",
-                            file));
+  try {
+    return chosen_precisions(plan, network);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("--precision-from {}: {}", file, error.what()));
   }
-  size_t taken = 0;
-  for (const nlohmann::json& group : measured["groups"]) {
-    if (!group.value("refusal", "").empty() || group["int8_us"].is_null()) continue;
-    const std::string name = group.value("name", "");
-    const auto whole = network.find_layer(name);
-    for (const std::string& layer : whole ? std::vector{name} : split(name, " + ")) {
-      if (!network.find_layer(layer)) continue;
-      options.layer_precision[layer] = precision_from_name(group.value("precision", ""));
-      ++taken;
-    }
-  }
-  if (taken > 0) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("--precision-from {}: none of its layers is the model's", file));
 }
 
 }  // namespace
@@ -122,7 +103,7 @@ void LayerFlags::apply_ranges(Network& network) const {
 void LayerFlags::set(BuildOptions& options, const Network& network) const {
   options.disabled_passes = disabled;
   if (!precision_from.empty()) {
-    take_precisions(precision_from, options, network);
+    options.layer_precision = precisions_from(precision_from, network);
     options.int8_layers = BuildOptions::Int8Layers::kAll;  // all is decided
   }
   for (const std::string& entry : precisions) {

@@ -82,8 +82,9 @@ struct Accuracy {
 struct PrecisionGoal {
   /// The metric may lie this many points below the float network's; the least SQNR of the outputs.
   std::optional<double> max_loss, min_sqnr_db;
-  /// Runs a plan on samples; both goals need it, and what they are about in its answer. Where it is given without a goal, what it says of
-  /// the float, the all-INT8 and the chosen engine goes into Plan::precision().
+  /// Runs a plan on samples; both goals need it, and what they are about in its answer. Where it is
+  /// given without a goal, what it says of the float, the all-INT8 and the chosen engine goes into
+  /// Plan::precision().
   std::function<Accuracy(const Plan&)> evaluate;
   std::string metric;  // its name, for people: "top1"
   /// What each layer's noise is measured on, the first `noise_samples` of them. Goals need it;
@@ -111,6 +112,12 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 /// (a float engine, Tactics::kFirst, Int8Layers::kAll).
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options,
            const PrecisionGoal& goal);
+
+/// What the build of `plan` chose, one layer of each group, of those that `network` has too. As
+/// BuildOptions::layer_precision, with Int8Layers::kAll, it gives the choice again without
+/// measuring. Throws kInvalidArgument for a plan that was built without measuring, or for another
+/// network.
+std::map<std::string, Precision> chosen_precisions(const Plan& plan, const Network& network);
 
 /// Calibrates (life cycle of Calibrator) and builds.
 Plan build(const Network& network, Calibrator& calibrator, const BuildOptions& options);

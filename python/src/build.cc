@@ -9,6 +9,7 @@
 #include "calibration_options.h"
 #include "calls.h"
 #include "convert.h"
+#include "engine.h"
 #include "module.h"
 #include "octile/builder.h"
 #include "precision_goal.h"
@@ -33,6 +34,14 @@ bool has_calibration_keywords(const nb::dict& keywords) {
     if (keywords.contains(name)) return true;
   }
   return false;
+}
+
+/// What the build of `plan` chose; requests by name win.
+void take_over(const Plan& plan, Request& request) {
+  check(request.options.int8, ErrorCode::kInvalidArgument,
+        "precision_from needs int8=True: without it the engine is a float one");
+  request.options.layer_precision.merge(chosen_precisions(plan, request.network));
+  request.options.int8_layers = BuildOptions::Int8Layers::kAll;  // all is decided
 }
 
 Request take_request(const Network& network, const CalibrationTable* table, nb::dict& keywords,
@@ -97,6 +106,8 @@ Plan build_plan(const Network& network, const CalibrationTable* table, const nb:
   Calls calls;
   nb::dict keywords = copy_of(given);
   Request request = take_request(network, table, keywords, calls);
+  const nb::object earlier = take(keywords, "precision_from");
+  if (earlier.is_valid()) take_over(plan_of(earlier), request);
   Goal goal(keywords, calls);
   Samples samples(take(keywords, "samples"), network, calls);
   refuse_others(keywords, "build");
@@ -156,7 +167,8 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   "int8_layers: str = 'where-it-pays', objective: str = 'latency', "                           \
   "max_loss: float | None = None, min_sqnr_db: float | None = None, "                          \
   "evaluate: collections.abc.Callable[[Plan], float | tuple[float, float] | Accuracy] | None " \
-  "= None, noise_samples: int | None = None, "
+  "= None, noise_samples: int | None = None, "                                                 \
+  "precision_from: Plan | str | os.PathLike | bytes | None = None, "
 #define CALLBACK_KEYWORDS                                                              \
   "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"
@@ -237,6 +249,8 @@ void bind_build(nb::module_& m) {
       "chosen engine goes into Plan.precision.\n"
       "noise_samples: how many samples the noise of each layer is measured on, for the curve of "
       "time against noise (4 under max_loss and min_sqnr_db; else only where it is given).\n"
+      "precision_from: a plan whose choice of INT8 layers is taken over, without measuring; "
+      "layer_precision wins.\n"
       "layer_precision, layer_scheme: by layer name ('int8', 'float32', 'float16'; a scheme).\n"
       "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
       "the first that fits: byte-identical plans.\n"

@@ -11,8 +11,6 @@
 
 namespace octile::python {
 
-namespace {
-
 Plan plan_of(nb::handle source) {
   if (nb::isinstance<Plan>(source)) return nb::cast<const Plan&>(source);
   if (PyObject_CheckBuffer(source.ptr()) != 0) {
@@ -22,6 +20,8 @@ Plan plan_of(nb::handle source) {
   const std::string file = to_path(source);
   return Calls().run([&] { return Plan::load(file); });
 }
+
+namespace {
 
 std::shared_ptr<LoadedEngine> load(nb::handle source, const std::optional<std::string>& isa,
                                    int threads, nb::object log, const std::string& device) {

@@ -11,6 +11,9 @@
 
 namespace octile::python {
 
+/// A Plan, the path of a plan file, or its bytes.
+Plan plan_of(nb::handle source);
+
 struct LoadedEngine {
   LoadedEngine(std::unique_ptr<Calls> made, Engine loaded)
       : calls(std::move(made)), engine(std::move(loaded)) {}

@@ -97,7 +97,8 @@ void Goal::check_against(const BuildOptions& options) const {
         "engine is a float one");
   check((!any && options.objective == Objective::kLatency) || measures, kCode,
         "max_loss, min_sqnr_db, evaluate, noise_samples and objective rest on "
-        "measurements: they need tactics='timed' and int8_layers='where-it-pays'");
+        "measurements: they need tactics='timed' and int8_layers='where-it-pays', and no "
+        "precision_from");
   check(!goal_.max_loss || evaluate_.is_valid(), kCode,
         "max_loss needs evaluate: a callable that takes a plan and gives its metric in "
         "points");

@@ -95,6 +95,24 @@ def test_requests_stand_whatever_the_times(quick, slow):
     assert in_int8(slow.build(layer_precision={"conv": "int8"}))
 
 
+def test_an_earlier_choice_is_taken_over(quick, slow, tmp_path):
+    for measured, int8 in ((quick, True), (slow, False)):
+        plan = measured.build()
+        plan.save(tmp_path / "net.plan")
+        for given in (plan, tmp_path / "net.plan", plan.serialize()):
+            again = slow.build(precision_from=given, tactics="first")
+            assert in_int8(again) == int8 and again.precision is None
+        wanted = "float32" if int8 else "int8"
+        other = measured.build(precision_from=plan, layer_precision={"conv": wanted})
+        assert in_int8(other) != int8
+    with pytest.raises(octile.InvalidArgument, match="holds no choice"):
+        slow.build(precision_from=slow.build(int8_layers="all"))
+    with pytest.raises(octile.InvalidArgument, match="no precision_from"):
+        slow.build(precision_from=plan, evaluate=lambda plan: 90)
+    with pytest.raises(octile.InvalidArgument, match="int8=True"):
+        slow.build(precision_from=plan, int8=False)
+
+
 @pytest.mark.parametrize("objective", ["latency", "throughput", "size"])
 def test_objectives(slow, objective):
     plan = slow.build(objective=objective, timing_cache="")

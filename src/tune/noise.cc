@@ -15,7 +15,7 @@
 namespace octile {
 namespace {
 
-constexpr int64_t kChunksPerThread = 4;  // read ahead of one parallel loop: bounds the memory
+constexpr int64_t kNoiseChunksPerThread = 4;  // read ahead of one parallel loop: bounds the memory
 
 /// Σ y² and Σ (y − float y)² of the measured tensors.
 struct NoiseSums {
@@ -122,7 +122,7 @@ void measure_all(NoiseMeter& meter, ChunkReader& reader, int64_t samples) {
   std::vector<Chunk> chunks;
   do {
     chunks.clear();
-    while (static_cast<int64_t>(chunks.size()) < thread_count() * kChunksPerThread &&
+    while (static_cast<int64_t>(chunks.size()) < thread_count() * kNoiseChunksPerThread &&
            reader.samples_read() < samples) {
       std::optional<Chunk> chunk = reader.next();
       if (!chunk) break;

@@ -71,6 +71,36 @@ TEST_F(WherePays, RequestsStandWhateverTheTimes) {
   }
 }
 
+TEST_F(WherePays, AnEarlierChoiceIsTakenOver) {
+  const auto labels = [](const nlohmann::json& plan) {
+    std::map<std::string, std::string> found;
+    for (const auto& layer : plan.at("layers")) found[layer.at("name")] = layer.at("precision");
+    return found;
+  };
+  for (const bool quick : {true, false}) {
+    quick ? make_int8_quick() : make_int8_slow();
+    const auto first = labels(built({"-q", "--precision", "conv2=float32"}));
+    std::filesystem::copy(place_ / "i.plan", place_ / "first.plan",
+                          std::filesystem::copy_options::overwrite_existing);
+    const Words taking{"-q", "--precision-from", "first.plan", "--tactics", "first"};
+    const auto again = built(taking);
+    EXPECT_EQ(labels(again), first);
+    EXPECT_TRUE(again.at("precision").is_null());
+    const std::string bytes = place_.read("i.plan");
+    (void)built(taking);
+    EXPECT_EQ(place_.read("i.plan"), bytes);
+  }
+  Words other{"-q", "--precision-from", "first.plan", "--precision", "fc=int8"};  // all was float
+  EXPECT_TRUE(contains(layer_of(built(other), "fc").at("precision"), "int8"));
+  const Ended without = build({"--precision-from", "i.plan"});  // measured nothing itself
+  EXPECT_EQ(without.code, 1);
+  EXPECT_TRUE(contains(without.err, "--precision-from i.plan"));
+  EXPECT_TRUE(contains(without.err, "holds no choice"));
+  const Ended goal = build({"--precision-from", "first.plan", "--report", "r.html"});
+  EXPECT_EQ(goal.code, 2);
+  EXPECT_TRUE(contains(goal.err, "no --precision-from"));
+}
+
 TEST_F(WherePays, ObjectivesAreKept) {
   for (const std::string objective : {"throughput", "size"}) {
     const auto plan = built({"-q", "--objective", objective});
@@ -147,8 +177,9 @@ TEST_F(WherePays, MistakesAreToldBeforeTheCalibration) {
     for (const std::string& part : parts) EXPECT_TRUE(contains(ended.err, part));
   };
   const std::pair<const char*, const char*> flags[] = {
-      {"--max-loss", "0.3pt"}, {"--min-sqnr", "30dB"}, {"--evaluate", "data"}, {"--metric", "top1"},
-      {"--labels", "l.txt"},   {"--report", "r.html"}, {"--objective", "size"}};
+      {"--max-loss", "0.3pt"}, {"--min-sqnr", "30dB"},  {"--evaluate", "data"},
+      {"--metric", "top1"},    {"--labels", "l.txt"},   {"--report", "r.html"},
+      {"--objective", "size"}, {"--noise-samples", "2"}};
   for (const auto& [flag, value] : flags) {
     refused({flag, value}, {flag, "needs --int8"});
     refused({"--int8", "--tactics", "first", flag, value}, {flag, "--tactics timed"});
@@ -157,6 +188,8 @@ TEST_F(WherePays, MistakesAreToldBeforeTheCalibration) {
   refused({"--int8-layers", "all"}, {"--int8-layers", "needs --int8"});
   refused({"--int8", "--int8-layers", "where-it-pays", "--tactics", "first"}, {"--tactics timed"});
   refused({"--int8", "--int8-layers", "some"}, {"--int8-layers", "where-it-pays", "all"});
+  refused({"--int8", "--noise-samples", "2"}, {"--noise-samples", "--report"});
+  refused({"--int8", "--noise-samples", "0"}, {"--noise-samples", "'0'"});
   refused({"--int8", "--objective", "speed"}, {"--objective", "latency"});
   for (const char* loss : {"much", "-1pt", "3dB", "nan", "inf", "1ptpt", "pt"}) {
     refused({"--int8", "--max-loss", loss}, {"--max-loss", loss, "points (pt)"});

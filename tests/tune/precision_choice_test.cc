@@ -231,6 +231,48 @@ TEST_F(Choice, ThePlanSaysWhatItsLayersAre) {
   EXPECT_EQ(json["engines"].size(), 3u);
 }
 
+TEST_F(Choice, AnEarlierChoiceIsTakenOver) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  BuildOptions options = timed(cache);
+  options.layer_precision = {{"c", Precision::kFloat32}};
+  const Plan plan = build(network, &table, options);
+  BuildOptions again;
+  again.int8 = true;
+  again.int8_layers = BuildOptions::Int8Layers::kAll;
+  again.layer_precision = chosen_precisions(plan, network);
+  EXPECT_EQ(again.layer_precision.at("a"), Precision::kInt8);
+  EXPECT_EQ(again.layer_precision.at("c"), Precision::kFloat32);  // asked for is chosen, too
+  std::map<std::string, std::string> precisions;
+  for (const LayerInfo& layer : plan.layers()) {
+    if (layer.step == "Conv") precisions[layer.name] = layer.precision;
+  }
+  ASSERT_EQ(precisions.size(), 3u);
+  for (const LayerInfo& layer : build(network, &table, again).layers()) {
+    if (layer.step != "Conv") continue;
+    EXPECT_EQ(layer.precision, precisions.at(layer.name)) << layer.name;
+  }
+}
+
+TEST_F(Choice, OnlySoundChoicesAreTakenOver) {
+  const Plan plan = build(network, &table, timed(cache));
+  const auto refusal = [&](const std::string& text, const Network& other,
+                           ErrorCode code = ErrorCode::kInvalidArgument) {
+    auto data = std::make_shared<PlanData>(plan.data());
+    data->precision = text;
+    return message_of([&] { (void)chosen_precisions(Plan(data), other); }, code);
+  };
+  EXPECT_TRUE(contains(refusal("", network), "holds no choice"));
+  for (const char* text :
+       {"{", "[]", "5", "{}", R"({"groups": 5})", R"({"groups": [{"name": "a"}]})",
+        R"({"groups": [{"name": 5, "precision": "int8"}]})", R"({"groups": [null]})"}) {
+    EXPECT_TRUE(contains(refusal(text, network, ErrorCode::kInvalidFile), "unreadable")) << text;
+  }
+  EXPECT_TRUE(
+      contains(refusal(R"({"groups": [{"name": "a", "precision": "int7"}]})", network), "int7"));
+  EXPECT_TRUE(contains(refusal(plan.precision(), Network("other")), "network 'other'"));
+}
+
 TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
   const std::string first = build(network, &table, timed(cache)).serialize();
   EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);

@@ -127,7 +127,8 @@ def _chosen_precisions(native: "octile.Network", measured: dict) -> Dict[str, st
         could = group["int8_us"] is not None
         if not could or (group["precision"] == "int8" and group["weights"] is not None):
             continue
-        for name in group["name"].split(" + "):
+        whole = native.find_layer(group["name"]) is not None
+        for name in [group["name"]] if whole else group["name"].split(" + "):
             if native.find_layer(name) is not None:
                 chosen[name] = group["precision"]
     return chosen
