@@ -7,7 +7,7 @@ DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
 .PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
-  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu accuracy check-install install uninstall clean
+  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision sweep-int8 bench-levels accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -174,6 +174,21 @@ build/accuracy-venv/installed: benchmarks/accuracy/requirements.txt
 	@echo "ONNX Runtime, OpenVINO and NNCF go to build/accuracy-venv"
 	@python3 -m venv build/accuracy-venv
 	@build/accuracy-venv/bin/pip install -q -r benchmarks/accuracy/requirements.txt && touch $@
+
+build/precision-venv/installed: benchmarks/precision/requirements.txt
+	@tools/install_dependencies.sh bench
+	@echo "NumPy, Pillow, onnx and Matplotlib go to build/precision-venv"
+	@python3 -m venv build/precision-venv
+	@build/precision-venv/bin/pip install -q -r benchmarks/precision/requirements.txt && touch $@
+
+bench-precision: build build/precision-venv/installed ## Float, all-INT8 and chosen engine on real models, in turns: build/bench/precision.json (MODELS, ARGS)
+	@build/precision-venv/bin/python3 benchmarks/precision/precision.py build/release/octile $(ARGS)
+
+sweep-int8: build build/precision-venv/installed ## When does INT8 pay? The sweep and plots of docs/when-int8-pays.md (ARGS="--quick", --huge)
+	@build/precision-venv/bin/python3 benchmarks/precision/sweep.py build/release/octile --images docs/images $(ARGS)
+
+bench-levels: build build/precision-venv/installed ## Levels of a byte that each scheme uses on real models; docs/images/int8-levels.svg
+	@build/precision-venv/bin/python3 benchmarks/precision/levels.py build/release/octile --images docs/images $(ARGS)
 
 accuracy: build build/accuracy-venv/installed ## INT8 accuracy on real models beside ONNX Runtime and NNCF (MODELS=DIR)
 	@build/accuracy-venv/bin/python3 benchmarks/accuracy/accuracy.py build/release/octile

@@ -1,7 +1,13 @@
 """What is judged of a row, and the tables."""
 BAR = 1.02  # the chosen engine's time over the better of the float and the all-INT8 engine's
 WINS = 0.95  # clearly quicker than both
-LESS_NOISE = 1.0  # dB
+LESS_NOISE = 1.0  # dB, or more noise
+
+
+def quieter(row):
+    """How many dB the chosen engine is better than the all-INT8 one."""
+    chosen, int8 = (999.0 if row[key] is None else row[key] for key in ("chosen_sqnr_db", "int8_sqnr_db"))
+    return chosen - int8
 
 
 def verdict(row):
@@ -10,9 +16,8 @@ def verdict(row):
     if row["ratio"] > BAR:
         return "SLOWER"
     if row["ratio"] <= WINS:
-        return "beats both"
-    quieter = (row["chosen_sqnr_db"] or 999.0) - (row["int8_sqnr_db"] or 999.0)
-    return "less noise" if quieter >= LESS_NOISE else "ok"
+        return "beats both" + (", MORE NOISE" if quieter(row) <= -LESS_NOISE else "")
+    return "ok" if abs(quieter(row)) < LESS_NOISE else "less noise" if quieter(row) > 0 else "MORE NOISE"
 
 
 def decibels(value):
@@ -56,7 +61,8 @@ def summary(rows):
            if r["predicted_ms"] and abs(r["predicted_ms"] / r["chosen_ms"] - 1) > 0.15]
     lines = [f"chosen over the better of float and all-INT8: at most {BAR} in "
              f"{len(plain) - verdicts.count('SLOWER')} of {len(plain)} rows; at least 5 % quicker than both in "
-             f"{verdicts.count('beats both')}, as quick with less noise in {verdicts.count('less noise')}"]
+             f"{sum(v.startswith('beats') for v in verdicts)}, as quick with less noise in {verdicts.count('less noise')}; "
+             f"more noise than all-INT8 in {sum('MORE' in v for v in verdicts)}"]
     if asked:
         kept = sum(verdict(r) == "kept" for r in asked)
         lines.append(f"--max-loss kept its word in {kept} of {len(asked)} rows")

@@ -81,15 +81,18 @@ def by_size(rows):
 def intensity(made, path):
     """Balance by operations a converted byte; the mark tells how large the float input is."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
-    for (text, some), mark, colour in zip(by_size(singles(made["rows"])), "os^", ("#66c2a5", "#8da0cb", "#d95f02")):
-        axis.scatter([r["intensity"] for r in some], [100 * share(r) for r in some], s=12, marker=mark,
-                     color=colour, alpha=.7, linewidths=0, label=f"float input {text}")
+    for (text, some), mark, colour in zip(by_size(singles(made["rows"])), "os^", ("#1b9e77", "#7570b3", "#d95f02")):
+        for depthwise in (False, True):
+            part = [r for r in some if r["depthwise"] == depthwise]
+            axis.scatter([r["intensity"] for r in part], [100 * share(r) for r in part], s=12, marker=mark,
+                         facecolors="none" if depthwise else colour, edgecolors=colour, linewidths=.7,
+                         label=None if depthwise else f"float input {text}")
     axis.axhline(0, color="black", linewidth=.8)
     axis.set_xscale("log")
     axis.set_ylim(-100, 100)
     axis.set_xlabel("operations for each byte that two conversions move")
     axis.set_ylabel("balance, % of T_float")
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="lower right", title="hollow: depthwise")
     save(figure, path)
 
 
@@ -108,6 +111,31 @@ def depth(made, path):
     axis.set_xlabel(f"1×1 convolutions in a row, {size}×{size}")
     axis.set_ylabel("balance, µs")
     axis.legend(frameon=False)
+    save(figure, path)
+
+
+def levels(rows, schemes, methods, path):
+    """Levels that tensors use, by scheme and method, each tensor a point: left without negative values, right with."""
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.2))
+    spread = np.random.default_rng(1)
+    for axis, one_sided in zip(axes, (True, False)):
+        for i, (scheme, method) in enumerate((s, m) for s in schemes for m in methods):
+            found = np.array([r["levels"] for r in rows if (r["scheme"], r["method"], r["one_sided"]) ==
+                              (scheme, method, one_sided)])
+            if found.size:
+                counted, times = np.unique(found, return_counts=True)
+                axis.scatter(i + spread.uniform(-.25, .25, counted.size), counted, s=3 + 60 * times / found.size,
+                             color=("#7570b3", "#1b9e77")[schemes.index(scheme)], alpha=.6, linewidths=0)
+                axis.plot([i - .35, i + .35], [np.median(found)] * 2, color="black", linewidth=1)
+        axis.set_xticks(range(len(schemes) * len(methods)), [m for _ in schemes for m in methods], rotation=45,
+                        ha="right", fontsize=7)
+        axis.set_title(("no negative values" if one_sided else "both signs"), fontsize=9)
+        axis.set_ylim(0, 262)
+        axis.set_yticks([0, 64, 128, 192, 256])
+    axes[0].set_ylabel("levels used, of 256")
+    for scheme, colour in zip(schemes, ("#7570b3", "#1b9e77")):
+        axes[1].scatter([], [], color=colour, s=12, label=scheme)
+    axes[1].legend(frameon=False, loc="lower right", fontsize=7)
     save(figure, path)
 
 

@@ -25,7 +25,7 @@ except ImportError as error:
 
 SIZES, CHANNELS, BATCHES = (7, 14, 28, 56, 112, 224, 448), (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 8)
 FORMS = ((1, False), (3, False), (5, False), (3, True), (5, True))  # kernel, depthwise
-DEPTHS, DEEP = (2, 3, 4, 6, 8), (2, 3, 4)  # convolutions in a row, 1 × 1, of so many channels
+DEPTHS, DEEP, DEEP_SIZE = (2, 3, 4, 6, 8), (1, 2, 4), 448  # 1 × 1 convolutions in a row: how many, channels
 MOST_OPERATIONS, MOST_VALUES = 1e9, 16 << 20
 
 
@@ -33,8 +33,7 @@ def points(quick):
     sizes, channels, batches = (SIZES[::2], CHANNELS[:6], (1,)) if quick else (SIZES, CHANNELS, BATCHES)
     grid = [networks.Point(size, c, kernel, batch, depthwise)
             for batch in batches for kernel, depthwise in FORMS for c in channels for size in sizes]
-    rows = [networks.Point(224, c, 1, 1, False, depth) for c in DEEP for depth in (1, *DEPTHS)
-            if (c, depth) not in {(c, 1) for c in channels}]
+    rows = [networks.Point(DEEP_SIZE, c, 1, 1, False, depth) for c in DEEP for depth in DEPTHS]
     return [p for p in grid + rows if p.operations <= MOST_OPERATIONS and p.values <= MOST_VALUES]
 
 

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""How many of a byte's 256 levels each scheme and calibration method really uses, tensor by tensor, on the models
+of benchmarks/accuracy. `make bench-levels` runs it.
+
+    MODELS=DIR benchmarks/precision/levels.py build/release/octile [--models resnet20,kws] [--images docs/images]
+    benchmarks/precision/levels.py --plots        # draws --json again
+
+Levels are counted by `octile report --json` on the histograms of the calibration samples. Writes
+build/bench/int8-levels.json and, with --images, an SVG file; prints a table for docs/when-int8-pays.md.
+"""
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "accuracy"))
+try:
+    import engines
+    import numpy as np
+    import plots
+    import tasks
+except ImportError as error:
+    sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
+
+SCHEMES, METHODS = ("static-symmetric", "static-affine"), ("entropy", "minmax", "percentile", "mse")
+
+
+def rows_of(octile, name, folder):
+    """A row for each tensor that INT8 layers read, scheme and method."""
+    for scheme in SCHEMES:
+        plan = octile.int8("--scheme", scheme, "--method", "minmax", "--timing-cache", folder / "timing.cache")
+        report = json.loads(octile.command("-q", "report", plan, "--model", octile.task.model, "--calibrate",
+                                           folder / "calibration.npy", "--method", "minmax", "--json"))
+        for tensor in report["tensors"]:
+            histogram = tensor.get("histogram")
+            if tensor["precision"] not in ("int8", "both") or not histogram:
+                continue
+            for threshold in tensor["thresholds"]:
+                yield {"model": name, "tensor": tensor["name"], "scheme": scheme,
+                       "method": threshold["method"], "levels": threshold["levels_used"],
+                       "clipped": threshold["clipped"], "one_sided": histogram["lo"] >= 0}
+
+
+def table(rows):
+    """Median levels by model, scheme and method; the last lines are over all tensors."""
+    lines = ["| | tensors | " + " | ".join(f"{scheme.removeprefix('static-')} {method}" for scheme in SCHEMES
+                                          for method in METHODS) + " |",
+             "|---" * (2 + len(SCHEMES) * len(METHODS)) + "|"]
+
+    def add(text, some):
+        cells = [np.median([r["levels"] for r in some if (r["scheme"], r["method"]) == (s, m)] or [np.nan])
+                 for s in SCHEMES for m in METHODS]
+        count = len({(r["model"], r["tensor"]) for r in some})
+        lines.append(f"| {text} | {count} | " + " | ".join(f"{c:.0f}" for c in cells) + " |")
+
+    for model in dict.fromkeys(r["model"] for r in rows):
+        add(model, [r for r in rows if r["model"] == model])
+    add("all without negative values", [r for r in rows if r["one_sided"]])
+    add("all others", [r for r in rows if not r["one_sided"]])
+    return "\n".join(lines)
+
+
+def measure(args):
+    rows = []
+    for name in args.models:
+        try:
+            task = tasks.TASKS[name]()
+        except FileNotFoundError as error:
+            print(f"{name}: skipped, {error.filename} is missing; MODELS=DIR says where the models lie", flush=True)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            octile = engines.Octile(args.octile, task, folder, tactics="timed", session=("--threads", "1"))
+            rows += rows_of(octile, name, Path(folder))
+        print(f"{name}: {sum(r['model'] == name for r in rows)} rows", flush=True)
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("octile", nargs="?", default="build/release/octile", help="the program")
+    parser.add_argument("--models", default="", help=f"of {', '.join(tasks.TASKS)} (default: all)")
+    parser.add_argument("--plots", action="store_true", help="only draw what --json holds")
+    parser.add_argument("--json", type=Path, default=Path("build/bench/int8-levels.json"))
+    parser.add_argument("--images", type=Path, help="folder for the SVG file")
+    args = parser.parse_args()
+    args.models = list(filter(None, args.models.split(","))) or list(tasks.TASKS)
+    rows = json.loads(args.json.read_text())["rows"] if args.plots else measure(args)
+    if args.images:
+        plots.levels(rows, SCHEMES, METHODS, args.images / "int8-levels.svg")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
