@@ -70,11 +70,13 @@ std::shared_ptr<const PlanData> compiled(const Network& original, const Calibrat
   own.build.log = nullptr;
   own.build.progress = nullptr;
   own.build.layer_precision.clear();
+  Network free = original;  // requests are honoured by who assigns: here each label is tried
+  for (LayerId layer : free.layers()) free.set_precision(layer, Precision::kAuto);
   own.labelling.kind = Labelling::Kind::kGiven;
   for (size_t g = 0; g < graph.groups.size(); ++g) {
     own.labelling.given[name_of(graph.network, graph.groups[g])] = {variant.labels[g], ""};
   }
-  return compile(original, table, own);
+  return compile(free, table, own);
 }
 
 /// Layout changes carry their group's name, so that they count with it.
@@ -267,20 +269,22 @@ void measure_groups(std::vector<Variant>& variants, const BuildOptions& build) {
 
 // --- the cache ---
 
-/// Times of groups in the cache, by network, machine and group; nullopt unless all are there.
+/// Times of groups in the cache, by network, machine and group; nullopt unless all are there. Of a
+/// group that could not be INT8 (no range, a request) the time in INT8 is not, for those where it
+/// can.
 class GroupCache {
  public:
   GroupCache(TimingCache& times, std::string prefix) : times_(times), prefix_(std::move(prefix)) {}
 
   std::optional<std::vector<GroupTimes>> find(const LabelledGraph& graph) const {
     std::vector<GroupTimes> list;
-    for (const Group& group : graph.groups) {
-      const std::string key = key_of(graph, group);
-      const auto float32 = times_.find(key + "float32");
-      if (!float32) return std::nullopt;
+    for (size_t g = 0; g < graph.groups.size(); ++g) {
+      const std::string key = key_of(graph, graph.groups[g]);
+      const auto float32 = times_.find(key + "float32"), int8 = times_.find(key + "int8");
+      if (!float32 || (graph.labels[g].can_int8 && !int8)) return std::nullopt;
       list.push_back({.float32 = *float32,
                       .half = times_.find(key + "half"),
-                      .int8 = times_.find(key + "int8"),
+                      .int8 = int8,
                       .int8_to_float = times_.find(key + "int8-to-float"),
                       .spread = times_.find(key + "spread-ppm").value_or(0.0) / 1e6});
     }
@@ -345,9 +349,7 @@ std::string measured_on(const Network& original, const LabelledGraph& graph,
   const BuildOptions& build = options.build;
   Hash hash;
   hash.add(original.digest()).add(name_of(build.scheme)).add_number(uint64_t(build.fp16));
-  for (const GroupLabel& l : graph.labels) {  // ranges and requests decide them
-    hash.add(name_of(l.scheme)).add_number(uint64_t(l.can_int8)).add_number(uint64_t(l.wanted));
-  }
+  for (const GroupLabel& label : graph.labels) hash.add(name_of(label.scheme));
   for (const std::string& pass : build.disabled_passes) hash.add(pass);
   if (!build.profiles.empty()) {
     for (const auto& [name, range] : build.profiles[0]) hash.add(name).add(range.opt.to_string());

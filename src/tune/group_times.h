@@ -49,8 +49,8 @@ std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
                                            const std::vector<Label>& labels,
                                            const BuildOptions& build);
 
-/// A network, its shapes, what its groups can be and are asked to be, the options that change its
-/// steps, and the machine, as one key: what measured times hold for.
+/// A network, its shapes, the options that change its steps, and the machine, as one key: what
+/// measured times hold for.
 std::string measured_on(const Network& original, const LabelledGraph& graph,
                         const CompileOptions& options);
 
