@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,8 +46,9 @@ struct Comparison {
   /// made by rewriting.
   int64_t only_reference = 0, only_candidate = 0;
 
-  /// Of the worst output; +infinity where all are equal.
-  double output_sqnr_db() const;
+  /// Of the worst output; +infinity where all are equal; nullopt where no output could be compared:
+  /// all hold integers, or their shapes hang on values and differed in every sample.
+  std::optional<double> output_sqnr_db() const;
 };
 
 struct CompareOptions {

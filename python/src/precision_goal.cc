@@ -154,7 +154,7 @@ double Goal::reference() {
   return *reference_;
 }
 
-double Goal::sqnr_of(const Plan& plan) {
+std::optional<double> Goal::sqnr_of(const Plan& plan) {
   CompareOptions options;
   options.device = options_.device;
   options.threads = options_.threads;

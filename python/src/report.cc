@@ -1,6 +1,7 @@
 // compare(), and the metrics that the command line prints.
 #include "octile/report.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -101,8 +102,10 @@ void bind_report(nb::module_& m) {
   nb::class_<Comparison>(m, "Comparison", "What compare() found.")
       .def_ro("samples", &Comparison::samples)
       .def_ro("tensors", &Comparison::tensors, "Worst SQNR first; then the outputs, worst first.")
-      .def("output_sqnr_db", &Comparison::output_sqnr_db,
-           "Of the worst output, in dB; infinite where all are equal.")
+      .def(
+          "output_sqnr_db", &Comparison::output_sqnr_db,
+          "Of the worst output, in dB; infinite where all are equal, None where no output could be "
+          "compared.")
       .def_ro("only_reference", &Comparison::only_reference,
               "How many tensors of the network the engine does not have: fused or folded away.")
       .def_ro("only_candidate", &Comparison::only_candidate,

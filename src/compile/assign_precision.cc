@@ -53,9 +53,9 @@ std::string weighted_refusal(const Network& network, const Group& group, const T
   const TensorId x = network.inputs(group.core)[0];
   const auto source = weight_source(network, group.core);
   const BiasSource bias = bias_source(network, group.core);
+  if (source->dequantize != nullptr || is_dequantized(network, x)) return "quantized by the model";
   if (bias.present && bias.value == nullptr) return "the bias is not a constant";
   if (network.type(x) != DataType::kFloat32) return "the input is not float32";
-  if (source->dequantize != nullptr || is_dequantized(network, x)) return "quantized by the model";
   if (source->value->type() != DataType::kFloat32) return "the weights are not float32";
   float input_scale = 0.0f;
   int32_t largest = 255;
@@ -144,13 +144,16 @@ class Assigner {
           "layer '{}' was asked to run in int8 but cannot: {}", network_.name(group.core), refusal);
     if (!refusal.empty()) {
       if (product || kinds_[g] != Int8Kind::kNone) label.note = refusal;
+      if (labelling_.kind == Labelling::Kind::kGiven) take_given(label, name_of(network_, group));
       return false;
     }
     label.can_int8 = true;
     label.int8 = wanted == Precision::kInt8;
     if (label.int8) return false;
     switch (labelling_.kind) {
-      case Labelling::Kind::kChains: label.int8 = kinds_[g] == Int8Kind::kWeighted || product; break;
+      case Labelling::Kind::kChains:
+        label.int8 = kinds_[g] == Int8Kind::kWeighted || product;
+        break;
       case Labelling::Kind::kEvery: label.int8 = true; break;
       case Labelling::Kind::kGiven: take_given(label, name_of(network_, group)); break;
     }
@@ -160,6 +163,10 @@ class Assigner {
   void take_given(GroupLabel& label, const std::string& name) const {
     const auto found = labelling_.given.find(name);
     if (found == labelling_.given.end()) return;
+    if (!label.can_int8) {  // float32 or float16 all the same
+      if (found->second.precision != Precision::kInt8) label.wanted = found->second.precision;
+      return;
+    }
     label.int8 = found->second.precision == Precision::kInt8;
     label.wanted = found->second.precision;
     label.note = found->second.note;

@@ -30,7 +30,8 @@ struct Labelling {
   enum class Kind : uint8_t {
     kChains,  // weighted ones, and what keeps a chain between them unbroken
     kEvery,   // every one, wherever it stands
-    kGiven,   // as `given` says, by the group's name; those that it does not name stay float
+    kGiven,   // as `given` says, by the group's name; those that it does not name stay float. Of
+              // groups that cannot be int8 it says which float
   } kind = Kind::kChains;
   std::map<std::string, GivenLabel> given = {};
 };

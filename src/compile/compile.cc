@@ -65,18 +65,6 @@ StepRequests requests_of(const QuantizedGraph& graph) {
   return asked;
 }
 
-/// Whether float16 is allowed, and worth it: CPUs have no arithmetic for it.
-bool stores_half(const Device& device, const CompileOptions& options) {
-  if (!options.build.fp16 || options.keep_tensors) return false;
-  if (device.accelerator != nullptr || options.half_on_cpu) return true;
-  if (options.build.log) {
-    options.build.log(LogLevel::kWarning,
-                      "float16 was allowed, but a CPU computes in float32: nothing changes; build "
-                      "for a GPU (device cuda:0)");
-  }
-  return false;
-}
-
 void select_with_times(PlanData& plan, const Backend& backend, const Device& device,
                        const BuildOptions& options, TimingCache* times) {
   if (times != nullptr) return select_tactics(plan, backend, device, options, *times);
@@ -94,6 +82,17 @@ std::string built_on(const Device& device, const BuildOptions& options) {
 }
 
 }  // namespace
+
+bool stores_half(const Device& device, const CompileOptions& options) {
+  if (!options.build.fp16 || options.keep_tensors) return false;
+  if (device.accelerator != nullptr || options.half_on_cpu) return true;
+  if (options.build.log) {
+    options.build.log(LogLevel::kWarning,
+                      "float16 was allowed, but a CPU computes in float32: nothing changes; build "
+                      "for a GPU (device cuda:0)");
+  }
+  return false;
+}
 
 LabelledGraph label_graph(const Network& original, const CalibrationTable* table,
                           const CompileOptions& options, QdqStyle style) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "backend/backend.h"
 #include "compile/assign_precision.h"
 #include "compile/timing_cache.h"
 #include "octile/builder.h"
@@ -23,7 +24,8 @@ struct CompileOptions {
   bool half_on_cpu = false;
   std::string preprocess;  // Preprocess::to_json() or "": kept in the plan
   Labelling labelling = {};
-  /// Of several compilations that time the same steps; null: build.timing_cache is read and written.
+  /// Of several compilations that time the same steps; null: build.timing_cache is read and
+  /// written.
   TimingCache* times = nullptr;
 };
 
@@ -51,6 +53,9 @@ QuantizedGraph quantize_graph(const Network& network, const CalibrationTable* ta
 /// `table` may be null (float and dynamic schemes). Throws Error naming layer, tensor or profile.
 std::shared_ptr<const PlanData> compile(const Network& network, const CalibrationTable* table,
                                         const CompileOptions& options);
+
+/// Whether float16 is allowed, and `device` computes in it: CPUs do not, which is told once.
+bool stores_half(const Device& device, const CompileOptions& options);
 
 /// Chooses tactics anew by timing on this machine, keeping everything else (`octile retime`).
 std::shared_ptr<const PlanData> retime(const PlanData& plan, const BuildOptions& options);

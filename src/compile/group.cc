@@ -208,6 +208,7 @@ TensorId output_of(const Network& network, const Group& group) {
 }
 
 std::vector<TensorId> operands_of(const Network& network, const Group& group) {
+  if (!group.before.empty()) return {network.inputs(group.before[0])[0]};  // the mean's
   std::vector<TensorId> operands = network.inputs(group.core);
   if (is_weighted(network, group.core)) operands.resize(1);
   if (group.add.valid()) operands.push_back(group.residual);

@@ -38,7 +38,8 @@ std::vector<Group> make_groups(const Network& network, bool fuse, bool residuals
 
 /// The group's output tensor (of its last layer); TopK and dynamic Quantize have more.
 TensorId output_of(const Network& network, const Group& group);
-/// Run-time operands of the group: the core's that are no weights, then the residual.
+/// Run-time operands of the group: the core's that are no weights, then the residual; of a
+/// normalization what it normalizes.
 std::vector<TensorId> operands_of(const Network& network, const Group& group);
 /// Layer names joined by " + "; a normalization goes by its first layer's.
 std::string name_of(const Network& network, const Group& group);

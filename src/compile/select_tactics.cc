@@ -210,7 +210,7 @@ class Selector {
     if (times.size() != rows.size()) {
       times = measure(step, rows, shapes);
       for (size_t i = 0; i < rows.size(); ++i) {
-        cache_.put(key + std::string(rows[i]->name()), times[i]);
+        times[i] = cache_.put(key + std::string(rows[i]->name()), times[i]);
       }
     }
     return times;

@@ -2,6 +2,7 @@
 #include "compile/timing_cache.h"
 
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <string_view>
 
@@ -50,9 +51,9 @@ std::optional<double> TimingCache::find(const std::string& key) const {
   return found == times_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void TimingCache::put(const std::string& key, double nanoseconds) {
-  times_[key] = nanoseconds;
+double TimingCache::put(const std::string& key, double nanoseconds) {
   changed_ = true;
+  return times_[key] = std::round(nanoseconds * 10.0) / 10.0;
 }
 
 void TimingCache::save() const {

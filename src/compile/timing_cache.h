@@ -15,7 +15,9 @@ class TimingCache {
   /// a malformed line, naming file and line.
   explicit TimingCache(std::string path);
   std::optional<double> find(const std::string& key) const;
-  void put(const std::string& key, double nanoseconds);
+  /// Keeps and returns what the file will hold, so that the build that measures goes on with the
+  /// same numbers as those that read them.
+  double put(const std::string& key, double nanoseconds);
   /// Writes the file when something was added.
   void save() const;
 

@@ -1,6 +1,5 @@
 // compare(): two engines side by side, tensor by tensor. Start reading at compare().
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <optional>
 
@@ -164,10 +163,10 @@ class Comparer {
 
 }  // namespace
 
-double Comparison::output_sqnr_db() const {
-  double worst = std::numeric_limits<double>::infinity();
+std::optional<double> Comparison::output_sqnr_db() const {
+  std::optional<double> worst;
   for (const TensorComparison& t : tensors) {
-    if (t.output) worst = std::min(worst, t.sqnr_db);
+    if (t.output) worst = std::min(worst.value_or(t.sqnr_db), t.sqnr_db);
   }
   return worst;
 }

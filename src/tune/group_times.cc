@@ -43,7 +43,7 @@ std::vector<int> depths(const LabelledGraph& graph) {
   return depth;
 }
 
-std::vector<Variant> variants_of(const LabelledGraph& graph, const BuildOptions& build) {
+std::vector<Variant> variants_of(const LabelledGraph& graph, bool half) {
   const size_t count = graph.groups.size();
   const std::vector<int> depth = depths(graph);
   const auto where = [&](const auto& in_int8) {
@@ -58,7 +58,7 @@ std::vector<Variant> variants_of(const LabelledGraph& graph, const BuildOptions&
   list.push_back({"int8", where([](size_t) { return true; })});
   list.push_back({"even", where([&](size_t g) { return depth[g] % 2 == 0; })});
   list.push_back({"odd", where([&](size_t g) { return depth[g] % 2 == 1; })});
-  if (build.fp16) list.push_back({"half", std::vector(count, Precision::kFloat16)});
+  if (half) list.push_back({"half", std::vector(count, Precision::kFloat16)});
   return list;
 }
 
@@ -70,11 +70,13 @@ std::shared_ptr<const PlanData> compiled(const Network& original, const Calibrat
   own.build.log = nullptr;
   own.build.progress = nullptr;
   own.build.layer_precision.clear();
+  Network free = original;  // requests are honoured by who assigns: here each label is tried
+  for (LayerId layer : free.layers()) free.set_precision(layer, Precision::kAuto);
   own.labelling.kind = Labelling::Kind::kGiven;
   for (size_t g = 0; g < graph.groups.size(); ++g) {
     own.labelling.given[name_of(graph.network, graph.groups[g])] = {variant.labels[g], ""};
   }
-  return compile(original, table, own);
+  return compile(free, table, own);
 }
 
 /// Layout changes carry their group's name, so that they count with it.
@@ -99,15 +101,21 @@ bool writes_float(const PlanData& plan, const std::string& name) {
   return false;
 }
 
-/// An addition or a pooling that writes float computes in float, from operands that it dequantizes;
-/// those steps bear the tensors' names.
-double operands_made_float(const Variant& variant, const LabelledGraph& graph, size_t g) {
+/// An addition or a pooling that writes float computes in float, from operands that it dequantizes,
+/// and a convolution adds its residual in float; those steps bear the tensors' names.
+double operands_made_float(const StepTimings& steps, const LabelledGraph& graph, size_t g) {
   const Group& group = graph.groups[g];
-  if (int8_kind(graph.network, group) == Int8Kind::kWeighted) return 0.0;
+  const Int8Kind kind = int8_kind(graph.network, group);
+  std::vector<TensorId> operands;
+  if (kind == Int8Kind::kArithmetic || kind == Int8Kind::kMovement) {
+    operands = operands_of(graph.network, group);
+  } else if (kind == Int8Kind::kWeighted && group.add.valid()) {
+    operands = {group.residual};
+  }
   double ns = 0.0;
-  for (TensorId t : operands_of(graph.network, group)) {
-    const auto found = variant.steps.find(graph.network.name(t) + ".dequantize");
-    if (found != variant.steps.end()) ns += found->second.ns;
+  for (TensorId t : operands) {
+    const auto found = steps.find(graph.network.name(t) + ".dequantize");
+    if (found != steps.end()) ns += found->second.ns;
   }
   return ns;
 }
@@ -128,7 +136,7 @@ GroupTimes times_of_group(const std::vector<Variant>& variants, const LabelledGr
       if (variants[v].labels[g] != Precision::kInt8) continue;
       Timing timing = in(variants[v]);
       const bool to_float = writes_float(*variants[v].plan, name);
-      if (to_float) timing.ns += operands_made_float(variants[v], graph, g);
+      if (to_float) timing.ns += operands_made_float(variants[v].steps, graph, g);
       auto& slot = to_float ? times.int8_to_float : to_int8;
       if (slot && *slot <= timing.ns) continue;
       slot = timing.ns;
@@ -207,9 +215,8 @@ class ConversionClock {
     const auto q = times_.find(key + "quantize"), d = times_.find(key + "dequantize");
     if (q && d) return {*q, *d};
     const auto measured = time_conversion(volume, dynamic, options_, times_);
-    times_.put(key + "quantize", measured.first);
-    times_.put(key + "dequantize", measured.second);
-    return measured;
+    return {times_.put(key + "quantize", measured.first),
+            times_.put(key + "dequantize", measured.second)};
   }
 
  private:
@@ -262,20 +269,22 @@ void measure_groups(std::vector<Variant>& variants, const BuildOptions& build) {
 
 // --- the cache ---
 
-/// Times of groups in the cache, by network, machine and group; nullopt unless all are there.
+/// Times of groups in the cache, by network, machine and group; nullopt unless all are there. Of a
+/// group that could not be INT8 (no range, a request) the time in INT8 is not, for those where it
+/// can.
 class GroupCache {
  public:
   GroupCache(TimingCache& times, std::string prefix) : times_(times), prefix_(std::move(prefix)) {}
 
   std::optional<std::vector<GroupTimes>> find(const LabelledGraph& graph) const {
     std::vector<GroupTimes> list;
-    for (const Group& group : graph.groups) {
-      const std::string key = key_of(graph, group);
-      const auto float32 = times_.find(key + "float32");
-      if (!float32) return std::nullopt;
+    for (size_t g = 0; g < graph.groups.size(); ++g) {
+      const std::string key = key_of(graph, graph.groups[g]);
+      const auto float32 = times_.find(key + "float32"), int8 = times_.find(key + "int8");
+      if (!float32 || (graph.labels[g].can_int8 && !int8)) return std::nullopt;
       list.push_back({.float32 = *float32,
                       .half = times_.find(key + "half"),
-                      .int8 = times_.find(key + "int8"),
+                      .int8 = int8,
                       .int8_to_float = times_.find(key + "int8-to-float"),
                       .spread = times_.find(key + "spread-ppm").value_or(0.0) / 1e6});
     }
@@ -304,33 +313,43 @@ class GroupCache {
   std::string prefix_;
 };
 
-std::string place_of_build(const BuildOptions& build) {
+Device device_of(const BuildOptions& build) {
   const DeviceName where = device_from_name(build.device);
-  const Device device = where.backend->open(build.isa, build.threads, where.ordinal);
-  return fmt::format("{} {}", place_of(device), name_of(build.objective));
+  return where.backend->open(build.isa, build.threads, where.ordinal);
+}
+
+std::string place_of_build(const BuildOptions& build) {
+  return fmt::format("{} {}", place_of(device_of(build)), name_of(build.objective));
 }
 
 }  // namespace
 
 std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
-                                           const LabelledGraph& graph, const BuildOptions& build) {
+                                           const LabelledGraph& graph,
+                                           const std::vector<Label>& labels,
+                                           const BuildOptions& build) {
   Race race(build);
   race.add(plan);
   const StepTimings steps = by_name(*plan, race.steps()[0]);
   std::vector<TimeInside> times;
-  for (const Group& group : graph.groups) {
-    const std::string name = name_of(graph.network, group);
+  for (size_t g = 0; g < graph.groups.size(); ++g) {
+    const std::string name = name_of(graph.network, graph.groups[g]);
     const auto found = steps.find(name);
-    times.push_back({found == steps.end() ? 0.0 : found->second.ns, writes_float(*plan, name)});
+    TimeInside inside{found == steps.end() ? 0.0 : found->second.ns, writes_float(*plan, name)};
+    if (labels[g] == Label::kInt8 && inside.writes_float) {
+      inside.ns += operands_made_float(steps, graph, g);
+    }
+    times.push_back(inside);
   }
   return times;
 }
 
-std::string measured_on(const Network& original, const CompileOptions& options) {
+std::string measured_on(const Network& original, const LabelledGraph& graph,
+                        const CompileOptions& options) {
   const BuildOptions& build = options.build;
   Hash hash;
   hash.add(original.digest()).add(name_of(build.scheme)).add_number(uint64_t(build.fp16));
-  for (const auto& [name, scheme] : build.layer_scheme) hash.add(name).add(name_of(scheme));
+  for (const GroupLabel& label : graph.labels) hash.add(name_of(label.scheme));
   for (const std::string& pass : build.disabled_passes) hash.add(pass);
   if (!build.profiles.empty()) {
     for (const auto& [name, range] : build.profiles[0]) hash.add(name).add(range.opt.to_string());
@@ -341,8 +360,9 @@ std::string measured_on(const Network& original, const CompileOptions& options) 
 MeasuredTimes measure_times(const Network& original, const CalibrationTable* table,
                             const LabelledGraph& graph, const CompileOptions& options,
                             TimingCache& times) {
-  GroupCache cache(times, measured_on(original, options));
-  std::vector<Variant> variants = variants_of(graph, options.build);
+  GroupCache cache(times, measured_on(original, graph, options));
+  std::vector<Variant> variants =
+      variants_of(graph, stores_half(device_of(options.build), options));
   variants[0].plan = compiled(original, table, graph, variants[0], options, times);
   MeasuredTimes result;
   if (auto known = cache.find(graph)) {
@@ -360,6 +380,7 @@ MeasuredTimes measure_times(const Network& original, const CalibrationTable* tab
       result.groups.push_back(times_of_group(variants, graph, g));
     }
     cache.put(graph, result.groups);
+    result.groups = *cache.find(graph);  // as later builds will read them
   }
   result.volumes = volumes_of(graph, *variants[0].plan);
   const bool dynamic = std::any_of(graph.labels.begin(), graph.labels.end(),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compile/compile.h"
+#include "tune/precision_problem.h"
 
 namespace octile {
 
@@ -38,16 +39,19 @@ MeasuredTimes measure_times(const Network& original, const CalibrationTable* tab
                             const LabelledGraph& graph, const CompileOptions& options,
                             TimingCache& times);
 
-/// One group inside of runs of one engine.
+/// One group inside of runs of one engine, whose labels are given.
 struct TimeInside {
   double ns = 0.0;
   bool writes_float = false;
 };
 std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
-                                           const LabelledGraph& graph, const BuildOptions& build);
+                                           const LabelledGraph& graph,
+                                           const std::vector<Label>& labels,
+                                           const BuildOptions& build);
 
 /// A network, its shapes, the options that change its steps, and the machine, as one key: what
 /// measured times hold for.
-std::string measured_on(const Network& original, const CompileOptions& options);
+std::string measured_on(const Network& original, const LabelledGraph& graph,
+                        const CompileOptions& options);
 
 }  // namespace octile

@@ -30,6 +30,7 @@ struct PrecisionChoice {
   PrecisionGraph costs;
   std::vector<double> noise;  // by group, relative power at the outputs; or empty
   double lambda = 0.0;        // nanoseconds that a unit of noise counted as
+  bool has_goal = false;      // else single layers stay float, whatever they would save
   std::vector<ParetoPoint> pareto;
   std::vector<Candidate> candidates;
   size_t kept = 0;  // of candidates

@@ -148,6 +148,31 @@ PrecisionProblem with_preferences(const PrecisionGraph& measured, const Labelled
   return problem;
 }
 
+void drop_unread_int8(const PrecisionProblem& problem, const LabelledGraph& graph,
+                      std::vector<Label>& labels) {
+  std::vector<const TensorCosts*> made(labels.size(), nullptr);
+  for (const TensorCosts& t : problem.tensors) {
+    if (t.producer >= 0) made[size_t(t.producer)] = &t;
+  }
+  const auto reads_int8 = [&](int g) {
+    return labels[size_t(g)] == Label::kInt8 && !problem.groups[size_t(g)].dynamic;
+  };
+  const auto is_read = [&](const TensorCosts* t) {  // an output is made in float
+    return t != nullptr && !t->wants_float &&
+           std::any_of(t->consumers.begin(), t->consumers.end(), reads_int8);
+  };
+  for (size_t g = labels.size(); g-- > 0;) {  // readers first
+    const Int8Kind kind = int8_kind(graph.network, graph.groups[g]);
+    const auto& cost = problem.groups[g].cost;
+    if (labels[g] != Label::kInt8 || cost[size_t(Label::kFloat)] == kForbidden) continue;
+    if (kind != Int8Kind::kArithmetic && kind != Int8Kind::kMovement) continue;
+    if (is_read(made[g])) continue;
+    const int64_t half = cost[size_t(Label::kHalf)];
+    labels[g] =
+        half != kForbidden && half < cost[size_t(Label::kFloat)] ? Label::kHalf : Label::kFloat;
+  }
+}
+
 Precision precision_of(Label label) {
   switch (label) {
     case Label::kFloat: return Precision::kFloat32;

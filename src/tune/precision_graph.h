@@ -26,6 +26,12 @@ PrecisionProblem with_preferences(const PrecisionGraph& measured, const Labelled
                                   Objective objective, double lambda,
                                   const std::vector<double>& noise);
 
+/// An addition, a pooling or a movement is made in INT8 only for readers in INT8 (insert_qdq.h);
+/// without them it computes in float from operands that were quantized for nothing. Such ones
+/// become float.
+void drop_unread_int8(const PrecisionProblem& problem, const LabelledGraph& graph,
+                      std::vector<Label>& labels);
+
 Precision precision_of(Label label);
 
 /// What INT8 costs in conversions at one group, where its neighbours have these labels, in

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "backend/accelerator.h"
@@ -45,7 +46,14 @@ std::string why_float(const PrecisionChoice& choice, const GroupTimes& times,
     return fmt::format("{}, but conversions cost {}: of a tensor of {} above all", gain,
                        time_text(cost), extents(choice.graph.network.shape(conversions.dearest)));
   }
-  if (!choice.noise.empty()) {
+  const bool single =
+      choice.candidates.size() > 1 && choice.candidates[1].labels[g] != Label::kInt8;
+  if (!choice.has_goal && single) {
+    return fmt::format(
+        "{}, but without a goal of accuracy layers that do not stand between INT8 ones stay float",
+        gain);
+  }
+  if (choice.has_goal && !choice.noise.empty()) {
     return fmt::format("{}, but adds noise (SQNR {:.1f} dB at the outputs)", gain,
                        decibels(choice.noise[g]));
   }
@@ -73,13 +81,52 @@ Json weights_json(const LabelledGraph& graph, const Group& group) {
   return {{"lo", *lo}, {"hi", *hi}, {"counts", counts}};
 }
 
+/// What each group's steps compute in, which is its label but where the model quantized the group
+/// itself, or where lowering had to compute in float (LayerInfo::note says why).
+std::vector<Label> built_labels(const LabelledGraph& graph, const Candidate& candidate) {
+  std::map<std::string, bool> in_int8;  // by step name
+  const PlanData& plan = *candidate.plan;
+  for (const PlanStep& step : plan.steps) {
+    if (step.inputs.empty() || std::holds_alternative<ReorderStep>(step.step) ||
+        std::holds_alternative<ViewStep>(step.step)) {
+      continue;
+    }
+    in_int8[step.name] |= is_8bit(plan.tensors[size_t(step.inputs[0])]);
+  }
+  std::vector<Label> labels = candidate.labels;
+  for (size_t g = 0; g < labels.size(); ++g) {
+    const bool converts =
+        std::holds_alternative<Quantize>(graph.network.op(graph.groups[g].core)) ||
+        std::holds_alternative<Dequantize>(graph.network.op(graph.groups[g].core));
+    const auto found = in_int8.find(name_of(graph.network, graph.groups[g]));
+    if (converts || found == in_int8.end()) continue;
+    if (found->second) labels[g] = Label::kInt8;
+    if (!found->second && labels[g] == Label::kInt8) labels[g] = Label::kFloat;
+  }
+  return labels;
+}
+
+std::ptrdiff_t int8_count(const std::vector<Label>& labels) {
+  return std::count(labels.begin(), labels.end(), Label::kInt8);
+}
+
+/// Why group g of the kept engine is what it is. The assignment's reasons, but for an engine that
+/// was quicker as a whole than what was assigned.
+std::string reason_in_report(const PrecisionChoice& choice, size_t g) {
+  const Candidate &kept = choice.candidates[choice.kept], &assigned = choice.candidates.back();
+  if (kept.labels[g] == assigned.labels[g]) return reason_of(choice, kept.labels, g);
+  return choice.kept == 0 ? "the float engine is quicker as a whole"
+                          : "the engine all in INT8 is quicker as a whole";
+}
+
 class Writer {
  public:
   Writer(const PrecisionChoice& choice, const BuildOptions& build, const PrecisionGoal& goal)
       : choice_(choice),
         build_(build),
         goal_(goal),
-        labels_(choice.candidates[choice.kept].labels) {}
+        labels_(choice.candidates[choice.kept].labels),
+        built_(built_labels(choice.graph, choice.candidates[choice.kept])) {}
 
   Json run() const {
     return {{"format", 1},
@@ -130,7 +177,7 @@ class Writer {
                       {"ms", c.time.ns / 1e6},
                       {"spread", c.time.spread},
                       {"bytes", serialize(*c.plan).size()},
-                      {"int8", std::count(c.labels.begin(), c.labels.end(), Label::kInt8)},
+                      {"int8", int8_count(built_labels(choice_.graph, c))},
                       {"metric", c.accuracy ? number(c.accuracy->metric) : Json(nullptr)},
                       {"sqnr_db", c.accuracy ? number(c.accuracy->sqnr_db) : Json(nullptr)},
                       {"kept", i == choice_.kept}});
@@ -144,7 +191,7 @@ class Writer {
       list.push_back({{"lambda", p.lambda},
                       {"ms", predicted_ms(p)},
                       {"sqnr_db", number(decibels(p.noise))},
-                      {"int8", std::count(p.labels.begin(), p.labels.end(), Label::kInt8)},
+                      {"int8", int8_count(p.labels)},
                       {"chosen", p.labels == labels_}});
     }
     return list;
@@ -167,7 +214,7 @@ class Writer {
       Json json = {{"name", name_of(network, group)},
                    {"op", name_of(network.op(group.core))},
                    {"shape", network.shape(output_of(network, group)).to_vector()},
-                   {"precision", name_of(precision_of(labels_[g]))},
+                   {"precision", name_of(precision_of(built_[g]))},
                    {"float_us", times.float32 / 1e3},
                    {"half_us", number(times.half, 1e-3)},
                    {"int8_us", number(can ? times.int8 : std::nullopt, 1e-3)},
@@ -175,7 +222,7 @@ class Writer {
                    {"dequantize_us", cost.dequantize / 1e3},
                    {"gain_us", nullptr},
                    {"spread", times.spread},
-                   {"reason", can ? reason_of(choice_, labels_, g) : ""},
+                   {"reason", can ? reason_in_report(choice_, g) : ""},
                    {"refusal", can ? "" : choice_.graph.labels[g].note},
                    {"sqnr_db", nullptr},
                    {"macs", macs(group)},
@@ -247,6 +294,7 @@ class Writer {
   const BuildOptions& build_;
   const PrecisionGoal& goal_;
   const std::vector<Label>& labels_;
+  const std::vector<Label> built_;  // by group: what its steps compute in
 };
 
 }  // namespace
@@ -268,10 +316,12 @@ std::string reason_of(const PrecisionChoice& choice, const std::vector<Label>& l
 std::string summary_of(const PrecisionChoice& choice) {
   const auto time = [&](size_t i) { return time_text(choice.candidates[i].time.ns); };
   const Candidate& kept = choice.candidates[choice.kept];
-  const auto in_int8 = std::count(kept.labels.begin(), kept.labels.end(), Label::kInt8);
+  const auto built = int8_count(built_labels(choice.graph, kept));
   const std::string what =
-      in_int8 == 0 ? std::string("INT8 pays nowhere: the engine is float")
-                   : fmt::format("{} of {} layers in INT8", in_int8, kept.labels.size());
+      built == 0 ? std::string("INT8 pays nowhere: the engine is float")
+      : int8_count(kept.labels) == 0
+          ? fmt::format("INT8 pays nowhere but in the {} layers that the model quantized", built)
+          : fmt::format("{} of {} layers in INT8", built, kept.labels.size());
   return fmt::format("{}. Whole engine: float {}, all INT8 {}, chosen {} (predicted {}); kept: {}",
                      what, time(0), time(1), time(2), time_text(choice.predicted_ns), kept.name);
 }

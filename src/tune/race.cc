@@ -90,10 +90,11 @@ class Race::Lane {
     }
   }
 
-  /// Adds the times of the first stream's steps over one round.
+  /// Adds the times of the first stream's steps over one round, by streams as those of whole runs.
   void profile(std::vector<std::vector<double>>& samples) {
+    const auto streams = double(contexts_.size());
     contexts_[0].set_profiler(
-        [&](int step, int64_t ns) { samples[size_t(step)].push_back(double(ns)); });
+        [&](int step, int64_t ns) { samples[size_t(step)].push_back(double(ns) / streams); });
     run(runs_);
     contexts_[0].set_profiler({});
   }

@@ -9,8 +9,9 @@
 
 namespace octile {
 
-/// The lower quartile of many samples (other programs only ever slow a run down, and a long run meets
-/// more of them than a short step), and how far the upper one lies above it, as a share of it.
+/// The lower quartile of many samples (other programs only ever slow a run down, and a long run
+/// meets more of them than a short step), and how far the upper one lies above it, as a share of
+/// it.
 struct Timing {
   double ns = 0.0;
   double spread = 0.0;
@@ -35,7 +36,8 @@ class Race {
   void add(std::shared_ptr<const PlanData> plan);
   /// Time of one run of each plan; of kThroughput: the wall time by the number of runs.
   std::vector<Timing> whole_runs();
-  /// By plan, then by step: times inside of runs, where caches hold what the steps before left.
+  /// By plan, then by step: times inside of runs, where caches hold what the steps before left; of
+  /// kThroughput by the number of runs as well, so that they add up to whole_runs().
   std::vector<std::vector<Timing>> steps();
 
  private:

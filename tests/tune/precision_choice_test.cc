@@ -1,28 +1,12 @@
 // Assigning precision from times that the test writes into the timing cache, so that nothing hangs
 // on how quick this machine is: which labels come out, what is kept to, and what the plan says.
-#include "tune/precision_choice.h"
-
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "base/bytes.h"
-#include "compile/harness.h"
+#include "tune/written_times.h"
 
 namespace octile::test {
 namespace {
-
-/// A file of this process's own, gone with it.
-struct OwnFile {
-  std::string path = (std::filesystem::temp_directory_path() /
-                      ("octile_times_" + std::to_string(getpid()) + ".txt"))
-                         .string();
-  OwnFile() { std::filesystem::remove(path); }
-  ~OwnFile() { std::filesystem::remove(path); }
-};
 
 /// Three convolutions in a row, the second one with a residual.
 Network chain() {
@@ -52,44 +36,6 @@ Network chain() {
 std::vector<Tensor> inputs() {
   Random random(5);
   return {random_floats({1, 8, 6, 6}, random)};
-}
-
-BuildOptions timed(const OwnFile& cache) {
-  BuildOptions options;
-  options.int8 = true;
-  options.threads = 1;
-  options.timing_cache = cache.path;
-  return options;
-}
-
-/// The text with every number behind "<tab>" of lines that hold `mark` set to `ns`.
-void set_times(const OwnFile& cache, const std::string& mark, const std::string& end, double ns) {
-  const std::string text = read_file(cache.path);
-  std::string changed;
-  int count = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t stop = text.find('\n', at);
-    std::string line = text.substr(at, stop - at);
-    const size_t tab = line.rfind('\t');
-    if (tab != std::string::npos && line.rfind(mark, 0) == 0 &&
-        line.substr(0, tab).ends_with(end)) {
-      line = line.substr(0, tab + 1) + std::to_string(ns);
-      ++count;
-    }
-    changed += line + "\n";
-    at = stop + 1;
-  }
-  ASSERT_GT(count, 0) << mark << " … " << end;
-  write_file(cache.path, changed);
-}
-
-/// As text, group by group: "int8 float32 …".
-std::string labels_of(const PrecisionChoice& choice, size_t candidate) {
-  std::string text;
-  for (const Label label : choice.candidates[candidate].labels) {
-    text += (text.empty() ? "" : " ") + std::string(name_of(precision_of(label)));
-  }
-  return text;
 }
 
 class Choice : public testing::Test {
@@ -274,7 +220,8 @@ TEST_F(Choice, OnlySoundChoicesAreTakenOver) {
 }
 
 TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
-  const std::string first = build(network, &table, timed(cache)).serialize();
+  std::filesystem::remove(cache.path);
+  const std::string first = build(network, &table, timed(cache)).serialize();  // which measures
   EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);
 }
 
