@@ -53,9 +53,9 @@ class Octile:
                      "-o", plan, *flags)
         return plan
 
-    def run(self, plan, *flags):
+    def run(self, plan, *flags, data="samples.npy"):
         out = self.folder / "out.npz"
-        self.command("-q", "run", plan, "--data", self.folder / "samples.npy", "-o", out, *flags)
+        self.command("-q", "run", plan, "--data", self.folder / data, "-o", out, *flags)
         with np.load(out) as arrays:
             return dict(arrays)
 

@@ -70,8 +70,10 @@ def summary(rows):
     return "\n".join(lines)
 
 
-def markdown(rows):
-    cells = [(name, cell) for name, _, cell in COLUMNS]
-    lines = ["| " + " | ".join(name for name, _ in cells) + " |", "|" + "---|" * len(cells)]
-    lines += ["| " + " | ".join(cell(row) for _, cell in cells) + " |" for row in rows]
-    return "\n".join(lines) + "\n\n" + summary(rows)
+def markdown(made):
+    rows = made["rows"]
+    lines = [f"{made['machine']}, {rows[0]['isa']}, {rows[0]['threads']} thread{'s' * (rows[0]['threads'] != 1)}, "
+             f"batch {rows[0]['batch']}, {made['date']}. Medians in ms, metrics in points.", "",
+             "| " + " | ".join(name for name, _, _ in COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    lines += ["| " + " | ".join(cell(row) for _, _, cell in COLUMNS) + " |" for row in rows]
+    return "\n".join(lines + [""] + ["- " + line for line in summary(rows).splitlines()])

@@ -2,11 +2,11 @@
 """How many of a byte's 256 levels each scheme and calibration method really uses, tensor by tensor, on the models
 of benchmarks/accuracy. `make bench-levels` runs it.
 
-    MODELS=DIR benchmarks/precision/levels.py build/release/octile [--models resnet20,kws] [--images docs/images]
+    MODELS=DIR benchmarks/precision/levels.py build/release/octile [--models resnet20,kws] [--docs docs/when-int8-pays.md]
     benchmarks/precision/levels.py --plots        # draws --json again
 
 Levels are counted by `octile report --json` on the histograms of the calibration samples. Writes
-build/bench/int8-levels.json and, with --images, an SVG file; prints a table for docs/when-int8-pays.md.
+build/bench/int8-levels.json, with --docs the page's table, and an SVG file beside it.
 """
 import argparse
 import json
@@ -20,6 +20,7 @@ try:
     import engines
     import numpy as np
     import plots
+    import snippets
     import tasks
 except ImportError as error:
     sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
@@ -84,15 +85,16 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("octile", nargs="?", default="build/release/octile", help="the program")
     parser.add_argument("--models", default="", help=f"of {', '.join(tasks.TASKS)} (default: all)")
-    parser.add_argument("--plots", action="store_true", help="only draw what --json holds")
+    parser.add_argument("--plots", action="store_true", help="measure nothing, write --docs from --json")
     parser.add_argument("--json", type=Path, default=Path("build/bench/int8-levels.json"))
-    parser.add_argument("--images", type=Path, help="folder for the SVG file")
+    parser.add_argument("--docs", type=Path, help="the page whose table is written anew")
     args = parser.parse_args()
     args.models = list(filter(None, args.models.split(","))) or list(tasks.TASKS)
     rows = json.loads(args.json.read_text())["rows"] if args.plots else measure(args)
-    if args.images:
-        plots.levels(rows, SCHEMES, METHODS, args.images / "int8-levels.svg")
     print(table(rows))
+    if args.docs:
+        plots.levels(rows, SCHEMES, METHODS, args.docs.parent / "images/int8-levels.svg")
+        snippets.put(args.docs, "levels", table(rows))
 
 
 if __name__ == "__main__":

@@ -139,11 +139,13 @@ def levels(rows, schemes, methods, path):
     save(figure, path)
 
 
-def draw(made, folder):
-    prefix = "" if made["device"] == "cpu" else "gpu-"
-    maps(made, folder / f"int8-{prefix}balance.svg")
-    intensity(made, folder / f"int8-{prefix}intensity.svg")
-    depth(made, folder / f"int8-{prefix}depth.svg")
+FIGURES = (("balance", "Balance by channels and input size"), ("intensity", "Balance by operations a byte"),
+           ("depth", "Balance of convolutions in a row"))
+
+
+def draw(made, folder, prefix):
+    for (name, _), figure in zip(FIGURES, (maps, intensity, depth)):
+        figure(made, folder / f"int8-{prefix}{name}.svg")
 
 
 def least_channels(rows, size):
@@ -153,11 +155,32 @@ def least_channels(rows, size):
     return str(min(pays)) if pays else "never" if found else ""
 
 
-def summary(rows):
+def rates(rows):
+    """The machine's rates by what was measured, and where they put the break-even."""
+    busy = [r for r in rows if r["inputs"] >= 64 and r["kernel"] > 1]
+    lines = []
+    if busy:
+        rate = lambda key: np.median([r["operations"] / r[key] / 1e3 for r in busy])
+        float_rate, int8_rate = rate("float_us"), rate("int8_us")
+        lines.append(f"- 64 channels and more, 3×3 and 5×5: float {float_rate:.0f} GOP/s, INT8 {int8_rate:.0f} GOP/s.")
+    for text, part in by_size([r for r in rows if r["quantize_us"] > 1]):
+        rate = lambda key: np.median([5 * r["values"] / r[key] / 1e3 for r in part])
+        quantize, dequantize = rate("quantize_us"), rate("dequantize_pass_us")
+        line = f"- float input {text}: quantize {quantize:.0f} GB/s, a dequantize of its own {dequantize:.0f} GB/s"
+        if busy:
+            even = 5 / quantize / 2 / (1 / float_rate - 1 / int8_rate)
+            line += f"; so break-even at C·k² = {even:.0f}, if the output is converted by its kernel"
+        lines.append(line + ".")
+    return lines
+
+
+def summary(made):
     """Where the balance turns, what the machine's rates are, and how far the balance can be trusted."""
-    some = singles(rows)
+    rows, some = made["rows"], singles(made["rows"])
     sizes = sorted({r["size"] for r in some})
-    lines = ["", "from so many channels on INT8 pays, by height and width:", "",
+    threads = f"{made['threads']} thread{'s' * (made['threads'] != 1)}, " if made["device"] == "cpu" else ""
+    lines = [f"{made['machine']}, {threads}{len(rows)} networks, {made['date']}. From so many channels on INT8 pays, "
+             "by height and width:", "",
              "| | " + " | ".join(map(str, sizes)) + " |", "|---" * (len(sizes) + 1) + "|"]
     for batch in sorted({r["batch"] for r in some}):
         for form in forms(some):
@@ -167,15 +190,6 @@ def summary(rows):
     agree = sum((r["balance_us"] > 0) == (r["engine_int8_ms"] < r["engine_float_ms"]) for r in rows)
     apart = [abs(r["engine_float_ms"] - r["engine_int8_ms"] - r["balance_us"] / 1e3) / r["engine_float_ms"]
              for r in rows]
-    lines += ["", f"the sign of the balance is that of the whole engines' difference in {agree} of {len(rows)} "
-                  f"points; the two differ by {100 * np.median(apart):.1f} % of the float engine's time (median)", ""]
-    busy = [r for r in some if r["inputs"] >= 64 and r["kernel"] > 1]
-    if busy:
-        rate = lambda key: np.median([r["operations"] / r[key] / 1e3 for r in busy])
-        lines.append(f"64 channels and more, 3×3 and 5×5: float {rate('float_us'):.0f} GOP/s, INT8 "
-                     f"{rate('int8_us'):.0f} GOP/s")
-    for text, part in by_size([r for r in some if r["quantize_us"] > 1]):
-        rate = lambda key: np.median([5 * r["values"] / r[key] / 1e3 for r in part])
-        lines.append(f"float input {text}: quantize {rate('quantize_us'):.0f} GB/s, a dequantize of its own "
-                     f"{rate('dequantize_pass_us'):.0f} GB/s")
+    lines += ["", f"- The balance has the sign of the whole engines' difference in {agree} of {len(rows)} networks; "
+                  f"the two differ by {100 * np.median(apart):.1f} % of the float engine's time (median).", *rates(some)]
     return "\n".join(lines)

@@ -3,13 +3,15 @@
 process, scored with the metrics of benchmarks/accuracy. `make bench-precision` runs it.
 
     MODELS=DIR benchmarks/precision/precision.py build/release/octile [--models resnet56,kws] [--device cuda:0] …
-    benchmarks/precision/precision.py --markdown        # the table of docs/performance.md, from --json
+    benchmarks/precision/precision.py --markdown        # the table as docs/performance.md has it, from --json
 
-Prints a table with its bars and writes build/bench/precision.json. README.md says what is in it.
+Prints a table with its bars and writes build/bench/precision.json, with --docs the page's table. README.md says
+what is in them.
 Needs: pip install -r benchmarks/precision/requirements.txt
 """
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +25,7 @@ except ImportError as error:
     sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
 
 import bars
+import snippets
 from trio import Trio
 
 SCHEMES = ("static-symmetric", "dynamic-symmetric")
@@ -42,7 +45,8 @@ def arguments():
     parser.add_argument("--max-loss", type=float, default=0.3, help="points, of the rows that ask for it; "
                         "negative: no such rows")
     parser.add_argument("--json", type=Path, default=Path("build/bench/precision.json"))
-    parser.add_argument("--markdown", action="store_true", help="print --json's table, no more")
+    parser.add_argument("--markdown", action="store_true", help="measure nothing: print --json's table")
+    parser.add_argument("--docs", type=Path, help="the page whose table is written anew")
     args = parser.parse_args()
     args.models = list(filter(None, args.models.split(","))) or list(tasks.TASKS)
     args.scheme = args.scheme or list(SCHEMES)
@@ -52,11 +56,11 @@ def arguments():
     return args
 
 
-def save(rows, args):
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.json.with_suffix(".partial")
-    partial.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-    partial.rename(args.json)
+def save(made, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(made, indent=1) + "\n")
+    partial.rename(path)
 
 
 def rows_of(name, args):
@@ -69,28 +73,38 @@ def rows_of(name, args):
             yield trio.row(args.scheme[0], max_loss=args.max_loss)
 
 
-def main():
-    args = arguments()
-    if args.markdown:
-        print(bars.markdown(json.loads(args.json.read_text())["rows"]))
-        return
-    rows, failures = [], 0
+def measure(args):
+    """Every row, saved as it comes; and how many models failed."""
+    devices = subprocess.run([args.octile, "devices", "--json"], stdout=subprocess.PIPE, check=True).stdout
+    made = {"machine": snippets.machine(json.loads(devices), args.device), "date": snippets.today(), "rows": []}
+    failures = 0
     print(bars.heading(), flush=True)
     for name in args.models:
         try:
             for row in rows_of(name, args):
-                rows.append(row)
+                made["rows"].append(row)
                 print(bars.line(row), flush=True)
-                save(rows, args)
+                save(made, args.json)
         except FileNotFoundError as error:
             print(f"{name}: skipped, {error.filename} is missing; MODELS=DIR says where the models lie "
                   "(benchmarks/accuracy/README.md)", flush=True)
         except engines.Failed as error:
             failures += 1
             print(f"{name}: {error}", flush=True)
-    print(bars.summary(rows))
-    print(f"{len(rows)} rows in {args.json}")
-    sys.exit(1 if failures or not rows else 0)
+    print(bars.summary(made["rows"]))
+    print(f"{len(made['rows'])} rows in {args.json}")
+    return made, failures
+
+
+def main():
+    args = arguments()
+    made, failures = (json.loads(args.json.read_text()), 0) if args.markdown else measure(args)
+    if args.markdown:
+        print(bars.markdown(made))
+    if args.docs and made["rows"]:
+        prefix = "" if made["rows"][0]["device"] == "cpu" else "gpu-"
+        snippets.put(args.docs, f"{prefix}precision", bars.markdown(made))
+    sys.exit(1 if failures or not made["rows"] else 0)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 """When does INT8 pay? Single convolutions and rows of them over input size, channels, kernel and batch: the four
 times of each as `octile build` measures them, the balance, and both engines as wholes. `make sweep-int8` runs it.
 
-    benchmarks/precision/sweep.py build/release/octile [--device cuda:0] [--quick] [--images docs/images]
+    benchmarks/precision/sweep.py build/release/octile [--device cuda:0] [--quick] [--docs docs/when-int8-pays.md]
     benchmarks/precision/sweep.py --plots        # draws --json again, measures nothing
     benchmarks/precision/sweep.py build/release/octile --huge    # the network whose balance is negative, alone
 
-Writes build/bench/int8-sweep.json and, with --images, SVG files; prints tables for docs/when-int8-pays.md.
+Writes build/bench/int8-sweep.json; with --docs the measured parts of that page, and SVG files beside it.
 Needs: pip install -r benchmarks/precision/requirements.txt
 """
 import argparse
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 try:
     import networks
     import plots
+    import snippets
 except ImportError as error:
     sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
 
@@ -39,7 +41,7 @@ def points(quick):
 
 class Octile:
     def __init__(self, args, folder):
-        self.program, self.folder = args.octile, folder
+        self.program, self.folder, self.device = args.octile, folder, args.device
         self.session = ["--device", args.device, "--threads", str(args.threads)]
 
     def command(self, *words):
@@ -57,6 +59,9 @@ class Octile:
 
     def precision(self, plan):
         return json.loads(self.command("inspect", plan, "--json"))["precision"]
+
+    def machine(self):
+        return snippets.machine(json.loads(self.command("devices", "--json")), self.device)
 
     def milliseconds(self, plans, seconds):
         reports = json.loads(self.command("bench", *plans, "--warmup", 0.02, "--duration", seconds, "--json"))
@@ -91,16 +96,18 @@ def measure(octile, point, seconds):
 
 
 def huge(octile, folder):
-    """Builds the network of the documentation in front of the reader."""
+    """Builds the network of the documentation in front of the reader; the command and what it said."""
     model = folder / "huge.onnx"
     ranges = networks.write_huge(model)
     command = [octile.program, "build", str(model), "--int8", *ranges, *octile.session, "-v"]
     print("\n$ " + " ".join(command), flush=True)
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    lines = [line for line in done.stdout.splitlines() if "select tactics" not in line and "measure:" not in line]
+    steps = re.compile(r"select tactics|measure|debug|#|\d+  ")  # progress, and the table of steps
+    lines = [line for line in done.stdout.splitlines() if not steps.match(line)]
     print("\n".join(lines), flush=True)
     if done.returncode != 0:
         sys.exit(done.returncode)
+    return {"command": " ".join(command), "output": [line.rstrip() for line in lines if line.strip()]}
 
 
 def line(row):
@@ -114,17 +121,30 @@ def line(row):
 
 
 def sweep(octile, args):
-    made = {"device": args.device, "threads": args.threads, "rows": []}
-    devices = json.loads(octile.command("devices", "--json"))
-    made["machine"] = next((d["name"] for d in devices if d["backend"] == args.device.split(":")[0]), "")
+    made = {"machine": octile.machine(), "device": args.device, "threads": args.threads,
+            "date": snippets.today(), "rows": []}
     print("size chan form    b  d ops/byte   T_float µs  T_int8  T_quant  T_dequant   balance  share   engines differ by")
     for point in points(args.quick):
         row = measure(octile, point, args.seconds)
         made["rows"].append(row)
         print(line(row), flush=True)
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(made, indent=1) + "\n")
+        save(made, args.json)
     return made
+
+
+def save(made, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made, indent=1) + "\n")
+
+
+def write_docs(made, page):
+    """The page's measured parts, and the plots in images/ beside it."""
+    prefix = "" if made["device"] == "cpu" else "gpu-"
+    if "rows" in made:
+        plots.draw(made, page.parent / "images", prefix)
+        links = [f"![{text}](images/int8-{prefix}{name}.svg)" for name, text in plots.FIGURES] if prefix else []
+        snippets.put(page, f"{prefix}sweep", "\n".join([*links, plots.summary(made)]))
+    snippets.put(page, f"{prefix}huge", "\n".join(["```", "$ " + made["huge"]["command"], *made["huge"]["output"], "```"]))
 
 
 def arguments():
@@ -136,9 +156,9 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="fewer points")
     parser.add_argument("--seconds", type=float, default=0.1, help="of timing whole engines, for each")
     parser.add_argument("--huge", action="store_true", help="only the network that stays float")
-    parser.add_argument("--plots", action="store_true", help="only draw what --json holds")
+    parser.add_argument("--plots", action="store_true", help="measure nothing, write --docs from --json")
     parser.add_argument("--json", type=Path, default=Path("build/bench/int8-sweep.json"))
-    parser.add_argument("--images", type=Path, help="folder for SVG files")
+    parser.add_argument("--docs", type=Path, help="the page whose measured parts are written anew")
     return parser.parse_args()
 
 
@@ -149,13 +169,15 @@ def main():
     else:
         with tempfile.TemporaryDirectory() as folder:
             octile = Octile(args, Path(folder))
-            made = None if args.huge else sweep(octile, args)
+            made = {"device": args.device} if args.huge else sweep(octile, args)
             args.json.parent.mkdir(parents=True, exist_ok=True)
-            huge(octile, args.json.parent)
-    if made and args.images:
-        plots.draw(made, args.images)
-    if made:
-        print(plots.summary(made["rows"]))
+            made["huge"] = huge(octile, args.json.parent)
+    if args.huge:
+        return
+    save(made, args.json)
+    print(plots.summary(made))
+    if args.docs:
+        write_docs(made, args.docs)
 
 
 if __name__ == "__main__":

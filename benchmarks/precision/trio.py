@@ -1,5 +1,7 @@
 """The three engines of a model: how they are built, timed in turns, scored."""
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import engines
 import numpy as np
@@ -8,17 +10,25 @@ import tasks
 NAMES = ("float", "int8", "chosen")
 
 
-def goal_flags(task, folder):
-    """Samples and metric that `octile build` itself scores with, beside those of the task's score(): the same
-    labels through the program's own reading and decoding. None: no row with --max-loss for this model."""
+@dataclass
+class Goal:
+    """What `octile build --max-loss` is given: samples and a metric of the program's own, for the same labels that
+    the task's score() knows."""
+    data: Path  # what is evaluated
+    preprocess: str  # how data become what the network wants
+    flags: list
+
+
+def goal_of(task, folder):
+    """None: no row with --max-loss for this model."""
     if task.name == "resnet56":
         np.save(folder / "labels.npy", tasks.cifar_arrays()[2])
-        return ["--evaluate", folder / "samples.npy", "--labels", folder / "labels.npy", "--metric", "top1"]
+        return Goal(folder / "samples.npy", "fit=none", ["--labels", folder / "labels.npy", "--metric", "top1"])
     if task.name == "yolox-nano":
-        pictures = tasks.MODELS / "coco-detect"
-        return ["--calibrate", pictures / "train2017_cc_calib/images", "--cache", folder / "pictures.json",
-                "--preprocess", "fit=letterbox,letterbox=top-left,color=bgr",
-                "--evaluate", pictures / "val2017_cc/images", "--metric", "ap50", "--boxes", "yolox"]
+        pictures, prepared = tasks.MODELS / "coco-detect", "fit=letterbox,letterbox=top-left,color=bgr"
+        return Goal(pictures / "val2017_cc/images", prepared,
+                    ["--calibrate", pictures / "train2017_cc_calib/images", "--cache", folder / "pictures.json",
+                     "--preprocess", prepared, "--metric", "ap50", "--boxes", "yolox"])
     return None
 
 
@@ -37,8 +47,7 @@ class Trio:
         if args.batch > 1 and "--dynamic-batch" not in self.octile.model_flags:
             self.octile.model_flags.append("--dynamic-batch")
         self.flags = ["--profile", "/".join([shape] * 3), "--timing-cache", folder / "timing.cache"]
-        self.goal = goal_flags(task, folder)
-        self.float_outputs = None
+        self.goal = goal_of(task, folder)
 
     def has_goal(self):
         return self.goal is not None
@@ -49,7 +58,8 @@ class Trio:
         recipe = [*self.flags, "--scheme", scheme]
         if scheme.startswith("static"):
             recipe += ["--method", self.args.method]
-        chosen = ["--max-loss", f"{max_loss}pt", *self.goal] if max_loss is not None else []
+        chosen = [] if max_loss is None else ["--max-loss", f"{max_loss}pt", "--evaluate", self.goal.data,
+                                              *self.goal.flags]
         if "--calibrate" in chosen:
             self.octile.build("--int8", *recipe, *chosen, name="chosen")
         else:
@@ -71,9 +81,10 @@ class Trio:
 
     # --- scores ---
 
-    def scores(self, plans):
-        """{name: (points, SQNR of all outputs in dB)}; the arrays come as the network wants them."""
-        outputs = {name: self.octile.run(plan, "--preprocess", "fit=none") for name, plan in plans.items()}
+    def scores(self, plans, data, preprocess):
+        """{name: (points, SQNR of all outputs in dB)}, by Python's metrics."""
+        outputs = {name: self.octile.run(plan, "--preprocess", preprocess, data=data)
+                   for name, plan in plans.items()}
         reference = outputs["float"]
         return {name: (self.task.score(o, reference),
                        engines.sqnr(reference.values(), (o[key] for key in reference)))
@@ -81,7 +92,10 @@ class Trio:
 
     def row(self, scheme, max_loss=None):
         plans = self.build(scheme, max_loss)
-        times, scores = self.times(plans), self.scores(plans)
+        times = self.times(plans)
+        # A word about pictures is judged on the pixels that the program decoded; else on the task's arrays.
+        judged = ("samples.npy", "fit=none") if max_loss is None else (self.goal.data.resolve(), self.goal.preprocess)
+        scores = self.scores(plans, *judged)
         chosen = self.inspected(plans["chosen"])
         precision = chosen.get("precision") or {}
         row = {"model": self.task.name, "device": self.args.device}
