@@ -17,7 +17,7 @@ std::string layer_of(const std::string& group, const Network& network) {
   constexpr std::string_view kBetween = " + ";
   for (size_t at = 0; at < group.size();) {
     const size_t end = std::min(group.find(kBetween, at), group.size());
-    const std::string name = group.substr(at, end - at);
+    std::string name = group.substr(at, end - at);
     if (network.find_layer(name)) return name;
     at = end + kBetween.size();
   }
