@@ -129,8 +129,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' '*.js' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu
-	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu benchmarks/precision
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh

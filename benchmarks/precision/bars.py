@@ -1,4 +1,5 @@
 """What is judged of a row, and the tables."""
+
 BAR = 1.02  # the chosen engine's time over the better of the float and the all-INT8 engine's
 WINS = 0.95  # clearly quicker than both
 LESS_NOISE = 1.0  # dB, or more noise
@@ -6,18 +7,22 @@ LESS_NOISE = 1.0  # dB, or more noise
 
 def quieter(row):
     """How many dB the chosen engine is better than the all-INT8 one."""
-    chosen, int8 = (999.0 if row[key] is None else row[key] for key in ("chosen_sqnr_db", "int8_sqnr_db"))
-    return chosen - int8
+    chosen, int8 = row["chosen_sqnr_db"], row["int8_sqnr_db"]
+    return (999.0 if chosen is None else chosen) - (999.0 if int8 is None else int8)
 
 
 def verdict(row):
     if row["asked_loss"] is not None:
-        return "kept" if row["got_loss"] <= row["asked_loss"] else "NOT KEPT"
+        word = "kept" if row["got_loss"] <= row["asked_loss"] else "NOT KEPT"
+        return f"{word}, {row['got_loss']:.2f} of {row['asked_loss']:g} points lost"
     if row["ratio"] > BAR:
         return "SLOWER"
-    if row["ratio"] <= WINS:
-        return "beats both" + (", MORE NOISE" if quieter(row) <= -LESS_NOISE else "")
-    return "ok" if abs(quieter(row)) < LESS_NOISE else "less noise" if quieter(row) > 0 else "MORE NOISE"
+    words = ["beats both"] if row["ratio"] <= WINS else []
+    if quieter(row) <= -LESS_NOISE:
+        words.append("MORE NOISE")
+    elif quieter(row) >= LESS_NOISE:
+        words.append("less noise")
+    return ", ".join(words) or "ok"
 
 
 def decibels(value):
@@ -37,11 +42,10 @@ COLUMNS = (
     ("float", "{:>6}", lambda r: f"{r['float_metric']:.2f}"),
     ("int8", "{:>6}", lambda r: f"{r['int8_metric']:.2f}"),
     ("chosen", "{:>6}", lambda r: f"{r['chosen_metric']:.2f}"),
-    ("SQNR int8/chosen", "{:>16}",
-     lambda r: f"{decibels(r['int8_sqnr_db'])} / {decibels(r['chosen_sqnr_db'])}"),
+    ("SQNR of int8", "{:>12}", lambda r: decibels(r["int8_sqnr_db"])),
+    ("chosen", "{:>6}", lambda r: decibels(r["chosen_sqnr_db"])),
     ("in INT8", "{:>8}", lambda r: f"{r['weighted_int8']}/{r['weighted']}"),
-    ("verdict", "{}", lambda r: verdict(r) + (
-        f", {r['got_loss']:.2f} of {r['asked_loss']:g} points lost" if r["asked_loss"] is not None else "")),
+    ("verdict", "{}", verdict),
 )
 
 
@@ -53,27 +57,42 @@ def line(row):
     return " ".join(form.format(cell(row)) for _, form, cell in COLUMNS)
 
 
+def count(verdicts, word):
+    return sum(word in v for v in verdicts)
+
+
 def summary(rows):
-    plain = [r for r in rows if r["asked_loss"] is None]
-    verdicts = [verdict(r) for r in plain]
-    asked = [r for r in rows if r["asked_loss"] is not None]
-    off = [f"{r['model']} {r['scheme']} {100 * (r['predicted_ms'] / r['chosen_ms'] - 1):+.0f} %" for r in plain
-           if r["predicted_ms"] and abs(r["predicted_ms"] / r["chosen_ms"] - 1) > 0.15]
-    lines = [f"chosen over the better of float and all-INT8: at most {BAR} in "
-             f"{len(plain) - verdicts.count('SLOWER')} of {len(plain)} rows; at least 5 % quicker than both in "
-             f"{sum(v.startswith('beats') for v in verdicts)}, as quick with less noise in {verdicts.count('less noise')}; "
-             f"more noise than all-INT8 in {sum('MORE' in v for v in verdicts)}"]
+    plain = [verdict(r) for r in rows if r["asked_loss"] is None]
+    asked = [verdict(r) for r in rows if r["asked_loss"] is not None]
+    wide = [r for r in rows if r["predicted_ms"] and abs(off(r)) > 0.15]
+    names = [f"{r['model']} {r['scheme']} {100 * off(r):+.0f} %" for r in wide]
+    lines = [
+        f"Chosen over the better of float and all-INT8: at most {BAR} in "
+        f"{len(plain) - count(plain, 'SLOWER')} of {len(plain)} rows, at least 5 % quicker than "
+        f"both in {count(plain, 'beats both')}. Beside all-INT8: less noise in "
+        f"{count(plain, 'less noise')}, more in {count(plain, 'MORE NOISE')}."
+    ]
     if asked:
-        kept = sum(verdict(r) == "kept" for r in asked)
-        lines.append(f"--max-loss kept its word in {kept} of {len(asked)} rows")
-    lines.append(f"predicted more than 15 % off: {', '.join(off) or 'none'}")
+        lines.append(f"--max-loss kept its word in {count(asked, 'kept')} of {len(asked)} rows.")
+    lines.append(f"Predictions more than 15 % off: {', '.join(names) or 'none'}.")
     return "\n".join(lines)
+
+
+def off(row):
+    """Predicted over measured, as far from 1 as it is."""
+    return row["predicted_ms"] / row["chosen_ms"] - 1
 
 
 def markdown(made):
     rows = made["rows"]
-    lines = [f"{made['machine']}, {rows[0]['isa']}, {rows[0]['threads']} thread{'s' * (rows[0]['threads'] != 1)}, "
-             f"batch {rows[0]['batch']}, {made['date']}. Medians in ms, metrics in points.", "",
-             "| " + " | ".join(name for name, _, _ in COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    first = rows[0]
+    threads = f"{first['threads']} thread{'s' * (first['threads'] != 1)}"
+    lines = [
+        f"{made['machine']}, {first['isa']}, {threads}, batch {first['batch']}, {made['date']}. "
+        "Medians in ms, metrics in points, SQNR in dB.",
+        "",
+        "| " + " | ".join(name for name, _, _ in COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+    ]
     lines += ["| " + " | ".join(cell(row) for _, _, cell in COLUMNS) + " |" for row in rows]
-    return "\n".join(lines + [""] + ["- " + line for line in summary(rows).splitlines()])
+    return "\n".join([*lines, "", *(f"- {text}" for text in summary(rows).splitlines())])

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Does INT8 pay on real models? The float, the all-INT8 and the chosen engine of each, timed in turns in one
-process, scored with the metrics of benchmarks/accuracy. `make bench-precision` runs it.
+"""Does INT8 pay on real models? The float, the all-INT8 and the chosen engine of each, timed in
+turns in one process, scored with the metrics of benchmarks/accuracy. `make bench-precision` runs
+it.
 
-    MODELS=DIR benchmarks/precision/precision.py build/release/octile [--models resnet56,kws] [--device cuda:0] …
-    benchmarks/precision/precision.py --markdown        # the table as docs/performance.md has it, from --json
+    MODELS=DIR benchmarks/precision/precision.py build/release/octile [--models kws] [--threads 2]
+    benchmarks/precision/precision.py --markdown    # --json's table as docs/performance.md has it
 
-Prints a table with its bars and writes build/bench/precision.json, with --docs the page's table. README.md says
-what is in them.
+Prints a table with its bars and writes build/bench/precision.json, with --docs the page's table.
+README.md says what is in them.
 Needs: pip install -r benchmarks/precision/requirements.txt
 """
+
 import argparse
 import json
 import subprocess
@@ -19,40 +21,50 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "accuracy"))
 try:
+    import bars
     import engines
+    import snippets
     import tasks
+    from trio import Trio
 except ImportError as error:
     sys.exit(f"{error}; pip install -r benchmarks/precision/requirements.txt")
-
-import bars
-import snippets
-from trio import Trio
 
 SCHEMES = ("static-symmetric", "dynamic-symmetric")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("octile", nargs="?", default="build/release/octile", help="the program")
     parser.add_argument("--models", default="", help=f"of {', '.join(tasks.TASKS)} (default: all)")
-    parser.add_argument("--scheme", action="append", help=f"repeatable (default: {', '.join(SCHEMES)})")
+    parser.add_argument(
+        "--scheme", action="append", help=f"repeatable (default: {', '.join(SCHEMES)})"
+    )
     parser.add_argument("--method", default="entropy", help="of calibration, for static schemes")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, for each engine")
-    parser.add_argument("--max-loss", type=float, default=0.3, help="points, of the rows that ask for it; "
-                        "negative: no such rows")
+    parser.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.3,
+        help="points, of the rows that ask for it; negative: no such rows",
+    )
     parser.add_argument("--json", type=Path, default=Path("build/bench/precision.json"))
-    parser.add_argument("--markdown", action="store_true", help="measure nothing: print --json's table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="measure nothing: print --json's table"
+    )
     parser.add_argument("--docs", type=Path, help="the page whose table is written anew")
     args = parser.parse_args()
     args.models = list(filter(None, args.models.split(","))) or list(tasks.TASKS)
     args.scheme = args.scheme or list(SCHEMES)
     unknown = set(args.models) - set(tasks.TASKS)
     if unknown:
-        parser.error(f"no model is called {', '.join(sorted(unknown))}; there are {', '.join(tasks.TASKS)}")
+        parser.error(
+            f"no model is called {', '.join(sorted(unknown))}; there are {', '.join(tasks.TASKS)}"
+        )
     return args
 
 
@@ -75,9 +87,9 @@ def rows_of(name, args):
 
 def measure(args):
     """Every row, saved as it comes; and how many models failed."""
-    devices = subprocess.run([args.octile, "devices", "--json"], stdout=subprocess.PIPE, check=True).stdout
-    made = {"machine": snippets.machine(json.loads(devices), args.device), "date": snippets.today(), "rows": []}
-    failures = 0
+    devices = subprocess.check_output([args.octile, "devices", "--json"])
+    machine = snippets.machine(json.loads(devices), args.device)
+    made, failures = {"machine": machine, "date": snippets.today(), "rows": []}, 0
     print(bars.heading(), flush=True)
     for name in args.models:
         try:
@@ -86,8 +98,7 @@ def measure(args):
                 print(bars.line(row), flush=True)
                 save(made, args.json)
         except FileNotFoundError as error:
-            print(f"{name}: skipped, {error.filename} is missing; MODELS=DIR says where the models lie "
-                  "(benchmarks/accuracy/README.md)", flush=True)
+            print(f"{name}: skipped, {error.filename} is missing (MODELS=DIR)", flush=True)
         except engines.Failed as error:
             failures += 1
             print(f"{name}: {error}", flush=True)

@@ -1,4 +1,6 @@
-"""Measured parts of the documentation: text between <!-- NAME --> and <!-- /NAME --> is a script's."""
+"""Measured parts of the documentation: what stands between <!-- NAME --> and <!-- /NAME --> is a
+script's."""
+
 import datetime
 from pathlib import Path
 
@@ -19,12 +21,21 @@ def today():
 
 
 def machine(devices, device):
-    """'AMD EPYC, family 25, model 17' of `octile devices --json`; a CPU's name alone may say little."""
+    """'AMD EPYC, family 25, model 17' of `octile devices --json`; a CPU's name may say little."""
     row = next(d for d in devices if d["id"] == device)
     if device != "cpu":
         return row["name"]
-    info = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-                if ":" in line)
+    info = dict(
+        line.split(":", 1)
+        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        if ":" in line
+    )
     info = {key.strip(): value.strip() for key, value in info.items()}
-    return ", ".join([row["name"]] + [f"{key.removeprefix('cpu ')} {info[key]}" for key in ("cpu family", "model")
-                                      if key in info])
+    return ", ".join(
+        [row["name"]]
+        + [
+            f"{key.removeprefix('cpu ')} {info[key]}"
+            for key in ("cpu family", "model")
+            if key in info
+        ]
+    )

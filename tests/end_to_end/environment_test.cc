@@ -30,6 +30,24 @@ TEST(Bench, LayersAreInTheJson) {
   EXPECT_FALSE(without.contains("layers"));
 }
 
+TEST(Bench, SeveralPlansTakeTurns) {
+  const Place place;
+  place.write("m.onnx", relu_model());
+  octile_ok(place, {"build", "m.onnx", "-q", "-o", "a.plan"});
+  octile_ok(place, {"build", "m.onnx", "-q", "-o", "b.plan"});
+  const Words bench{"bench",      "a.plan", "b.plan",   "--batch", "2",
+                    "--duration", "0",      "--warmup", "0"};
+  const auto json = octile_json(place, bench);
+  ASSERT_EQ(json.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(json[i].at("file"), i == 0 ? "a.plan" : "b.plan");
+    EXPECT_EQ(json[i].at("turns_ms").size(), 1u);  // one is the least
+    EXPECT_GE(json[i].at("runs").get<int>(), 1);
+  }
+  EXPECT_TRUE(contains(octile_ok(place, bench), "time beside a.plan:\n  b.plan: "));
+  EXPECT_EQ(octile(place, {"bench", "a.plan", "none.plan"}).code, 1);
+}
+
 TEST(Devices, ShowWhatIsForced) {
   const Place place;
   const Start forced{.environment = {{"OCTILE_FORCE_ISA", "portable"}}};
