@@ -42,7 +42,7 @@ class Race {
 
  private:
   class Lane;
-  const BuildOptions& options_;
+  BuildOptions options_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
