@@ -91,8 +91,9 @@ void add_histogram(Json& tensor, const Histogram& h, const Scheme scheme,
 /// Plan::precision() as an object of format 1; a file may hold anything.
 Json measurements_of(const Plan& plan) {
   check(!plan.precision().empty(), ErrorCode::kInvalidArgument,
-        "plan '{}' holds no measurements: build it with INT8 where it pays (--int8, the default), "
-        "with timed tactics",
+        "plan '{}' holds no measurements: build it with INT8 where it pays (--int8, the default) "
+        "and timed tactics. Nothing is measured where no layer can be INT8 that the model did not "
+        "quantize, or where the network does not run on made-up inputs",
         plan.name());
   Json json = Json::parse(plan.precision(), nullptr, false);
   bool sound = json.is_object() && json["format"] == 1 && json["tensors"].is_array() &&

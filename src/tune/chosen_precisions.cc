@@ -34,6 +34,8 @@ std::map<std::string, Precision> chosen_precisions(const Plan& plan, const Netwo
     const PlanJson measured = PlanJson::parse(plan.precision());
     for (const PlanJson& group : measured.at("groups")) {
       const Precision precision = precision_from_name(group.at("precision").get<std::string>());
+      const bool by_model = precision == Precision::kInt8 && group.at("int8_us").is_null();
+      if (by_model) continue;  // nobody can ask for what the model quantized itself
       const std::string layer = layer_of(group.at("name").get<std::string>(), network);
       if (!layer.empty()) chosen[layer] = precision;
     }

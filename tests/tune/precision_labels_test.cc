@@ -32,9 +32,6 @@ struct Built {
   PrecisionChoice choose(const PrecisionGoal& goal = {}) {
     return choose_precision(network, &table, {.build = timed(cache)}, goal);
   }
-  nlohmann::json report(const PrecisionGoal& goal = {}) {
-    return nlohmann::json::parse(build(network, &table, timed(cache), goal).precision());
-  }
   /// A goal on the network's inputs; `evaluate` is the test's.
   PrecisionGoal goal() {
     source = memory_data({{"x", inputs[0]}}, 1);
@@ -111,7 +108,8 @@ TEST(PrecisionLabels, WhatTheModelQuantizedIsInt8) {
   n.mark_output(convolution(n, smooth, "ours"), "y");
   Built built(std::move(n));
   int found = 0;
-  const nlohmann::json report = built.report();
+  const Plan plan = build(built.network, &built.table, timed(built.cache));
+  const auto report = nlohmann::json::parse(plan.precision());
   for (const auto& group : report["groups"]) {
     if (group["name"] != "model") continue;
     ++found;
@@ -120,6 +118,7 @@ TEST(PrecisionLabels, WhatTheModelQuantizedIsInt8) {
   }
   EXPECT_EQ(found, 1);
   EXPECT_GE(report["engines"][0]["int8"], 1);
+  EXPECT_EQ(chosen_precisions(plan, built.network).count("model"), 0u);  // no request
 }
 
 TEST(PrecisionLabels, ARequestLeavesNoTraceInTheTimingCache) {
