@@ -118,6 +118,13 @@ TEST(PrecisionReport, DynamicSchemesHaveNoThresholds) {
   EXPECT_FALSE(json["tensors"][0].contains("thresholds"));
 }
 
+TEST(PrecisionReport, WhatLiesTooDeepIsLeftOut) {
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  const std::string text =
+      R"({"format":1,"scheme":"static-symmetric","tensors":[],"unknown":)" + deep + "}";
+  EXPECT_LT(precision_report_json(plan_with(text)).size(), 1000u);
+}
+
 TEST(PrecisionReport, RefusesPlansWithoutMeasurements) {
   const auto refusal = [](const std::string& precision, ErrorCode code) {
     return message_of([&] { (void)precision_report_json(plan_with(precision)); }, code);
