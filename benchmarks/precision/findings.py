@@ -89,7 +89,7 @@ def rates(rows):
     return lines
 
 
-def trust(rows):
+def trust(rows, what):
     """How the balance compares with whole engines."""
     agree = sum((r["balance_us"] > 0) == (r["engine_int8_ms"] < r["engine_float_ms"]) for r in rows)
     apart = [
@@ -98,9 +98,9 @@ def trust(rows):
         for r in rows
     ]
     return (
-        f"- The balance has the sign of the whole engines' difference in {agree} of {len(rows)} "
-        f"networks; the two are {100 * np.median(apart):.1f} % of the float engine's time apart "
-        "(median)."
+        f"- {what}: the balance has the sign of the whole engines' difference in {agree} of "
+        f"{len(rows)} networks; the two are {100 * np.median(apart):.1f} % of the float engine's "
+        "time apart (median)."
     )
 
 
@@ -115,7 +115,8 @@ def summary(made):
             "",
             *table(single),
             "",
-            trust(rows),
+            trust([r for r in rows if not r["depthwise"]], "Dense"),
+            trust([r for r in rows if r["depthwise"]], "Depthwise"),
             *rates(single),
         ]
     )

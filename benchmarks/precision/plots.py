@@ -73,7 +73,7 @@ def maps(made, path):
     for axis, (batch, form) in zip(axes.flat, [(b, f) for b in batches for f in columns]):
         these = [r for r in rows if (r["batch"], r["kernel"], r["depthwise"]) == (batch, *form)]
         image = draw_grid(axis, balance_grid(these, channels, sizes))
-        axis.set_xticks(np.arange(len(sizes)) + 0.5, sizes, fontsize=7)
+        axis.set_xticks(np.arange(len(sizes)) + 0.5, sizes, fontsize=6)
         axis.set_yticks(np.arange(len(channels)) + 0.5, channels, fontsize=7)
         axis.set_title(f"{form_name(*form)}, batch {batch}", fontsize=8)
     for axis in axes[-1]:
@@ -137,20 +137,19 @@ def depth(made, path):
 
 
 def draw_levels(axis, rows, columns, colours):
-    """A point for each number of levels, larger where more tensors use so many; the line is the
-    median."""
-    spread = np.random.default_rng(1)
+    """Boxes: the middle half of the tensors; whiskers: all but the outer 5 % on each side."""
     for i, column in enumerate(columns):
         found = [r["levels"] for r in rows if (r["scheme"], r["method"]) == column]
         if not found:
             continue
-        counted, times = np.unique(found, return_counts=True)
-        x = i + spread.uniform(-0.25, 0.25, counted.size)
-        size = 3 + 60 * times / len(found)
-        axis.scatter(x, counted, s=size, color=colours[column[0]], alpha=0.6, linewidths=0)
-        axis.plot([i - 0.35, i + 0.35], [np.median(found)] * 2, color="black", linewidth=1)
+        boxes = axis.boxplot(
+            [found], positions=[i], widths=0.6, whis=(5, 95), showfliers=False, patch_artist=True
+        )
+        boxes["boxes"][0].set(facecolor=colours[column[0]], alpha=0.6)
+        boxes["medians"][0].set(color="black", linewidth=1.5)
     names = [method for _, method in columns]
     axis.set_xticks(range(len(columns)), names, rotation=45, ha="right", fontsize=7)
+    axis.set_xlim(-0.6, len(columns) - 0.4)
     axis.set_ylim(0, 262)
     axis.set_yticks([0, 64, 128, 192, 256])
 
@@ -165,7 +164,7 @@ def levels(rows, schemes, methods, path):
         axis.set_title("no negative values" if one_sided else "both signs", fontsize=9)
     axes[0].set_ylabel("levels used, of 256")
     for scheme, colour in colours.items():
-        axes[1].scatter([], [], color=colour, s=12, label=scheme)
+        axes[1].scatter([], [], color=colour, s=12, marker="s", label=scheme)
     axes[1].legend(frameon=False, loc="lower right", fontsize=7)
     save(figure, path)
 
