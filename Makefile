@@ -181,14 +181,14 @@ build/precision-venv/installed: benchmarks/precision/requirements.txt
 	@python3 -m venv build/precision-venv
 	@build/precision-venv/bin/pip install -q -r benchmarks/precision/requirements.txt && touch $@
 
-bench-precision: build build/precision-venv/installed ## Float, all-INT8 and chosen engine on real models, in turns: build/bench/precision.json (MODELS, ARGS)
-	@build/precision-venv/bin/python3 benchmarks/precision/precision.py build/release/octile --docs docs/performance.md $(ARGS)
+bench-precision: build build/precision-venv/installed ## Float, all-INT8 and chosen engine on real models, in turns: build/bench/precision.json (MODELS, ARGS, DOCS=1)
+	@build/precision-venv/bin/python3 benchmarks/precision/precision.py build/release/octile $(if $(DOCS),--docs docs/performance.md) $(ARGS)
 
-sweep-int8: build build/precision-venv/installed ## When does INT8 pay? The sweep and plots of docs/when-int8-pays.md (ARGS="--quick", --huge)
-	@build/precision-venv/bin/python3 benchmarks/precision/sweep.py build/release/octile --docs docs/when-int8-pays.md $(ARGS)
+sweep-int8: build build/precision-venv/installed ## When does INT8 pay? Single convolutions, and a network that stays float (ARGS=--quick, --huge; DOCS=1 writes the page)
+	@build/precision-venv/bin/python3 benchmarks/precision/sweep.py build/release/octile $(if $(DOCS),--docs docs/when-int8-pays.md) $(ARGS)
 
-bench-levels: build build/precision-venv/installed ## Levels of a byte that each scheme uses on real models, into docs/when-int8-pays.md
-	@build/precision-venv/bin/python3 benchmarks/precision/levels.py build/release/octile --docs docs/when-int8-pays.md $(ARGS)
+bench-levels: build build/precision-venv/installed ## Levels of a byte that each scheme uses on real models (DOCS=1 writes the page)
+	@build/precision-venv/bin/python3 benchmarks/precision/levels.py build/release/octile $(if $(DOCS),--docs docs/when-int8-pays.md) $(ARGS)
 
 accuracy: build build/accuracy-venv/installed ## INT8 accuracy on real models beside ONNX Runtime and NNCF (MODELS=DIR)
 	@build/accuracy-venv/bin/python3 benchmarks/accuracy/accuracy.py build/release/octile
