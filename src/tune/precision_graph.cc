@@ -98,6 +98,10 @@ class TensorBuilder {
       const int64_t extra = whole_ns(*made.int8_to_float - *made.int8);
       auto& write = costs.write[size_t(Label::kInt8)];
       write[size_t(Label::kFloat)] = extra;
+      // Lowering has the kernel write float wherever nobody reads int8, even where a Dequantize
+      // step would be quicker: that one must not look cheaper.
+      int64_t& dequantize = costs.convert[size_t(Label::kInt8)][size_t(Label::kFloat)];
+      dequantize = std::max(dequantize, extra);
       write[size_t(Label::kHalf)] = extra;  // half the bytes: at most that
     }
     return costs;
