@@ -101,6 +101,17 @@ TEST_F(WherePays, AnEarlierChoiceIsTakenOver) {
   EXPECT_TRUE(contains(goal.err, "no --precision-from"));
 }
 
+TEST_F(WherePays, WhateverTheTimesTheEngineRunsWhatWasChosen) {
+  make_int8_quick();  // so that every group has its times in the file
+  for (unsigned seed = 0; seed < 12; ++seed) {
+    write_random_times(seed);
+    SCOPED_TRACE(seed);
+    for (const std::string objective : {"latency", "size"}) {
+      expect_consistent(built({"-q", "--objective", objective}));
+    }
+  }
+}
+
 TEST_F(WherePays, ObjectivesAreKept) {
   for (const std::string objective : {"throughput", "size"}) {
     const auto plan = built({"-q", "--objective", objective});
