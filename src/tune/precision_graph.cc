@@ -10,8 +10,8 @@
 namespace octile {
 namespace {
 
-constexpr double kMargin = 0.01;       // of the float time
-constexpr double kMostNoiseNs = 1e12;  // more than any layer takes
+constexpr double kMargin = 0.01;     // of the float time
+constexpr double kMostNoise = 1e14;  // more than any layer takes, in time or in bytes
 
 int64_t whole_ns(double ns) { return std::llround(std::max(ns, 0.0)); }
 
@@ -114,14 +114,34 @@ class TensorBuilder {
   std::vector<TensorId> tensors_;  // by list_
 };
 
-/// Bytes first: a byte costs more than any time that it could save.
+/// Calls `visit` on everything that a problem counts and that is not forbidden.
+template <class Visit>
+void for_each_cost(PrecisionProblem& problem, const Visit& visit) {
+  const auto each = [&](auto& costs) {
+    for (int64_t& cost : costs) {
+      if (cost != kForbidden) visit(cost);
+    }
+  };
+  for (GroupCosts& group : problem.groups) each(group.cost);
+  for (TensorCosts& tensor : problem.tensors) {
+    for (auto& from : tensor.convert) each(from);
+    for (auto& from : tensor.write) each(from);
+    visit(tensor.dynamic_quantize);
+  }
+}
+
+/// Bytes of weights first: all times together become less than one byte.
 void count_bytes(const LabelledGraph& graph, PrecisionProblem& problem) {
-  constexpr int64_t kNsPerByte = 1000, kBytes[kLabels] = {4, 2, 1};
+  constexpr int64_t kByte = 100000, kBytes[kLabels] = {4, 2, 1};
+  int64_t all = 1;
+  for_each_cost(problem, [&](int64_t cost) { all += cost; });
+  const double scale = double(kByte) / double(std::max(all, kByte));
+  for_each_cost(problem, [&](int64_t& cost) { cost = int64_t(double(cost) * scale); });
   for (size_t g = 0; g < problem.groups.size(); ++g) {
     const int64_t weights = weight_bytes(graph, g) / 4;
     for (size_t l = 0; l < size_t(kLabels); ++l) {
       int64_t& cost = problem.groups[g].cost[l];
-      if (cost != kForbidden) cost += weights * kBytes[l] * kNsPerByte;
+      if (cost != kForbidden) cost += weights * kBytes[l] * kByte;
     }
   }
 }
@@ -146,9 +166,12 @@ PrecisionProblem with_preferences(const PrecisionGraph& measured, const Labelled
     const int64_t float32 = cost[size_t(Label::kFloat)];
     if (int8 == kForbidden) continue;
     if (float32 != kForbidden) int8 += whole_ns(kMargin * double(float32));
-    if (!noise.empty()) int8 += whole_ns(std::min(lambda * noise[g], kMostNoiseNs));
   }
   if (objective == Objective::kSize) count_bytes(graph, problem);
+  for (size_t g = 0; g < noise.size(); ++g) {
+    int64_t& int8 = problem.groups[g].cost[size_t(Label::kInt8)];
+    if (int8 != kForbidden) int8 += whole_ns(std::min(lambda * noise[g], kMostNoise));
+  }
   return problem;
 }
 

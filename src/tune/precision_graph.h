@@ -21,7 +21,8 @@ PrecisionGraph precision_graph(const LabelledGraph& graph, const MeasuredTimes& 
 
 /// The problem to be solved. INT8 must win by 1 % of a group's float time: a layer that gains
 /// nothing stays float, which costs no accuracy. A unit of `noise` (by group, or empty) counts as
-/// `lambda` nanoseconds. Objective kSize: bytes of weights count first.
+/// `lambda` nanoseconds. Objective kSize: bytes of weights count first, whatever the times; a unit
+/// of noise is then `lambda` parts of a byte, of which it has 100,000.
 PrecisionProblem with_preferences(const PrecisionGraph& measured, const LabelledGraph& graph,
                                   Objective objective, double lambda,
                                   const std::vector<double>& noise);
