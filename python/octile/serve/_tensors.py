@@ -24,7 +24,7 @@ def described(bindings: Sequence[octile.Binding]) -> list[dict]:
 
 
 def inputs_of(request: InferRequest, bindings: Sequence[octile.Binding]) -> dict[str, np.ndarray]:
-    """The request's arrays by name; InvalidInput where a name, type or number of values is wrong."""
+    """The request's arrays by name; InvalidInput says what is wrong with them."""
     names = [tensor.name for tensor in request.inputs]
     known = {b.name: b for b in bindings}
     for name in names:
