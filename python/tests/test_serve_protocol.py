@@ -5,7 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from serve_server import (  # noqa: F401 (serve is a fixture)
+import serve_server
+from serve_server import (
     MAX_ROWS,
     SHAPE,
     Local,
@@ -14,12 +15,12 @@ from serve_server import (  # noqa: F401 (serve is a fixture)
     needs_kserve,
     rows,
     same_bits,
-    serve,
 )
 
 import octile
 
 pytestmark = needs_kserve
+serve = serve_server.serve  # a fixture
 
 
 class Client:
