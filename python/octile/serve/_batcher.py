@@ -88,6 +88,12 @@ class Batcher:
             self._changed.notify()
         return await request.future
 
+    def hurry(self) -> None:
+        """From now on no request waits for company."""
+        with self._changed:
+            self._max_delay = 0.0
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Takes no more requests; those that wait are still answered, without delay."""
         with self._changed:

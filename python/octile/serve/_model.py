@@ -73,6 +73,10 @@ class OctileModel(Model):
     def start(self) -> None:
         """Nothing is left to be set up. (KServe's own would make a stopped model ready.)"""
 
+    def hurry(self) -> None:
+        """Requests no longer wait for others to share their batch."""
+        self._batcher.hurry()
+
     def stop(self) -> None:
         """Refuses what comes from now on; what was accepted is still answered."""
         self.ready = False

@@ -167,6 +167,8 @@ class OctileServer(ModelServer):
     async def _drain(self, name: str) -> None:
         plane = self.dataplane
         plane.stopping = True
+        for model in self._repository.all_models():
+            model.hurry()
         _logger.info("%s: %d requests are under way", name, plane.accepted - plane.answered)
         deadline = asyncio.get_running_loop().time() + self.grace_period
         while plane.accepted > plane.answered and asyncio.get_running_loop().time() < deadline:
