@@ -14,10 +14,10 @@ namespace octile::cli {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"calibrate", add_calibrate}, {"build", add_build},           {"run", add_run},
-    {"compare", add_compare},     {"quantize", add_quantize},     {"bench", add_bench},
-    {"inspect", add_inspect},     {"report", add_report},         {"retime", add_retime},
-    {"devices", add_devices},     {"completion", add_completion},
+    {"calibrate", add_calibrate}, {"build", add_build},       {"run", add_run},
+    {"compare", add_compare},     {"quantize", add_quantize}, {"bench", add_bench},
+    {"inspect", add_inspect},     {"report", add_report},     {"retime", add_retime},
+    {"serve", add_serve},         {"devices", add_devices},   {"completion", add_completion},
 };
 
 constexpr const char* kDescription =

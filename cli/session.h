@@ -44,6 +44,7 @@ void add_inspect(CLI::App& app, Session& session);
 void add_report(CLI::App& app, Session& session);
 void add_quantize(CLI::App& app, Session& session);
 void add_retime(CLI::App& app, Session& session);
+void add_serve(CLI::App& app, Session& session);
 void add_devices(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);
 

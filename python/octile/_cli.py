@@ -27,4 +27,5 @@ def main() -> None:
         path = program()
     except FileNotFoundError as error:
         sys.exit(f"octile: {error}")
+    os.environ.setdefault("OCTILE_PYTHON", sys.executable)  # for `octile serve`
     os.execv(path, ["octile", *sys.argv[1:]])

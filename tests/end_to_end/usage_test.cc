@@ -9,8 +9,8 @@
 namespace octile::test {
 namespace {
 
-const char* const kVerbs[] = {"calibrate", "build",   "run",    "compare", "quantize",
-                              "bench",     "inspect", "retime", "devices", "completion"};
+const char* const kVerbs[] = {"calibrate", "build",  "run",   "compare", "quantize",  "bench",
+                              "inspect",   "retime", "serve", "devices", "completion"};
 
 /// True when a line begins so behind its indentation.
 bool has_line(const std::string& text, const std::string& start) {
