@@ -1,0 +1,150 @@
+"""octile-serve as a program: what ends its start, its names of models, and KServe's own server."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import serve_server
+from serve_server import Local, make_plan, needs_kserve, rows, same_bits
+
+import octile
+
+pytestmark = needs_kserve
+serve = serve_server.serve  # a fixture
+START = "from octile._serve_cli import main; main()"
+
+
+def ask(server, model, x, name="x"):
+    """y by JSON, and the version that gave it."""
+    tensor = {"name": name, "shape": x.shape, "datatype": "FP32", "data": x.tolist()}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    status, text = server.post(f"/v2/models/{model}/infer", body)
+    assert status == 200, text
+    answer = json.loads(text)
+    output = answer["outputs"][0]
+    return np.array(output["data"], np.float32).reshape(output["shape"]), answer["model_version"]
+
+
+def start(*words):
+    return subprocess.run([sys.executable, "-c", START, *words], capture_output=True, text=True)
+
+
+def test_what_cannot_be_served_ends_the_start_with_its_reason(tmp_path):
+    empty, broken, config = (tmp_path / name for name in ("empty", "broken", "config"))
+    for folder in (empty, broken, config):
+        folder.mkdir()
+    (broken / "m.plan").write_bytes(b"no plan at all")
+    make_plan(config / "m/1/model.plan", 1)
+    (config / "m/octile.json").write_text('{"queues": 3}')
+    for words, reason in (
+        ((str(tmp_path / "none"),), "none: no such folder"),
+        ((str(empty),), "no model in it"),
+        ((str(broken),), "m.plan"),
+        ((str(config),), "unknown key 'queues'"),
+        ((str(config), "--instances=0"), "instances: 0"),
+    ):
+        ended = start(*words)
+        assert ended.returncode == 1
+        assert reason in ended.stderr
+        assert "Traceback" not in ended.stderr
+    for words in ((), (str(config), f"--model-dir={config}"), (str(config), "--batching=some")):
+        assert start(*words).returncode == 2
+
+
+def test_a_missing_kserve_is_named_with_its_extra(tmp_path):
+    (tmp_path / "kserve.py").write_text("raise ImportError('no kserve here')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    for words in (["-c", START], ["-m", "octile.serve"]):
+        ended = subprocess.run(
+            [sys.executable, *words, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert ended.returncode == 1
+        assert "pip install 'octile[serve]'" in ended.stderr
+
+
+def test_kserves_arguments_name_the_only_model(serve, tmp_path):
+    plan = make_plan(tmp_path / "1/model.plan", 1)
+    x = rows(2)
+    # The folder is the model, as KServe's storage initializer leaves it; then a lone file.
+    server = serve(tmp_path, "--model_name=given")
+    assert json.loads(server.get("/v2/models")[1]) == {"models": ["given"]}
+    assert same_bits(ask(server, "given", x)[0], Local(plan)(x))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    plan.rename(alone / "model.plan")
+    server = serve(alone, "--model_name=given")
+    assert same_bits(ask(server, "given", x)[0], Local(alone / "model.plan")(x))
+
+
+def test_onnx_models_are_built_as_their_config_says(serve, tmp_path):
+    network = serve_server.make_network(5)
+    table = octile.calibrate(network, [rows(16)])
+    (tmp_path / "qdq/1").mkdir(parents=True)
+    octile.export_onnx(octile.quantize(network, table), tmp_path / "qdq/1/model.onnx")
+    shape = list(serve_server.SHAPE)
+    config = {"profiles": [{"x": [[1, *shape], [2, *shape], [3, *shape]]}], "instances": 2}
+    (tmp_path / "qdq/octile.json").write_text(json.dumps(config))
+    server = serve(tmp_path, "--instances=1")
+    log = server.log.read_text()
+    assert "batches of up to 3; 2 x" in log
+    profiles = [{"x": tuple((n, *shape) for n in (1, 2, 3))}]
+    imported = octile.import_onnx(tmp_path / "qdq/1/model.onnx")
+    local = Local(octile.build(imported, profiles=profiles, tactics="first"))
+    assert same_bits(ask(server, "qdq", rows(3))[0], local(rows(3)))
+
+
+def test_only_the_wanted_versions_are_loaded(serve, tmp_path):
+    for version in (1, 2, 3):
+        make_plan(tmp_path / f"net/{version}/model.plan", version)
+    (tmp_path / "net/octile.json").write_text('{"versions": [1, 2]}')
+    server = serve(tmp_path)
+    assert json.loads(server.get("/v2/models/net")[1])["versions"] == ["1", "2"]
+    assert ask(server, "net", rows(1))[1] == "2"
+    assert server.get("/v2/models/net/versions/3")[0] == 404
+
+
+OWN_SERVER = """
+import sys
+folder = sys.argv[1]
+sys.argv[1:] = [f for f in sys.argv[2:] if not f.startswith("--host")]
+import kserve
+from octile.serve import OctileModel
+
+class Halved(OctileModel):
+    async def preprocess(self, payload, headers=None):
+        tensor = payload.inputs[0]
+        tensor.set_data_from_numpy(tensor.as_numpy() / 2)
+        return payload
+
+kserve.ModelServer().start([
+    OctileModel("whole", f"{folder}/m.plan", threads=1),
+    Halved("halved", f"{folder}/m.plan", threads=1),
+])
+"""
+
+
+def test_a_server_of_ones_own(serve, tmp_path):
+    plan = make_plan(tmp_path / "m.plan", 1)
+    server = serve(tmp_path, program=OWN_SERVER)
+    x = rows(3)
+    assert same_bits(ask(server, "whole", x)[0], Local(plan)(x))
+    assert same_bits(ask(server, "halved", x)[0], Local(plan)(x / 2))
+    assert server.metric("octile_requests_total", outcome="ok") == 2
+    assert server.terminate() == 0
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGQUIT"])
+def test_other_signals_end_it_as_well(serve, tmp_path, signal_name):
+    import signal
+
+    make_plan(tmp_path / "m.plan", 1)
+    server = serve(tmp_path)
+    server.process.send_signal(getattr(signal, signal_name))
+    assert server.process.wait(60) == 0
+    assert f"{signal_name}: 0 requests are under way" in server.log.read_text()
