@@ -6,8 +6,8 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
-  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision sweep-int8 bench-levels accuracy check-install install uninstall clean
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all test-serve conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
+  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision bench-serve sweep-int8 bench-levels accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -79,9 +79,12 @@ seed-program: ## Run the TensorRT program that Octile began with: build/demo/see
 test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
-test-all: test ## Fast tests, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
+test-serve: build ## octile-serve driven by tritonclient: bits, 200 clients, fuzz, a drain
+	@tools/test_serve.sh
+
+test-all: test ## Fast tests, serving, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
-	@$(MAKE) --no-print-directory lint asan tsan check-install check-report
+	@$(MAKE) --no-print-directory test-serve lint asan tsan check-install check-report
 	@tools/check_onednn3.sh
 	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce
@@ -129,8 +132,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' '*.js' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision
-	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu benchmarks/precision
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh

@@ -21,7 +21,9 @@ def ask(server, model, x, name="x"):
     """y by JSON, and the version that gave it."""
     tensor = {"name": name, "shape": x.shape, "datatype": "FP32", "data": x.tolist()}
     body = json.dumps({"inputs": [tensor]}).encode()
-    status, text = server.post(f"/v2/models/{model}/infer", body)
+    status, text = server.post(
+        f"/v2/models/{model}/infer", body, {"content-type": "application/json"}
+    )
     assert status == 200, text
     answer = json.loads(text)
     output = answer["outputs"][0]

@@ -6,7 +6,7 @@
 namespace octile::test {
 namespace {
 
-/// A program that tells its words, and its first two lines of Python where it is given some.
+/// A program that tells its name and its words.
 void write_teller(const Place& place, const std::string& name) {
   place.write(name, "#!/bin/sh\necho " + name + "\nfor word; do echo \"<$word>\"; done\n");
   std::filesystem::permissions(place / name, std::filesystem::perms::owner_all);
@@ -48,7 +48,7 @@ TEST(Serve, NamesTheMissingExtra) {
   EXPECT_EQ(ended.code, 1);
   EXPECT_TRUE(contains(ended.err, "pip install 'octile[serve]'")) << ended.err;
   if (!std::filesystem::exists("/usr/bin/python3")) return;
-  // A Python without the package: -I and its like are not needed, an empty folder is its own.
+  // The system's Python has no such package, and the folder is empty.
   nothing.environment = {{"OCTILE_PYTHON", "/usr/bin/python3"}, {"PYTHONPATH", ""}};
   ended = octile(place, {"serve", "models"}, nothing);
   EXPECT_NE(ended.code, 0);
