@@ -76,7 +76,7 @@ def main() -> None:
         from octile import serve
     except ImportError as error:
         sys.exit(f"octile-serve: {error}")
-    _configure_logging(flags.access_log)
+    configure_logging(flags.access_log)
     try:
         options = serve.Options(
             instances=flags.instances,
@@ -111,7 +111,7 @@ class _WithoutClients(logging.Filter):
         return not isinstance(error, (InvalidInput, ModelNotFound, ModelNotReady))
 
 
-def _configure_logging(access_log: bool) -> None:
+def configure_logging(access_log: bool) -> None:
     """KServe's, without its lines a request, and with ours."""
     from kserve import logging as kserve_logging
 

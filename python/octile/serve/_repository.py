@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 
 from kserve import ModelRepository
@@ -64,11 +65,21 @@ def qualified(name: str, version: str | None) -> str:
 
 
 class OctileRepository(ModelRepository):
-    """Loads and unloads the models of a folder. Changes from an event loop, one load at a time."""
+    """Loads and unloads the models of a folder. Changes from an event loop, one load at a time.
 
-    def __init__(self, folder: Path, options: Options, only_name: str | None = None) -> None:
+    model_class: what is made of each, an OctileModel with a preprocess() of its own for example.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        options: Options | None = None,
+        only_name: str | None = None,
+        model_class: type[OctileModel] = OctileModel,
+    ) -> None:
         super().__init__(str(folder))
-        self._folder, self._options, self._only_name = Path(folder), options, only_name
+        self._folder, self._options = Path(folder), options or Options()
+        self._only_name, self._model_class = only_name, model_class
         self._loaded: dict[str, dict[str, OctileModel]] = {}
         self._loading = asyncio.Lock()
 
@@ -120,7 +131,7 @@ class OctileRepository(ModelRepository):
         loaded: dict[str, OctileModel] = {}
         try:
             for version in _chosen(files, options.versions):
-                model = OctileModel(name, files[version], options, version=version)
+                model = self._model_class(name, files[version], options, version=version)
                 loaded[version] = model
                 _logger.info("loaded %s", model.describe())
         except BaseException:
