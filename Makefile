@@ -187,6 +187,10 @@ build/precision-venv/installed: benchmarks/precision/requirements.txt
 bench-precision: build build/precision-venv/installed ## Float, all-INT8 and chosen engine on real models, in turns: build/bench/precision.json (MODELS, ARGS, DOCS=1)
 	@build/precision-venv/bin/python3 benchmarks/precision/precision.py build/release/octile $(if $(DOCS),--docs docs/performance.md) $(ARGS)
 
+bench-serve: build ## Octile INT8, float and ONNX Runtime INT8 behind one KServe server: build/bench/serve.json (MODELS, ARGS, DOCS=1)
+	@tools/serve_venv.sh
+	@PYTHONPATH=$(CURDIR)/build/release/python build/serve-venv/bin/python3 benchmarks/serve/serve.py $(if $(DOCS),--docs docs/serving.md) $(ARGS)
+
 sweep-int8: build build/precision-venv/installed ## When does INT8 pay? Single convolutions, and a network that stays float (ARGS=--quick, --huge; DOCS=1 writes the page)
 	@build/precision-venv/bin/python3 benchmarks/precision/sweep.py build/release/octile $(if $(DOCS),--docs docs/when-int8-pays.md) $(ARGS)
 

@@ -54,7 +54,7 @@ def mnist(folder):
 
 
 def mobilenetv2(folder):
-    """MobileNetV2 1.0 224 as it was published: float, and INT8 with Q/DQ pairs. MODELS=DIR has it."""
+    """MobileNetV2 1.0 224 as published: float, and INT8 with Q/DQ pairs. MODELS=DIR has it."""
     source = Path(os.environ["MODELS"]) / "mobilenetv2-imagenet"
     quantized = source / "mobilenetv2_1.0_224_qdq.onnx"
     save(folder, "octile-float", octile.import_onnx(source / "mobilenetv2_1.0_224_fp32.onnx"))

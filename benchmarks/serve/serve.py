@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What serving costs: Octile INT8, Octile float and ONNX Runtime INT8 behind the same KServe server,
-at 1, 8 and 32 requests under way, in turns. `make bench-serve` runs it.
+"""What serving costs: Octile INT8, Octile float and ONNX Runtime INT8 behind the same KServe
+server, at 1, 8 and 32 requests under way, in turns. `make bench-serve` runs it.
 
     MODELS=DIR benchmarks/serve/serve.py [--models mnist] [--quick]
     benchmarks/serve/serve.py --markdown    # --json's tables as docs/serving.md has them
 
-Loopback only. Prints tables, writes build/bench/serve.json, with --docs the page's tables. README.md
-says what is in them. Needs build/serve-venv (tools/serve_venv.sh) and the Python module.
+Loopback only. Prints tables, writes build/bench/serve.json, with --docs the page's tables.
+README.md says what is in them. Needs build/serve-venv (tools/serve_venv.sh) and the Python module.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def measure(flags):
     device = octile.devices()[0]
     return {
         "machine": device.name,
-        "isa": device.usable[-1],
+        "isa": octile.Engine(next(folder.glob("octile-int8/m/1/*"))).isa,
         "cores": len(os.sched_getaffinity(0)),
         "octile": octile.__version__,
         "rounds": flags.rounds,

@@ -72,7 +72,7 @@ def wait_until_ready(process, address, log, seconds=120):
 
 
 def send(address, pictures, clients):
-    """Every picture, one a request, from `clients` threads: scores (NaN: error), errors, seconds."""
+    """Every picture in a request of its own: scores (NaN after an error), errors, seconds."""
     scores = np.full((len(pictures), 10), np.nan, np.float32)
 
     def client(first):
