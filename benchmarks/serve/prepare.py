@@ -58,7 +58,7 @@ def mobilenetv2(folder):
     source = Path(os.environ["MODELS"]) / "mobilenetv2-imagenet"
     quantized = source / "mobilenetv2_1.0_224_qdq.onnx"
     save(folder, "octile-float", octile.import_onnx(source / "mobilenetv2_1.0_224_fp32.onnx"))
-    save(folder, "octile-int8", octile.import_onnx(quantized), int8=True)
+    save(folder, "octile-int8", octile.import_onnx(quantized))
     path = folder / "onnxruntime-int8/m/1/model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(quantized.read_bytes())

@@ -1,5 +1,6 @@
 """octile-serve driven by tritonclient over HTTP and gRPC: the protocol's calls, bits, refusals."""
 
+import http.client
 import json
 import shutil
 
@@ -233,27 +234,33 @@ def test_a_request_beyond_the_limit_is_refused(serve, folder):
         status, reason = client.refusal("net", {"x": rows(8)})
         assert status in ("413", "StatusCode.RESOURCE_EXHAUSTED"), reason
         assert client.client.is_server_live()
+    # In chunks, whose sum no header tells.
+    connection = http.client.HTTPConnection(server.url, timeout=60)
+    chunks = (b"x" * 1000 for _ in range(9))
+    connection.request("POST", "/v2/models/net/infer", chunks, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
 
 
 def test_loading_and_unloading(serve, folder, tmp_path):
     models = tmp_path / "models"
     shutil.copytree(folder, models)
     server = serve(models)
-    http, grpc = Client("http", server), Client("grpc", server)
+    by_http, by_grpc = Client("http", server), Client("grpc", server)
     x = rows(2)
 
-    http.client.unload_model("net")
-    for client in (http, grpc):
+    by_http.client.unload_model("net")
+    for client in (by_http, by_grpc):
         assert client.refusal("net", {"x": x})[0] == "404"
         assert client.refusal("net", {"x": x}, version="2")[0] == "404"
         assert client.infer("plain", {"x": x}).as_numpy("y").shape == (2, 5)
     assert server.post("/v2/repository/models/net/unload")[0] == 404
 
     make_plan(models / "net/11/model.plan", 11)
-    http.client.load_model("net")
-    assert http.metadata("net")["versions"] == ["2", "10", "11"]
+    by_http.client.load_model("net")
+    assert by_http.metadata("net")["versions"] == ["2", "10", "11"]
     expected = Local(models / "net/11/model.plan")(x)
-    for client in (http, grpc):
+    for client in (by_http, by_grpc):
         assert same_bits(client.infer("net", {"x": x}).as_numpy("y"), expected)
 
     (models / "net/12").mkdir()
@@ -261,8 +268,30 @@ def test_loading_and_unloading(serve, folder, tmp_path):
     status, text = server.post("/v2/repository/models/net/load")
     assert status == 503
     assert "12/model.plan" in text
-    assert same_bits(http.infer("net", {"x": x}).as_numpy("y"), expected)
+    assert same_bits(by_http.infer("net", {"x": x}).as_numpy("y"), expected)
     assert server.post("/v2/repository/models/nothing/load")[0] == 404
+
+
+def test_loading_and_unloading_over_grpc(serve, folder):
+    """By KServe's messages, whose only field is the name; Triton's have another before it."""
+    import grpc
+
+    server = serve(folder)
+    with grpc.insecure_channel(server.grpc_url) as channel:
+
+        def call(verb, name):
+            path = f"/inference.GRPCInferenceService/RepositoryModel{verb}"
+            message = bytes([10, len(name)]) + name.encode()
+            return channel.unary_unary(path)(message, timeout=60)
+
+        assert call("Unload", "net") == b"\x0a\x03net\x10\x01"
+        assert Client("grpc", server).refusal("net", {"x": X})[0] == "404"
+        assert call("Load", "net") == b"\x0a\x03net\x10\x01"
+        assert Client("grpc", server).infer("net", {"x": X}).as_numpy("y").shape == (1, 5)
+        for verb in ("Load", "Unload"):
+            with pytest.raises(grpc.RpcError) as raised:
+                call(verb, "nothing")
+            assert raised.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_metrics(serve, folder):
