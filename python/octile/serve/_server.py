@@ -25,6 +25,7 @@ from ._protocol import OctileDataPlane, OctileExtension, OctileGrpcServer, reaso
 from ._repository import OctileRepository
 
 _logger = logging.getLogger("octile")
+_CLOSE_SECONDS = 5  # for listeners whose requests are answered: what is left is being written
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -141,7 +142,7 @@ class OctileServer(ModelServer):
             FASTAPI_APP_IMPORT_STRING,
             *handlers,
             self.http_port,
-            grace_period=self.grace_period,
+            grace_period=_CLOSE_SECONDS,
             timeout_keep_alive=self.timeout_keep_alive,
         )
         self.servers.append(self._rest_server.start())
@@ -151,7 +152,7 @@ class OctileServer(ModelServer):
                 self.grpc_port,
                 *handlers,
                 most_bytes=self._most_bytes,
-                grace_period=self.grace_period,
+                grace_period=_CLOSE_SECONDS,
             )
             self.servers.append(self._grpc_server.start())
         _run(self._serve())
@@ -187,7 +188,7 @@ class OctileServer(ModelServer):
         deadline = asyncio.get_running_loop().time() + self.grace_period
         while plane.accepted > plane.answered and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.005)
+        self._rest_server.stop()
         if self._grpc_server:
             await self._grpc_server.stop()
-        self._rest_server.stop()
         _logger.info("drained: %d accepted, %d answered", plane.accepted, plane.answered)
