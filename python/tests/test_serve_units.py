@@ -114,6 +114,35 @@ def test_a_bad_request_fails_none_of_its_batch(parts):
     assert (answers[0]["y"], answers[2]["y"]) == (3, 6)
 
 
+def test_a_client_that_left_is_not_computed_for(parts):
+    async def ask():
+        run = Tripler()
+        batcher = parts.batcher.Batcher(
+            run, parts.metrics.ModelMetrics("m", "1"), instances=1, queue=9, max_delay=0, name="m"
+        )
+
+        def request(value):
+            x = np.full((1, 1), value)
+            return asyncio.ensure_future(
+                batcher.submit(parts.batcher.Request({"x": x}, (), len(x), 4))
+            )
+
+        first = request(0.0)
+        await asyncio.to_thread(run.entered.wait, 60)
+        left, stayed = request(1.0), request(2.0)
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.sleep(0)
+        run.release.set()
+        assert (await stayed)["y"] == 6
+        await first
+        batcher.stop()
+        batcher.join(60)
+        return [b.tolist() for b in run.batches]
+
+    assert asyncio.run(ask()) == [[[0.0]], [[2.0]]]
+
+
 def test_what_may_share_a_batch(parts, tmp_path):
     def served(path, **options):
         return parts.engine.ServedEngine(octile.Plan.load(path), parts.options.Options(**options))
