@@ -10,6 +10,7 @@ import argparse
 import copy
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 
@@ -124,3 +125,4 @@ def configure_logging(access_log: bool) -> None:
         loggers["uvicorn.access"]["level"] = "WARNING"
     kserve_logging.configure_logging(config)
     kserve_logging.logger.addFilter(_WithoutClients())
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe's to mend

@@ -179,12 +179,16 @@ def test_malformed_http_bodies_are_refused_and_do_no_harm(serve, tmp_path):
     paths = ["/v2/models/net/infer"] * 6 + [
         "/v2/models/net/versions/1/infer",
         "/v1/models/net:predict",
+        "/v1/models/net:explain",
     ]
     seen = set()
     connection = http.client.HTTPConnection(server.url, timeout=60)
     for _ in range(600):
         good, json_size = draw.choice(good_bodies())
-        headers = {"content-type": draw.choice(("application/json", "application/octet-stream"))}
+        kinds = ("application/json", "application/octet-stream", "application/cloudevents+json", "")
+        headers = {"content-type": draw.choice(kinds)}
+        if draw.random() < 0.05:
+            headers |= {f"ce-{key}": "1.0" for key in ("specversion", "id", "source", "type")}
         if json_size is not None:
             lengths = (json_size, json_size, json_size, -1, 0, 10**30, "x", json_size + 7)
             headers["inference-header-content-length"] = str(draw.choice(lengths))

@@ -219,9 +219,10 @@ def test_integers_are_taken_as_they_are_or_refused(serve, tmp_path):
 
 
 def test_version_one_of_the_protocol_is_refused_with_the_way_to_go(server):
-    status, text = server.post("/v1/models/net:predict", b'{"instances": [[1]]}')
-    assert status == 400
-    assert "/v2/models/net/infer" in text
+    for verb in ("predict", "explain"):
+        status, text = server.post(f"/v1/models/net:{verb}", b'{"instances": [[1]]}')
+        assert status == 400
+        assert "/v2/models/" in text
 
 
 def test_a_request_beyond_the_limit_is_refused(serve, folder):

@@ -10,6 +10,7 @@ import asyncio
 
 from grpc import StatusCode, aio
 from kserve import InferInput, InferRequest, InferResponse
+from kserve.constants.constants import PredictorProtocol
 from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
@@ -62,6 +63,19 @@ class OctileDataPlane(DataPlane):
         name = model_name.partition(":")[0]
         versions = self.model_registry.versions(name)
         return {**metadata, "name": name, "versions": versions, "platform": "octile"}
+
+    def decode(
+        self, body, headers, protocol_version: str = "v1", model_name: str | None = None
+    ) -> tuple[InferRequest, dict]:
+        if protocol_version.lower() != PredictorProtocol.REST_V2.value:
+            raise InvalidInput(
+                "this server speaks version 2 of the protocol: POST tensors to /v2/models/…/infer"
+            )
+        return super().decode(body, headers, protocol_version, model_name)
+
+    def encode(self, model_name: str, response, headers, req_attributes: dict) -> tuple:
+        """No cloud events: they belong to version 1."""
+        return super().encode(model_name, response, {}, req_attributes)
 
     def decode_inference_request(
         self, body: bytes | InferenceRequest, headers: dict, model_name: str
