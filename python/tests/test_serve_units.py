@@ -159,6 +159,25 @@ def test_what_may_share_a_batch(parts, tmp_path):
     assert "batches of one" in served(make_plan(tmp_path / "one.plan", 1, most=1)).unbatched
 
 
+@pytest.mark.parametrize(
+    "scheme", ["static-symmetric", "static-affine", "dynamic-symmetric", "dynamic-affine"]
+)
+def test_every_scheme_keeps_a_rows_bits_in_every_batch(parts, scheme):
+    network = make_network(6)
+    table = octile.calibrate(network, [rows(16)]) if scheme.startswith("static") else None
+    shapes = [{"x": tuple((n, 3, 12, 12) for n in (1, 4, 8))}]
+    plan = octile.build(
+        network, table, int8=True, int8_layers="all", scheme=scheme, profiles=shapes
+    )
+    served = parts.engine.ServedEngine(plan, parts.options.Options(instances=1))
+    assert served.batched, served.unbatched
+    x = rows(8) * np.logspace(-2, 2, 8, dtype=np.float32).reshape(8, 1, 1, 1)
+    alone = np.concatenate([served.run(0, {"x": row[None]})["y"] for row in x])
+    for count in range(2, 9):
+        together = served.run(0, {"x": x[:count]})["y"]
+        assert together.tobytes() == alone[:count].tobytes()
+
+
 def test_rows_that_see_each_other_share_no_batch(parts, tmp_path):
     network = octile.Network("mix")
     x = network.add_input("x", "float32", (-1, 4))
