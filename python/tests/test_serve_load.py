@@ -126,6 +126,39 @@ def test_a_drain_answers_all_that_was_accepted(serve, tmp_path):
     assert f"drained: {len(answered)} accepted, {len(answered)} answered" in log
 
 
+def test_a_reload_under_load_refuses_nobody(serve, tmp_path):
+    plans = [make_plan(tmp_path / f"seed{seed}.plan", seed) for seed in (1, 2)]
+    served = tmp_path / "models/net/1/model.plan"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(plans[0].read_bytes())
+    server = serve(tmp_path / "models")
+    x = rows(2)
+    expected = [Local(plan)(x) for plan in plans]
+    ended = threading.Event()
+
+    def client(index):
+        connection, answers = connect(("http", "grpc")[index % 2], server), []
+        while not ended.is_set():
+            answers.append(infer(None, server, x, connection))
+        connection[1].close()
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, i) for i in range(8)]
+        for turn in range(1, 11):
+            # A new file in place of the old, whose plan maps its bytes.
+            fresh = served.with_suffix(".new")
+            fresh.write_bytes(plans[turn % 2].read_bytes())
+            fresh.rename(served)
+            assert server.post("/v2/repository/models/net/load")[0] == 200
+        ended.set()
+        answers = [y for c in clients for y in c.result()]
+    which = [[same_bits(y, e) for e in expected] for y in answers]
+    assert all(sum(match) == 1 for match in which)
+    assert all(any(match[i] for match in which) for i in (0, 1))
+    assert same_bits(infer("http", server, x), expected[0])
+
+
 def malformed(draw, good):
     """A body near a good one: bytes changed, cut, doubled, or replaced by noise."""
     body = bytearray(good)
