@@ -48,11 +48,13 @@ TEST(Serve, NamesTheMissingExtra) {
   EXPECT_EQ(ended.code, 1);
   EXPECT_TRUE(contains(ended.err, "pip install 'octile[serve]'")) << ended.err;
   if (!std::filesystem::exists("/usr/bin/python3")) return;
-  // The system's Python has no such package, and the folder is empty.
+  // Python looks in the folder first.
+  place.write("octile.py", "raise ImportError('none here')");
   nothing.environment = {{"OCTILE_PYTHON", "/usr/bin/python3"}, {"PYTHONPATH", ""}};
   ended = octile(place, {"serve", "models"}, nothing);
-  EXPECT_NE(ended.code, 0);
-  EXPECT_TRUE(contains(ended.err, "octile[serve]")) << ended.err;
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(contains(ended.err, "none here")) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "pip install 'octile[serve]'")) << ended.err;
 }
 
 }  // namespace
