@@ -62,6 +62,19 @@ def foreign(paths, environment):
     return [path for path in found if not path.startswith(str(interpreter / "lib" / "python"))]
 
 
+def check_serve(environment):
+    """octile-serve is installed, and where KServe is not, who starts it is told the extra's name."""
+    serve, program = environment / "bin" / "octile-serve", environment / "bin" / "octile"
+    cases = [([serve, "--help"], 0, "MODEL_DIR")]
+    if find_spec("kserve") is None:
+        cases += [([*start, "."], 1, "octile[serve]") for start in ([serve], [program, "serve"])]
+    for command, code, text in cases:
+        said = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.defpath})
+        if said.returncode != code or text not in said.stdout + said.stderr:
+            sys.exit(f"{command}: exit code {said.returncode}: {said.stdout}{said.stderr}")
+    print("ok: octile-serve is there")
+
+
 def main():
     environment = Path(sys.argv[1]).resolve()
     # What Python's own modules bring along is not ours.
@@ -81,6 +94,7 @@ def main():
         if said.returncode != 0 or version("octile") not in said.stdout:
             sys.exit(f"{command}: exit code {said.returncode}: {said.stdout}{said.stderr}")
     print(f"ok: {said.stdout.strip()}")
+    check_serve(environment)
     for other in ("onnx", "onnxruntime", "torch", "cv2"):
         if find_spec(other) is None:
             continue
