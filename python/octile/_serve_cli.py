@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import copy
 import logging
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -72,6 +73,8 @@ def main() -> None:
         parser.error("MODEL_DIR is missing")
     if flags.folder and flags.model_dir:
         parser.error("MODEL_DIR and --model-dir are the same: give one of them")
+    for port in filter(None, (flags.http_port, flags.grpc_port)):
+        _refuse_taken(flags.host, port)
     sys.argv[1:] = []  # KServe reads them when it is imported, and knows other ones
     try:
         from octile import serve
@@ -100,6 +103,17 @@ def main() -> None:
         max_request_bytes=flags.max_request_bytes,
         drain_seconds=flags.drain_seconds,
     ).serve()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Ends the program before it loads models where it could not listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((host, port))
+        except OSError as error:
+            sys.exit(f"octile-serve: {host}:{port}: {error.strerror or error}")
 
 
 class _WithoutClients(logging.Filter):

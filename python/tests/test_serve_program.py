@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -54,6 +56,18 @@ def test_what_cannot_be_served_ends_the_start_with_its_reason(tmp_path):
         assert "Traceback" not in ended.stderr
     for words in ((), (str(config), f"--model-dir={config}"), (str(config), "--batching=some")):
         assert start(*words).returncode == 2
+
+
+@pytest.mark.parametrize("flag", ["--http-port", "--grpc-port"])
+def test_a_taken_port_ends_the_start(serve, tmp_path, flag):
+    make_plan(tmp_path / "m.plan", 1)
+    server = serve(tmp_path)
+    for port in (server.http_port, server.grpc_port):
+        other = "--http-port" if flag == "--grpc-port" else "--grpc-port"
+        words = (f"{flag}={port}", f"{other}={serve_server.free_ports(1)[0]}")
+        ended = start(str(tmp_path), "--host=127.0.0.1", *words)
+        assert ended.returncode == 1
+        assert f"127.0.0.1:{port}: Address already in use" in ended.stderr
 
 
 def test_a_missing_kserve_is_named_with_its_extra(tmp_path):
@@ -139,6 +153,46 @@ def test_a_server_of_ones_own(serve, tmp_path):
     assert same_bits(ask(server, "halved", x)[0], Local(plan)(x / 2))
     assert server.metric("octile_requests_total", outcome="ok") == 2
     assert server.terminate() == 0
+
+
+SLOW_SERVER = """
+import asyncio, sys
+flags = {f.split("=")[0][2:]: f.split("=")[1] for f in sys.argv[2:]}
+folder = sys.argv[1]
+sys.argv[1:] = []
+from octile import serve
+
+class Slow(serve.OctileModel):
+    async def preprocess(self, payload, headers=None):
+        if payload.id == "wait":
+            open(f"{folder}/within", "w").close()
+            while self.ready:
+                await asyncio.sleep(0.01)
+        return payload
+
+repository = serve.OctileRepository(folder, model_class=Slow)
+repository.load_models()
+serve.OctileServer(repository, host=flags["host"], http_port=int(flags["http_port"]),
+                   grpc_port=int(flags["grpc_port"])).serve()
+"""
+
+
+def test_what_a_model_has_accepted_it_answers_after_its_unloading(serve, tmp_path):
+    plan = make_plan(tmp_path / "m.plan", 1)
+    server = serve(tmp_path, program=SLOW_SERVER)
+    x = rows(1)
+    tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.tolist()}
+    body = json.dumps({"id": "wait", "inputs": [tensor]}).encode()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.post, "/v2/models/m/infer", body)
+        while not (tmp_path / "within").exists():
+            assert not waiting.done(), waiting.result()
+            time.sleep(0.01)
+        assert server.post("/v2/repository/models/m/unload")[0] == 200
+        status, text = waiting.result()
+    assert status == 200, text
+    y = np.array(json.loads(text)["outputs"][0]["data"], np.float32).reshape(1, 5)
+    assert same_bits(y, Local(plan)(x))
 
 
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGQUIT"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput, ModelNotReady
+from kserve.model import InferenceVerb
 from kserve.utils.utils import generate_uuid
 
 import octile
@@ -52,12 +53,16 @@ class OctileModel(Model):
         self._path = Path(path)
         self._options = options or Options(**keywords)
         self._metrics = ModelMetrics(name, version)
+        self._active = 0
+        self._batcher: Batcher | None = None
         self.load()
 
     def load(self) -> bool:
         """Loads the file; after stop() anew. A model that is loaded stays as it is."""
         if not self.ready:
             self._engine = self.make_engine(self._path, self._options)
+            if self._batcher:
+                self._batcher.stop()
             self._batcher = Batcher(
                 self._engine.run,
                 self._metrics,
@@ -83,7 +88,12 @@ class OctileModel(Model):
     def stop(self) -> None:
         """Refuses what comes from now on; what was accepted is still answered."""
         self.ready = False
-        self._batcher.stop()
+        self._batcher.hurry()
+        self._end_when_idle()
+
+    def _end_when_idle(self) -> None:
+        if not self.ready and self._active == 0:
+            self._batcher.stop()
 
     def describe(self) -> str:
         """One line for the log."""
@@ -103,6 +113,23 @@ class OctileModel(Model):
 
     def get_output_types(self) -> list[dict]:
         return described(self._engine.outputs)
+
+    async def __call__(
+        self,
+        body: dict | InferRequest,
+        headers: dict[str, str] | None = None,
+        verb: InferenceVerb = InferenceVerb.PREDICT,
+    ) -> tuple:
+        """A request from preprocess() to postprocess(); stop() waits for those that are within."""
+        if not self.ready:
+            self._metrics.count("rejected")
+            raise Busy(self.name, "it is being unloaded")
+        self._active += 1
+        try:
+            return await super().__call__(body, headers, verb)
+        finally:
+            self._active -= 1
+            self._end_when_idle()
 
     async def predict(
         self, payload: dict | InferRequest, headers: dict[str, str] | None = None

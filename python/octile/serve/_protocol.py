@@ -209,10 +209,11 @@ class OctileGrpcServer(GRPCServer):
         self._most_bytes = most_bytes
 
     async def start(self, max_workers: int | None = None) -> None:
-        sizes = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
-        self._server = aio.server(
-            interceptors=(_Interceptor(),), options=[(name, self._most_bytes) for name in sizes]
-        )
+        # One server a port: gRPC's own choice lets several share it unawares.
+        options = [("grpc.so_reuseport", 0)]
+        for name in ("grpc.max_send_message_length", "grpc.max_receive_message_length"):
+            options.append((name, self._most_bytes))
+        self._server = aio.server(interceptors=(_Interceptor(),), options=options)
         servicer = _Servicer(self._data_plane, self._model_repository_extension)
         grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
         self._server.add_insecure_port(self._address)
