@@ -125,7 +125,8 @@ class Assigner {
     GroupLabel& label = labels_[g];
     label.scheme = requested_scheme(network_, group, options_);
     label.weight_scales = options_.weight_scales;
-    const Precision wanted = label.wanted = requested_precision(network_, group);
+    if (!labelling_.ignores_requests) label.wanted = requested_precision(network_, group);
+    const Precision wanted = label.wanted;
     if (!options_.int8) return false;
     if (wanted == Precision::kFloat32 || wanted == Precision::kFloat16) {
       label.note = fmt::format("{} was asked for", name_of(wanted));

@@ -34,6 +34,9 @@ struct Labelling {
               // groups that cannot be int8 it says which float
   } kind = Kind::kChains;
   std::map<std::string, GivenLabel> given = {};
+  /// For measuring: the user's requests decide which groups there are (passes keep what is asked
+  /// for), but not what they run in.
+  bool ignores_requests = false;
 };
 
 /// Puts the requests by name onto the network's layers. Before the passes: a layer that is folded

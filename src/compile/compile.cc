@@ -105,6 +105,7 @@ LabelledGraph label_graph(const Network& original, const CalibrationTable* table
   if (!options.keep_tensors) run_passes(network, build.disabled_passes, build.log);
   warn_folded(original, network, build);
   auto groups = make_groups(network, !options.keep_tensors, style == QdqStyle::kTensorRt);
+  make_names_distinct(network, groups);
   TensorRanges ranges(network, groups, table);
   warn_overruled(ranges, build);
   auto labels = assign_precision(network, groups, ranges, build, options.labelling);

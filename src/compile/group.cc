@@ -224,6 +224,19 @@ std::string name_of(const Network& network, const Group& group) {
   return name;
 }
 
+void make_names_distinct(Network& network, const std::vector<Group>& groups) {
+  std::unordered_set<std::string> names;
+  for (const Group& group : groups) {
+    if (names.insert(name_of(network, group)).second) continue;
+    const LayerId first = group.layers().front();
+    const std::string base = network.name(first) + ".";
+    for (int i = 2; !names.insert(name_of(network, group)).second; ++i) {
+      const std::string numbered = base + std::to_string(i);
+      if (!network.find_layer(numbered)) network.rename(first, numbered);
+    }
+  }
+}
+
 ClampBounds clamp_bounds(const Activation& op) {
   if (op.kind == ActivationKind::kClip) return {op.alpha, op.beta};
   return {0.0f, std::numeric_limits<float>::infinity()};

@@ -44,6 +44,10 @@ std::vector<TensorId> operands_of(const Network& network, const Group& group);
 /// Layer names joined by " + "; a normalization goes by its first layer's.
 std::string name_of(const Network& network, const Group& group);
 
+/// Steps, times and labels go by the names of groups, so no two may share one: where "a + b" is a
+/// layer as well as two fused ones, the later group's first layer gets a number.
+void make_names_distinct(Network& network, const std::vector<Group>& groups);
+
 /// Bounds that a ReLU or Clip layer imposes.
 struct ClampBounds {
   float lo, hi;

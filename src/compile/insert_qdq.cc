@@ -216,11 +216,12 @@ class Inserter {
     return dynamic_[{t.index, affine}] = network_.output(d);
   }
 
-  /// Tensors made by int8 groups exist in int8 alone: their float readers take the copy.
+  /// Tensors made by int8 groups exist in int8 alone: their float readers take the copy. Network
+  /// outputs exist in float anyway.
   void share_dequantized() {
     for (size_t g = 0; g < groups_.size(); ++g) {
-      if (!labels_[g].int8) continue;
       const TensorId t = output_of(network_, groups_[g]);
+      if (!labels_[g].int8 || network_.is_output(t)) continue;
       const auto copy = static_.find(t.index);
       if (copy == static_.end()) continue;
       for (LayerId consumer : network_.consumers(t)) {

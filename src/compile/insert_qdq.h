@@ -10,7 +10,7 @@ namespace octile {
 /// Inserts Quantize → Dequantize on every tensor that an int8 group reads (once a tensor, however
 /// many read it) and on the weights of int8 groups (per output channel). Groups stay valid. Where
 /// an int8 group made the tensor, its float readers read the dequantized copy too: the tensor
-/// exists once; network outputs keep the float one.
+/// exists once. A network output exists in float, which its float readers read as well.
 /// Style kOnnxRuntime: also behind int8 groups whose output has a range, network outputs included
 /// (but for products, which ONNX Runtime ends in float itself), and before a clamp that the
 /// Quantize behind it does not do anyway; and biases of convolutions and matrix products are int32.
