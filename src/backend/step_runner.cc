@@ -9,10 +9,8 @@
 #include "base/with_team.h"
 
 namespace octile {
-namespace {
 
-/// Varied, small, finite: realistic enough for timing, harmless for every step.
-void fill(Tensor& tensor) {
+void fill_varied(Tensor& tensor) {
   uint32_t state = 12345;
   const auto next = [&state] { return state = state * 1664525u + 1013904223u; };
   const int64_t count = tensor.volume();
@@ -30,8 +28,6 @@ void fill(Tensor& tensor) {
   }
 }
 
-}  // namespace
-
 StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
                        const Tactic& tactic, const Device& device)
     : accelerator_(device.accelerator), name_(step.name) {
@@ -41,7 +37,7 @@ StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<con
       const Blob& blob = plan.blobs[size_t(t.blob)];
       input_tensors_.emplace_back(blob.type, blob.shape, blob.bytes);
     } else {
-      fill(input_tensors_.emplace_back(t.type, t.shape));
+      fill_varied(input_tensors_.emplace_back(t.type, t.shape));
     }
   }
   for (const PlanTensor& t : view.outputs) output_tensors_.emplace_back(t.type, t.shape);

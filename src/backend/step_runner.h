@@ -8,6 +8,10 @@
 
 namespace octile {
 
+/// Varied, small, finite values, all 0 in integers of more than 8 bits: realistic enough for
+/// timing, harmless for every step.
+void fill_varied(Tensor& tensor);
+
 /// A StepRunner owns inputs (filled with small varied values), outputs and workspace of one step,
 /// prepared for given shapes of all the plan's tensors. Not thread-safe.
 class StepRunner {

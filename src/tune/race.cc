@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <exception>
 #include <thread>
 
 #include "backend/accelerator.h"
 #include "backend/backend.h"
+#include "backend/step_runner.h"
 #include "base/parallel_for.h"
 #include "octile/engine.h"
 
@@ -16,17 +18,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kRoundNs = 1e6;   // runs of one plan in a round, at least one
-constexpr double kBudgetNs = 1e9;  // of one plan, aimed at
-constexpr int kMinRounds = 5, kMaxRounds = 30;
+constexpr double kRoundNs = 1e6;    // runs of one plan in a round, at least one
+constexpr double kBudgetNs = 6e8;   // of one plan, aimed at
+constexpr double kCachedNs = 50e6;  // what longer runs take does not hang on what caches held
+constexpr int kMinRounds = 4, kMaxRounds = 30;
 
-/// Smooth, varied, deterministic values in [0, 1]; integers are all 0, which any table holds.
-Tensor smooth_values(DataType type, const Shape& shape) {
-  Tensor values(DataType::kFloat32, shape);
-  for (int64_t i = 0; i < values.volume(); ++i) {
-    values.as<float>()[i] = float((i * 2654435761) % 1024) / 1024.0f;
-  }
-  return values.cast(type);
+Tensor with_zero_bytes(DataType type, const Shape& shape) {
+  const bool bytes = type == DataType::kInt8 || type == DataType::kUInt8;
+  return bytes ? Tensor(type, shape) : made_up_values(type, shape);
 }
 
 double nanoseconds_of(const auto& work) {
@@ -35,11 +34,37 @@ double nanoseconds_of(const auto& work) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
 
-int rounds_for(double one_round_ns) {
-  return std::clamp(int(kBudgetNs / std::max(one_round_ns, kRoundNs)), kMinRounds, kMaxRounds);
-}
+/// What a plan has done so far.
+struct Rounds {
+  int done = 0;
+  double ns = 0.0;
+  bool over() const { return !takes_another_round(done, ns); }
+  /// How many it will be, for who waits.
+  int expected() const {
+    if (over()) return done;
+    const double of_budget = std::ceil(kBudgetNs * done / std::max(ns, 1.0));
+    return std::max(done + 1, int(std::clamp<double>(of_budget, kMinRounds, kMaxRounds)));
+  }
+};
 
 }  // namespace
+
+Tensor made_up_values(DataType type, const Shape& shape) {
+  if (type == DataType::kInt8 || type == DataType::kUInt8) {
+    Tensor bytes(type, shape);
+    fill_varied(bytes);
+    return bytes;
+  }
+  Tensor values(DataType::kFloat32, shape);
+  for (int64_t i = 0; i < values.volume(); ++i) {
+    values.as<float>()[i] = float((i * 2654435761) % 1024) / 1024.0f;
+  }
+  return values.cast(type);
+}
+
+bool takes_another_round(int done, double ns) {
+  return done < kMaxRounds && (done < kMinRounds || ns < kBudgetNs);
+}
 
 Timing timing_of(std::vector<double> samples) {
   if (samples.empty()) return {};
@@ -58,15 +83,13 @@ class Race::Lane {
     const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
     for (int i = 0; i < streams(options); ++i) {
       contexts_.push_back(engine_.create_context());
-      bind(contexts_.back(), device.accelerator);
     }
-    first_runs();
+    first_runs(device.accelerator);
     const double once = run(1);
     runs_ = std::max(1, int(kRoundNs / once));
-    once_ns_ = once;
+    hangs_on_caches_ = once < kCachedNs;
   }
 
-  double round_ns() const { return once_ns_ * runs_; }
   size_t step_count() const { return engine_.plan().data().steps.size(); }
 
   /// `times` runs in every stream; nanoseconds of one run (of all of them together, by streams).
@@ -76,6 +99,11 @@ class Race::Lane {
     };
     const double ns = nanoseconds_of([&] { on_all(all); });
     return ns / double(times) / double(contexts_.size());
+  }
+
+  /// Before a round: brings the weights back that other plans drove out of the caches.
+  void warm_up() {
+    if (hangs_on_caches_) run(1);
   }
 
   /// One round: each run by itself, so that one that another process interrupted does not count;
@@ -100,12 +128,14 @@ class Race::Lane {
   }
 
  private:
+  using Values = Tensor (*)(DataType type, const Shape& shape);
+
   /// A GPU's inputs and outputs lie in its memory, so that copies to and from the host do not
   /// count.
-  void bind(ExecutionContext& context, const Accelerator* accelerator) {
+  void bind(ExecutionContext& context, const Accelerator* accelerator, Values values) {
     for (const Binding& b : engine_.bindings()) {
       if (!b.is_input) continue;
-      const Tensor value = smooth_values(b.type, engine_.opt_shape(b.name, 0));
+      const Tensor value = values(b.type, engine_.opt_shape(b.name, 0));
       if (accelerator == nullptr) {
         context.set_input(b.name, value);
         continue;
@@ -123,13 +153,18 @@ class Race::Lane {
     }
   }
 
-  /// On a GPU the second one records the graph.
-  void first_runs() {
-    try {
-      for (int i = 0; i < 2; ++i) run(1);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kDevice) throw;
-      throw CannotTime(error.code(), error.what());
+  /// On a GPU the second one records the graph. Bytes may index a table as well, which holds a 0.
+  void first_runs(const Accelerator* accelerator) {
+    for (const Values values : {made_up_values, with_zero_bytes}) {
+      try {
+        memory_.clear();
+        for (ExecutionContext& context : contexts_) bind(context, accelerator, values);
+        for (int i = 0; i < (accelerator != nullptr ? 2 : 1); ++i) run(1);
+        return;
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kDevice) throw;
+        if (values == with_zero_bytes) throw CannotTime(error.code(), error.what());
+      }
     }
   }
 
@@ -166,7 +201,7 @@ class Race::Lane {
   std::vector<Memory> memory_;  // before the contexts that use it
   std::vector<ExecutionContext> contexts_;
   int runs_ = 1;
-  double once_ns_ = 0.0;
+  bool hangs_on_caches_ = true;
 };
 
 Race::Race(const BuildOptions& options) : options_(options) {}
@@ -176,17 +211,28 @@ void Race::add(std::shared_ptr<const PlanData> plan) {
   lanes_.push_back(std::make_unique<Lane>(std::move(plan), options_));
 }
 
+void Race::rounds(std::string_view phase, const std::function<void(size_t lane)>& watched) {
+  std::vector<Rounds> of_lanes(lanes_.size());
+  const auto over = [](const Rounds& rounds) { return rounds.over(); };
+  for (int round = 1; !std::ranges::all_of(of_lanes, over); ++round) {
+    int expected = round;
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+      if (!of_lanes[i].over()) {
+        of_lanes[i].ns += nanoseconds_of([&] {
+          lanes_[i]->warm_up();
+          watched(i);
+        });
+        ++of_lanes[i].done;
+      }
+      expected = std::max(expected, of_lanes[i].expected());
+    }
+    if (options_.progress) options_.progress(phase, round, expected);
+  }
+}
+
 std::vector<Timing> Race::whole_runs() {
   std::vector<std::vector<double>> samples(lanes_.size());
-  std::vector<int> rounds;
-  for (const auto& lane : lanes_) rounds.push_back(rounds_for(lane->round_ns()));
-  for (int round = 0; round < kMaxRounds; ++round) {
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (round >= rounds[i]) continue;
-      lanes_[i]->run(1);  // brings the weights back that the other plans drove out of the caches
-      lanes_[i]->sample(samples[i]);
-    }
-  }
+  rounds("time engines", [&](size_t i) { lanes_[i]->sample(samples[i]); });
   std::vector<Timing> result;
   for (auto& list : samples) result.push_back(timing_of(std::move(list)));
   return result;
@@ -194,18 +240,8 @@ std::vector<Timing> Race::whole_runs() {
 
 std::vector<std::vector<Timing>> Race::steps() {
   std::vector<std::vector<std::vector<double>>> samples;
-  std::vector<int> rounds;
-  for (const auto& lane : lanes_) {
-    samples.emplace_back(lane->step_count());
-    rounds.push_back(rounds_for(2 * lane->round_ns()));
-  }
-  for (int round = 0; round < kMaxRounds; ++round) {
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (round >= rounds[i]) continue;
-      lanes_[i]->run(1);
-      lanes_[i]->profile(samples[i]);
-    }
-  }
+  for (const auto& lane : lanes_) samples.emplace_back(lane->step_count());
+  rounds("time layers", [&](size_t i) { lanes_[i]->profile(samples[i]); });
   std::vector<std::vector<Timing>> result;
   for (auto& of_lane : samples) {
     std::vector<Timing>& timings = result.emplace_back();

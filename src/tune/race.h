@@ -1,10 +1,13 @@
 // Several plans on one device, timed in turn: whole runs, and step by step inside of runs.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "octile/builder.h"
+#include "octile/tensor.h"
 #include "plan/plan_data.h"
 
 namespace octile {
@@ -18,6 +21,15 @@ struct Timing {
 };
 Timing timing_of(std::vector<double> samples);
 
+/// What inputs hold while engines are timed. Floats are smooth, varied and in [0, 1], bytes are
+/// what tactics are timed on; longer integers are all 0, which any table holds.
+Tensor made_up_values(DataType type, const Shape& shape);
+
+/// Whether a plan that has taken `ns` for `done` rounds of a race runs once more. 0.6 s a plan are
+/// aimed at; but 4 rounds are the least whose quartiles are not the quickest and the slowest run,
+/// and more than 30 say no more.
+bool takes_another_round(int done, double ns);
+
 /// Where a network does not run on made-up values, so that nothing can be timed.
 class CannotTime : public Error {
  public:
@@ -25,8 +37,9 @@ class CannotTime : public Error {
 };
 
 /// A Race loads plans of one network and runs them at the opt shapes of their first profile, on
-/// smooth values. Rounds are interleaved, so that a machine that slows down slows all of them.
-/// Objective kThroughput: every core runs a context of its own, with one thread. Not thread-safe.
+/// made-up values. Rounds are interleaved, so that a machine that slows down slows all of them;
+/// takes_another_round() bounds those of each plan. Objective kThroughput: every core runs a
+/// context of its own, with one thread. Rounds are told to BuildOptions::progress. Not thread-safe.
 class Race {
  public:
   explicit Race(const BuildOptions& options);
@@ -42,6 +55,9 @@ class Race {
 
  private:
   class Lane;
+  /// Rounds of all plans in turn; `watched` runs one of them.
+  void rounds(std::string_view phase, const std::function<void(size_t lane)>& watched);
+
   BuildOptions options_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
