@@ -142,6 +142,7 @@ std::string json_of(const CompareFlags& flags, const Candidate& candidate, const
                          {"metric", nullptr},
                          {"only_reference", result.only_reference},
                          {"only_candidate", result.only_candidate},
+                         {"skipped_outputs", result.skipped_outputs},
                          {"tensors", std::move(tensors)}};
   if (metric) {
     json["metric"] = {
@@ -161,6 +162,7 @@ void run_compare(const Session& session, const CompareFlags& flags) {
   options.device = session.device;
   options.threads = session.threads;
   options.progress = session.progress();
+  options.log = session.log();
   options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };
   const Comparison result = compare(reference, candidate.plan, *source, options);
   const std::optional<EndMetric> metric = tally.value();

@@ -147,7 +147,7 @@ Accuracy Goal::accuracy_of(const Plan& plan) {
   options.outputs = [&](auto ours, auto theirs, int64_t rows) { tally.add(ours, theirs, rows); };
   const Comparison result = compare(network_, plan, *source, options);
   evaluated_ = result.samples;
-  Accuracy accuracy{.sqnr_db = result.output_sqnr_db(), .metric = {}, .reference = {}};
+  Accuracy accuracy = result.accuracy();
   if (const auto metric = tally.value()) {
     accuracy.metric = 100.0 * metric->candidate;
     accuracy.reference = 100.0 * metric->reference;

@@ -49,6 +49,12 @@ struct BuildOptions {
   /// kInt8 needs `int8`, kFloat16 `fp16`.
   std::map<std::string, Precision> layer_precision;
   std::map<std::string, Scheme> layer_scheme;
+  /// What an earlier build chose (chosen_precisions()), by group: layers that run as one, joined by
+  /// " + ". Where it is not empty nothing is measured but tactics: groups run in what it says,
+  /// those that it does not name in float, and requests for layers win. What does not fit the
+  /// network is told in one warning; where no group does, build() throws. kInt8 needs `int8`,
+  /// kFloat16 `fp16`.
+  std::map<std::string, Precision> group_precision;
   /// Empty: static inputs, or for dynamic ones an error that says which.
   std::vector<Profile> profiles;
   /// kFirst takes the first accepting tactic (deterministic, byte-identical plans); kTimed
@@ -74,7 +80,11 @@ struct BuildOptions {
 
 /// How an engine does on samples, beside the float network.
 struct Accuracy {
-  std::optional<double> sqnr_db;            // of the worst output; +infinity when equal
+  /// Of the worst output, over the samples in which it can be compared; +infinity when equal.
+  std::optional<double> sqnr_db;
+  /// Outputs that could not be compared in every sample, each with in how many not. An engine that
+  /// has one is not known to keep to PrecisionGoal::min_sqnr_db, and counts as if it did not.
+  std::vector<std::string> not_compared = {};
   std::optional<double> metric, reference;  // in points, the engine's and the float network's
 };
 
@@ -109,14 +119,14 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
 
 /// The same under a goal: the quickest engine that keeps to it, verified on the built plan. Throws
 /// kInvalidArgument where the goal lacks samples or evaluate(), and where `options` measure nothing
-/// (a float engine, Tactics::kFirst, Int8Layers::kAll).
+/// (a float engine, Tactics::kFirst, Int8Layers::kAll, group_precision), and where min_sqnr_db
+/// cannot be verified, since not even the float engine's outputs can be compared.
 Plan build(const Network& network, const CalibrationTable* table, const BuildOptions& options,
            const PrecisionGoal& goal);
 
-/// What the build of `plan` chose, one layer of each group, of those that `network` has too. As
-/// BuildOptions::layer_precision, with Int8Layers::kAll, it gives the choice again without
-/// measuring. Throws kInvalidArgument for a plan that was built without measuring, or for another
-/// network.
+/// What the build of `plan` chose, by group. As BuildOptions::group_precision it gives the same
+/// labels again without measuring. Throws kInvalidArgument for a plan that was built without
+/// measuring, or where `network` has no layer of any group.
 std::map<std::string, Precision> chosen_precisions(const Plan& plan, const Network& network);
 
 /// Calibrates (life cycle of Calibrator) and builds.

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "octile/builder.h"
 #include "octile/calibration.h"
 #include "octile/data.h"
 #include "octile/network.h"
@@ -46,9 +48,15 @@ struct Comparison {
   /// made by rewriting.
   int64_t only_reference = 0, only_candidate = 0;
 
-  /// Of the worst output; +infinity where all are equal; nullopt where no output could be compared:
-  /// all hold integers, or their shapes hang on values and differed in every sample.
+  /// Outputs that could not be compared in all samples, since their shapes hang on values and
+  /// differed, and in how many not. Integers are not compared, and not counted here.
+  std::map<std::string, int64_t> skipped_outputs;
+
+  /// Of the worst output, over the samples in which it could be compared; +infinity where all are
+  /// equal; nullopt where no output could be: all hold integers, or differed in shape throughout.
   std::optional<double> output_sqnr_db() const;
+  /// That and the skipped outputs, as PrecisionGoal::evaluate tells it; without a metric.
+  Accuracy accuracy() const;
 };
 
 struct CompareOptions {

@@ -1,6 +1,7 @@
 // compare(), and the metrics that the command line prints.
 #include "octile/report.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -106,6 +107,12 @@ void bind_report(nb::module_& m) {
           "output_sqnr_db", &Comparison::output_sqnr_db,
           "Of the worst output, in dB; infinite where all are equal, None where no output could be "
           "compared.")
+      .def("accuracy", &Comparison::accuracy,
+           "output_sqnr_db() and the skipped outputs as an Accuracy, which evaluate may return.")
+      .def_ro(
+          "skipped_outputs", &Comparison::skipped_outputs,
+          "Outputs that could not be compared in all samples, since their shapes hang on values "
+          "and differed: name -> in how many not.")
       .def_ro("only_reference", &Comparison::only_reference,
               "How many tensors of the network the engine does not have: fused or folded away.")
       .def_ro("only_candidate", &Comparison::only_candidate,

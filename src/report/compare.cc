@@ -31,6 +31,7 @@ class Comparer {
     candidate_.run(batch);
     pair_up();
     for (const std::string& name : unlike_) skipped_[name] += rows;
+    for (const std::string& name : unlike_outputs_) skipped_outputs_[name] += rows;
     parallel_for(int64_t(pairs_.size()), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) add(pairs_[size_t(i)], rows);
     });
@@ -51,6 +52,7 @@ class Comparer {
                        if (a.output != b.output) return b.output;
                        return a.sqnr_db != b.sqnr_db ? a.sqnr_db < b.sqnr_db : a.order < b.order;
                      });
+    result.skipped_outputs = skipped_outputs_;
     warn_skipped(samples);
     result.only_reference = only_reference_;
     result.only_candidate = only_candidate_;
@@ -69,7 +71,7 @@ class Comparer {
     if (!options_.log) return;
     std::string list;
     for (const auto& [name, count] : skipped_) {
-      if (!rows_.contains(name)) continue;
+      if (!rows_.contains(name) && !skipped_outputs_.contains(name)) continue;
       list += fmt::format("\n  {}: {} of {}", name, count, samples);
     }
     if (list.empty()) return;
@@ -109,6 +111,7 @@ class Comparer {
     match_outputs();
     pairs_.clear();
     unlike_.clear();
+    unlike_outputs_.clear();
     const auto& ours = reference_.engine().output_names();
     const auto& theirs = candidate_.engine().output_names();
     std::map<std::string, const Tap*> named;
@@ -118,9 +121,13 @@ class Comparer {
       const bool is_output = output != ours.end();
       const auto found =
           named.find(is_output ? theirs[outputs_[size_t(output - ours.begin())]] : tap.name);
-      if (found == named.end()) continue;
+      if (found == named.end()) {
+        if (is_output) unlike_outputs_.push_back(tap.name);
+        continue;
+      }
       if (!comparable(tap, *found->second)) {
         unlike_.push_back(tap.name);
+        if (is_output) unlike_outputs_.push_back(tap.name);
         continue;
       }
       Row& row = rows_[tap.name];
@@ -156,8 +163,10 @@ class Comparer {
   std::vector<Pair> pairs_;
   std::vector<size_t> outputs_;  // the candidate's, in the reference's order
   std::map<std::string, Row> rows_;
-  std::vector<std::string> unlike_;         // in both, but of other shapes in this batch
-  std::map<std::string, int64_t> skipped_;  // samples that a tensor's figures leave out
+  std::vector<std::string> unlike_;          // in both, but of other shapes in this batch
+  std::vector<std::string> unlike_outputs_;  // outputs that are not compared in this batch
+  std::map<std::string, int64_t> skipped_;   // samples that a tensor's figures leave out
+  std::map<std::string, int64_t> skipped_outputs_;
   int64_t only_reference_ = 0, only_candidate_ = 0;
 };
 
@@ -169,6 +178,14 @@ std::optional<double> Comparison::output_sqnr_db() const {
     if (t.output) worst = std::min(worst.value_or(t.sqnr_db), t.sqnr_db);
   }
   return worst;
+}
+
+Accuracy Comparison::accuracy() const {
+  Accuracy accuracy{.sqnr_db = output_sqnr_db(), .metric = {}, .reference = {}};
+  for (const auto& [name, count] : skipped_outputs) {
+    accuracy.not_compared.push_back(fmt::format("{} ({} of {} samples)", name, count, samples));
+  }
+  return accuracy;
 }
 
 Comparison compare(const Network& reference, const Plan& candidate, BatchSource& source,

@@ -223,6 +223,91 @@ TEST(Compare, OutputsAreShownInOrder) {
   EXPECT_TRUE(find(result, "scores")->output);
 }
 
+/// x · 1, and the places where that lies above 0.502: how many there are hangs on values.
+Network with_places() {
+  Network n("places");
+  Tensor one(DataType::kFloat32, {8, 8});
+  for (int i = 0; i < 8; ++i) one.as<float>()[9 * i] = 1.0f;
+  const TensorId x = n.add_input("x", DataType::kFloat32, {1, 8});
+  const TensorId y = n.fully_connected(x, one, std::nullopt, "fc");
+  n.mark_output(y, "scores");
+  const TensorId above = n.elementwise(y, n.constant(Tensor::scalar(-0.502f), "least"),
+                                       ElementwiseKind::kAdd, "above");
+  const TensorId some = n.activation(above, ActivationKind::kRelu, 0, 0, "relu");
+  const LayerId places = n.add(NonZero{}, {some}, "nonzero");
+  n.mark_output(n.output(places), "indices");  // integers: not compared
+  n.mark_output(n.cast(n.output(places), DataType::kFloat32, "cast"), "places");
+  return n;
+}
+
+/// Of INT8 with steps of 1/127 the value 0.5015 is 64/127, beyond 0.502. No other is near it.
+std::unique_ptr<BatchSource> places_source(const std::vector<float>& firsts) {
+  Tensor all(DataType::kFloat32, {int64_t(firsts.size()), 8});
+  for (size_t i = 0; i < firsts.size(); ++i) {
+    for (size_t k = 0; k < 8; ++k) {
+      all.as<float>()[8 * i + k] = k == 0 ? firsts[i] : 0.13f * float(k) - 0.2f;
+    }
+  }
+  return memory_data({{"x", all}}, 1);
+}
+
+TEST(Compare, OutputsThatCannotBeComparedInSomeSamplesAreNamed) {
+  const Network n = with_places();
+  CalibrationTable table;
+  for (const char* name : {"x", "scores"}) table.entries[name] = {{-1.0f, 1.0f}, 1.0f};
+  const Plan int8 = build(n, &table, test::first_tactics(true));
+  const auto found = [&](const Plan& plan, const std::vector<float>& firsts) {
+    return compare(n, plan, *places_source(firsts));
+  };
+  const Comparison alike = found(int8, {0.9f, -0.4f});
+  EXPECT_TRUE(alike.skipped_outputs.empty());
+  ASSERT_NE(find(alike, "places"), nullptr);
+  ASSERT_TRUE(alike.output_sqnr_db());
+
+  const Comparison some = found(int8, {0.9f, 0.5015f, -0.4f, 0.5015f});
+  EXPECT_EQ(some.skipped_outputs, (std::map<std::string, int64_t>{{"places", 2}}));
+  EXPECT_NE(find(some, "places"), nullptr);  // in the others it is compared
+  EXPECT_TRUE(some.output_sqnr_db());
+  EXPECT_EQ(some.accuracy().sqnr_db, some.output_sqnr_db());
+  EXPECT_EQ(some.accuracy().not_compared, std::vector<std::string>{"places (2 of 4 samples)"});
+
+  const Comparison none = found(int8, {0.5015f});
+  EXPECT_EQ(none.skipped_outputs, (std::map<std::string, int64_t>{{"places", 1}}));
+  EXPECT_EQ(find(none, "places"), nullptr);
+  EXPECT_TRUE(none.output_sqnr_db()) << "of the scores";
+
+  const Comparison floats = found(build(n, nullptr, test::first_tactics()), {0.9f, 0.5015f});
+  EXPECT_TRUE(floats.skipped_outputs.empty());
+}
+
+TEST(Compare, AGoalIsNotKeptWhereAnOutputCannotBeCompared) {
+  const Network n = with_places();
+  CalibrationTable table;
+  for (const char* name : {"x", "scores"}) table.entries[name] = {{-1.0f, 1.0f}, 1.0f};
+  BuildOptions options;
+  options.int8 = true;
+  options.threads = 1;
+  options.layer_precision = {{"fc", Precision::kInt8}};  // whatever the times are
+  std::vector<float> firsts{0.9f, 0.5015f, -0.4f};
+  PrecisionGoal goal;
+  goal.min_sqnr_db = 20.0;
+  goal.evaluate = [&](const Plan& plan) {
+    return compare(n, plan, *places_source(firsts)).accuracy();
+  };
+  const auto source = places_source(firsts);
+  goal.samples = source.get();
+  const std::string refusal = test::message_of([&] { (void)build(n, &table, options, goal); });
+  EXPECT_TRUE(test::contains(refusal, "cannot be verified")) << refusal;
+  EXPECT_TRUE(test::contains(refusal, "places (1 of 3 samples)")) << refusal;
+  firsts = {0.9f, -0.4f};
+  const Plan kept = build(n, &table, options, goal);
+  EXPECT_GE(*compare(n, kept, *places_source(firsts)).output_sqnr_db(), 20.0);
+  options.layer_precision.clear();
+  firsts = {0.9f, 0.5015f, -0.4f};  // free to choose, it stays float
+  const Plan free = build(n, &table, options, goal);
+  EXPECT_TRUE(compare(n, free, *places_source(firsts)).skipped_outputs.empty());
+}
+
 TEST(Compare, RefusesWhatDoesNotFit) {
   const Network network = make_network(1);
   const Plan plan = build(network, nullptr, test::first_tactics());
