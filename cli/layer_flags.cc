@@ -103,8 +103,7 @@ void LayerFlags::apply_ranges(Network& network) const {
 void LayerFlags::set(BuildOptions& options, const Network& network) const {
   options.disabled_passes = disabled;
   if (!precision_from.empty()) {
-    options.layer_precision = precisions_from(precision_from, network);
-    options.int8_layers = BuildOptions::Int8Layers::kAll;  // all is decided
+    options.group_precision = precisions_from(precision_from, network);
   }
   for (const std::string& entry : precisions) {
     const auto [name, value] =

@@ -39,6 +39,18 @@ std::string cell(const nlohmann::json& object, const char* key, size_t most = 12
   return found->is_number() ? fmt::format("{:.4g}", found->get<double>()) : "";
 }
 
+/// Outputs whose SQNR is not that of all samples.
+std::string not_compared(const nlohmann::json& engine) {
+  const auto found = engine.find("not_compared");
+  if (found == engine.end() || !found->is_array()) return "";
+  std::string names;
+  for (const nlohmann::json& name : *found) {
+    if (!name.is_string()) continue;
+    names += (names.empty() ? " (without " : ", ") + one_line(name.get<std::string>(), 120);
+  }
+  return names.empty() ? "" : names + ")";
+}
+
 }  // namespace
 
 PlanSummary summarize(const Plan& plan) {
@@ -101,10 +113,10 @@ std::string precision_table(const Plan& plan) {
     const auto kept = engine.find("kept");
     const bool is_kept = kept != engine.end() && kept->is_boolean() && kept->get<bool>();
     text += fmt::format(
-        "{}: {} ms, {} layers in INT8{}{}\n", cell(engine, "name"), cell(engine, "ms"),
+        "{}: {} ms, {} layers in INT8{}{}{}\n", cell(engine, "name"), cell(engine, "ms"),
         cell(engine, "int8"),
         cell(engine, "sqnr_db").empty() ? "" : fmt::format(", SQNR {} dB", cell(engine, "sqnr_db")),
-        is_kept ? ", kept" : "");
+        not_compared(engine), is_kept ? ", kept" : "");
   }
   text += fmt::format("predicted {} ms", cell(measured, "predicted_ms"));
   const std::string explanation = cell(measured, "explanation", 1000);

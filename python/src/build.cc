@@ -36,12 +36,11 @@ bool has_calibration_keywords(const nb::dict& keywords) {
   return false;
 }
 
-/// What the build of `plan` chose; requests by name win.
+/// What the build of `plan` chose.
 void take_over(const Plan& plan, Request& request) {
   check(request.options.int8, ErrorCode::kInvalidArgument,
         "precision_from needs int8=True: without it the engine is a float one");
-  request.options.layer_precision.merge(chosen_precisions(plan, request.network));
-  request.options.int8_layers = BuildOptions::Int8Layers::kAll;  // all is decided
+  request.options.group_precision = chosen_precisions(plan, request.network);
 }
 
 Request take_request(const Network& network, const CalibrationTable* table, nb::dict& keywords,
@@ -168,7 +167,8 @@ Plan retime_plan(const Plan& plan, const nb::kwargs& given) {
   "max_loss: float | None = None, min_sqnr_db: float | None = None, "                          \
   "evaluate: collections.abc.Callable[[Plan], float | tuple[float, float] | Accuracy] | None " \
   "= None, noise_samples: int | None = None, "                                                 \
-  "precision_from: Plan | str | os.PathLike | bytes | None = None, "
+  "precision_from: Plan | str | os.PathLike | bytes | None = None, "                           \
+  "group_precision: dict[str, str] = {}, "
 #define CALLBACK_KEYWORDS                                                              \
   "progress: collections.abc.Callable[[str, int, int], object] | bool | None = None, " \
   "log: collections.abc.Callable[[str, str], object] | None = None"
@@ -250,7 +250,9 @@ void bind_build(nb::module_& m) {
       "noise_samples: how many samples the noise of each layer is measured on, for the curve of "
       "time against noise (4 under max_loss and min_sqnr_db; else only where it is given).\n"
       "precision_from: a plan whose choice of INT8 layers is taken over, without measuring; "
-      "layer_precision wins.\n"
+      "layer_precision wins. group_precision: such a choice by groups of fused layers, the 'label' "
+      "of each group in Plan.precision by its 'name'. What does not fit the network is told in one "
+      "warning.\n"
       "layer_precision, layer_scheme: by layer name ('int8', 'float32', 'float16'; a scheme).\n"
       "tactics: 'timed' measures kernels (timing_cache: a file of measurements), 'first' takes "
       "the first that fits: byte-identical plans.\n"

@@ -70,7 +70,7 @@ struct Row {
   void (*set)(BuildOptions&, nb::handle);
 };
 
-constexpr std::array<Row, 17> kRows{{
+constexpr std::array<Row, 18> kRows{{
     {"int8", [](BuildOptions& o, nb::handle v) { o.int8 = value_of<bool>(v, "int8", "a bool"); }},
     {"fp16", [](BuildOptions& o, nb::handle v) { o.fp16 = value_of<bool>(v, "fp16", "a bool"); }},
     {"int8_layers", [](BuildOptions& o, nb::handle v) { o.int8_layers = int8_layers_of(v); }},
@@ -84,6 +84,12 @@ constexpr std::array<Row, 17> kRows{{
      [](BuildOptions& o, nb::handle v) {
        for (const auto& [layer, name] : names_of(v, "layer_precision")) {
          o.layer_precision[layer] = precision_from_name(name);
+       }
+     }},
+    {"group_precision",
+     [](BuildOptions& o, nb::handle v) {
+       for (const auto& [group, name] : names_of(v, "group_precision")) {
+         o.group_precision[group] = precision_from_name(name);
        }
      }},
     {"layer_scheme",

@@ -3,6 +3,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <cmath>
 
@@ -56,6 +57,7 @@ std::string name_of_callable(nb::handle callable) {
 /// Without INT8, and built in no time.
 BuildOptions float_options(BuildOptions options) {
   options.int8 = options.fp16 = false;
+  options.group_precision.clear();
   options.tactics = BuildOptions::Tactics::kFirst;
   options.progress = nullptr;
   options.log = nullptr;
@@ -91,14 +93,15 @@ void Goal::check_against(const BuildOptions& options) const {
   const bool goal = goal_.max_loss || goal_.min_sqnr_db;
   const bool any = goal || evaluate_.is_valid() || noise_samples_;
   const bool measures = options.tactics == BuildOptions::Tactics::kTimed &&
-                        options.int8_layers == BuildOptions::Int8Layers::kWherePays;
+                        options.int8_layers == BuildOptions::Int8Layers::kWherePays &&
+                        options.group_precision.empty();
   check(!any || options.int8, kCode,
         "max_loss, min_sqnr_db, evaluate and noise_samples need int8=True: without it the "
         "engine is a float one");
   check((!any && options.objective == Objective::kLatency) || measures, kCode,
         "max_loss, min_sqnr_db, evaluate, noise_samples and objective rest on "
         "measurements: they need tactics='timed' and int8_layers='where-it-pays', and no "
-        "precision_from");
+        "precision_from or group_precision");
   check(!goal_.max_loss || evaluate_.is_valid(), kCode,
         "max_loss needs evaluate: a callable that takes a plan and gives its metric in "
         "points");
@@ -127,7 +130,11 @@ Accuracy Goal::accuracy_of(const Plan& plan) {
   Accuracy accuracy;
   if (evaluate_.is_valid()) accuracy = asked(plan);
   if (accuracy.metric && !accuracy.reference) accuracy.reference = reference();
-  if (goal_.min_sqnr_db && !accuracy.sqnr_db) accuracy.sqnr_db = sqnr_of(plan);
+  if (goal_.min_sqnr_db && !accuracy.sqnr_db) {
+    const Accuracy compared = compared_with_float(plan);
+    accuracy.sqnr_db = compared.sqnr_db;
+    accuracy.not_compared = compared.not_compared;
+  }
   return accuracy;
 }
 
@@ -154,13 +161,13 @@ double Goal::reference() {
   return *reference_;
 }
 
-std::optional<double> Goal::sqnr_of(const Plan& plan) {
+Accuracy Goal::compared_with_float(const Plan& plan) {
   CompareOptions options;
   options.device = options_.device;
   options.threads = options_.threads;
   options.progress = options_.progress;
   samples_->get()->rewind();
-  return compare(network_, plan, *samples_->get(), options).output_sqnr_db();
+  return compare(network_, plan, *samples_->get(), options).accuracy();
 }
 
 void bind_goal(nb::module_& m) {
@@ -177,7 +184,11 @@ void bind_goal(nb::module_& m) {
           nb::arg("sqnr_db") = nb::none())
       .def_rw("metric", &Accuracy::metric, "The plan's, in points; None: not known.")
       .def_rw("reference", &Accuracy::reference, "The float network's, in points.")
-      .def_rw("sqnr_db", &Accuracy::sqnr_db, "Of the worst output, in dB.")
+      .def_rw("sqnr_db", &Accuracy::sqnr_db,
+              "Of the worst output, in dB, over the samples in which it can be compared.")
+      .def_rw("not_compared", &Accuracy::not_compared,
+              "Outputs that could not be compared in every sample, with in how many not: an engine "
+              "that has one is not known to keep to min_sqnr_db.")
       .def("__repr__", [](const Accuracy& a) {
         const auto text = [](const Points& v) { return v ? fmt::format("{:.6g}", *v) : "None"; };
         return fmt::format("octile.Accuracy(metric={}, reference={}, sqnr_db={})", text(a.metric),

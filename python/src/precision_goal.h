@@ -30,7 +30,7 @@ class Goal {
   Accuracy accuracy_of(const Plan& plan);
   Accuracy asked(const Plan& plan);
   double reference();
-  std::optional<double> sqnr_of(const Plan& plan);
+  Accuracy compared_with_float(const Plan& plan);
 
   Calls& calls_;
   nb::object evaluate_;

@@ -107,10 +107,32 @@ def test_an_earlier_choice_is_taken_over(quick, slow, tmp_path):
         assert in_int8(other) != int8
     with pytest.raises(octile.InvalidArgument, match="holds no choice"):
         slow.build(precision_from=slow.build(int8_layers="all"))
+    with pytest.raises(octile.InvalidArgument, match="group_precision"):
+        slow.build(precision_from=plan, min_sqnr_db=20, samples=slow.net.samples())
     with pytest.raises(octile.InvalidArgument, match="no precision_from"):
         slow.build(precision_from=plan, evaluate=lambda plan: 90)
     with pytest.raises(octile.InvalidArgument, match="int8=True"):
         slow.build(precision_from=plan, int8=False)
+
+
+def test_a_choice_by_groups(quick):
+    plan = quick.build()
+    labels = {group["name"]: group["label"] for group in plan.precision["groups"]}
+
+    def layers(plan):
+        return [(layer.name, layer.step, layer.precision) for layer in plan.layers()]
+
+    again = quick.build(group_precision=labels, tactics="first")
+    assert layers(again) == layers(plan) and again.precision is None
+    told = []
+    labels["another"] = "int8"
+    quick.build(group_precision=labels, log=lambda level, text: told.append((level, text)))
+    (text,) = [text for level, text in told if level == "warning"]
+    assert "not the network's:\n  another" in text
+    with pytest.raises(octile.InvalidArgument, match="none of the groups"):
+        quick.build(group_precision={"another": "int8"})
+    with pytest.raises(octile.InvalidArgument, match="int4"):
+        quick.build(group_precision={"another": "int4"})
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "size"])
@@ -221,7 +243,28 @@ def test_accuracy_is_a_record():
     accuracy = octile.Accuracy(metric=93.25)
     accuracy.sqnr_db = 30
     assert (accuracy.metric, accuracy.reference, accuracy.sqnr_db) == (93.25, None, 30)
+    assert accuracy.not_compared == []
+    accuracy.not_compared = ["boxes (1 of 9 samples)"]
+    assert accuracy.not_compared == ["boxes (1 of 9 samples)"]
     assert repr(accuracy) == "octile.Accuracy(metric=93.25, reference=None, sqnr_db=30)"
+
+
+def test_what_cannot_be_compared_does_not_keep_to_the_sqnr(quick):
+    def int8_alone(plan):
+        unlike = ["boxes (1 of 9 samples)"] if in_int8(plan) else []
+        accuracy = octile.Accuracy(sqnr_db=60)
+        accuracy.not_compared = unlike
+        return accuracy
+
+    samples = quick.net.samples()
+    plan = quick.build(min_sqnr_db=20, samples=samples, evaluate=int8_alone)
+    assert not in_int8(plan) and kept(plan)["not_compared"] == []
+    request = {"layer_precision": {"conv": "int8"}}
+    with pytest.raises(octile.InvalidArgument, match="boxes .1 of 9 samples."):
+        quick.build(min_sqnr_db=20, samples=samples, evaluate=int8_alone, **request)
+    compared = octile.compare(quick.net.network, plan, samples)
+    assert compared.skipped_outputs == {} and compared.accuracy().not_compared == []
+    assert compared.accuracy().sqnr_db == compared.output_sqnr_db()
 
 
 def test_sqnr_is_kept_to_on_the_samples(quick):

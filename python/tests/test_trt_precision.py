@@ -114,7 +114,9 @@ def test_a_refit_keeps_the_precisions(times):
     refitter = trt.Refitter(engine, bench.logger)
     assert refitter.refit_cuda_engine(), bench.logger.errors
     assert precisions(engine) == before
-    np.testing.assert_array_equal(run(engine.create_execution_context(), x=IMAGE)["y"], outputs)
+    refitted = run(engine.create_execution_context(), x=IMAGE)["y"]
+    # Float tactics are timed anew, and add up in other orders.
+    np.testing.assert_allclose(refitted, outputs, rtol=1e-4, atol=1e-4)
     again = trt.Runtime(bench.logger).deserialize_cuda_engine(engine.serialize())
     refitter = trt.Refitter(again, bench.logger)
     kernel = np.random.default_rng(1).standard_normal((8, 3, 3, 3), np.float32)

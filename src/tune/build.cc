@@ -13,6 +13,7 @@
 #include "compile/table_ends.h"
 #include "compile/weighted.h"
 #include "octile/builder.h"
+#include "tune/chosen_precisions.h"
 #include "tune/precision_choice.h"
 #include "tune/precision_text.h"
 
@@ -50,7 +51,8 @@ void check_table(const Network& network, const CalibrationTable* table,
 
 bool measures(const BuildOptions& options) {
   return options.int8 && options.tactics == BuildOptions::Tactics::kTimed &&
-         options.int8_layers == BuildOptions::Int8Layers::kWherePays;
+         options.int8_layers == BuildOptions::Int8Layers::kWherePays &&
+         options.group_precision.empty();
 }
 
 bool any_can_int8(const Network& network, const CalibrationTable* table,
@@ -75,7 +77,7 @@ void check_goal(const PrecisionGoal& goal, const BuildOptions& options) {
   if (!goal.max_loss && !goal.min_sqnr_db) return;
   check(measures(options), ErrorCode::kInvalidArgument,
         "max_loss and min_sqnr_db choose which layers run in INT8 by measurement: they need int8, "
-        "timed tactics and Int8Layers::kWherePays");
+        "timed tactics, Int8Layers::kWherePays and no group_precision");
   check(goal.evaluate && goal.samples != nullptr, ErrorCode::kInvalidArgument,
         "max_loss and min_sqnr_db need samples, and evaluate() that runs a plan on them");
   check(!goal.max_loss || *goal.max_loss >= 0.0, ErrorCode::kInvalidArgument,
@@ -109,8 +111,11 @@ Plan build(const Network& network, const CalibrationTable* table, const BuildOpt
   check_goal(goal, options);
   check_table(network, table, options);
   const ThreadCountScope threads(options.threads);
-  const CompileOptions compiling{
+  CompileOptions compiling{
       .build = options, .keep_tensors = false, .preprocess = preprocess_json(options)};
+  if (!options.group_precision.empty()) {
+    compiling.labelling = given_labelling(network, table, compiling);
+  }
   if (!measures(options) || !any_can_int8(network, table, compiling)) {
     return Plan(compile(network, table, compiling));
   }
@@ -196,6 +201,9 @@ QuantizedNetwork quantize(const Network& network, const CalibrationTable* table,
   CompileOptions compile{.build = options, .keep_tensors = false, .preprocess = ""};
   auto& disabled = compile.build.disabled_passes;
   for (const std::string& pass : passes_against(style)) disabled.push_back(pass);
+  if (!options.group_precision.empty()) {
+    compile.labelling = given_labelling(network, table, compile, style);
+  }
   QuantizedGraph graph = quantize_graph(network, table, compile, style);
   std::vector<LayerDecision> layers;
   for (size_t g = 0; g < graph.groups.size(); ++g) {

@@ -16,6 +16,8 @@ struct GroupTimes {
   std::optional<double> half, int8;
   /// In int8 with a float output written by the kernel itself; nullopt where it was not seen.
   std::optional<double> int8_to_float;
+  /// Its int8 times hold the Quantize step of what it reads first: the engine leaves that to it.
+  bool quantizes_input = false;
   double spread = 0.0;  // of the int8 time, else of float32 (Timing::spread)
 };
 /// Conversions of one tensor.
@@ -34,12 +36,13 @@ struct MeasuredTimes {
 /// engines are built (all float, all half where allowed, all int8, and two where neighbours
 /// differ, so that their int8 groups write float) and run in turn; a group's time is that of its
 /// steps in there. Conversions are timed alone, once a number of elements. Times are read from and
-/// added to `times`.
+/// added to `times`; progress as options say. Throws CannotTime (race.h) before it measures.
 MeasuredTimes measure_times(const Network& original, const CalibrationTable* table,
                             const LabelledGraph& graph, const CompileOptions& options,
                             TimingCache& times);
 
-/// One group inside of runs of one engine, whose labels are given.
+/// One group inside of runs of one engine, whose labels are given. As in `measured`, a Quantize
+/// step that the engine leaves to the group counts with it, or does not.
 struct TimeInside {
   double ns = 0.0;
   bool writes_float = false;
@@ -47,6 +50,7 @@ struct TimeInside {
 std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
                                            const LabelledGraph& graph,
                                            const std::vector<Label>& labels,
+                                           const MeasuredTimes& measured,
                                            const BuildOptions& build);
 
 /// A network, its shapes, the options that change its steps, and the machine, as one key: what

@@ -26,7 +26,7 @@ std::vector<ParetoPoint> pareto_hull(const SolveFor& solve, double most_lambda, 
     if (!between) continue;
     gaps.emplace_back(from, middle.labels);
     gaps.emplace_back(middle.labels, to);
-    hull.insert(hull.begin() + ptrdiff_t(i) + 1, std::move(middle));
+    hull.insert(hull.begin() + std::ptrdiff_t(i) + 1, std::move(middle));
   }
   return hull;
 }

@@ -10,7 +10,6 @@
 namespace octile {
 namespace {
 
-constexpr double kMargin = 0.01;     // of the float time
 constexpr double kMostNoise = 1e14;  // more than any layer takes, in time or in bytes
 
 int64_t whole_ns(double ns) { return std::llround(std::max(ns, 0.0)); }
@@ -56,8 +55,13 @@ class TensorBuilder {
     for (size_t g = 0; g < graph_.groups.size(); ++g) {
       for (TensorId t : operands_of(network, graph_.groups[g])) {
         if (network.type(t) != DataType::kFloat32 || network.constant_value(t)) continue;
-        std::vector<int>& readers = entry(t, producer[size_t(t.index)]).consumers;
+        TensorCosts& costs = entry(t, producer[size_t(t.index)]);
+        std::vector<int>& readers = costs.consumers;
         if (readers.empty() || readers.back() != int(g)) readers.push_back(int(g));
+        const bool first = t == operands_of(network, graph_.groups[g])[0];
+        if (first && times_.groups[g].quantizes_input) {  // and no other reader in INT8
+          costs.convert[size_t(Label::kFloat)][size_t(Label::kInt8)] = 0;
+        }
       }
       for (LayerId layer : graph_.groups[g].layers()) {
         for (TensorId t : network.outputs(layer)) producer[size_t(t.index)] = int(g);
@@ -68,12 +72,23 @@ class TensorBuilder {
         entry(t, producer[size_t(t.index)]).wants_float = true;
       }
     }
+    for (TensorCosts& costs : list_) {
+      if (costs.wants_float) price_output(costs);
+    }
     result.problem.tensors = std::move(list_);
     result.tensors = std::move(tensors_);
     return result;
   }
 
  private:
+  /// An output is made in float, whatever its producer computes in, and quantized for readers in
+  /// INT8.
+  static void price_output(TensorCosts& costs) {
+    const auto& [from8, to32] = std::pair{size_t(Label::kInt8), size_t(Label::kFloat)};
+    if (costs.producer < 0 || costs.write[from8][to32] == kForbidden) return;
+    costs.convert[from8][to32] = costs.write[from8][to32] + costs.convert[to32][from8];
+  }
+
   TensorCosts& entry(TensorId t, int producer) {
     int& at = at_[size_t(t.index)];
     if (at >= 0) return list_[size_t(at)];
@@ -165,7 +180,7 @@ PrecisionProblem with_preferences(const PrecisionGraph& measured, const Labelled
     int64_t& int8 = cost[size_t(Label::kInt8)];
     const int64_t float32 = cost[size_t(Label::kFloat)];
     if (int8 == kForbidden) continue;
-    if (float32 != kForbidden) int8 += whole_ns(kMargin * double(float32));
+    if (float32 != kForbidden) int8 += whole_ns(kInt8Margin * double(float32));
   }
   if (objective == Objective::kSize) count_bytes(graph, problem);
   for (size_t g = 0; g < noise.size(); ++g) {
@@ -209,6 +224,19 @@ Precision precision_of(Label label) {
   return Precision::kInt8;
 }
 
+bool is_constant_conversion(const Network& network, const Group& group) {
+  for (LayerId layer = group.core; layer.valid();) {
+    const Op& op = network.op(layer);
+    if (!std::holds_alternative<Quantize>(op) && !std::holds_alternative<Dequantize>(op)) {
+      return false;
+    }
+    const TensorId from = network.inputs(layer)[0];
+    if (network.constant_value(from) != nullptr) return true;
+    layer = network.producer(from);
+  }
+  return false;
+}
+
 ConversionCosts conversions_at(const PrecisionProblem& problem,
                                const std::vector<TensorId>& tensors,
                                const std::vector<Label>& labels, int group) {
@@ -227,14 +255,15 @@ ConversionCosts conversions_at(const PrecisionProblem& problem,
     if (t.producer == group) {
       const bool float_reader = t.wants_float || in_int8 < std::ssize(t.consumers);
       if (!float_reader) continue;
-      int64_t ns = t.convert[kTo8][kFrom32];
-      if (in_int8 == 0 && t.write[kTo8][kFrom32] != kForbidden) {
+      int64_t ns = t.convert[kTo8][kFrom32];  // of an output: its quantize for readers as well
+      if ((in_int8 == 0 || t.wants_float) && t.write[kTo8][kFrom32] != kForbidden) {
         ns = std::min(ns, t.write[kTo8][kFrom32]);
       }
       note(costs.dequantize, double(ns), k);
     } else if (std::count(t.consumers.begin(), t.consumers.end(), group) != 0) {
       const bool dynamic = problem.groups[size_t(group)].dynamic;
-      const Label from = t.producer < 0 ? Label::kFloat : labels[size_t(t.producer)];
+      const bool is_float = t.producer < 0 || t.wants_float;  // an output is made in float
+      const Label from = is_float ? Label::kFloat : labels[size_t(t.producer)];
       const int64_t ns = dynamic ? t.dynamic_quantize : t.convert[size_t(from)][kTo8];
       note(costs.quantize, double(ns) / double(in_int8), k);
     }

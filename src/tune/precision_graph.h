@@ -19,8 +19,11 @@ struct PrecisionGraph {
 /// its group. What it costs is what was measured: predictions are total_cost() of this.
 PrecisionGraph precision_graph(const LabelledGraph& graph, const MeasuredTimes& times);
 
-/// The problem to be solved. INT8 must win by 1 % of a group's float time: a layer that gains
-/// nothing stays float, which costs no accuracy. A unit of `noise` (by group, or empty) counts as
+/// INT8 must win by so much of a group's float time: a layer that gains nothing stays float, which
+/// costs no accuracy.
+inline constexpr double kInt8Margin = 0.01;
+
+/// The problem to be solved, with that margin. A unit of `noise` (by group, or empty) counts as
 /// `lambda` nanoseconds. Objective kSize: bytes of weights count first, whatever the times; a unit
 /// of noise is then `lambda` parts of a byte, of which it has 100,000.
 PrecisionProblem with_preferences(const PrecisionGraph& measured, const LabelledGraph& graph,
@@ -34,6 +37,10 @@ void drop_unread_int8(const PrecisionProblem& problem, const LabelledGraph& grap
                       std::vector<Label>& labels);
 
 Precision precision_of(Label label);
+
+/// A Quantize or Dequantize layer on constants: weights that the model quantized itself. It is
+/// gone when an engine is built, so reports leave such groups out.
+bool is_constant_conversion(const Network& network, const Group& group);
 
 /// What INT8 costs in conversions at one group, where its neighbours have these labels, in
 /// nanoseconds. A quantized copy is paid by all that read it alike.

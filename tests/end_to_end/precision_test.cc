@@ -101,6 +101,53 @@ TEST_F(WherePays, AnEarlierChoiceIsTakenOver) {
   EXPECT_TRUE(contains(goal.err, "no --precision-from"));
 }
 
+TEST_F(WherePays, AChoiceOfAModelThatIsQuantizedComesOutAgain) {
+  const std::string model =
+      OCTILE_SOURCE_DIR "/../shared/data/mlperf-tiny-kws/tiny_kws_dscnn_qdq.onnx";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no " << model;
+  Random random(3);
+  save_npy(place_ / "x.npy", random_floats({8, 1, 49, 10}, random, 20.0f));
+  const auto layers = [&](const Words& more) {
+    Words words{"build",  model,     "--int8",    "--calibrate", "x.npy",     "-o",
+                "q.plan", "--cache", "own.cache", "-q",          "--threads", "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    octile_ok(place_, words);
+    const auto plan = octile_json(place_, {"inspect", "q.plan"});
+    std::vector<std::string> found;
+    for (const auto& layer : plan.at("layers")) {
+      found.push_back(layer.at("name").get<std::string>() + " " +
+                      layer.at("step").get<std::string>() + " " +
+                      layer.at("precision").get<std::string>());
+    }
+    return found;
+  };
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    const auto first = layers({"--timing-cache", "times"});
+    std::filesystem::rename(place_ / "q.plan", place_ / "first.plan");
+    EXPECT_EQ(layers({"--precision-from", "first.plan", "--tactics", "first"}), first) << seed;
+    write_random_times(seed);
+  }
+  const auto measured = octile_json(place_, {"report", "first.plan"});
+  for (const auto& group : measured.at("groups")) {  // w17, b3 …: constants
+    EXPECT_NE(group.at("name").get<std::string>().find_first_of("qtno"), std::string::npos);
+  }
+}
+
+TEST_F(WherePays, AChoiceThatDoesNotFitIsTold) {
+  make_int8_quick();
+  (void)built({"-q"});
+  std::filesystem::copy(place_ / "i.plan", place_ / "first.plan");
+  const Ended same = build({"--precision-from", "first.plan"});
+  EXPECT_EQ(same.code, 0);
+  EXPECT_FALSE(contains(same.err, "does not fit")) << same.err;
+  const Ended other = build({"--precision-from", "first.plan", "--disable-pass", "fold-bias"});
+  EXPECT_EQ(other.code, 0);
+  for (const char* part : {"does not fit the network", "not the network's:\n  conv1",
+                           "have no choice, and run in float:\n  conv1"}) {
+    EXPECT_TRUE(contains(other.err, part)) << other.err;
+  }
+}
+
 TEST_F(WherePays, WhateverTheTimesTheEngineRunsWhatWasChosen) {
   make_int8_quick();  // so that every group has its times in the file
   for (unsigned seed = 0; seed < 12; ++seed) {

@@ -177,54 +177,48 @@ TEST_F(Choice, ThePlanSaysWhatItsLayersAre) {
   EXPECT_EQ(json["engines"].size(), 3u);
 }
 
-TEST_F(Choice, AnEarlierChoiceIsTakenOver) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
-  BuildOptions options = timed(cache);
-  options.layer_precision = {{"c", Precision::kFloat32}};
-  (void)build(network, &table, options);
-  set_times(cache, "engine ", " ns", 1e6);  // of equally quick engines the chosen one is kept
-  const Plan plan = build(network, &table, options);
-  BuildOptions again;
-  again.int8 = true;
-  again.int8_layers = BuildOptions::Int8Layers::kAll;
-  again.layer_precision = chosen_precisions(plan, network);
-  EXPECT_EQ(again.layer_precision.at("a"), Precision::kInt8);
-  EXPECT_EQ(again.layer_precision.at("c"), Precision::kFloat32);  // asked for is chosen, too
-  std::map<std::string, std::string> precisions;
-  for (const LayerInfo& layer : plan.layers()) {
-    if (layer.step == "Conv") precisions[layer.name] = layer.precision;
-  }
-  ASSERT_EQ(precisions.size(), 3u);
-  for (const LayerInfo& layer : build(network, &table, again).layers()) {
-    if (layer.step != "Conv") continue;
-    EXPECT_EQ(layer.precision, precisions.at(layer.name)) << layer.name;
-  }
-}
-
-TEST_F(Choice, OnlySoundChoicesAreTakenOver) {
-  const Plan plan = build(network, &table, timed(cache));
-  const auto refusal = [&](const std::string& text, const Network& other,
-                           ErrorCode code = ErrorCode::kInvalidArgument) {
-    auto data = std::make_shared<PlanData>(plan.data());
-    data->precision = text;
-    return message_of([&] { (void)chosen_precisions(Plan(data), other); }, code);
-  };
-  EXPECT_TRUE(contains(refusal("", network), "holds no choice"));
-  for (const char* text :
-       {"{", "[]", "5", "{}", R"({"groups": 5})", R"({"groups": [{"name": "a"}]})",
-        R"({"groups": [{"name": 5, "precision": "int8"}]})", R"({"groups": [null]})"}) {
-    EXPECT_TRUE(contains(refusal(text, network, ErrorCode::kInvalidFile), "unreadable")) << text;
-  }
-  EXPECT_TRUE(
-      contains(refusal(R"({"groups": [{"name": "a", "precision": "int7"}]})", network), "int7"));
-  EXPECT_TRUE(contains(refusal(plan.precision(), Network("other")), "network 'other'"));
-}
-
 TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
   std::filesystem::remove(cache.path);
   const std::string first = build(network, &table, timed(cache)).serialize();  // which measures
   EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);
+}
+
+TEST_F(Choice, ALeastSqnrMustBeSeenInEverySample) {
+  set_times(cache, "group ", " float32", 1e6);
+  set_times(cache, "group ", " int8", 1e5);
+  const auto source = memory_data({{"x", inputs()[0]}}, 1);
+  PrecisionGoal goal;
+  goal.samples = source.get();
+  goal.min_sqnr_db = 15.0;
+  const auto int8_layers = [](const Plan& plan) {
+    const auto layers = plan.layers();
+    return std::ranges::count_if(layers, [](const LayerInfo& layer) {
+      return layer.step == "Conv" && layer.precision.rfind("int8", 0) == 0;
+    });
+  };
+  std::ptrdiff_t unlike = 2;  // so many INT8 layers change the shape of an output
+  goal.evaluate = [&](const Plan& plan) {
+    Accuracy accuracy{.sqnr_db = 60.0};
+    if (int8_layers(plan) >= unlike) accuracy.not_compared = {"boxes (1 of 9 samples)"};
+    return accuracy;
+  };
+  std::string told;
+  BuildOptions options = timed(cache);
+  options.log = [&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::kWarning) told += text;
+  };
+  const PrecisionChoice one = choose(goal, &options);
+  EXPECT_EQ(int8_layers(Plan(one.candidates[one.kept].plan)), 1) << "what is known is kept";
+  EXPECT_TRUE(contains(told, "boxes (1 of 9 samples)")) << told;
+  unlike = 0;  // not even float can be judged
+  EXPECT_TRUE(contains(message_of([&] { (void)choose(goal, &options); }),
+                       "cannot be verified: outputs whose shapes hang on values"));
+  goal.max_loss = 1.0;
+  goal.min_sqnr_db = std::nullopt;  // a metric needs no shapes
+  goal.evaluate = [&](const Plan&) {
+    return Accuracy{.not_compared = {"boxes"}, .metric = 90.0, .reference = 90.0};
+  };
+  EXPECT_EQ(labels_of(choose(goal, &options), 2), "int8 int8 int8");
 }
 
 TEST_F(Choice, NothingIsMeasuredWhereNothingCanBeInt8) {

@@ -3,21 +3,11 @@
 // earlier build with the same timing cache was not allowed to run in INT8.
 #include <nlohmann/json.hpp>
 
+#include "tune/small_networks.h"
 #include "tune/written_times.h"
 
 namespace octile::test {
 namespace {
-
-TensorId convolution(Network& n, TensorId x, const std::string& name) {
-  Random random(7);
-  const TensorId weights = n.constant(random_floats({8, 8, 3, 3}, random, 0.2f), name + ".w");
-  return n.output(n.add(Convolution{.window = {.kernel = {3, 3},
-                                               .stride = {1, 1},
-                                               .dilation = {1, 1},
-                                               .pad_before = {1, 1},
-                                               .pad_after = {1, 1}}},
-                        {x, weights}, name));
-}
 
 Network empty(TensorId& x) {
   Network n("labels");
@@ -118,7 +108,18 @@ TEST(PrecisionLabels, WhatTheModelQuantizedIsInt8) {
   }
   EXPECT_EQ(found, 1);
   EXPECT_GE(report["engines"][0]["int8"], 1);
-  EXPECT_EQ(chosen_precisions(plan, built.network).count("model"), 0u);  // no request
+  EXPECT_EQ(chosen_precisions(plan, built.network).at("model"), Precision::kFloat32);  // no request
+  for (const auto& group : report["groups"]) {  // weights in the plan are no layer
+    EXPECT_FALSE(group["name"] == "w.q" || group["name"] == "w.d") << group;
+  }
+  for (const auto& tensor : report["tensors"]) {
+    const int producer = tensor["producer"];
+    ASSERT_LT(producer, int(report["groups"].size()));
+    if (producer >= 0) {
+      const int made = report["groups"][size_t(producer)]["output"];
+      EXPECT_EQ(report["tensors"][size_t(made)]["name"], tensor["name"]);
+    }
+  }
 }
 
 TEST(PrecisionLabels, ARequestLeavesNoTraceInTheTimingCache) {

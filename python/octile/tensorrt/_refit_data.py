@@ -101,9 +101,9 @@ class RefitData:
         """
         try:
             native = network_of(self.network, values)
-            if old.precision is not None:
-                chosen = _chosen_precisions(native, old.precision)
-                self.options.update(int8_layers="all", layer_precision=chosen)
+            if old.precision is not None:  # what the first build chose by measurement
+                chosen = {group["name"]: group["label"] for group in old.precision["groups"]}
+                self.options.update(group_precision=chosen)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"metadata '{KEY}' of the plan cannot be read: {error}") from None
         self.network = written(native)
@@ -115,23 +115,6 @@ class RefitData:
             **{**self.options, "profiles": _profiles(self.options["profiles"])},
             **options,
         )
-
-
-def _chosen_precisions(native: "octile.Network", measured: dict) -> Dict[str, str]:
-    """By layer, what the first build chose by measurement; int8_layers="all" gives the rest.
-
-    INT8 of weighted layers is left to that too: other weights may not allow it.
-    """
-    chosen = {}
-    for group in measured["groups"]:
-        could = group["int8_us"] is not None
-        if not could or (group["precision"] == "int8" and group["weights"] is not None):
-            continue
-        whole = native.find_layer(group["name"]) is not None
-        for name in [group["name"]] if whole else group["name"].split(" + "):
-            if native.find_layer(name) is not None:
-                chosen[name] = group["precision"]
-    return chosen
 
 
 def _profiles(plain: list) -> list:
