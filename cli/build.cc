@@ -113,17 +113,21 @@ void refuse_without_ranges(const BuildFlags& flags) {
       "--scheme dynamic-symmetric needs none");
 }
 
+/// Samples are prepared, and ranges were found, as the table says where it does: a cache may have
+/// been made with other flags.
 void write_report(const Session& session, const BuildFlags& flags, const Plan& plan,
-                  const Network& network, int64_t evaluated) {
+                  const Network& network, const CalibrationTable* table, int64_t evaluated) {
   PrecisionReportOptions report{
       .model = std::filesystem::path(flags.model.file).filename().string(),
       .command = session.command_line,
-      .method = flags.calibration.method,
-      .percentile = flags.calibration.percentile,
+      .method = table != nullptr ? table->method : flags.calibration.method,
+      .percentile = table != nullptr && table->percentile > 0.0 ? table->percentile
+                                                                : flags.calibration.percentile,
       .evaluated = evaluated};
   std::optional<CalibrationData> histograms;
   if (!flags.calibration.data.empty()) {
-    histograms = flags.calibration.histograms(session, network);
+    histograms =
+        flags.calibration.histograms(session, network, table != nullptr ? table->preprocess : "");
     report.histograms = &*histograms;
   }
   save_text(flags.goal.report, precision_report_html(plan, report));
@@ -163,7 +167,9 @@ void run_build(const Session& session, const BuildFlags& flags) {
   const Plan plan =
       build(network, table ? &*table : nullptr, options, goal.prepared(options.preprocess));
   plan.save(output);
-  if (!flags.goal.report.empty()) write_report(session, flags, plan, network, goal.evaluated());
+  if (!flags.goal.report.empty()) {
+    write_report(session, flags, plan, network, table ? &*table : nullptr, goal.evaluated());
+  }
   if (session.verbosity > 0) fmt::print(stderr, "{}\n{}", plan_table(plan), precision_table(plan));
   const PlanSummary summary = summarize(plan);
   fmt::print("{}: {} bytes, {} steps ({}), built on {}\n", output, size_of_file(output),

@@ -87,8 +87,10 @@ CalibrationTable CalibrationFlags::collect(const Session& session, const Network
   return calibrate(network, *open(network, preprocess), calibration);
 }
 
-CalibrationData CalibrationFlags::histograms(const Session& session, const Network& network) const {
-  return octile::collect(network, *open(network, flags.options().preprocess), options(session));
+CalibrationData CalibrationFlags::histograms(const Session& session, const Network& network,
+                                             const std::string& known) const {
+  return octile::collect(network, *open(network, flags.options(known).preprocess),
+                         options(session));
 }
 
 void CalibrationFlags::write(const CalibrationTable& table, bool tensorrt,

@@ -32,8 +32,10 @@ struct CalibrationFlags {
   /// where there is none: "<file>.partial".
   CalibrationTable collect(const Session& session, const Network& network,
                            const std::string& beside) const;
-  /// What --calibrate holds, counted (again): for pictures of it.
-  CalibrationData histograms(const Session& session, const Network& network) const;
+  /// What --calibrate holds, counted (again): for pictures of it. Prepared as --preprocess says,
+  /// else as `known`, a table's own.
+  CalibrationData histograms(const Session& session, const Network& network,
+                             const std::string& known) const;
   void write(const CalibrationTable& table, bool tensorrt, const std::string& version) const;
   /// The life cycle: an existing --cache is read, and refused when it was made for another model,
   /// method, preprocessing or, with --calibrate, other samples; else --calibrate is collected and

@@ -13,6 +13,8 @@ namespace {
 
 struct ReportFlags {
   std::string plan, output, model, data, method;
+  double percentile = 99.99;
+  const CLI::Option* percentile_option = nullptr;
   bool json = false;
   DataFlags flags;
   ConstantFlags constants;
@@ -37,6 +39,9 @@ void run_report(const Session& session, const ReportFlags& flags) {
   if (flags.data.empty() != flags.model.empty()) {
     throw CLI::ValidationError("--model and --calibrate draw distributions together: give both");
   }
+  if (flags.percentile_option->count() > 0 && flags.method != "percentile") {
+    throw CLI::ValidationError("--percentile", "needs --method percentile");
+  }
   const Plan plan = Plan::load(flags.plan);
   PrecisionReportOptions options;
   std::optional<CalibrationData> histograms;
@@ -45,6 +50,7 @@ void run_report(const Session& session, const ReportFlags& flags) {
     options.histograms = &*histograms;
     options.model = std::filesystem::path(flags.model).filename().string();
     options.method = flags.method;
+    options.percentile = flags.percentile;
   }
   if (flags.json) {
     fmt::print("{}\n", precision_report_json(plan, options));
@@ -74,6 +80,10 @@ void add_report(CLI::App& app, Session& session) {
   command->add_option("--calibrate", flags->data, "Samples for --model");
   command->add_option("--method", flags->method, "By which the plan's ranges were found")
       ->check(method_names());
+  flags->percentile_option =
+      command->add_option("--percentile", flags->percentile, "For --method percentile")
+          ->check(CLI::Range(50.0, 100.0))
+          ->capture_default_str();
   flags->flags.add(*command);
   flags->constants.add(*command);
   command->add_flag("--json", flags->json, "Print the report's data instead");

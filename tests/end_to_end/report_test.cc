@@ -72,6 +72,51 @@ TEST_F(Report, OfAPlanIsMadeAnew) {
   EXPECT_GE(used, 3);
 }
 
+TEST_F(Report, PercentilesAreTheUsers) {
+  ASSERT_EQ(build({"-q"}).code, 0);
+  const auto cut = [&](const Words& more) {
+    Words words{"report", "i.plan",    "--model", "m.onnx",   "--calibrate", Digits::directory(),
+                "-q",     "--samples", "20",      "--method", "percentile"};
+    words.insert(words.end(), more.begin(), more.end());
+    double sum = 0.0;
+    const auto json = octile_json(place_, words);
+    for (const auto& tensor : json.at("tensors")) {
+      if (!tensor.contains("thresholds")) continue;
+      for (const auto& row : tensor.at("thresholds")) {
+        if (row.at("method") == "percentile") sum += row.at("clipped").get<double>();
+      }
+    }
+    return sum;
+  };
+  EXPECT_GT(cut({"--percentile", "90"}), cut({}) + 0.05);
+  EXPECT_EQ(cut({"--percentile", "99.99"}), cut({}));
+  const Ended ended = octile(place_, {"report", "i.plan", "--percentile", "99"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_TRUE(contains(ended.err, "--method percentile"));
+}
+
+/// The cache was made of pixels from 0 to 1, by another method than the flags' default.
+TEST_F(Report, SamplesArePreparedAsTheCacheSays) {
+  octile_ok(place_, {"calibrate", "m.onnx", "--calibrate", Digits::directory(), "--samples", "40",
+                     "--preprocess", "scale=1/255", "--method", "mse", "--cache", "mse", "-q"});
+  octile_ok(place_,
+            {"build", "m.onnx", "--int8", "--cache", "mse", "--calibrate", Digits::directory(),
+             "--samples", "40", "--threads", "1", "-q", "--report", "r.html", "-o", "i.plan"});
+  const auto data = data_of("r.html");
+  EXPECT_EQ(data.at("method"), "mse");
+  int seen = 0;
+  for (const auto& tensor : data.at("tensors")) {
+    if (tensor.at("producer") != -1) continue;
+    ++seen;
+    EXPECT_LE(tensor.at("histogram").at("hi").get<double>(), 1.0);
+    EXPECT_GT(tensor.at("histogram").at("hi").get<double>(), 0.9);
+    for (const auto& row : tensor.at("thresholds")) {
+      EXPECT_EQ(row.at("used").get<bool>(), row.at("method") == "mse");
+    }
+  }
+  EXPECT_EQ(seen, 1);
+}
+
 TEST_F(Report, IsRefusedWithTheReasonAndLeavesWhatWasThere) {
   ASSERT_EQ(build({"-q", "--int8-layers", "all"}).code, 0);
   for (const Words& more : {Words{}, {"--json"}}) {

@@ -45,6 +45,7 @@ function engineOf(value) {
     bytes: positive(given.bytes),
     metric: number(given.metric),
     sqnr_db: number(given.sqnr_db),
+    not_compared: list(given.not_compared).filter((name) => typeof name === 'string'),
     kept: given.kept === true
   };
 }

@@ -29,8 +29,12 @@ function engineMetric(engine, float, metric) {
   return [metricText(engine.metric, metric), loss];
 }
 
-// Float is what noise is measured against.
+// Float is what noise is measured against. Outputs may be of another shape in some samples.
 function engineNoise(engine, engines) {
+  if (engine.not_compared.length) {
+    const left = `not compared: ${engine.not_compared.join(', ')}`;
+    return [decibels(engine.sqnr_db), h('span', {class: 'aside'}, ` ${left}`)];
+  }
   if (engine.sqnr_db !== null) return decibels(engine.sqnr_db);
   const measured = engines.some((other) => other.sqnr_db !== null);
   return engine.name === 'float' && measured ? 'reference' : NONE;

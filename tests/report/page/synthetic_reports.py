@@ -289,7 +289,7 @@ def hostile():
         x = net.convolution(name, x, 8, 3, 1, "")
     report = net.finish().report(NAMES[0])
     report.update(command=NAMES[1], device=NAMES[5], explanation=NAMES[0], inputs={NAMES[0]: [1], "__proto__": [2]})
-    report["engines"][1]["name"] = NAMES[1]
+    report["engines"][1].update(name=NAMES[1], not_compared=[NAMES[0], 7, f"{NAMES[5]} (3 of 20 samples)"])
     groups, tensors = report["groups"], report["tensors"]
     groups[1].update(reason=NAMES[0], refusal=NAMES[1], precision="int4", op=NAMES[2])
     groups[2].update(inputs=[0, 99, -5, "x", 2.5], output=7000, float_us=1e300, int8_us=-3, macs="many")
