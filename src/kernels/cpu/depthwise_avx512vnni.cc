@@ -100,6 +100,13 @@ struct Zmm {
     }
   }
 
+  /// Leaves dwords so that interleaving makes the straight order of them.
+  static V spread(V x) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), x);
+  }
+  static void store_floats(float* p, F y) { _mm512_storeu_ps(p, y); }
+
   /// Part i of y[v] holds channels 16·i + 4·v …: a 4 × 4 transposition of parts.
   static void in_order(const F* y, F* to) {
     const F a = _mm512_shuffle_f32x4(y[0], y[1], 0x44), b = _mm512_shuffle_f32x4(y[2], y[3], 0x44);

@@ -14,7 +14,8 @@
 // A register has 128-bit parts of 16 channels. All parts may belong to one pixel, or (few channels)
 // each to other output rows: a kernel of `lanes` lanes makes `lanes` independent sets of rows at
 // once. Interleaving leaves register v = 0…3 with channels 4·v … 4·v + 3 of each part: that is the
-// order of weights, biases and multipliers.
+// order of weights, biases and multipliers, and packing sums to bytes undoes it. `floats` packs
+// nothing and takes them straight: of all channels of all lanes in a row, register v has quarter v.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +52,7 @@ struct DepthwiseBlock {
   const int32_t* bias;  // where the sums start
   const float* scale;
   const float* offset;  // `relu` alone: 2^23 · scale
-  const float* addend;  // added after the multiply (dynamic steps), or null
+  const float* addend;  // added after the multiply: a dynamic step's bias, else zeros or null
   bool floats;          // the output's type
   // 8-bit outputs: lo and hi are those of the clamp minus `zero`.
   float lo, hi;
@@ -83,6 +84,8 @@ struct DepthwiseVariant {
   /// 2^23 + sum, for positive sums, and (2^23 + sum) · scale − 2^23 · scale in one fused operation
   /// is sum · scale with one rounding, as it must be. Negative sums become some negative value.
   DepthwiseFunction relu;
+  /// float32 outputs without residual, n = channels; tables straight, an addend always.
+  DepthwiseFunction floats;
   DepthwiseFunction any;
 };
 

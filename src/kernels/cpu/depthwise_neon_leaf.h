@@ -73,6 +73,10 @@ struct Neon : Dot {
     vst1q_u8(out[0] + offset, u8(bytes));
   }
 
+  /// One part a register: both orders are the same.
+  static V spread(V x) { return x; }
+  static void store_floats(float* p, F y) { vst1q_f32(p, y); }
+
   /// y[v] holds channels 4·v …: they are in order.
   static void in_order(const F* y, F* to) {
     for (int i = 0; i < 4; ++i) to[i] = y[i];

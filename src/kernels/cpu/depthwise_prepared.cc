@@ -179,9 +179,10 @@ void DepthwisePrepared::fill_rows(const Buffers& buffers, int64_t image, int64_t
 void DepthwisePrepared::run_chunk(const Buffers& buffers, const DepthwiseChunk& chunk,
                                   int64_t image, int64_t first, Rows& rows) const {
   const DepthwiseVariant& variant = chunk.kernel->of(weights_.input);
-  const DepthwiseFunction function = weights_.relu_fits   ? variant.relu
-                                     : weights_.bytes_fit ? variant.bytes
-                                                          : variant.any;
+  const DepthwiseFunction function = weights_.relu_fits    ? variant.relu
+                                     : weights_.bytes_fit  ? variant.bytes
+                                     : weights_.floats_fit ? variant.floats
+                                                           : variant.any;
   const int64_t table = (step_.dynamic ? image * weights_.cut.entries : 0) + chunk.table;
   DepthwiseBlock b = block_;
   b.rows = rows.in;
@@ -194,7 +195,7 @@ void DepthwisePrepared::run_chunk(const Buffers& buffers, const DepthwiseChunk& 
   b.bias = (step_.dynamic ? sample_bias_ : weights_.bias.data()) + table;
   b.scale = (step_.dynamic ? sample_scale_ : weights_.multiplier.data()) + table;
   b.offset = weights_.relu_fits ? weights_.offset.data() + table : nullptr;
-  b.addend = step_.dynamic ? weights_.addend.data() + chunk.table : nullptr;
+  b.addend = weights_.addend.empty() ? nullptr : weights_.addend.data() + chunk.table;
   if (step_.dynamic) b.padding = sample_padding_[image * g_.w * g_.c];
   const int64_t last = std::min(g_.out_h, first + band_);
   for (int64_t row = first; row < last; row += block_.out_rows * chunk.kernel->lanes) {

@@ -85,7 +85,9 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
   const ConvStep& step = *view.as<ConvStep>();
   const PlanTensor& y = view.outputs[0];
   const bool whole = cut.chunks.front().n == cut.chunks.front().kernel->channels;
-  const bool bytes = y.type != DataType::kFloat32 && whole && !step.residual && !step.dynamic;
+  const bool plain = whole && !step.residual;
+  const bool bytes = y.type != DataType::kFloat32 && plain && !step.dynamic;
+  floats_fit = y.type == DataType::kFloat32 && plain;
   const Bounds bounds = bytes ? bounds_of(view) : Bounds{};
   bytes_fit = bytes && bounds.value < 0x1p30;
   relu_fits = bytes_fit && bounds.sum < 0x1p23 && y.zero_point == 0 && step.clamp.q_lo == 0 &&
@@ -95,14 +97,15 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
   bias.assign(entries, 0);
   weight_sum.assign(entries, 0);
   multiplier.assign(entries, 0.0f);
-  if (step.dynamic) addend.assign(entries, 0.0f);
+  if (step.dynamic || floats_fit) addend.assign(entries, 0.0f);
   if (relu_fits) offset.assign(entries, 0.0f);
   for (const DepthwiseChunk& chunk : cut.chunks) {
     const int64_t dwords = cut.register_bytes / 4;
     const int64_t of_v = step.window.kernel[1] * cut.groups() * cut.out_rows * cut.register_bytes;
     for (int64_t i = 0; i < 4 * dwords; ++i) {
       const int64_t v = i / dwords, dword = i % dwords;
-      const int64_t channel = (dword / 4 * 16 + 4 * v + dword % 4) % chunk.kernel->channels;
+      const int64_t place = floats_fit ? i : dword / 4 * 16 + 4 * v + dword % 4;
+      const int64_t channel = place % chunk.kernel->channels;
       if (channel >= chunk.n) continue;
       pack_channel(view, chunk.channel + channel, chunk.table + i,
                    packed.data() + chunk.weights + v * of_v + dword * 4);

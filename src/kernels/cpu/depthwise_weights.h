@@ -51,14 +51,14 @@ class DepthwiseWeights : public PackedWeights {
 
   DepthwiseCut cut;
   DepthwiseInput input;
-  int32_t shift;                   // what the kernels add to every activation
-  bool bytes_fit, relu_fits;       // DepthwiseVariant::bytes, relu may be called
-  LineVector<int8_t> packed;       // chunk after chunk, as depthwise_kernel.h says
-  LineVector<int32_t> bias;        // [chunk][v][register]; shift taken off
+  int32_t shift;                          // what the kernels add to every activation
+  bool bytes_fit, relu_fits, floats_fit;  // these of DepthwiseVariant may be called
+  LineVector<int8_t> packed;              // chunk after chunk, as depthwise_kernel.h says
+  LineVector<int32_t> bias;        // [chunk][v][register], straight for floats; shift taken off
   LineVector<int32_t> weight_sum;  // the same order: Σ w_q
   LineVector<float> multiplier;    // the same order
   LineVector<float> offset;        // the same order, of relu
-  LineVector<float> addend;        // dynamic steps: the float bias, the same order
+  LineVector<float> addend;        // dynamic steps: the float bias; floats: or zeros; else empty
 
  private:
   void pack_channel(const StepView& view, int64_t channel, int64_t entry, int8_t* to);

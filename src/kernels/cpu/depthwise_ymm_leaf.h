@@ -75,6 +75,12 @@ struct Ymm : Dot {
     }
   }
 
+  /// Leaves dwords so that interleaving makes the straight order of them.
+  static V spread(V x) {
+    return _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+  }
+  static void store_floats(float* p, F y) { _mm256_storeu_ps(p, y); }
+
   /// Part i of y[v] holds channels 16·i + 4·v ….
   static void in_order(const F* y, F* to) {
     to[0] = _mm256_permute2f128_ps(y[0], y[1], 0x20);
