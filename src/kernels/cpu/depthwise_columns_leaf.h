@@ -59,10 +59,6 @@ struct Columns {
     ++next;
     to += 4 * groups;
   }
-  /// Share `v` of four of the next tile's `fresh` columns.
-  void interleave_share(const DepthwiseBlock& b, int64_t groups, int v, int64_t fresh) {
-    for (int64_t i = v * fresh / 4; i < (v + 1) * fresh / 4; ++i) interleave_one(b, groups);
-  }
 };
 
 /// A window's extents along the row where the compiler shall know them; zeros: the block's.

@@ -28,48 +28,76 @@ struct Finish {
 
 /// What a tile's sums become; kAny: pixel by pixel, whatever the block says.
 enum class Output { kBytes, kRelu, kFloats, kAny };
+constexpr Order order_of(Output output) {
+  return output == Output::kFloats ? Order::kStraight : Order::kParts;
+}
 
-/// Quarter v of the sums of kPixels output columns of kRows rows.
-template <typename I, int kRows, int kPixels, typename E>
-__attribute__((always_inline)) inline void accumulate(const DepthwiseBlock& b,
-                                                      const typename I::V* x, int v,
-                                                      typename I::V (&acc)[kPixels][kRows]) {
-  using V = typename I::V;
-  const int64_t taps = E::kernel(b), groups = E::groups(b), dilation = E::dilation(b);
-  const int64_t step = E::stride(b) * groups * 4;  // registers from window to window
-  const auto* w = reinterpret_cast<const V*>(b.weights) + v * taps * groups * kRows;
-  const V bias = I::load(b.bias + I::kInts * v);
-#pragma GCC unroll 8
-  for (int p = 0; p < kPixels; ++p) {
+/// Quarter v of a tile's sums as floats: a straight order leaves each register with channels of one
+/// lane as they lie in the output.
+template <typename I, int kLanes, int kRows, int kPixels>
+inline void write_floats(const DepthwiseBlock& b, int64_t column, int v,
+                         const typename I::V (&acc)[kPixels][kRows]) {
+  constexpr int kChannels = 4 * I::kInts / kLanes;
+  const auto scale = I::load_floats(b.scale + I::kInts * v);
+  const auto addend = I::load_floats(b.addend + I::kInts * v);
+  const auto lo = I::set_float(b.lo), hi = I::set_float(b.hi);
+  const int lane = v * I::kInts / kChannels;
+  const int64_t channel = b.channel + v * I::kInts % kChannels;
 #pragma GCC unroll 2
-    for (int r = 0; r < kRows; ++r) acc[p][r] = bias;
-  }
+  for (int r = kRows - 1; r >= 0; --r) {
+    uint8_t* out = b.out[r * kLanes + lane] + column * b.out_pixel;
 #pragma GCC unroll 8
-  for (int64_t k = 0; k < taps; ++k) {
-#pragma GCC unroll 2
-    for (int64_t g = 0; g < groups; ++g, w += kRows) {
-#pragma GCC unroll 8
-      for (int p = 0; p < kPixels; ++p) {
-        const auto four = I::operand(x[p * step + (k * dilation * groups + g) * 4 + v]);
-#pragma GCC unroll 2
-        for (int r = 0; r < kRows; ++r) acc[p][r] = I::dot(acc[p][r], four, I::load(w + r));
-      }
+    for (int p = 0; p < kPixels; ++p, out += b.out_pixel) {
+      const auto y = I::add(I::mul(I::to_float(acc[p][r]), scale), addend);
+      I::store_floats(reinterpret_cast<float*>(out) + channel, I::min(I::max(y, lo), hi));
     }
   }
 }
 
 /// kPixels output columns of kRows rows; `x` is the first window's first column in scratch. Between
 /// its products columns of the next tile are interleaved: the two use different ports.
-template <typename I, int kLanes, int kRows, int kPixels, bool kRelu, typename E>
-inline void tile_of_bytes(const DepthwiseBlock& b, const typename I::V* x, int64_t column,
-                          Columns<I, kLanes, Order::kParts>& columns) {
+template <typename I, int kLanes, int kRows, int kPixels, Output kOutput, typename E>
+inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column,
+                 Columns<I, kLanes, order_of(kOutput)>& columns) {
   using V = typename I::V;
+  constexpr bool kRelu = kOutput == Output::kRelu, kFloats = kOutput == Output::kFloats;
+  const int64_t taps = E::kernel(b), groups = E::groups(b), dilation = E::dilation(b);
+  const int64_t step = E::stride(b) * groups * 4;  // registers from window to window
   V words[kPixels][kRows][2], previous[kPixels][kRows];
+  const auto* w = reinterpret_cast<const V*>(b.weights);
 #pragma GCC unroll 4
-  for (int v = 0; v < 4; ++v) {
+  for (int i = 0; i < 4; ++i) {
+    const int v = kFloats ? 3 - i : i;  // floats are written at once, those of the first lane last
+    if (kFloats) w = reinterpret_cast<const V*>(b.weights) + v * taps * groups * kRows;
     V acc[kPixels][kRows];
-    accumulate<I, kRows, kPixels, E>(b, x, v, acc);
-    if (kPixels > 1) columns.interleave_share(b, E::groups(b), v, kPixels * E::stride(b));
+    const V bias = I::load(b.bias + I::kInts * v);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 2
+      for (int r = 0; r < kRows; ++r) acc[p][r] = bias;
+    }
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < taps; ++k) {
+#pragma GCC unroll 2
+      for (int64_t g = 0; g < groups; ++g, w += kRows) {
+#pragma GCC unroll 8
+        for (int p = 0; p < kPixels; ++p) {
+          const auto four = I::operand(x[p * step + (k * dilation * groups + g) * 4 + v]);
+#pragma GCC unroll 2
+          for (int r = 0; r < kRows; ++r) acc[p][r] = I::dot(acc[p][r], four, I::load(w + r));
+        }
+      }
+    }
+    if (kPixels > 1) {
+      const int64_t fresh = kPixels * E::stride(b);
+      for (int64_t c = i * fresh / 4; c < (i + 1) * fresh / 4; ++c) {
+        columns.interleave_one(b, groups);
+      }
+    }
+    if constexpr (kFloats) {
+      write_floats<I, kLanes, kRows, kPixels>(b, column, v, acc);
+      continue;
+    }
     const auto scale = I::load_floats(b.scale + I::kInts * v);
     const auto offset = I::load_floats((kRelu ? b.offset : b.scale) + I::kInts * v);
 #pragma GCC unroll 8
@@ -86,6 +114,7 @@ inline void tile_of_bytes(const DepthwiseBlock& b, const typename I::V* x, int64
       }
     }
   }
+  if constexpr (kFloats) return;
   const Finish<I> finish(b);
 #pragma GCC unroll 2
   for (int r = kRows - 1; r >= 0; --r) {
@@ -98,47 +127,10 @@ inline void tile_of_bytes(const DepthwiseBlock& b, const typename I::V* x, int64
   }
 }
 
-/// The same with floats out: a straight order leaves each register with channels of one lane as
-/// they lie in the output. The first lane comes last.
-template <typename I, int kLanes, int kRows, int kPixels, typename E>
-inline void tile_of_floats(const DepthwiseBlock& b, const typename I::V* x, int64_t column,
-                           Columns<I, kLanes, Order::kStraight>& columns) {
-  constexpr int kChannels = 4 * I::kInts / kLanes;
-  const auto lo = I::set_float(b.lo), hi = I::set_float(b.hi);
-#pragma GCC unroll 4
-  for (int v = 3; v >= 0; --v) {
-    typename I::V acc[kPixels][kRows];
-    accumulate<I, kRows, kPixels, E>(b, x, v, acc);
-    if (kPixels > 1) columns.interleave_share(b, E::groups(b), 3 - v, kPixels * E::stride(b));
-    const auto scale = I::load_floats(b.scale + I::kInts * v);
-    const auto addend = I::load_floats(b.addend + I::kInts * v);
-    const int lane = v * I::kInts / kChannels;
-    const int64_t channel = b.channel + v * I::kInts % kChannels;
-#pragma GCC unroll 2
-    for (int r = kRows - 1; r >= 0; --r) {
-      uint8_t* out = b.out[r * kLanes + lane] + column * b.out_pixel;
-#pragma GCC unroll 8
-      for (int p = 0; p < kPixels; ++p, out += b.out_pixel) {
-        const auto y = I::add(I::mul(I::to_float(acc[p][r]), scale), addend);
-        I::store_floats(reinterpret_cast<float*>(out) + channel, I::min(I::max(y, lo), hi));
-      }
-    }
-  }
-}
-
-template <typename I, int kLanes, int kRows, int kPixels, Output kOutput, typename E, typename C>
-inline void tile(const DepthwiseBlock& b, const typename I::V* x, int64_t column, C& columns) {
-  if constexpr (kOutput == Output::kFloats) {
-    tile_of_floats<I, kLanes, kRows, kPixels, E>(b, x, column, columns);
-  } else {
-    tile_of_bytes<I, kLanes, kRows, kPixels, kOutput == Output::kRelu, E>(b, x, column, columns);
-  }
-}
-
 template <typename I, int kLanes, int kRows, Output kOutput, typename E>
 void rows_of_tiles(const DepthwiseBlock& b, int64_t first, int64_t count) {
   constexpr int kPixels = I::kOutputs / kRows;
-  constexpr Order kOrder = kOutput == Output::kFloats ? Order::kStraight : Order::kParts;
+  constexpr Order kOrder = order_of(kOutput);
   auto* x = reinterpret_cast<typename I::V*>(b.scratch);
   const int64_t stride = E::stride(b), column = E::groups(b) * 4;  // registers of a column
   const int64_t beyond = (E::kernel(b) - 1) * E::dilation(b) + 1 - stride;
