@@ -10,7 +10,7 @@ namespace {
 enum class Order { kParts, kStraight };
 
 /// Interleaves one column of the input.
-template <typename I, int kLanes, Order kOrder, bool kNarrow>
+template <typename I, int kLanes, Order kOrder>
 inline void interleave_column(const DepthwiseBlock& b, int64_t groups, int64_t column,
                               typename I::V* to) {
   using V = typename I::V;
@@ -26,8 +26,7 @@ inline void interleave_column(const DepthwiseBlock& b, int64_t groups, int64_t c
     V x[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      x[i] = I::prepare(kNarrow ? I::load_narrow(rows + i * kLanes, offset, b.n)
-                                : I::template load_slot<kLanes>(rows + i * kLanes, offset));
+      x[i] = I::prepare(I::template load_slot<kLanes>(rows + i * kLanes, offset));
       if (kOrder == Order::kStraight) x[i] = I::spread(x[i]);
     }
     const V low01 = I::low8(x[0], x[1]), high01 = I::high8(x[0], x[1]);
@@ -40,11 +39,11 @@ inline void interleave_column(const DepthwiseBlock& b, int64_t groups, int64_t c
 }
 
 /// Interleaves columns [first, last) of the input, the first one to `to`.
-template <typename I, int kLanes, Order kOrder, bool kNarrow>
+template <typename I, int kLanes, Order kOrder>
 __attribute__((noinline)) void interleave(const DepthwiseBlock& b, int64_t first, int64_t last,
                                           typename I::V* to) {
   for (; first < last; ++first, to += 4 * b.groups) {
-    interleave_column<I, kLanes, kOrder, kNarrow>(b, b.groups, first, to);
+    interleave_column<I, kLanes, kOrder>(b, b.groups, first, to);
   }
 }
 
@@ -55,7 +54,7 @@ struct Columns {
   typename I::V* to;
   void interleave_one(const DepthwiseBlock& b, int64_t groups) {
     if (next >= end) return;
-    interleave_column<I, kLanes, kOrder, false>(b, groups, next, to);
+    interleave_column<I, kLanes, kOrder>(b, groups, next, to);
     ++next;
     to += 4 * groups;
   }

@@ -26,10 +26,11 @@ struct Finish {
   }
 };
 
-/// What a tile's sums become; kAny: pixel by pixel, whatever the block says.
+/// What sums become. Bytes are packed from parts; the others lie straight.
 enum class Output { kBytes, kRelu, kFloats, kAny };
 constexpr Order order_of(Output output) {
-  return output == Output::kFloats ? Order::kStraight : Order::kParts;
+  const bool bytes = output == Output::kBytes || output == Output::kRelu;
+  return bytes ? Order::kParts : Order::kStraight;
 }
 
 /// Quarter v of a tile's sums as floats: a straight order leaves each register with channels of one
@@ -136,7 +137,7 @@ void rows_of_tiles(const DepthwiseBlock& b, int64_t first, int64_t count) {
   const int64_t beyond = (E::kernel(b) - 1) * E::dilation(b) + 1 - stride;
   const int64_t begin = first * stride - b.left, end = begin + count * stride + beyond;
   int64_t ready = begin + (count < kPixels ? count : kPixels) * stride + beyond;
-  interleave<I, kLanes, kOrder, false>(b, begin, ready, x);
+  interleave<I, kLanes, kOrder>(b, begin, ready, x);
   Columns<I, kLanes, kOrder> columns{ready, end, x + (ready - begin) * column};
   int64_t p = 0;
   for (; p + kPixels <= count; p += kPixels) {
@@ -161,60 +162,49 @@ RowsFunction rows_for(const DepthwiseBlock& b) {
   return rows_of_tiles<I, kLanes, 1, kOutput, Extents<0, 0, 0>>;
 }
 
-/// The values of I::kInts channels of one pixel, in their order; n of them are valid.
+/// I::kInts values of one pixel, whatever the block says.
 template <typename I>
-inline void store_values(const DepthwiseBlock& b, int64_t at, int64_t offset, int64_t column,
-                         typename I::F y) {
-  const int64_t n = b.n - offset;
-  if (n <= 0) return;
+inline void write_any(const DepthwiseBlock& b, int64_t at, int64_t channel, int64_t column,
+                      typename I::F y) {
   if (b.residual != nullptr) {
-    const uint8_t* from = b.residual[at] + column * b.out_pixel + b.channel + offset;
-    const auto q = I::sub32(I::load_bytes(from, n, b.residual_signed), I::set32(b.residual_zero));
+    const uint8_t* from = b.residual[at] + column * b.out_pixel + channel;
+    const auto q = I::sub32(I::load_bytes(from, b.residual_signed), I::set32(b.residual_zero));
     y = I::add(y, I::mul(I::to_float(q), I::set_float(b.residual_multiplier)));
   }
   y = I::min(I::max(y, I::set_float(b.lo)), I::set_float(b.hi));
   uint8_t* out = b.out[at] + column * b.out_pixel;
   if (b.floats) {
-    I::store_floats(reinterpret_cast<float*>(out) + b.channel + offset, n, y);
+    I::store_floats(reinterpret_cast<float*>(out) + channel, y);
   } else {
-    I::store_bytes(out + b.channel + offset, n, I::add32(I::round(y), I::set32(b.zero)));
+    I::store_bytes(out + channel, I::add32(I::round(y), I::set32(b.zero)));
   }
 }
 
-/// Any number of channels, output type, residual and clamp, pixel by pixel.
+/// Any output type, residual and clamp, pixel by pixel.
 template <typename I, int kLanes>
 void rows_of_any(const DepthwiseBlock& b, int64_t first, int64_t count) {
-  constexpr int64_t kChannels = 4 * I::kInts / kLanes;
+  constexpr int kChannels = 4 * I::kInts / kLanes;
   using V = typename I::V;
+  auto* scratch = reinterpret_cast<V*>(b.scratch);
   const int64_t rows = b.out_rows, begin = first * b.stride - b.left;
   const int64_t end = begin + (count - 1) * b.stride + (b.kernel - 1) * b.dilation + 1;
-  if (kLanes == I::kParts && b.n < kChannels) {
-    interleave<I, kLanes, Order::kParts, kLanes == I::kParts>(b, begin, end,
-                                                              reinterpret_cast<V*>(b.scratch));
-  } else {
-    interleave<I, kLanes, Order::kParts, false>(b, begin, end, reinterpret_cast<V*>(b.scratch));
-  }
+  interleave<I, kLanes, Order::kStraight>(b, begin, end, scratch);
   for (int64_t p = 0; p < count; ++p) {
     for (int64_t r = rows - 1; r >= 0; --r) {
-      const V* w = reinterpret_cast<const V*>(b.weights) + r;
-      typename I::F y[4], part[4];
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) {
-        const V* x = reinterpret_cast<const V*>(b.scratch) + p * b.stride * b.groups * 4 + v;
+      for (int v = 3; v >= 0; --v) {
+        const V* x = scratch + p * b.stride * b.groups * 4 + v;
+        const V* w = reinterpret_cast<const V*>(b.weights) + v * b.kernel * b.groups * rows + r;
         V acc = I::load(b.bias + I::kInts * v);
         for (int64_t k = 0; k < b.kernel; ++k, x += b.dilation * b.groups * 4) {
           for (int64_t g = 0; g < b.groups; ++g, w += rows) {
             acc = I::dot(acc, I::operand(x[4 * g]), I::load(w));
           }
         }
-        y[v] = I::mul(I::to_float(acc), I::load_floats(b.scale + I::kInts * v));
-        if (b.addend != nullptr) y[v] = I::add(y[v], I::load_floats(b.addend + I::kInts * v));
-      }
-      I::in_order(y, part);
-#pragma GCC unroll 4
-      for (int64_t i = 3; i >= 0; --i) {
-        const int64_t lane = i * I::kInts / kChannels;
-        store_values<I>(b, r * kLanes + lane, i * I::kInts % kChannels, first + p, part[i]);
+        auto y = I::mul(I::to_float(acc), I::load_floats(b.scale + I::kInts * v));
+        if (b.addend != nullptr) y = I::add(y, I::load_floats(b.addend + I::kInts * v));
+        write_any<I>(b, r * kLanes + v * I::kInts / kChannels, b.channel + v * I::kInts % kChannels,
+                     first + p, y);
       }
     }
   }

@@ -24,6 +24,10 @@ struct DepthwiseCut {
   std::vector<int64_t> slots;  // input rows of a lane, from the first window's first; −1: unused
   std::vector<DepthwiseChunk> chunks;
   int64_t register_bytes, weight_bytes, entries;  // of all chunks
+  /// Fewer channels than the narrowest kernel has (DepthwiseStage): 16 channels of the kernel are
+  /// `pixels` of the image side by side, or one and unused ones. Else pixels = 1, staged = 0.
+  int64_t pixels, staged;  // staged: bytes from column to column
+  int64_t stride;          // columns from window to window of the kernel's pixels
 
   DepthwiseCut(const ConvStep& step, const DepthwiseKernels& kernels);
   int64_t groups() const { return static_cast<int64_t>(slots.size()) / 4; }
