@@ -156,6 +156,9 @@ RowsFunction rows_for(const DepthwiseBlock& b) {
     if (Extents<3, 1, 1>::match(b)) return rows_of_tiles<I, kLanes, 2, kOutput, Extents<3, 1, 1>>;
     if (Extents<5, 2, 1>::match(b)) return rows_of_tiles<I, kLanes, 2, kOutput, Extents<5, 2, 1>>;
     if (Extents<5, 2, 2>::match(b)) return rows_of_tiles<I, kLanes, 2, kOutput, Extents<5, 2, 2>>;
+    if constexpr (kLanes == I::kParts) {  // eight channels, two pixels in each of the kernel's
+      if (Extents<3, 1, 2>::match(b)) return rows_of_tiles<I, kLanes, 2, kOutput, Extents<3, 1, 2>>;
+    }
     return rows_of_tiles<I, kLanes, 2, kOutput, Extents<0, 0, 0>>;
   }
   if (Extents<3, 1, 2>::match(b)) return rows_of_tiles<I, kLanes, 1, kOutput, Extents<3, 1, 2>>;
