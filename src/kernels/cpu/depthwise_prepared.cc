@@ -2,7 +2,8 @@
 //
 // A task is a band of output rows of one image × a few channels. A call is described by pointers to
 // the input rows it interleaves: rows outside the image point to a row of z_x, so that no image is
-// copied; columns outside are the kernel's business.
+// copied; columns outside are the kernel's business. Only rows of fewer than 16 channels are copied
+// (depthwise_stage.h).
 #include "kernels/cpu/depthwise_prepared.h"
 
 #include <algorithm>
