@@ -33,6 +33,7 @@ std::string name_of(Activations activations) {
     case Activations::kSymmetric: return "symmetric";
     case Activations::kSigned: return "signed";
     case Activations::kAffine: return "affine";
+    case Activations::kDynamic: return "dynamic";
   }
   return "";
 }
@@ -65,6 +66,10 @@ const std::vector<Layer>& layer_table() {
       depthwise(144, 56, 5, 2),
       depthwise(240, 28, 5),
       depthwise(672, 14, 5),
+      // few channels: narrow MobileNets begin so
+      depthwise(2, 48, 3),
+      depthwise(8, 48, 3),
+      depthwise(16, 48, 3),
       // the MNIST CNN
       conv(1, 28, 32, 5),
       conv(32, 14, 64, 5),

@@ -8,8 +8,8 @@
 namespace octile::bench {
 
 /// What the 8-bit input is: int8 that is never negative (after ReLU, symmetric: seven bits), int8,
-/// or uint8 with a zero point.
-enum class Activations : uint8_t { kSymmetric, kSigned, kAffine };
+/// or uint8 with a zero point; kDynamic: int8 with a scale known at run time, to float32.
+enum class Activations : uint8_t { kSymmetric, kSigned, kAffine, kDynamic };
 std::string name_of(Activations activations);
 
 /// A convolution of one image with "same" padding, or (kernel = 0) a product of `m` rows.

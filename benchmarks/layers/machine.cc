@@ -108,7 +108,9 @@ std::string sequence_of(std::string_view tactic, std::string_view isa, Activatio
   if (says("winograd")) return "vpmaddwd_ymm";
   if (says("twostep") || says("two_step")) return "two_step_ymm";
   if (says("avx2")) {
-    return activations == Activations::kSigned ? "vpsignb_ymm" : "vpmaddubsw_ymm";
+    const bool positive =
+        activations == Activations::kSymmetric || activations == Activations::kAffine;
+    return positive ? "vpmaddubsw_ymm" : "vpsignb_ymm";
   }
   return "";
 }

@@ -32,7 +32,9 @@ std::vector<Row> measure(const Layer& layer, bool residual, const Device& device
   const auto append = [&](std::vector<Candidate> more) {
     for (Candidate& c : more) candidates.push_back(std::move(c));
   };
-  for (const auto a : {Activations::kSymmetric, Activations::kSigned, Activations::kAffine}) {
+  for (const auto a : {Activations::kSymmetric, Activations::kSigned, Activations::kAffine,
+                       Activations::kDynamic}) {
+    if (residual && a == Activations::kDynamic) continue;  // floats are added by a step of its own
     append(octile_candidates(layer, a, residual, device));
   }
   append(onednn_candidates(layer, residual));

@@ -32,7 +32,9 @@ struct OneStep {
     tensor.shape = shape;
     tensor.scale = 0.02f;
     tensor.zero_point = activations == Activations::kAffine ? 12 : 0;
-    tensor.q_min = activations == Activations::kSigned ? -128 : 0;
+    const bool negative =
+        activations == Activations::kSigned || activations == Activations::kDynamic;
+    tensor.q_min = negative ? -128 : 0;
     plan.tensors.push_back(tensor);
     shapes.push_back(shape);
     return int32_t(plan.tensors.size()) - 1;
@@ -66,14 +68,18 @@ ConvStep make_step(OneStep& one, const Layer& layer, Activations activations, bo
   step.residual_multiplier = 0.7f;
   one.storage->reserve(3);
   step.weights = one.add_blob(make_weights(layer));
-  step.bias = one.add_blob(Tensor(DataType::kInt32, {layer.out}));
+  step.dynamic = activations == Activations::kDynamic;
+  const DataType bias = step.dynamic ? DataType::kFloat32 : DataType::kInt32;
+  step.bias = one.add_blob(Tensor(bias, {layer.out}));
   Tensor multiplier(DataType::kFloat32, {layer.out});
   const float unit = 60.0f / (2500.0f * std::sqrt(float(layer.depth())));
   std::fill_n(multiplier.as<float>(), layer.out, unit);
   step.multiplier = one.add_blob(std::move(multiplier));
   if (activations == Activations::kAffine) step.clamp.q_hi = 255;
   // ReLU, but for signed outputs
-  if (activations != Activations::kSigned) {
+  if (step.dynamic) {
+    step.clamp.lo = 0.0f;
+  } else if (activations != Activations::kSigned) {
     step.clamp.q_lo = activations == Activations::kAffine ? 12 : 0;
   }
   return step;
@@ -92,7 +98,11 @@ OneStep make_plan(const Layer& layer, Activations activations, bool residual) {
   step.step = make_step(one, layer, activations, residual);
   step.inputs = {one.add_tensor(type, layout, x, activations)};
   if (residual) step.inputs.push_back(one.add_tensor(type, layout, y, activations));
-  step.outputs = {one.add_tensor(type, layout, y, activations)};
+  const bool dynamic = activations == Activations::kDynamic;
+  if (dynamic) {
+    step.inputs.push_back(one.add_tensor(DataType::kFloat32, Layout::kPlain, {x[0]}, activations));
+  }
+  step.outputs = {one.add_tensor(dynamic ? DataType::kFloat32 : type, layout, y, activations)};
   one.plan.inputs = step.inputs;
   one.plan.outputs = step.outputs;
   one.plan.steps.push_back(step);
@@ -122,6 +132,9 @@ std::vector<Candidate> octile_candidates(const Layer& layer, Activations activat
   for (const Tactic* row : rows) {
     auto runner = std::make_shared<StepRunner>(one->plan, step, one->shapes, *row, device);
     if (activations == Activations::kSymmetric) make_positive(*runner, step.inputs.size());
+    if (activations == Activations::kDynamic) {
+      std::fill_n(runner->input(1).as<float>(), runner->input(1).volume(), 0.02f);
+    }
     candidates.push_back({.engine = "octile",
                           .precision = "int8",
                           .arithmetic = name_of(activations),

@@ -52,7 +52,8 @@ void derive(std::vector<Row>& rows, const Machine& machine, const std::string& i
     }
     const double ms = row.times.best_ms;
     row.gops = row.layer.operations() / ms * 1e-6;
-    const double moved = row.layer.bytes(bytes ? 1 : 4);
+    const bool widens = c.arithmetic == name_of(Activations::kDynamic);
+    const double moved = row.layer.bytes(bytes ? 1 : 4) + (widens ? 3 * row.layer.outputs() : 0);
     if (row.layer.operations() < kMemoryBound * moved) row.gb_s = moved / ms * 1e-6;
     const double peak = machine.peak(c.sequence, row.threads);
     row.share_of_peak = peak > 0 ? row.gops / peak : 0;

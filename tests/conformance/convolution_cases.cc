@@ -235,6 +235,23 @@ void add_depthwise(std::vector<Case>& cases) {
       {"dw5_dilated3", 32, 13, 9, 5, 1, 3, 6},
       {"dw3_s3", 72, 11, 11, 3, 3, 1, 1},
       {"dw13", 16, 9, 9, 13, 1, 1, 6},
+      // Fewer channels than a kernel has.
+      {"dw3_c2", 2, 11, 21, 3, 1, 1, 1},
+      {"dw3_c2_narrow", 2, 9, 3, 3, 1, 1, 1},
+      {"dw5_c2", 2, 10, 9, 5, 1, 1, 2},
+      {"dw3_c3", 3, 9, 12, 3, 1, 1, 1},
+      {"dw3_c3_s2", 3, 9, 13, 3, 2, 1, 1},
+      {"dw3_c4", 4, 19, 10, 3, 1, 1, 1},
+      {"dw3_c4_one_column", 4, 6, 1, 3, 1, 1, 1},
+      {"dw3_c4_dilated", 4, 12, 11, 3, 1, 2, 2},
+      {"dw3_c5", 5, 7, 30, 3, 1, 1, 0},
+      {"dw5_c7_s2", 7, 12, 11, 5, 2, 1, 2},
+      {"dw3_c8_odd", 8, 18, 15, 3, 1, 1, 1},
+      {"dw3_c8_s2", 8, 17, 14, 3, 2, 1, 1},
+      {"dw3_c8_wide", 8, 3, 300, 3, 1, 1, 1},
+      {"dw7_c8", 8, 9, 8, 7, 1, 1, 3},
+      {"dw3_c12", 12, 9, 7, 3, 1, 1, 1},
+      {"dw3_c15_s3", 15, 10, 11, 3, 3, 1, 1},
   };
   uint32_t seed = 500;
   for (const Shape& s : shapes) {
@@ -255,13 +272,14 @@ void add_depthwise(std::vector<Case>& cases) {
                     .groups = s.c};
     // What decides between kernels on every shape, the rest in turn.
     constexpr std::string_view kAlways[] = {"s8", "u8_relu"};
-    constexpr std::string_view kInTurn[] = {"s8_relu",     "s7_relu",    "u8",
-                                            "u8_residual", "u8_dynamic", "s8_zero"};
-    const std::string_view in_turn = kInTurn[seed % std::size(kInTurn)];
+    constexpr std::string_view kInTurn[] = {"s8_relu", "u7", "u8", "u8_residual", "s8_zero"};
+    constexpr std::string_view kFloats[] = {"s8_float",   "u8_dynamic",    "u7_float",
+                                            "s8_dynamic", "u8_float_relu", "u7_dynamic"};
+    const std::string_view names[] = {kAlways[0], kAlways[1], kInTurn[seed % std::size(kInTurn)],
+                                      kFloats[seed % std::size(kFloats)]};
     for (const Arithmetic& a : kArithmetics) {
-      if (a.name == kAlways[0] || a.name == kAlways[1] || a.name == in_turn) {
-        cases.push_back(convolution(e, a, seed));
-      }
+      if (std::find(std::begin(names), std::end(names), a.name) == std::end(names)) continue;
+      cases.push_back(convolution(e, a, seed));
     }
     ++seed;
   }
@@ -271,8 +289,8 @@ Extents random_extents(CaseBuilder& b) {
   Extents e{.name = "random"};
   e.rows = b.integer(0, 4) == 0;
   e.n = b.integer(1, e.rows ? 20 : 3);
-  e.groups = e.rows ? 1 : b.one_of<int64_t>({1, 1, 1, 2, 5, 40});
-  const bool depthwise = e.groups == 40;
+  e.groups = e.rows ? 1 : b.one_of<int64_t>({1, 1, 1, 2, 5, 4, 6, 40});
+  const bool depthwise = e.groups == 4 || e.groups == 6 || e.groups == 40;
   e.c = e.groups * (depthwise ? 1 : b.integer(1, e.rows ? 300 : 24));
   e.m = e.groups * (depthwise ? 1 : b.integer(1, 40));
   if (e.rows) return e;

@@ -76,6 +76,7 @@ inline const Arithmetic kArithmetics[] = {
     {.name = "u7", .seven_bits = true},
     {.name = "u7_relu_residual", .residual = true, .relu = true, .seven_bits = true},
     {.name = "u7_float", .y = kF32, .w_fill = Fill::kBell, .seven_bits = true},
+    {.name = "u7_dynamic", .y = kF32, .dynamic = true, .seven_bits = true},
     {.name = "u7_high", .x_fill = Fill::kHigh, .w_fill = Fill::kHigh, .seven_bits = true},
     {.name = "u7_ends", .x_fill = Fill::kEnds, .w_fill = Fill::kEnds, .seven_bits = true},
     {.name = "u7_bell", .x_fill = Fill::kEnds, .w_fill = Fill::kBell, .seven_bits = true},

@@ -72,13 +72,6 @@ struct Zmm {
     }
     return join(part);
   }
-  static V load_narrow(const uint8_t* const* rows, int64_t offset, int64_t n) {
-    const auto mask = static_cast<__mmask16>((1u << n) - 1);
-    __m128i part[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) part[i] = _mm_maskz_loadu_epi8(mask, rows[i] + offset);
-    return join(part);
-  }
   template <int kLanes>
   static void store_lanes(uint8_t* const* out, int64_t offset, V bytes) {
     if (kLanes == 1) {
@@ -100,26 +93,20 @@ struct Zmm {
     }
   }
 
-  /// Part i of y[v] holds channels 16·i + 4·v …: a 4 × 4 transposition of parts.
-  static void in_order(const F* y, F* to) {
-    const F a = _mm512_shuffle_f32x4(y[0], y[1], 0x44), b = _mm512_shuffle_f32x4(y[2], y[3], 0x44);
-    const F c = _mm512_shuffle_f32x4(y[0], y[1], 0xee), d = _mm512_shuffle_f32x4(y[2], y[3], 0xee);
-    to[0] = _mm512_shuffle_f32x4(a, b, 0x88);
-    to[1] = _mm512_shuffle_f32x4(a, b, 0xdd);
-    to[2] = _mm512_shuffle_f32x4(c, d, 0x88);
-    to[3] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  /// Leaves dwords so that interleaving makes the straight order of them.
+  static V spread(V x) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), x);
   }
-  static __mmask16 first(int64_t n) {
-    return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
-  }
-  static V load_bytes(const uint8_t* p, int64_t n, bool is_signed) {
-    const __m128i q = _mm_maskz_loadu_epi8(first(n), p);
+
+  static V load_bytes(const uint8_t* p, bool is_signed) {
+    const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return is_signed ? _mm512_cvtepi8_epi32(q) : _mm512_cvtepu8_epi32(q);
   }
-  static void store_bytes(uint8_t* p, int64_t n, V q) {
-    _mm_mask_storeu_epi8(p, first(n), _mm512_cvtepi32_epi8(q));
+  static void store_bytes(uint8_t* p, V q) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(q));
   }
-  static void store_floats(float* p, int64_t n, F y) { _mm512_mask_storeu_ps(p, first(n), y); }
+  static void store_floats(float* p, F y) { _mm512_storeu_ps(p, y); }
 };
 
 template <int kLanes>

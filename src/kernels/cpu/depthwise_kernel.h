@@ -14,7 +14,8 @@
 // A register has 128-bit parts of 16 channels. All parts may belong to one pixel, or (few channels)
 // each to other output rows: a kernel of `lanes` lanes makes `lanes` independent sets of rows at
 // once. Interleaving leaves register v = 0…3 with channels 4·v … 4·v + 3 of each part: that is the
-// order of weights, biases and multipliers.
+// order of weights, biases and multipliers, and packing sums to bytes undoes it. `floats` and `any`
+// take them straight: of all channels of all lanes in a row, register v has quarter v.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,11 @@ struct DepthwiseBlock {
                         // entry again: kernels write that one last
   int64_t out_pixel;    // bytes from column to column
   int64_t out_width;    // columns
-  int64_t n;            // valid channels of a lane
   // From sums to outputs; [v][register] each.
   const int32_t* bias;  // where the sums start
   const float* scale;
   const float* offset;  // `relu` alone: 2^23 · scale
-  const float* addend;  // added after the multiply (dynamic steps), or null
+  const float* addend;  // added after the multiply: a dynamic step's bias, else zeros or null
   bool floats;          // the output's type
   // 8-bit outputs: lo and hi are those of the clamp minus `zero`.
   float lo, hi;
@@ -76,13 +76,14 @@ using DepthwiseFunction = void (*)(const DepthwiseBlock&);
 /// multiplying (the driver takes shift · Σw off the bias).
 struct DepthwiseVariant {
   int32_t shift;
-  /// 8-bit outputs without residual or addend, n = channels, |sum · scale| < 2^31.
+  /// 8-bit outputs without residual or addend, |sum · scale| < 2^31.
   DepthwiseFunction bytes;
   /// The same for |sum| < 2^23, plain_zero = plain_lo = plain_flip = 0, in fewer operations. Null
   /// where there is none. `bias` has kReluStart added: the sum's bits are then those of the float
   /// 2^23 + sum, for positive sums, and (2^23 + sum) · scale − 2^23 · scale in one fused operation
   /// is sum · scale with one rounding, as it must be. Negative sums become some negative value.
   DepthwiseFunction relu;
+  DepthwiseFunction floats;  // float32 outputs without residual, an addend always
   DepthwiseFunction any;
 };
 

@@ -5,8 +5,6 @@
 
 #include <arm_neon.h>
 
-#include <cstddef>
-
 #include "kernels/cpu/depthwise_leaf.h"
 
 namespace octile {
@@ -63,39 +61,28 @@ struct Neon : Dot {
     static_assert(kLanes == 1);
     return load(rows[0] + offset);
   }
-  static V load_narrow(const uint8_t* const* rows, int64_t offset, int64_t n) {
-    uint8_t bytes[16] = {};
-    __builtin_memcpy(bytes, rows[0] + offset, static_cast<size_t>(n));
-    return load(bytes);
-  }
   template <int kLanes>
   static void store_lanes(uint8_t* const* out, int64_t offset, V bytes) {
     vst1q_u8(out[0] + offset, u8(bytes));
   }
 
-  /// y[v] holds channels 4·v …: they are in order.
-  static void in_order(const F* y, F* to) {
-    for (int i = 0; i < 4; ++i) to[i] = y[i];
-  }
-  /// Up to four bytes, without reading past them.
-  static V load_bytes(const uint8_t* p, int64_t n, bool is_signed) {
-    uint32_t bytes = 0;
-    __builtin_memcpy(&bytes, p, static_cast<size_t>(n < 4 ? n : 4));
+  /// One part a register: both orders are the same.
+  static V spread(V x) { return x; }
+
+  static V load_bytes(const uint8_t* p, bool is_signed) {
+    uint32_t bytes;
+    __builtin_memcpy(&bytes, p, sizeof(bytes));
     const uint8x8_t q = vcreate_u8(bytes);
     if (is_signed) return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(q))));
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(q))));
   }
-  static void store_bytes(uint8_t* p, int64_t n, V q) {
+  static void store_bytes(uint8_t* p, V q) {
     const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(q));
     const uint8x8_t bytes = vmovn_u16(vcombine_u16(words, words));
     const uint32_t value = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
-    __builtin_memcpy(p, &value, static_cast<size_t>(n < 4 ? n : 4));
+    __builtin_memcpy(p, &value, sizeof(value));
   }
-  static void store_floats(float* p, int64_t n, F y) {
-    float values[4];
-    vst1q_f32(values, y);
-    __builtin_memcpy(p, values, static_cast<size_t>(n < 4 ? n : 4) * sizeof(float));
-  }
+  static void store_floats(float* p, F y) { vst1q_f32(p, y); }
 };
 
 /// Signed is exact for any weight and activation; Flipped takes unsigned activations as x − 128.

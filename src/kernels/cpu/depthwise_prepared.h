@@ -1,10 +1,10 @@
 // One INT8 depthwise convolution, ready to run for one shape. Start reading at run().
 #pragma once
 
+#include <optional>
 #include <vector>
 
-#include "kernels/cpu/depthwise_weights.h"
-#include "plan/geometry.h"
+#include "kernels/cpu/depthwise_stage.h"
 
 namespace octile {
 
@@ -12,7 +12,8 @@ class DepthwisePrepared : public Prepared {
  public:
   DepthwisePrepared(const StepView& view, const DepthwiseWeights& weights, const Device& device);
   void run(const Buffers& buffers) override;
-  /// Scratch: a thread's interleaved columns and row pointers; dynamic steps' tables a sample.
+  /// Scratch: a thread's interleaved columns, row pointers and copied rows; dynamic steps' tables a
+  /// sample.
   static size_t workspace_bytes(const StepView& view, const DepthwiseCut& cut,
                                 const Device& device);
 
@@ -21,6 +22,9 @@ class DepthwisePrepared : public Prepared {
   DepthwiseBlock block_of(const StepView& view) const;
   void fill_samples(const Buffers& buffers);
   void fill_rows(const Buffers& buffers, int64_t image, int64_t first, int lanes, Rows& rows) const;
+  void point_at_stage(Rows& rows) const;
+  void run_staged(const Buffers& buffers, DepthwiseFunction function, const DepthwiseBlock& b,
+                  int64_t image, int64_t first, const Rows& rows) const;
   void run_chunk(const Buffers& buffers, const DepthwiseChunk& chunk, int64_t image, int64_t first,
                  Rows& rows) const;
 
@@ -29,7 +33,8 @@ class DepthwisePrepared : public Prepared {
   const PlanTensor x_;
   const DepthwiseWeights& weights_;
   int threads_;
-  DepthwiseBlock block_;          // what all calls share
+  std::optional<DepthwiseStage> stage_;  // few channels: rows are copied
+  DepthwiseBlock block_;                 // what all calls share
   std::vector<size_t> units_;     // first chunk of each set of overlapping chunks; then the end
   int64_t band_;                  // output rows of a task: a multiple of every call's
   std::vector<uint8_t> padding_;  // a row of z_x

@@ -45,7 +45,8 @@ class DepthwiseTactic : public Tactic {
   /// A residual lies as the output does.
   bool takes_rows_apart(const StepView& view) const override {
     const bool residual = view.as<ConvStep>()->residual;
-    return conv_rows_fit(view) &&
+    const bool staged = DepthwiseCut(*view.as<ConvStep>(), kernels_).staged > 0;
+    return !staged && conv_rows_fit(view) &&
            !(residual && view.inputs[1].row_stride != view.outputs[0].row_stride);
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,

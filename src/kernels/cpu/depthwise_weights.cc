@@ -60,17 +60,27 @@ Bounds bounds_of(const StepView& view) {
 }  // namespace
 
 DepthwiseCut::DepthwiseCut(const ConvStep& step, const DepthwiseKernels& kernels)
-    : register_bytes(kernels.list[0].bytes()), weight_bytes(0), entries(0) {
+    : register_bytes(kernels.list[0].bytes()),
+      weight_bytes(0),
+      entries(0),
+      pixels(1),
+      staged(0),
+      stride(step.window.stride[1]) {
   // Two output rows at once where that interleaves no more groups of rows than one does.
   const std::vector<int64_t> one = slots_of(step.window, 1), two = slots_of(step.window, 2);
   out_rows = two.size() == one.size() ? 2 : 1;
   slots = out_rows == 2 ? two : one;
   const int64_t taps = step.window.kernel[1] * static_cast<int64_t>(slots.size());
-  for (int64_t done = 0; done < step.out_channels;) {
-    const DepthwiseKernel& kernel =
-        kernel_for(kernels, step.out_channels - done, step.out_channels);
-    const int64_t n = std::min<int64_t>(kernel.channels, step.out_channels);
-    const int64_t first = std::min(done, step.out_channels - n);
+  const int64_t grain = kernels.list[kernels.count - 1].channels;
+  if (step.out_channels < grain) {
+    const bool packs = stride == 1 && grain % step.out_channels == 0;
+    if (packs) pixels = stride = grain / step.out_channels;
+    staged = packs ? step.out_channels : grain;
+  }
+  const int64_t channels = std::max(step.out_channels, grain);
+  for (int64_t done = 0; done < channels;) {
+    const DepthwiseKernel& kernel = kernel_for(kernels, channels - done, channels);
+    const int64_t n = kernel.channels, first = std::min(done, channels - n);
     chunks.push_back({&kernel, first, n, weight_bytes, entries});
     done = first + n;
     weight_bytes += taps * out_rows * register_bytes;
@@ -84,8 +94,8 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
       shift(kernels.list[0].of(input).shift) {
   const ConvStep& step = *view.as<ConvStep>();
   const PlanTensor& y = view.outputs[0];
-  const bool whole = cut.chunks.front().n == cut.chunks.front().kernel->channels;
-  const bool bytes = y.type != DataType::kFloat32 && whole && !step.residual && !step.dynamic;
+  const bool bytes = y.type != DataType::kFloat32 && !step.residual && !step.dynamic;
+  floats_fit = y.type == DataType::kFloat32 && !step.residual;
   const Bounds bounds = bytes ? bounds_of(view) : Bounds{};
   bytes_fit = bytes && bounds.value < 0x1p30;
   relu_fits = bytes_fit && bounds.sum < 0x1p23 && y.zero_point == 0 && step.clamp.q_lo == 0 &&
@@ -95,15 +105,17 @@ DepthwiseWeights::DepthwiseWeights(const StepView& view, const DepthwiseKernels&
   bias.assign(entries, 0);
   weight_sum.assign(entries, 0);
   multiplier.assign(entries, 0.0f);
-  if (step.dynamic) addend.assign(entries, 0.0f);
+  if (step.dynamic || floats_fit) addend.assign(entries, 0.0f);
   if (relu_fits) offset.assign(entries, 0.0f);
   for (const DepthwiseChunk& chunk : cut.chunks) {
     const int64_t dwords = cut.register_bytes / 4;
     const int64_t of_v = step.window.kernel[1] * cut.groups() * cut.out_rows * cut.register_bytes;
     for (int64_t i = 0; i < 4 * dwords; ++i) {
       const int64_t v = i / dwords, dword = i % dwords;
-      const int64_t channel = (dword / 4 * 16 + 4 * v + dword % 4) % chunk.kernel->channels;
-      if (channel >= chunk.n) continue;
+      const int64_t place = bytes_fit ? dword / 4 * 16 + 4 * v + dword % 4 : i;
+      const int64_t of_kernel = place % chunk.kernel->channels;
+      const int64_t channel = cut.pixels > 1 ? of_kernel % step.out_channels : of_kernel;
+      if (channel >= step.out_channels) continue;
       pack_channel(view, chunk.channel + channel, chunk.table + i,
                    packed.data() + chunk.weights + v * of_v + dword * 4);
     }

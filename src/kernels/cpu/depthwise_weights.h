@@ -24,6 +24,10 @@ struct DepthwiseCut {
   std::vector<int64_t> slots;  // input rows of a lane, from the first window's first; −1: unused
   std::vector<DepthwiseChunk> chunks;
   int64_t register_bytes, weight_bytes, entries;  // of all chunks
+  /// Fewer channels than the narrowest kernel has (DepthwiseStage): 16 channels of the kernel are
+  /// `pixels` of the image side by side, or one and unused ones. Else pixels = 1, staged = 0.
+  int64_t pixels, staged;  // staged: bytes from column to column
+  int64_t stride;          // columns from window to window of the kernel's pixels
 
   DepthwiseCut(const ConvStep& step, const DepthwiseKernels& kernels);
   int64_t groups() const { return static_cast<int64_t>(slots.size()) / 4; }
@@ -51,14 +55,14 @@ class DepthwiseWeights : public PackedWeights {
 
   DepthwiseCut cut;
   DepthwiseInput input;
-  int32_t shift;                   // what the kernels add to every activation
-  bool bytes_fit, relu_fits;       // DepthwiseVariant::bytes, relu may be called
-  LineVector<int8_t> packed;       // chunk after chunk, as depthwise_kernel.h says
-  LineVector<int32_t> bias;        // [chunk][v][register]; shift taken off
+  int32_t shift;                          // what the kernels add to every activation
+  bool bytes_fit, relu_fits, floats_fit;  // these of DepthwiseVariant may be called
+  LineVector<int8_t> packed;              // chunk after chunk, as depthwise_kernel.h says
+  LineVector<int32_t> bias;        // [chunk][v][register], straight for floats; shift taken off
   LineVector<int32_t> weight_sum;  // the same order: Σ w_q
   LineVector<float> multiplier;    // the same order
   LineVector<float> offset;        // the same order, of relu
-  LineVector<float> addend;        // dynamic steps: the float bias, the same order
+  LineVector<float> addend;        // dynamic steps: the float bias; floats: or zeros; else empty
 
  private:
   void pack_channel(const StepView& view, int64_t channel, int64_t entry, int8_t* to);

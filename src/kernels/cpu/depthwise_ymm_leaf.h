@@ -56,12 +56,6 @@ struct Ymm : Dot {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load16(rows[0] + offset)),
                                    load16(rows[kLanes - 1] + offset), 1);
   }
-  static V load_narrow(const uint8_t* const* rows, int64_t offset, int64_t n) {
-    alignas(32) uint8_t bytes[32] = {};
-    __builtin_memcpy(bytes, rows[0] + offset, static_cast<size_t>(n));
-    __builtin_memcpy(bytes + 16, rows[1] + offset, static_cast<size_t>(n));
-    return _mm256_load_si256(reinterpret_cast<const V*>(bytes));
-  }
   template <int kLanes>
   static void store_lanes(uint8_t* const* out, int64_t offset, V bytes) {
     if (kLanes == 1) {
@@ -75,34 +69,24 @@ struct Ymm : Dot {
     }
   }
 
-  /// Part i of y[v] holds channels 16·i + 4·v ….
-  static void in_order(const F* y, F* to) {
-    to[0] = _mm256_permute2f128_ps(y[0], y[1], 0x20);
-    to[1] = _mm256_permute2f128_ps(y[2], y[3], 0x20);
-    to[2] = _mm256_permute2f128_ps(y[0], y[1], 0x31);
-    to[3] = _mm256_permute2f128_ps(y[2], y[3], 0x31);
+  /// Leaves dwords so that interleaving makes the straight order of them.
+  static V spread(V x) {
+    return _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
   }
-  /// Up to eight bytes, without reading past them.
-  static V load_bytes(const uint8_t* p, int64_t n, bool is_signed) {
-    uint64_t bytes = 0;
-    __builtin_memcpy(&bytes, p, static_cast<size_t>(n < 8 ? n : 8));
-    const __m128i q = _mm_cvtsi64_si128(static_cast<long long>(bytes));
+
+  static V load_bytes(const uint8_t* p, bool is_signed) {
+    const __m128i q = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
     return is_signed ? _mm256_cvtepi8_epi32(q) : _mm256_cvtepu8_epi32(q);
   }
-  static void store_bytes(uint8_t* p, int64_t n, V q) {
+  static void store_bytes(uint8_t* p, V q) {
     const V pick = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,
                                     4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     const V packed = _mm256_shuffle_epi8(q, pick);
-    const __m128i bytes =
-        _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
-    const auto value = static_cast<uint64_t>(_mm_cvtsi128_si64(bytes));
-    __builtin_memcpy(p, &value, static_cast<size_t>(n < 8 ? n : 8));
+    _mm_storel_epi64(
+        reinterpret_cast<__m128i*>(p),
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
   }
-  static void store_floats(float* p, int64_t n, F y) {
-    const V lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const V mask = _mm256_cmpgt_epi32(set32(static_cast<int>(n < 8 ? n : 8)), lanes);
-    _mm256_maskstore_ps(p, mask, y);
-  }
+  static void store_floats(float* p, F y) { _mm256_storeu_ps(p, y); }
 };
 
 template <typename Plain, typename Signed, typename SevenBit, int kLanes>

@@ -101,12 +101,15 @@ inline __m256 finite_or_zero(__m256 x) {
   return _mm256_and_ps(x, _mm256_cmp_ps(size, _mm256_set1_ps(kLargest), _CMP_LE_OQ));
 }
 
-void range(const float* x, int64_t count, float* least, float* largest) {
+/// NaNs do not count: min and max give their second operand then.
+template <bool kFinite>
+void range_of(const float* x, int64_t count, float* least, float* largest) {
   __m256 low[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()}, high[2] = {low[0], low[0]};
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
     for (int j = 0; j < 2; ++j) {
-      const __m256 v = finite_or_zero(_mm256_loadu_ps(x + i + 8 * j));
+      __m256 v = _mm256_loadu_ps(x + i + 8 * j);
+      if (!kFinite) v = finite_or_zero(v);
       low[j] = _mm256_min_ps(v, low[j]);
       high[j] = _mm256_max_ps(v, high[j]);
     }
@@ -128,6 +131,12 @@ void range(const float* x, int64_t count, float* least, float* largest) {
   }
   *least = lo;
   *largest = hi;
+}
+
+/// Infinities are rare: values are judged one by one only where there is one.
+void range(const float* x, int64_t count, float* least, float* largest) {
+  range_of<true>(x, count, least, largest);
+  if (*least < -kLargest || *largest > kLargest) range_of<false>(x, count, least, largest);
 }
 
 template <bool kSigned>

@@ -28,12 +28,16 @@ struct Divisor {
   }
   /// Quotients beyond 2^10, which the clamp cuts off anyway, are cut there: no infinities.
   __m512 quotient(__m512 x) const {
-    if (!exact) return _mm512_div_ps(x, scale);
-    x = _mm512_max_ps(x, _mm512_sub_ps(_mm512_setzero_ps(), most));  // NaN gives −most
-    x = _mm512_min_ps(x, most);
+    if (!exact) return cut(_mm512_div_ps(x, scale), _mm512_set1_ps(0x1p10f));
+    x = cut(x, most);
     __m512 q = _mm512_mul_ps(x, reciprocal);
     q = _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
     return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
+  }
+  /// x in [−most, most]; NaN gives −most.
+  static __m512 cut(__m512 x, __m512 most) {
+    x = _mm512_max_ps(x, _mm512_sub_ps(_mm512_setzero_ps(), most));
+    return _mm512_min_ps(x, most);
   }
   __m512 scale, reciprocal, most;
   bool exact;
@@ -47,16 +51,43 @@ inline __m128i quantize16(__m512 x, const QuantizeArguments& a, const Divisor& d
   return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(a.zero)));
 }
 
+/// Sixty-four at once, clamped as bytes: a rounded quotient of at most 2^10 fits int16. Results
+/// that may be negative are made as y + 128.
+struct Finish {
+  explicit Finish(const QuantizeArguments& a) {
+    const int32_t lowest = static_cast<int32_t>(a.lo) + a.zero, up = lowest < 0 ? 128 : 0;
+    zero = _mm512_set1_epi16(static_cast<int16_t>(a.zero + up));
+    lo = _mm512_set1_epi8(static_cast<char>(lowest + up));
+    hi = _mm512_set1_epi8(static_cast<char>(static_cast<int32_t>(a.hi) + a.zero + up));
+    flip = _mm512_set1_epi8(static_cast<char>(up));
+  }
+  __m512i bytes(const __m512i* q) const {
+    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
+    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
+    __m512i y = _mm512_packus_epi16(low, high);  // in parts of four
+    y = _mm512_xor_si512(_mm512_min_epu8(_mm512_max_epu8(y, lo), hi), flip);
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), y);
+  }
+  __m512i zero, lo, hi, flip;
+};
+
 void quantize(const float* x, int64_t count, const QuantizeArguments& a, uint8_t* y) {
   const Divisor divisor(a);
+  const Finish finish(a);
   int64_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
-                     quantize16(_mm512_loadu_ps(x + i), a, divisor));
+  for (; i + 64 <= count; i += 64) {
+    __m512i q[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      q[j] = _mm512_cvtps_epi32(divisor.quotient(_mm512_loadu_ps(x + i + 16 * j)));
+    }
+    _mm512_storeu_si512(y + i, finish.bytes(q));
   }
-  if (i == count) return;
-  const __mmask16 mask = mask_of(count - i);
-  _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), a, divisor));
+  for (; i < count; i += 16) {
+    const __mmask16 mask = mask_of(count - i);
+    _mm_mask_storeu_epi8(y + i, mask, quantize16(_mm512_maskz_loadu_ps(mask, x + i), a, divisor));
+  }
 }
 
 /// Three vectors of one channel each as 48 bytes c0 c1 c2 c0 c1 c2 …
@@ -112,23 +143,36 @@ inline __m512 finite_or_zero(__m512 x) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), most, _CMP_LE_OQ), x);
 }
 
-void range(const float* x, int64_t count, float* least, float* largest) {
-  __m512 low[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()}, high[2] = {low[0], low[0]};
+/// NaNs do not count: min and max give their second operand then.
+template <bool kFinite>
+void range_of(const float* x, int64_t count, float* least, float* largest) {
+  const auto take = [](__m512 v, __m512& low, __m512& high) {
+    if (!kFinite) v = finite_or_zero(v);
+    low = _mm512_min_ps(v, low);
+    high = _mm512_max_ps(v, high);
+  };
+  __m512 low[4], high[4];
+  for (int j = 0; j < 4; ++j) low[j] = high[j] = _mm512_setzero_ps();
   int64_t i = 0;
-  for (; i + 32 <= count; i += 32) {
-    for (int j = 0; j < 2; ++j) {
-      const __m512 v = finite_or_zero(_mm512_loadu_ps(x + i + 16 * j));
-      low[j] = _mm512_min_ps(v, low[j]);
-      high[j] = _mm512_max_ps(v, high[j]);
-    }
+  for (; i + 64 <= count; i += 64) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) take(_mm512_loadu_ps(x + i + 16 * j), low[j], high[j]);
   }
   for (; i < count; i += 16) {
-    const __m512 v = finite_or_zero(_mm512_maskz_loadu_ps(mask_of(count - i), x + i));
-    low[0] = _mm512_min_ps(v, low[0]);
-    high[0] = _mm512_max_ps(v, high[0]);
+    take(_mm512_maskz_loadu_ps(mask_of(count - i), x + i), low[0], high[0]);
   }
-  *least = _mm512_reduce_min_ps(_mm512_min_ps(low[0], low[1]));
-  *largest = _mm512_reduce_max_ps(_mm512_max_ps(high[0], high[1]));
+  for (int j = 1; j < 4; ++j) {
+    low[0] = _mm512_min_ps(low[0], low[j]);
+    high[0] = _mm512_max_ps(high[0], high[j]);
+  }
+  *least = _mm512_reduce_min_ps(low[0]);
+  *largest = _mm512_reduce_max_ps(high[0]);
+}
+
+/// Infinities are rare: values are judged one by one only where there is one.
+void range(const float* x, int64_t count, float* least, float* largest) {
+  range_of<true>(x, count, least, largest);
+  if (*least < -kLargest || *largest > kLargest) range_of<false>(x, count, least, largest);
 }
 
 template <bool kSigned>
