@@ -77,7 +77,9 @@ int choose_profile(const Engine& engine, const BenchFlags& flags) {
     if (fits) return p;
   }
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("no profile of the engine holds batch {}", flags.batch));
+              fmt::format("no profile of the engine holds batch {}; say with --batch what the "
+                          "plan was built for (octile inspect shows its profiles)",
+                          flags.batch));
 }
 
 std::vector<double> measure(ExecutionContext& context, double seconds) {

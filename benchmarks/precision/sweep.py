@@ -81,10 +81,9 @@ class Octile:
     def machine(self):
         return snippets.machine(json.loads(self.command("devices", "--json")), self.device)
 
-    def milliseconds(self, plans, seconds):
-        reports = json.loads(
-            self.command("bench", *plans, "--warmup", 0.02, "--duration", seconds, "--json")
-        )
+    def milliseconds(self, plans, batch, seconds):
+        flags = ["--batch", batch, "--warmup", 0.02, "--duration", seconds, "--json"]
+        reports = json.loads(self.command("bench", *plans, *flags))
         return [report["latency_ms"]["p50"] for report in reports]
 
 
@@ -116,7 +115,7 @@ def measure(octile, point, seconds):
         octile.build(model, ranges, "int8", *forced),
     ]
     precision = octile.precision(plans[0])
-    chosen, float_ms, int8_ms = octile.milliseconds(plans, seconds)
+    chosen, float_ms, int8_ms = octile.milliseconds(plans, point.batch, seconds)
     kept = next(e for e in precision["engines"] if e["kept"])
     return {
         **dataclasses.asdict(point),
