@@ -30,12 +30,17 @@ MODEL = "fashion-mnist"
 
 
 def build_plan(arguments, path):
-    """INT8, calibrated on 500 training pictures; single pictures and batches of up to 128."""
+    """INT8, calibrated on 500 training pictures, or --table; single pictures and batches of up to
+    128."""
     onnx = arguments.out / "model.onnx"
     make_model(arguments.weights, onnx)
-    training = read_idx(arguments.data, "train-images-idx3-ubyte")[:500, None].astype(np.float32)
     network = octile.import_onnx(onnx)
-    table = octile.calibrate(network, (training[i : i + 20] for i in range(0, 500, 20)))
+    if arguments.table:
+        table = octile.CalibrationTable.load(arguments.table)
+    else:
+        training = read_idx(arguments.data, "train-images-idx3-ubyte")[:500, None]
+        training = training.astype(np.float32)
+        table = octile.calibrate(network, (training[i : i + 20] for i in range(0, 500, 20)))
     shapes = [{"picture": tuple((n, 1, 28, 28) for n in (1, 16, 128))}]
     plan = octile.build(network, table, int8=True, int8_layers="all", profiles=shapes)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +135,7 @@ def main():
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist", help="IDX files")
     parser.add_argument("--weights", default=HERE.parent / "mnist" / "para.npz")
     parser.add_argument("--plan", type=Path, help="serve this plan instead of building one")
+    parser.add_argument("--table", type=Path, help="ranges, instead of a calibration here")
     parser.add_argument("--out", default=Path("."), type=Path, help="where models and log go")
     parser.add_argument("--clients", type=int, default=16, help="that send at the same time (16)")
     arguments = parser.parse_args()
