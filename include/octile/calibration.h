@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -110,6 +111,56 @@ struct CalibrationData {
 };
 CalibrationData collect(const Network& network, BatchSource& source,
                         const CalibrationOptions& options = {});
+
+/// What one process made of some of the samples, where several share a collection: histograms that
+/// merge exactly, in any order and grouping (docs/scale.md). There are two rounds, as in
+/// collect(): the ranges of all parts, merged; then their counts, which those ranges are needed
+/// for.
+struct CalibrationPart {
+  bool counted = false;
+  std::map<std::string, Histogram> histograms;  // by tensor
+  /// The float paths that made it, a text each: "reproducible", or kind, library, instruction set
+  /// and chip ("onednn: oneDNN 2.6.0 …"). Equal texts, equal bits. Several where parts were mixed.
+  std::set<std::string> paths;
+  std::string model_digest, preprocess;
+  int64_t samples = 0;
+  uint64_t sample_hashes = 0;  // their sum: shows that each sample is in, and is in once
+
+  /// Adds another part. Throws kInvalidArgument for one of another round, model or preprocessing
+  /// and, unless `mixed`, for one of another float path, naming both.
+  void merge(const CalibrationPart& other, bool mixed = false);
+  /// The same bytes on any machine; about 6 KB a tensor once counted.
+  std::string to_bytes() const;
+  static CalibrationPart from_bytes(std::string_view bytes, const std::string& origin);
+  bool operator==(const CalibrationPart&) const = default;
+};
+
+/// A PartCollector makes parts, one after the other; its float engine stays compiled. Not
+/// thread-safe.
+class PartCollector {
+ public:
+  /// Throws kInvalidArgument for a network with a fixed batch above 1, where samples share runs:
+  /// the result would depend on how they are shared out. options.checkpoint is not used.
+  PartCollector(const Network& network, const CalibrationOptions& options);
+  ~PartCollector();
+  PartCollector(PartCollector&&) noexcept;
+  /// One pass over the source each. `ranges` is merged over all samples.
+  CalibrationPart ranges(BatchSource& source, const ProgressFunction& progress = {});
+  CalibrationPart counts(BatchSource& source, const CalibrationPart& ranges,
+                         const ProgressFunction& progress = {});
+  /// The one text of its parts' `paths`.
+  const std::string& path() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The collection that the merged ranges and the merged counts are; its digest of the samples is
+/// that of the same samples drawn from a Calibrator. Throws kInvalidArgument when there are no
+/// samples or the two rounds did not see the same ones.
+CalibrationData whole_collection(const CalibrationPart& ranges, const CalibrationPart& counts);
+
 /// Ranges by one method, all tensors in parallel.
 CalibrationTable compute_table(const CalibrationData& data, const CalibrationOptions& options = {});
 /// collect() then compute_table().

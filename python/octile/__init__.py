@@ -23,6 +23,7 @@ from ._native import (
     BatchSource,
     Binding,
     CalibrationData,
+    CalibrationPart,
     CalibrationTable,
     Comparison,
     DeviceError,
@@ -40,6 +41,7 @@ from ._native import (
     LayerDecision,
     LayerInfo,
     Network,
+    PartCollector,
     Plan,
     Tensor,
     TensorComparison,
@@ -71,6 +73,7 @@ from ._native import (
     to_ncnn_table,
     top1_agreement,
     top_k_accuracy,
+    whole_collection,
 )
 
 __all__ = [
@@ -78,6 +81,7 @@ __all__ = [
     "BatchSource",
     "Binding",
     "CalibrationData",
+    "CalibrationPart",
     "CalibrationTable",
     "Calibrator",
     "Comparison",
@@ -96,6 +100,7 @@ __all__ = [
     "LayerDecision",
     "LayerInfo",
     "Network",
+    "PartCollector",
     "Plan",
     "Tensor",
     "TensorComparison",
@@ -128,6 +133,7 @@ __all__ = [
     "to_ncnn_table",
     "top1_agreement",
     "top_k_accuracy",
+    "whole_collection",
 ]
 
 # The C++ class has what differs; the rest of a mapping follows from it.

@@ -21,6 +21,7 @@ NB_MODULE(_native, m) {
   python::bind_data_files(m);
   python::bind_table(m);
   python::bind_calibration(m);
+  python::bind_parts(m);
   python::bind_plan(m);
   python::bind_goal(m);
   python::bind_build(m);

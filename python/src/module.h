@@ -16,6 +16,7 @@ void bind_onnx(nb::module_& m);
 void bind_data_files(nb::module_& m);
 void bind_table(nb::module_& m);
 void bind_calibration(nb::module_& m);
+void bind_parts(nb::module_& m);
 void bind_plan(nb::module_& m);
 void bind_goal(nb::module_& m);  // precision_goal.cc
 void bind_build(nb::module_& m);

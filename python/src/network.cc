@@ -280,6 +280,7 @@ void bind_network(nb::module_& m) {
   bind_plain_forms(cls);
   bind_movement_forms(cls);
   bind_onnx_node(cls);
+  bind_network_state(cls);
 }
 
 }  // namespace octile::python

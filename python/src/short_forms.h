@@ -11,6 +11,7 @@ namespace octile::python {
 void bind_weighted_forms(nanobind::class_<Network>& cls);
 void bind_plain_forms(nanobind::class_<Network>& cls);
 void bind_movement_forms(nanobind::class_<Network>& cls);
-void bind_onnx_node(nanobind::class_<Network>& cls);  // onnx_node.cc
+void bind_onnx_node(nanobind::class_<Network>& cls);      // onnx_node.cc
+void bind_network_state(nanobind::class_<Network>& cls);  // network_state.cc
 
 }  // namespace octile::python

@@ -180,6 +180,11 @@ void bind_table(nb::module_& m) {
       .def("__copy__", [](const Table& t) { return Table(t); })
       .def(
           "__deepcopy__", [](const Table& t, nb::handle) { return Table(t); }, nb::arg("memo"))
+      .def("__getstate__", &Table::to_json)
+      .def("__setstate__",
+           [](Table& t, const std::string& json) {
+             new (&t) Table(Table::from_json(json, "pickled table"));
+           })
       .def("__eq__",
            [](const Table& a, nb::handle b) {
              return nb::isinstance<Table>(b) && a.to_json() == nb::cast<const Table&>(b).to_json();

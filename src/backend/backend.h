@@ -98,6 +98,9 @@ class Backend {
   virtual std::span<const Tactic* const> tactics() const = 0;
   /// The devices there are; one without a use says in `refused` why.
   virtual std::vector<DeviceInfo> describe() const = 0;
+  /// What the bits of a float engine hang on beside model and input: library, instruction set,
+  /// chip. Equal texts, equal bits.
+  virtual std::string float_path(int ordinal) const = 0;
   /// Throws kUnsupported when the machine lacks the ISA asked for, or the device.
   virtual Device open(std::optional<Isa> isa, int threads, int ordinal = 0) const = 0;
 };

@@ -40,7 +40,7 @@ void take_totals(const Found& found, Histogram& to) {
   to.zeros = found.zeros;
 }
 
-class DeviceCollector {
+class DeviceCollector : public Passes {
  public:
   DeviceCollector(const Network& network, const CalibrationOptions& options)
       : options_(options), observed_(network), engine_(network, options.device) {
@@ -48,9 +48,9 @@ class DeviceCollector {
     gpu_ = where.backend->open(std::nullopt, options.threads, where.ordinal).accelerator;
     check(gpu_ != nullptr, ErrorCode::kInternal, "{} is no GPU", options.device);
   }
-  const std::vector<std::string>& names() const { return observed_.names; }
+  const std::vector<std::string>& names() const override { return observed_.names; }
 
-  std::vector<Histogram> ranges(ChunkReader& reader, int64_t total) {
+  std::vector<Histogram> ranges(ChunkReader& reader, int64_t total) override {
     const std::vector<DeviceRange> fresh(names().size());
     const Memory memory = upload(gpu_, std::as_bytes(std::span(fresh)));
     std::vector<Histogram> late(names().size());
@@ -72,7 +72,7 @@ class DeviceCollector {
   }
 
   std::vector<Histogram> counts(ChunkReader& reader, int64_t total,
-                                const std::vector<Histogram>& ranges) {
+                                const std::vector<Histogram>& ranges) override {
     const std::vector<DeviceBins> fresh(names().size());
     const Memory memory = upload(gpu_, std::as_bytes(std::span(fresh)));
     std::vector<BinCounter> late;
@@ -148,6 +148,11 @@ class DeviceCollector {
 };
 
 }  // namespace
+
+std::unique_ptr<Passes> make_device_passes(const Network& network,
+                                           const CalibrationOptions& options) {
+  return std::make_unique<DeviceCollector>(network, options);
+}
 
 CalibrationData collect_on_device(const Network& network, BatchSource& source,
                                   const CalibrationOptions& options) {

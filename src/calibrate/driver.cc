@@ -3,7 +3,6 @@
 // so order, batch size and thread count cannot show in the result.
 #include "calibrate/driver.h"
 
-#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
@@ -11,6 +10,7 @@
 #include "calibrate/algorithms.h"
 #include "calibrate/checkpoint.h"
 #include "calibrate/chunks.h"
+#include "calibrate/collector.h"
 #include "calibrate/device_collect.h"
 #include "calibrate/fast_runner.h"
 #include "calibrate/histogram.h"
@@ -19,98 +19,9 @@
 namespace octile {
 namespace {
 
-constexpr int kChunksPerThread = 4;  // read ahead of one parallel loop: bounds the memory
-
-/// Gets the values of one tensor in one chunk; `thread` owns what it fills.
-using Sink = std::function<void(int thread, size_t tensor, std::span<const float> values)>;
-
-class Collector {
- public:
-  Collector(const Network& network, const CalibrationOptions& options, const RunnerFactory& factory)
-      : network_(network),
-        options_(options),
-        factory_(factory),
-        observed_(network),
-        runners_(static_cast<size_t>(thread_count())) {}
-  const std::vector<std::string>& names() const { return observed_.names; }
-  size_t threads() const { return runners_.size(); }
-
-  /// Runs all samples from the `done`th on; `pause` is called between parallel loops, with the
-  /// number of samples that are in.
-  void pass(ChunkReader& reader, std::string_view phase, int64_t total, int64_t done,
-            const Sink& sink, const std::function<void(int64_t)>& pause) {
-    reader.rewind();
-    while (reader.samples_read() < done && reader.next()) {
-    }
-    std::vector<Chunk> chunks;
-    do {
-      chunks.clear();
-      while (chunks.size() < threads() * kChunksPerThread) {
-        std::optional<Chunk> chunk = reader.next();
-        if (!chunk) break;
-        chunks.push_back(std::move(*chunk));
-      }
-      parallel_for(static_cast<int64_t>(chunks.size()), 1,
-                   [&](int64_t begin, int64_t end, int thread) {
-                     const ThreadCountScope one_thread(1);
-                     for (int64_t i = begin; i < end; ++i) {
-                       run(chunks[static_cast<size_t>(i)], reader.batch(), thread, sink);
-                     }
-                   });
-      if (options_.progress && !chunks.empty()) {
-        options_.progress(phase, reader.samples_read(), total);
-      }
-      if (!chunks.empty()) pause(reader.samples_read());
-    } while (!chunks.empty());
-  }
-
- private:
-  void run(const Chunk& chunk, int64_t batch, int thread, const Sink& sink) {
-    const auto show = [&](std::string_view name, const TensorView& value) {
-      const auto found = observed_.index.find(std::string(name));
-      if (found == observed_.index.end() || value.type != DataType::kFloat32) return;
-      sink(thread, found->second, {value.as<float>(), counted_values(chunk, batch, value.shape)});
-    };
-    try {
-      std::unique_ptr<FloatRunner>& runner = runners_[static_cast<size_t>(thread)];
-      if (!runner) runner = factory_(network_);
-      for (const auto& [name, tensor] : chunk.inputs) show(name, tensor.view());
-      runner->run(chunk.inputs, [&](std::string_view name, const TensorView& value) {
-        if (!chunk.inputs.contains(std::string(name))) show(name, value);
-      });
-    } catch (const Error& error) {
-      fail(error.code(), "calibration sample {}: {}", chunk.first, error.what());
-    }
-  }
-
-  const Network& network_;
-  const CalibrationOptions& options_;
-  const RunnerFactory& factory_;
-  const ObservedNames observed_;
-  std::vector<std::unique_ptr<FloatRunner>> runners_;  // one a thread, made when it first runs
-};
-
-/// Moves what the threads found into `whole`; their parts are fresh again.
-void gather(std::vector<std::vector<Histogram>>& parts, std::vector<Histogram>& whole) {
-  for (auto& part : parts) {
-    for (size_t i = 0; i < whole.size(); ++i) whole[i].merge(std::exchange(part[i], {}));
-  }
-}
-
-void gather(std::vector<std::vector<std::optional<BinCounter>>>& parts,
-            std::vector<Histogram>& whole) {
-  for (auto& part : parts) {
-    for (size_t i = 0; i < whole.size(); ++i) {
-      if (part[i]) whole[i].merge(part[i]->finish());
-      part[i].reset();
-    }
-  }
-}
-
 void range_pass(Collector& collector, ChunkReader& reader, int64_t total, CollectionState& state,
                 Checkpoint& checkpoint) {
-  std::vector<std::vector<Histogram>> parts(collector.threads());
-  for (auto& part : parts) part.resize(collector.names().size());
+  RangeParts parts(collector.threads(), std::vector<Histogram>(collector.names().size()));
   collector.pass(
       reader, "ranges", total, state.done,
       [&](int thread, size_t tensor, std::span<const float> values) {
@@ -127,7 +38,7 @@ void range_pass(Collector& collector, ChunkReader& reader, int64_t total, Collec
 
 void counting_pass(Collector& collector, ChunkReader& reader, CollectionState& state,
                    Checkpoint& checkpoint) {
-  std::vector<std::vector<std::optional<BinCounter>>> parts(collector.threads());
+  CountParts parts(collector.threads());
   for (auto& part : parts) part.resize(state.ranges.size());
   collector.pass(
       reader, "histograms", state.samples, state.done,

@@ -25,21 +25,6 @@ int open_unlinked(const std::string& directory) {
   return fd;
 }
 
-/// Hash of sample `row`: its part of every array.
-uint64_t sample_hash(const Batch& batch, int64_t row) {
-  Hash hash;
-  for (const auto& [name, tensor] : batch) {
-    const Shape& shape = tensor.shape();
-    hash.add(name).add_number(static_cast<uint64_t>(tensor.type()));
-    for (int axis = 1; axis < shape.rank(); ++axis) {
-      hash.add_number(static_cast<uint64_t>(shape[axis]));
-    }
-    const size_t bytes = tensor.bytes() / static_cast<size_t>(shape[0]);
-    hash.add(tensor.as<std::byte>() + bytes * static_cast<size_t>(row), bytes);
-  }
-  return hash.value();
-}
-
 int64_t samples_of(const Batch& batch) {
   int64_t samples = -1;
   for (const auto& [name, tensor] : batch) {
@@ -56,6 +41,24 @@ int64_t samples_of(const Batch& batch) {
 }
 
 }  // namespace
+
+uint64_t sample_hash(const Batch& batch, int64_t row) {
+  Hash hash;
+  for (const auto& [name, tensor] : batch) {
+    const Shape& shape = tensor.shape();
+    hash.add(name).add_number(static_cast<uint64_t>(tensor.type()));
+    for (int axis = 1; axis < shape.rank(); ++axis) {
+      hash.add_number(static_cast<uint64_t>(shape[axis]));
+    }
+    const size_t bytes = tensor.bytes() / static_cast<size_t>(shape[0]);
+    hash.add(tensor.as<std::byte>() + bytes * static_cast<size_t>(row), bytes);
+  }
+  return hash.value();
+}
+
+std::string digest_of_samples(uint64_t hash_sum, int64_t samples) {
+  return Hash().add_number(hash_sum).add_number(static_cast<uint64_t>(samples)).hex();
+}
 
 SpoolingSource::SpoolingSource(std::function<std::optional<Batch>()> draw)
     : draw_(std::move(draw)) {
@@ -155,8 +158,6 @@ void SpoolingSource::rewind() {
   position_ = 0;
 }
 
-std::string SpoolingSource::digest() {
-  return Hash().add_number(hash_sum_).add_number(static_cast<uint64_t>(samples_)).hex();
-}
+std::string SpoolingSource::digest() { return digest_of_samples(hash_sum_, samples_); }
 
 }  // namespace octile

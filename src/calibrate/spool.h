@@ -10,6 +10,11 @@
 
 namespace octile {
 
+/// Hash of sample `row`: names, types, shapes and bytes of its part of every array.
+uint64_t sample_hash(const Batch& batch, int64_t row);
+/// Digest of a set of samples, of the sum of their hashes: the same for any order and any cut.
+std::string digest_of_samples(uint64_t hash_sum, int64_t samples);
+
 /// A SpoolingSource is a BatchSource over a function that delivers each batch once: the first pass
 /// draws from it and writes, later passes read back. The file has no name and vanishes with it; it
 /// lies in the system's temporary directory (TMPDIR). Not thread-safe.

@@ -59,6 +59,16 @@ class CpuBackend : public Backend {
     return {info};
   }
 
+  // oneDNN's blocking, and so its order of sums, follows the size of the caches.
+  std::string float_path(int) const override {
+    std::string library = "octile " + std::string(version());
+#ifdef OCTILE_HAVE_ONEDNN
+    library += ", " + onednn_path();
+#endif
+    return fmt::format("{}, {}, {}, {} KiB level 2", library, name_of(default_isa()), cpu_name(),
+                       l2_bytes() / 1024);
+  }
+
   Device open(std::optional<Isa> isa, int threads, int) const override {
     check(threads >= 0, ErrorCode::kInvalidArgument,
           "threads must be 0 (all cores) or more, not {}", threads);

@@ -37,6 +37,7 @@ class MadeUpBackend final : public Backend {
   std::string_view name() const override { return "made up"; }
   std::span<const Tactic* const> tactics() const override { return rows_; }
   std::vector<DeviceInfo> describe() const override { return {}; }
+  std::string float_path(int) const override { return "made up"; }
   Device open(std::optional<Isa>, int, int) const override { return {}; }
 
  private:

@@ -54,6 +54,13 @@ class CudaBackend final : public Backend {
     return list;
   }
 
+  std::string float_path(int ordinal) const override {
+    const std::string refusal = refusal_of(ordinal);
+    check(refusal.empty(), ErrorCode::kDevice, "device cuda:{}: {}", ordinal, refusal);
+    return fmt::format("octile {}, {}, {}", version(), name_of(open({}, 0, ordinal).isa),
+                       describe(ordinal).name);
+  }
+
   Device open(std::optional<Isa> isa, int threads, int ordinal) const override {
     check(threads >= 0, ErrorCode::kInvalidArgument,
           "threads must be 0 (all cores) or more, not {}", threads);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/onednn/common.h"
 #include "kernels/onednn/onednn_compat.h"
 #include "kernels/onednn/rows.h"
 
@@ -17,9 +18,11 @@ std::span<const Tactic* const> onednn_tactics() {
   return kRows;
 }
 
-std::string onednn_version() {
+std::string onednn_path() {
+  (void)onednn::cpu_engine();  // OCTILE_FORCE_ISA has been heeded once there is one
   const dnnl_version_t* v = dnnl_version();
-  return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
+  return fmt::format("oneDNN {}.{}.{} up to isa {:#x}", v->major, v->minor, v->patch,
+                     static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
 }
 
 }  // namespace octile

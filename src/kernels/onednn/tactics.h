@@ -9,7 +9,7 @@ namespace octile {
 
 std::span<const Tactic* const> onednn_tactics();
 
-/// "2.6.3": the oneDNN that runs.
-std::string onednn_version();
+/// "oneDNN 2.6.3 up to isa 0xff": the library that runs, and the instruction sets that it may use.
+std::string onednn_path();
 
 }  // namespace octile
