@@ -20,8 +20,8 @@ except ImportError as error:
 
 from ._calibrate import calibrate, collect
 from ._cluster import Cancelled
-#from ._evaluate import evaluate
-#from ._metrics import METRICS
-#from ._sweep import Sweep, sweep
+from ._evaluate import evaluate
+from ._metrics import METRICS
+from ._sweep import Sweep, sweep
 
-__all__ = ["Cancelled", "calibrate", "collect"]
+__all__ = ["METRICS", "Cancelled", "Sweep", "calibrate", "collect", "evaluate", "sweep"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
@@ -32,6 +33,17 @@ class Piece:
         return f"block {self.block}{rows}"
 
 
+def check_dataset(dataset: object, rows_per_task: int) -> None:
+    """Raises for what pieces() cannot take."""
+    if rows_per_task < 1:
+        raise octile.InvalidArgument(f"rows_per_task must be at least 1, not {rows_per_task}")
+    if not isinstance(dataset, ray.data.Dataset):
+        raise TypeError(
+            f"dataset: a ray.data.Dataset is wanted, not {type(dataset).__name__}; "
+            "ray.data.from_numpy(), read_images(), read_parquet() … make one"
+        )
+
+
 def pieces(dataset: ray.data.Dataset, rows_per_task: int) -> Iterator[Piece]:
     """All rows of the dataset, each once, at most so many in one piece, as blocks get ready."""
     number = 0
@@ -45,6 +57,15 @@ def pieces(dataset: ray.data.Dataset, rows_per_task: int) -> Iterator[Piece]:
             number += 1
 
 
+@contextmanager
+def told(piece: Piece) -> Iterator[None]:
+    """Octile's errors inside name the piece."""
+    try:
+        yield
+    except octile.Error as error:
+        raise type(error)(f"{piece}: {error}") from None
+
+
 def _cut(ref: Any, number: int, begin: int, end: Optional[int], most: int) -> Iterator[Piece]:
     if end is None:
         yield Piece(ref, number, begin, None)
@@ -56,7 +77,7 @@ def _cut(ref: Any, number: int, begin: int, end: Optional[int], most: int) -> It
 
 
 def columns_of(dataset: ray.data.Dataset, inputs: list[str], columns: Columns) -> dict[str, str]:
-    """The dataset's column for each input. InvalidArgument says what there is and what is wanted."""
+    """The dataset's column for each input. InvalidArgument names what there is."""
     names = dataset.columns()
     if not names:
         raise octile.InvalidArgument("the dataset holds no samples; give at least one")

@@ -15,8 +15,8 @@ import octile
 from octile import _log
 from octile._progress import ProgressLine
 
-from ._blocks import Columns, Piece, columns_of, pieces
-from ._checkpoint import Parts, digest_of
+from ._blocks import Columns, Piece, check_dataset, columns_of, pieces
+from ._checkpoint import Folder, digest_of
 from ._cluster import Cancelled, Tree, Workers, connect, finished, get
 from ._parts import Info, Job, merge, part_of
 
@@ -85,9 +85,7 @@ class _Collection:
         self._job = replace(self._job, ranges=ranges_ref)
         counts = self._round(dataset, "histograms", ranges.samples, progress, log)
         self._paths.warn(log)
-        data = octile.whole_collection(ranges, counts)
-        Parts(self._job.checkpoint, self._job.key).remove()
-        return data
+        return octile.whole_collection(ranges, counts)
 
     def _round(self, dataset, phase: str, total: int, progress, log) -> octile.CalibrationPart:
         job, tree, done, resumed = ray.put(self._job), Tree(self._merge), 0, 0
@@ -131,7 +129,8 @@ def collect(
     num_workers: Optional[int] = None,
     rows_per_task: int = 1024,
     allow_mixed: bool = False,
-    checkpoint: str = "",
+    checkpoint: Union[str, os.PathLike] = "",
+    keep_checkpoint: bool = False,
     retries: int = 8,
     task_options: Optional[Mapping[str, Any]] = None,
     cancel: Optional[threading.Event] = None,
@@ -141,13 +140,7 @@ def collect(
     """The histograms behind calibrate(): one run on the cluster serves every method."""
     connect()
     workers = Workers(num_workers, threads, device, retries, dict(task_options or {}), cancel)
-    if rows_per_task < 1:
-        raise octile.InvalidArgument(f"rows_per_task must be at least 1, not {rows_per_task}")
-    if not isinstance(dataset, ray.data.Dataset):
-        raise TypeError(
-            f"dataset: a ray.data.Dataset is wanted, not {type(dataset).__name__}; "
-            "ray.data.from_numpy(), read_images(), read_parquet() … make one"
-        )
+    check_dataset(dataset, rows_per_task)
     network = network_of(model)
     options = {
         "reproducible": reproducible,
@@ -167,7 +160,10 @@ def collect(
         checkpoint=str(checkpoint),
     )
     collection = _Collection(job, workers, rows_per_task, allow_mixed)
-    return collection.run(dataset, progress_function(progress), log or _log.tell)
+    data = collection.run(dataset, progress_function(progress), log or _log.tell)
+    if not keep_checkpoint:
+        Folder(job.checkpoint, f"calibration-{job.key}").remove()
+    return data
 
 
 def calibrate(
@@ -189,7 +185,8 @@ def calibrate(
     num_workers: tasks at once (default: as many as the cluster has cores for). threads: cores a
     task. rows_per_task: samples a task, at most; a larger block is cut.
     allow_mixed: let parts of different float paths (instruction sets, CPU and GPU) be merged.
-    checkpoint: a directory that all workers see; an interrupted run goes on from it.
+    checkpoint: a directory that all workers see; an interrupted run goes on from it. What it left
+    there is removed once the run is complete, unless keep_checkpoint.
     retries: how often a task is tried again whose worker died. task_options: for Ray (resources,
     scheduling_strategy, runtime_env …). cancel: an event that ends the run with Cancelled.
 

@@ -89,9 +89,11 @@ def finished(
     work: Iterable[Any],
     submit: Callable[[Any], tuple[ray.ObjectRef, ray.ObjectRef]],
     workers: Workers,
+    keep_errors: bool = False,
 ) -> Iterator[tuple[Any, ray.ObjectRef, Any]]:
     """(item, result, info) as tasks finish. submit(item) gives refs to a result, which may be
-    large, and to a small info, which is fetched. Whatever ends the loop cancels the others."""
+    large, and to a small info, which is fetched. A task that fails ends the loop, or has its
+    exception as info where errors are kept. Whatever ends the loop cancels the others."""
     running: dict[ray.ObjectRef, tuple[Any, ray.ObjectRef]] = {}
     items, limit, more = iter(work), workers.limit(), True
     try:
@@ -109,10 +111,21 @@ def finished(
                 raise Cancelled("cancelled by the caller")
             for ref in done:
                 item, result = running.pop(ref)
-                yield item, result, get(ref, str(item), workers.retries)
+                yield item, result, _info(ref, item, workers, keep_errors)
     finally:
         for ref in running:
             ray.cancel(ref)
+
+
+def _info(ref: ray.ObjectRef, item: Any, workers: Workers, keep_errors: bool) -> Any:
+    try:
+        return get(ref, str(item), workers.retries)
+    except Cancelled:
+        raise
+    except Exception as error:
+        if not keep_errors:
+            raise
+        return error
 
 
 class Tree:

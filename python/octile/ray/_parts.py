@@ -10,8 +10,8 @@ import ray
 
 import octile
 
-from ._blocks import Piece, arrays_of, batches_of
-from ._checkpoint import Parts, content_of, digest_of
+from ._blocks import Piece, arrays_of, batches_of, told
+from ._checkpoint import Folder, content_of, digest_of
 from ._cluster import where
 
 _KEPT = 2  # collectors that a worker keeps: of this calibration and the one before
@@ -39,8 +39,8 @@ class Info:
     resumed: bool
 
 
-class _Kept(OrderedDict):
-    """The last few values by key, made where they are missing."""
+class Kept(OrderedDict):
+    """The last few values by key in this process, made where they are missing."""
 
     def of(self, key: str, make) -> Any:
         if key not in self:
@@ -51,7 +51,7 @@ class _Kept(OrderedDict):
         return self[key]
 
 
-_collectors, _ranges = _Kept(), _Kept()
+_collectors, _ranges = Kept(), Kept()
 
 
 def _collector_of(job: Job) -> octile.PartCollector:
@@ -68,26 +68,30 @@ def _make(job: Job, collector: octile.PartCollector, batches: list) -> octile.Ca
     return collector.counts(batches, _ranges.of(digest, lambda: ray.get(ref)))
 
 
+def _kept_part(folder: Folder, key: str) -> Optional[octile.CalibrationPart]:
+    data = folder.load(key)
+    try:
+        return None if data is None else octile.CalibrationPart.from_bytes(data, key)
+    except octile.InvalidFile:
+        return None  # made again, and written over
+
+
 @ray.remote(num_returns=2)
 def part_of(job: Job, piece: Piece, block: Any) -> tuple[octile.CalibrationPart, Info]:
     """The part of a piece. Pure: run again, it gives the same."""
-    try:
+    with told(piece):
         columns = list(dict.fromkeys(job.columns.values()))
         batches = batches_of(arrays_of(block, piece, columns), job.columns)
         collector = _collector_of(job)
-        kept = Parts(job.checkpoint, job.key)
-        part = key = None
-        if kept.used:
+        folder, key, part = Folder(job.checkpoint, f"calibration-{job.key}"), "", None
+        if folder.used:
             ranges = "" if job.ranges is None else job.ranges[0]
-            key = digest_of(collector.path, ranges, content_of(batches))
-            part = kept.load(key)
+            key = digest_of(collector.path, ranges, content_of(batches)) + ".part"
+            part = _kept_part(folder, key)
         resumed = part is not None
         if part is None:
             part = _make(job, collector, batches)
-            if kept.used:
-                kept.save(key, part)
-    except octile.Error as error:
-        raise type(error)(f"{piece}: {error}") from None
+            folder.save(key, part.to_bytes() if folder.used else b"")
     return part, Info(part.samples, collector.path, where(), resumed)
 
 

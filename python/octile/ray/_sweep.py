@@ -1,0 +1,223 @@
+"""sweep(): one collection, many recipes; their plans built and evaluated on the cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+import numpy as np
+import ray
+
+import octile
+
+from ._calibrate import Model, collect, network_of
+from ._checkpoint import Folder, digest_of
+from ._cluster import Workers, connect, finished
+from ._evaluate import Row, evaluate, profile_of
+from ._metrics import Outputs
+from ._page import page
+
+Recipe = Mapping[str, Any]
+FLOAT = "float"
+
+
+@ray.remote
+def _build(job: list, options: dict[str, Any], table: Any, folder: Folder, key: str) -> bytes:
+    """The plan of one recipe."""
+    kept = folder.load(key)
+    if kept is not None:
+        return kept
+    plan = octile.build(ray.get(job[0]), table, **options).serialize()
+    folder.save(key, plan)
+    return plan
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A recipe, for messages and as a work item."""
+
+    name: str
+    options: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"recipe '{self.name}'"
+
+    def needs_table(self) -> bool:
+        scheme = self.options.get("scheme", "static-symmetric")
+        return bool(self.options.get("int8", True)) and not scheme.startswith("dynamic")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What sweep() found: one row a recipe (a dict: recipe, metric, value, loss, ms, bytes,
+    int8_steps, samples, pareto, options, error), and the plans by recipe."""
+
+    rows: list[Row]
+    plans: dict[str, octile.Plan] = field(repr=False)
+    title: str = ""
+
+    def to_pandas(self) -> Any:
+        """The rows as a pandas.DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(self.rows)
+
+    def html(self) -> str:
+        """The table and the Pareto picture as one page that needs nothing beside it."""
+        return page(self.title, self.rows)
+
+    def save(self, path: Union[str, os.PathLike]) -> None:
+        """Writes html() through a temporary file."""
+        unfinished = f"{os.fspath(path)}.tmp{os.getpid()}"
+        with open(unfinished, "w", encoding="utf-8") as file:
+            file.write(self.html())
+        os.replace(unfinished, path)
+
+
+def _recipes(recipes: Union[Mapping[str, Recipe], Sequence[Recipe]]) -> list[_Named]:
+    if not isinstance(recipes, Mapping):
+        recipes = {
+            ", ".join(f"{key}={value}" for key, value in r.items()) or "default": r for r in recipes
+        }
+    if FLOAT in recipes:
+        raise octile.InvalidArgument(
+            f"a recipe cannot be called '{FLOAT}': that row is always there"
+        )
+    floating = {"int8": False, "tactics": "first"}
+    return [_Named(FLOAT, floating), *(_Named(name, dict(r)) for name, r in recipes.items())]
+
+
+def _tables(recipes: list[_Named], collected: Callable[[], octile.CalibrationData]) -> dict:
+    """By recipe: its table, None for none, or what is wrong with its method. One collection
+    serves all methods."""
+    found: dict[str, Any] = {}
+    wanted: dict[str, tuple[str, float]] = {}
+    for recipe in recipes:
+        how = recipe.options.pop("method", "entropy"), recipe.options.pop("percentile", 99.99)
+        found[recipe.name] = recipe.options.pop("table", None)
+        if not recipe.needs_table() or found[recipe.name] is not None:
+            continue
+        try:
+            octile.threshold(np.ones(1, np.float32), *how)
+            wanted[recipe.name] = how
+        except octile.InvalidArgument as error:
+            found[recipe.name] = error
+    if wanted:
+        data = collected()
+        made = {how: data.table(*how) for how in set(wanted.values())}
+        found.update({name: made[how] for name, how in wanted.items()})
+    return found
+
+
+def _plans(
+    network: octile.Network,
+    recipes: list[_Named],
+    tables: Mapping[str, Any],
+    profile: dict[str, tuple],
+    folder: Folder,
+    workers: Workers,
+) -> dict[str, Any]:
+    """By recipe: the bytes of its plan, or the exception that ended its build."""
+    model, build = [ray.put(network)], _build.options(**workers.options())
+    failed = {name: table for name, table in tables.items() if isinstance(table, Exception)}
+    built: dict[str, Any] = {}
+
+    def submit(recipe: _Named) -> tuple[ray.ObjectRef, ray.ObjectRef]:
+        table = tables[recipe.name]
+        options = {"int8": True, "profiles": profile, "threads": workers.threads, **recipe.options}
+        digest = "" if table is None else table.to_json()
+        key = f"{digest_of(network.digest(), digest, repr(sorted(options.items())))}.plan"
+        ref = build.remote(model, options, table, folder, key)
+        return ref, ref
+
+    work = [recipe for recipe in recipes if recipe.name not in failed]
+    for recipe, _, plan in finished(work, submit, workers, keep_errors=True):
+        built[recipe.name] = plan
+    return {recipe.name: failed.get(recipe.name, built.get(recipe.name)) for recipe in recipes}
+
+
+def _front(rows: list[Row]) -> None:
+    """Marks those that no other is quicker and better than."""
+    cost = "ms" if any(row["ms"] is not None for row in rows) else "bytes"
+    for row in rows:
+        row["pareto"] = row["value"] is not None and not any(
+            other["value"] is not None
+            and other[cost] <= row[cost]
+            and other["value"] >= row["value"]
+            and (other[cost], other["value"]) != (row[cost], row["value"])
+            for other in rows
+        )
+
+
+def sweep(
+    model: Model,
+    recipes: Union[Mapping[str, Recipe], Sequence[Recipe]],
+    dataset: ray.data.Dataset,
+    metric: Union[str, Callable[[Outputs, Any], float]] = "top1",
+    *,
+    label: Optional[str] = None,
+    calibration_set: Optional[ray.data.Dataset] = None,
+    calibration: Optional[Mapping[str, Any]] = None,
+    input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
+    checkpoint: Union[str, os.PathLike] = "",
+    **options: Any,
+) -> Sweep:
+    """Builds the model by each recipe and evaluates the plans, the float one first.
+
+    recipes: by name, or a list: keywords of octile.build() (scheme, int8_layers, weight_scales,
+    recipes and samples …), and method and percentile of the calibration; int8 unless said. One
+    that fails, in its build or on a sample, has the reason as its row's error; the others go on.
+    calibration_set: calibrated on (default: `dataset`); its columns are the network's inputs.
+    calibration: keywords of collect() that differ (reproducible, preprocess, allow_mixed …).
+    Other keywords: those of evaluate(). Milliseconds are of one sample, on one worker, when all
+    else is done; 'where-it-pays' measures in each build's task: give workers whole cores for it.
+    """
+    connect()
+    network, shapes = network_of(model), dict(input_shapes or {})
+    named = _recipes(recipes)
+    rows = {
+        recipe.name: {"recipe": recipe.name, "options": repr(recipe.options)} for recipe in named
+    }
+    shared = {"checkpoint": "", "keep_checkpoint": True, "input_shapes": shapes, **options}
+    folder = Folder(str(checkpoint), f"sweep-{network.digest()}")
+    if folder.used:
+        shared["checkpoint"] = str(folder.path)
+    keys = ("num_workers", "threads", "device", "retries", "task_options", "cancel")
+    workers = Workers(**{key: options[key] for key in keys if options.get(key) is not None})
+
+    def collected() -> octile.CalibrationData:
+        over = dataset if calibration_set is None else calibration_set
+        return collect(network, over, **{**shared, **(calibration or {})})
+
+    tables = _tables(named, collected)
+    plans = _plans(network, named, tables, profile_of(network, shapes), folder, workers)
+    good = {name: plan for name, plan in plans.items() if not isinstance(plan, Exception)}
+    found = evaluate(
+        good,
+        dataset,
+        metric,
+        label=label,
+        reference=FLOAT if FLOAT in good else None,
+        **{"timed": True, **shared},
+    )
+    for row in found:
+        rows[row.pop("model")].update(row)
+    for name, plan in plans.items():
+        if isinstance(plan, Exception):
+            empty = dict.fromkeys(found[0] if found else ())
+            rows[name].update(empty, error=f"{type(plan).__name__}: {plan}")
+    result = list(rows.values())
+    _losses(result)
+    _front(result)
+    folder.remove()
+    parsed = {name: octile.Plan.parse(plan) for name, plan in good.items()}
+    return Sweep(result, parsed, f"{network.name}: {result[0]['metric']} of {len(result)} engines")
+
+
+def _losses(rows: list[Row]) -> None:
+    right = rows[0].get("value")
+    for row in rows:
+        known = right is not None and row.get("value") is not None
+        row["loss"] = right - row["value"] if known else None
