@@ -6,8 +6,8 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all test-serve conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
-  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision bench-serve sweep-int8 bench-levels accuracy check-install install uninstall clean
+.PHONY: help deps python-venv build demo demo-python wheel seed-program test test-all test-serve test-ray conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
+  lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision bench-serve sweep-int8 bench-levels bench-scale accuracy check-install install uninstall clean
 
 help: ## List every verb
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -82,9 +82,9 @@ test: build ## Build and run the fast tests and the repository's own checks
 test-serve: build ## octile-serve driven by tritonclient: bits, 200 clients, fuzz, a drain
 	@tools/test_serve.sh
 
-test-all: test ## Fast tests, serving, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
+test-all: test ## Fast tests, serving, Ray, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
-	@$(MAKE) --no-print-directory test-serve lint asan tsan check-install check-report
+	@$(MAKE) --no-print-directory test-serve test-ray lint asan tsan check-install check-report
 	@tools/check_onednn3.sh
 	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce
@@ -117,6 +117,18 @@ test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans 
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
 
+# Of build/python-venv's Python: the module in build/release is compiled for it.
+build/ray-venv/installed: python/requirements-ray.txt
+	@echo "Ray goes to build/ray-venv"
+	@build/python-venv/bin/python3 -m venv build/ray-venv
+	@build/ray-venv/bin/pip install -q -r python/requirements-ray.txt && touch $@
+
+RAY_PYTHON = RAY_USAGE_STATS_ENABLED=0 PYTHONPATH=$(CURDIR)/build/release/python build/ray-venv/bin/python3
+
+test-ray: build ## octile.ray on clusters of several nodes on this machine, some of them killed (5 minutes)
+	@$(MAKE) --no-print-directory build/ray-venv/installed
+	@$(RAY_PYTHON) -m pytest -q -rs --tb=short -W ignore --show-capture=no python/tests/test_ray_*.py
+
 check-sm61: ## The dp4a kernels by NVRTC 12 (PyPI) for compute capability 6.1; needs no GPU
 	@tools/check_sm61.py
 
@@ -132,8 +144,8 @@ lint: python-venv ## clang-format, clang-tidy, include rule; ruff for Python
 
 format: python-venv ## Rewrite the sources with clang-format and ruff
 	@git ls-files '*.h' '*.cc' '*.js' | xargs clang-format -i
-	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
-	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
+	@build/python-venv/bin/ruff format -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve
+	@build/python-venv/bin/ruff check -q --fix-only python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve
 
 reproduce: build ## Calibrate on 500 digits and print the TensorRT cache (input: 3c008912)
 	@DATA="$(DATA)" tools/reproduce.sh
@@ -196,6 +208,10 @@ sweep-int8: build build/precision-venv/installed ## When does INT8 pay? Single c
 
 bench-levels: build build/precision-venv/installed ## Levels of a byte that each scheme uses on real models (DOCS=1 writes the page)
 	@build/precision-venv/bin/python3 benchmarks/precision/levels.py build/release/octile $(if $(DOCS),--docs docs/when-int8-pays.md) $(ARGS)
+
+bench-scale: build ## Calibration on Ray: images/s with one process, one and two workers: build/bench/scale.json (DOCS=1 writes the page)
+	@$(MAKE) --no-print-directory build/ray-venv/installed
+	@$(RAY_PYTHON) benchmarks/scale/scale.py $(if $(DOCS),--docs docs/scale.md) $(ARGS)
 
 accuracy: build build/accuracy-venv/installed ## INT8 accuracy on real models beside ONNX Runtime and NNCF (MODELS=DIR)
 	@build/accuracy-venv/bin/python3 benchmarks/accuracy/accuracy.py build/release/octile

@@ -13,10 +13,10 @@ python3 tools/check_includes.py
 python3 tools/check_includes.py --self-test
 ruff=build/python-venv/bin/ruff
 if [ -x "$ruff" ]; then
-  "$ruff" format --check -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
-  "$ruff" check -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve
+  "$ruff" format --check -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve
+  "$ruff" check -q python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve
   python3 -m compileall -q python examples tools benchmarks
-  echo "ruff: $(git ls-files python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/serve | grep -c '\.py$') files"
+  echo "ruff: $(git ls-files python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve | grep -c '\.py$') files"
 else
   echo "ruff: left out, build/python-venv is missing"
 fi

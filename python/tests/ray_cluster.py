@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 from ray.cluster_utils import Cluster  # noqa: E402
 

@@ -1,6 +1,7 @@
 """octile.calibrate over Python's iterables; calibrators, tables and histograms."""
 
 import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -204,3 +205,41 @@ def test_what_no_callback_takes_goes_to_the_logger_of_the_standard_library(net, 
 def test_names_of_other_types_are_not_in_a_table():
     table = octile.CalibrationTable()
     assert None not in table and 3 not in table and b"x" not in table
+
+
+def test_parts_merge_to_the_collection_of_one_process(net, table):
+    samples = net.samples()
+    collectors = [octile.PartCollector(net.network, threads=1) for _ in range(2)]
+    shares = [samples[:1], samples[1:]]
+    parts = [c.ranges(share) for c, share in zip(collectors, shares)]
+    assert [part.samples for part in parts] == [2, 6] and not parts[0].counted
+    ranges = pickle.loads(pickle.dumps(parts[1]))
+    assert ranges == parts[1]
+    ranges.merge(parts[0])
+    counts = octile.CalibrationPart.from_bytes(collectors[0].counts(shares[0], ranges).to_bytes())
+    counts.merge(collectors[1].counts(shares[1], ranges))
+    assert counts.paths == {collectors[0].path}
+    assert octile.whole_collection(ranges, counts).table() == table
+    with pytest.raises(octile.InvalidArgument, match="others than the first"):
+        octile.whole_collection(ranges, collectors[0].counts(shares[0], ranges))
+    with pytest.raises(octile.InvalidFile, match="here"):
+        octile.CalibrationPart.from_bytes(counts.to_bytes()[:-1], "here")
+
+
+def test_tables_and_networks_are_pickled_as_they_are(net, table):
+    back = pickle.loads(pickle.dumps(table))
+    assert back.to_json() == table.to_json() and back.warnings == table.warnings
+
+    network = net.network.copy()
+    network.layers[-1].precision = "int8"
+    network.find_tensor("relu_output").dynamic_range = (-1.0, 0.1)
+    same = pickle.loads(pickle.dumps(network))
+    assert same.digest() == network.digest() and str(same) == str(network)
+    assert [t.name for layer in same.layers for t in layer.outputs] == [
+        t.name for layer in network.layers for t in layer.outputs
+    ]
+    assert [layer.precision for layer in same.layers] == [
+        layer.precision for layer in network.layers
+    ]
+    assert same.find_tensor("relu_output").dynamic_range == pytest.approx((-1.0, 0.1))
+    assert octile.calibrate(same, net.samples()) == octile.calibrate(network, net.samples())

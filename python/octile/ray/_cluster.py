@@ -59,8 +59,9 @@ class Workers:
 
 
 def connect() -> None:
-    """Joins the cluster that RAY_ADDRESS names, or begins one on this machine."""
+    """Joins the cluster that RAY_ADDRESS names, or begins one here, which tells nobody."""
     if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(log_to_driver=False, logging_level="warning")
 
 
