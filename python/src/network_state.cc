@@ -38,7 +38,7 @@ Op op_from(nb::handle state) {
   return op;
 }
 
-std::vector<std::string> names_of(const Network& network, const std::vector<TensorId>& ids) {
+std::vector<std::string> tensor_names(const Network& network, const std::vector<TensorId>& ids) {
   std::vector<std::string> names;
   for (const TensorId id : ids) names.push_back(id.valid() ? network.name(id) : "");
   return names;
@@ -55,8 +55,8 @@ nb::tuple layer_state(const Network& network, LayerId layer) {
   const Tensor* value = network.constant_value(first);
   const std::optional<Scheme> scheme = network.scheme(layer);
   return nb::make_tuple(op_bytes(network.op(layer)), network.name(layer),
-                        names_of(network, network.inputs(layer)),
-                        names_of(network, network.outputs(layer)),
+                        tensor_names(network, network.inputs(layer)),
+                        tensor_names(network, network.outputs(layer)),
                         value != nullptr ? value_state(*value) : nb::none(),
                         int(network.precision(layer)), scheme ? int(*scheme) : -1);
 }
@@ -76,7 +76,7 @@ nb::tuple state_of(const Network& network) {
     layers.append(layer_state(network, layer));
     for (const TensorId id : network.outputs(layer)) add_range(id);
   }
-  return nb::make_tuple(network.name(), inputs, layers, names_of(network, network.outputs()),
+  return nb::make_tuple(network.name(), inputs, layers, tensor_names(network, network.outputs()),
                         ranges);
 }
 

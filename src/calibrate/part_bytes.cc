@@ -9,7 +9,7 @@
 namespace octile {
 namespace {
 
-constexpr std::string_view kMark = "OCTILE-PART-1\n";
+constexpr std::string_view kPartMark = "OCTILE-PART-1\n";
 constexpr size_t kHashDigits = 16;
 
 class PartWriter {
@@ -32,7 +32,7 @@ class PartWriter {
       for (const uint64_t count : *bins) number(count);
     }
   }
-  std::string bytes{kMark};
+  std::string bytes{kPartMark};
 };
 
 class PartReader {
@@ -103,10 +103,10 @@ std::string CalibrationPart::to_bytes() const {
 }
 
 CalibrationPart CalibrationPart::from_bytes(std::string_view bytes, const std::string& origin) {
-  check(bytes.size() >= kMark.size() + kHashDigits && bytes.starts_with(kMark),
+  check(bytes.size() >= kPartMark.size() + kHashDigits && bytes.starts_with(kPartMark),
         ErrorCode::kInvalidFile, "{}: it is no part of a calibration", origin);
   const std::string_view body = bytes.substr(0, bytes.size() - kHashDigits);
-  PartReader reader(body.substr(kMark.size()), origin);
+  PartReader reader(body.substr(kPartMark.size()), origin);
   reader.require(Hash().add(body).hex() == bytes.substr(body.size()));
   CalibrationPart part;
   part.counted = reader.number() != 0;

@@ -57,7 +57,7 @@ Tensor sample(int i) {
   return made_up({1, 2, 6, 6}, static_cast<uint32_t>(100 + i), 0.1f * (i + 1));
 }
 
-BatchList samples(int begin, int end) {
+BatchList samples_from(int begin, int end) {
   std::vector<Tensor> batches;
   for (int i = begin; i < end; ++i) batches.push_back(sample(i));
   return BatchList(std::move(batches));
@@ -71,7 +71,7 @@ CalibrationPart merged(std::vector<int> cuts, uint32_t seed, Make&& make) {
   cuts.push_back(20);
   int begin = 0;
   for (const int end : cuts) {
-    BatchList source = samples(begin, end);
+    BatchList source = samples_from(begin, end);
     const CalibrationPart part = make(source);
     parts.push_back(CalibrationPart::from_bytes(part.to_bytes(), "part"));
     EXPECT_EQ(parts.back(), part);
@@ -103,7 +103,7 @@ TEST(Parts, MakeTheCollectionOfOneProcessHoweverSamplesAreSharedOut) {
     CalibrationOptions options;
     options.reproducible = reproducible;
     options.threads = 2;
-    BatchList all = samples(0, 20);
+    BatchList all = samples_from(0, 20);
     SpoolingSource drawn([&] { return all.next(); });
     const CalibrationData expected = collect(network, drawn, options);
     for (const std::vector<int>& cuts :
@@ -120,8 +120,9 @@ TEST(Parts, MakeTheCollectionOfOneProcessHoweverSamplesAreSharedOut) {
 TEST(Parts, OfASampleCountedTwiceOrLeftOutShow) {
   const Network network = part_network();
   PartCollector collector(network, {});
-  BatchList all = samples(0, 5), four = samples(0, 4), twice({sample(0), sample(0), sample(2)});
-  BatchList three = samples(0, 3);
+  BatchList all = samples_from(0, 5), four = samples_from(0, 4),
+            twice({sample(0), sample(0), sample(2)});
+  BatchList three = samples_from(0, 3);
   const CalibrationPart ranges = collector.ranges(all);
   EXPECT_THROW(whole_collection(ranges, collector.counts(four, ranges)), Error);
   const CalibrationPart of_three = collector.ranges(three);
@@ -143,7 +144,7 @@ std::string refusal(const std::function<void()>& act) {
 }
 
 TEST(Parts, OfDifferentFloatPathsAreRefusedByNameUnlessTold) {
-  BatchList source = samples(0, 2);
+  BatchList source = samples_from(0, 2);
   PartCollector collector(part_network(), {});
   CalibrationPart a = collector.ranges(source), b = a;
   b.paths = {"cuda: another"};
@@ -160,7 +161,7 @@ TEST(Parts, OfDifferentFloatPathsAreRefusedByNameUnlessTold) {
 }
 
 TEST(Parts, OfOtherWorkAreRefused) {
-  BatchList source = samples(0, 2);
+  BatchList source = samples_from(0, 2);
   CalibrationPart part = PartCollector(part_network(), {}).ranges(source);
   CalibrationOptions other;
   other.preprocess = "{\"scale\":2}";
@@ -178,7 +179,7 @@ TEST(Parts, OfOtherWorkAreRefused) {
 }
 
 TEST(Parts, DamagedBytesAreRefusedWhateverByteItIs) {
-  BatchList source = samples(0, 1);
+  BatchList source = samples_from(0, 1);
   const std::string bytes = PartCollector(part_network(), {}).ranges(source).to_bytes();
   for (size_t i = 0; i < bytes.size(); ++i) {
     std::string damaged = bytes;
