@@ -9,6 +9,7 @@ import pytest
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
 from ray_cluster import Net, Nodes, held  # noqa: E402
+from test_docstrings import undocumented  # noqa: E402
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
@@ -174,3 +175,7 @@ def test_without_ray_the_extra_is_named():
     code = "import sys; sys.modules['ray'] = None; import octile.ray"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0 and "pip install 'octile[ray]'" in done.stderr
+
+
+def test_every_public_name_has_a_docstring():
+    assert list(undocumented(octile.ray)) == []

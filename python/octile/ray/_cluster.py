@@ -100,6 +100,7 @@ def finished(
     try:
         while True:
             while more and len(running) < limit:
+                _heed(workers.cancel)
                 item = next(items, _END)
                 more = item is not _END
                 if more:
@@ -108,14 +109,18 @@ def finished(
             if not running:
                 return
             done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
-            if workers.cancel is not None and workers.cancel.is_set():
-                raise Cancelled("cancelled by the caller")
+            _heed(workers.cancel)
             for ref in done:
                 item, result = running.pop(ref)
                 yield item, result, _info(ref, item, workers, keep_errors)
     finally:
         for ref in running:
             ray.cancel(ref)
+
+
+def _heed(cancel: Optional[threading.Event]) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("cancelled by the caller")
 
 
 def _info(ref: ray.ObjectRef, item: Any, workers: Workers, keep_errors: bool) -> Any:
