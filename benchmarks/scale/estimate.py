@@ -4,6 +4,7 @@ machine; and the tables of docs/scale.md."""
 WORKERS = 1000
 IMAGES = 10**9
 ROWS = 1024  # pictures a task: the default of octile.ray.calibrate()
+LARGE_ROWS = 8192
 FAN_IN = 8  # parts a merge
 MARKS = ("<!-- scale: measured -->", "<!-- scale: end -->")
 
@@ -17,12 +18,14 @@ def of(result):
     depth, left = 0, tasks
     while left > 1:
         depth, left = depth + 1, -(-left // FAN_IN)
+    compute = IMAGES / (rate * WORKERS)
+    driver = 2 * tasks * result["driver_ms_a_task"] / 1e3
     per_merge = FAN_IN * parts["merge_ms"] / 1e3
     return {
         "workers": WORKERS,
         "images": IMAGES,
         "tasks_a_round": tasks,
-        "compute_hours": IMAGES / (rate * WORKERS) / 3600,
+        "compute_minutes": compute / 60,
         "pictures_read_bytes": 2 * IMAGES * result["picture_bytes"],
         "parts_moved_bytes": tasks * (parts["range_part_bytes"] + parts["count_part_bytes"]),
         "parts_a_worker_bytes_per_s": rate / 2 / ROWS * parts["count_part_bytes"] * 2,
@@ -30,8 +33,10 @@ def of(result):
         "merge_seconds_a_worker": 2 * merges * per_merge / WORKERS,
         "tree_depth": depth,
         "last_merges_seconds": depth * per_merge,
-        "driver_seconds": 2 * tasks * result["driver_ms_a_task"] / 1e3,
-        "driver_tasks_per_s": 2 * tasks / (IMAGES / (rate * WORKERS)),
+        "driver_seconds": driver,
+        "driver_tasks_per_s": 2 * tasks / compute,
+        "minutes": max(compute, driver) / 60,
+        "minutes_large_tasks": max(compute, driver * ROWS / LARGE_ROWS) / 60,
     }
 
 
@@ -68,7 +73,7 @@ def markdown(result):
         "",
         f"| {found['workers']:,} workers, {found['images']:,} pictures | |",
         "|---|---|",
-        f"| computing, both passes | {found['compute_hours'] * 60:.0f} min |",
+        f"| computing, both passes | {found['compute_minutes']:.0f} min |",
         f"| tasks a round, of {ROWS} pictures | {found['tasks_a_round']:,} |",
         f"| pictures read, both passes | {_bytes(found['pictures_read_bytes'])} |",
         f"| parts moved, both rounds | {_bytes(found['parts_moved_bytes'])} |",
@@ -78,6 +83,8 @@ def markdown(result):
         f"{found['last_merges_seconds'] * 1e3:.0f} ms |",
         f"| the driver's processor, {result['driver_ms_a_task']:.1f} ms a task | "
         f"{found['driver_seconds'] / 60:.0f} min, for {found['driver_tasks_per_s']:.0f} tasks/s |",
+        f"| altogether: the slower of workers and driver | {found['minutes']:.0f} min |",
+        f"| the same with tasks of {LARGE_ROWS} pictures | {found['minutes_large_tasks']:.0f} min |",
     ]
     return "\n".join(lines)
 
