@@ -84,7 +84,7 @@ def markdown(result):
         f"| the driver's processor, {result['driver_ms_a_task']:.1f} ms a task | "
         f"{found['driver_seconds'] / 60:.0f} min, for {found['driver_tasks_per_s']:.0f} tasks/s |",
         f"| altogether: the slower of workers and driver | {found['minutes']:.0f} min |",
-        f"| the same with tasks of {LARGE_ROWS} pictures | {found['minutes_large_tasks']:.0f} min |",
+        f"| with tasks of {LARGE_ROWS} pictures | {found['minutes_large_tasks']:.0f} min |",
     ]
     return "\n".join(lines)
 
