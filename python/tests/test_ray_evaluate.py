@@ -201,6 +201,8 @@ def test_a_sweep_is_one_table_and_a_page(net, data, samples, labels, tmp_path):
         assert row["pareto"] == (not beaten)
     assert not list(tmp_path.iterdir())
 
+    assert list(found.to_pandas()["recipe"]) == list(rows)
+
     found.save(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert text.count("<circle") == len(found.plans) and "https://" not in text
@@ -227,7 +229,40 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_wrong_words_are_refused(plans, data):
+def test_a_sweep_goes_on_from_its_checkpoint(net, data, tmp_path):
+    cancel, options = threading.Event(), {"label": "label", "columns": "x", "rows_per_task": 8}
+    recipes = {name: RECIPES[name] for name in ("entropy", "minmax affine")}
+
+    def stop(phase, done, total):
+        if phase == "samples" and done >= COUNT // 2:
+            cancel.set()
+
+    with pytest.raises(octile.ray.Cancelled):
+        octile.ray.sweep(
+            net.network, recipes, data, checkpoint=tmp_path, progress=stop, cancel=cancel, **options
+        )
+    assert len(list(tmp_path.glob("sweep-*/*.plan"))) == 3
+    assert list(tmp_path.glob("sweep-*/calibration-*/*.part"))
+    assert list(tmp_path.glob("sweep-*/evaluation-*/*.json"))
+    said = []
+    found = octile.ray.sweep(
+        net.network,
+        recipes,
+        data,
+        checkpoint=tmp_path,
+        timed=False,
+        log=lambda level, text: said.append(text),
+        **options,
+    )
+    assert f"ranges: {COUNT} of {COUNT} samples came from" in "".join(said)
+    fresh = octile.ray.sweep(net.network, recipes, data, timed=False, **options)
+    assert found.rows == fresh.rows and fresh.rows[0]["samples"] == COUNT
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_words_are_refused(plans, data, net):
+    with pytest.raises(octile.InvalidArgument, match="top1, top5"):
+        octile.ray.sweep(net.network, RECIPES, data, "top2", label="label")
     for options, words in [
         ({"metric": "top2", "label": "label"}, "top1, top5, agreement, sqnr_db"),
         ({"metric": "top1"}, "label="),

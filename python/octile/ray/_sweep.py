@@ -12,11 +12,12 @@ import ray
 
 import octile
 
+from ._blocks import check_column
 from ._calibrate import Model, collect, network_of
 from ._checkpoint import Folder, digest_of
 from ._cluster import Workers, connect, finished
 from ._evaluate import Row, evaluate, profile_of
-from ._metrics import Outputs
+from ._metrics import Outputs, metric_of
 from ._page import page
 
 Recipe = Mapping[str, Any]
@@ -128,7 +129,8 @@ def _plans(
         table = tables[recipe.name]
         options = {"int8": True, "profiles": profile, "threads": workers.threads, **recipe.options}
         digest = "" if table is None else table.to_json()
-        key = f"{digest_of(network.digest(), digest, repr(sorted(options.items())))}.plan"
+        what = ray.cloudpickle.dumps(sorted(options.items()))
+        key = f"{digest_of(network.digest(), digest, what)}.plan"
         ref = build.remote(model, options, table, folder, key)
         return ref, ref
 
@@ -175,13 +177,13 @@ def sweep(
     else is done; 'where-it-pays' measures in each build's task: give workers whole cores for it.
     """
     connect()
+    metric_of(metric, label is not None)  # refused before a long calibration
+    if label is not None:
+        check_column(dataset.columns() or [], label, "labels", "label=")
     network, shapes = network_of(model), dict(input_shapes or {})
-    named = _recipes(recipes)
-    rows = {
-        recipe.name: {"recipe": recipe.name, "options": repr(recipe.options)} for recipe in named
-    }
-    shared = {"checkpoint": "", "keep_checkpoint": True, "input_shapes": shapes, **options}
+    timed = options.pop("timed", True)
     folder = Folder(str(checkpoint), f"sweep-{network.digest()}")
+    shared = {"keep_checkpoint": True, "input_shapes": shapes, **options}
     if folder.used:
         shared["checkpoint"] = str(folder.path)
     keys = ("num_workers", "threads", "device", "retries", "task_options", "cancel")
@@ -191,33 +193,37 @@ def sweep(
         over = dataset if calibration_set is None else calibration_set
         return collect(network, over, **{**shared, **(calibration or {})})
 
-    tables = _tables(named, collected)
-    plans = _plans(network, named, tables, profile_of(network, shapes), folder, workers)
-    good = {name: plan for name, plan in plans.items() if not isinstance(plan, Exception)}
-    found = evaluate(
-        good,
-        dataset,
-        metric,
-        label=label,
-        reference=FLOAT if FLOAT in good else None,
-        **{"timed": True, **shared},
+    named = _recipes(recipes)
+    said = {recipe.name: repr(recipe.options) for recipe in named}
+    plans = _plans(
+        network, named, _tables(named, collected), profile_of(network, shapes), folder, workers
     )
-    for row in found:
-        rows[row.pop("model")].update(row)
-    for name, plan in plans.items():
-        if isinstance(plan, Exception):
-            empty = dict.fromkeys(found[0] if found else ())
-            rows[name].update(empty, error=f"{type(plan).__name__}: {plan}")
-    result = list(rows.values())
-    _losses(result)
-    _front(result)
+    if isinstance(plans[FLOAT], Exception):
+        raise plans[FLOAT]
+    good = {name: plan for name, plan in plans.items() if not isinstance(plan, Exception)}
+    found = evaluate(good, dataset, metric, label=label, reference=FLOAT, timed=timed, **shared)
+    rows = _rows(plans, {row["model"]: row for row in found}, said)
     folder.remove()
     parsed = {name: octile.Plan.parse(plan) for name, plan in good.items()}
-    return Sweep(result, parsed, f"{network.name}: {result[0]['metric']} of {len(result)} engines")
+    return Sweep(rows, parsed, f"{network.name}: {rows[0]['metric']} of {len(rows)} engines")
+
+
+def _rows(plans: Mapping[str, Any], found: Mapping[str, Row], said: Mapping[str, str]) -> list[Row]:
+    """Of evaluated plans, and of recipes that gave none."""
+    rows = []
+    for name, plan in plans.items():
+        row = dict(found.get(name, dict.fromkeys(found[FLOAT])))
+        if name not in found:
+            row["error"] = f"{type(plan).__name__}: {plan}"
+        del row["model"]
+        rows.append({"recipe": name, **row, "options": said[name]})
+    _losses(rows)
+    _front(rows)
+    return rows
 
 
 def _losses(rows: list[Row]) -> None:
-    right = rows[0].get("value")
+    right = rows[0]["value"]
     for row in rows:
-        known = right is not None and row.get("value") is not None
+        known = right is not None and row["value"] is not None
         row["loss"] = right - row["value"] if known else None
