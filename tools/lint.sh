@@ -13,11 +13,11 @@ python3 tools/check_includes.py
 python3 tools/check_includes.py --self-test
 ruff=build/python-venv/bin/ruff
 if [ -x "$ruff" ]; then
-  sources="python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve"
-  "$ruff" format --check -q $sources
-  "$ruff" check -q $sources
+  python="python examples benchmarks/peers benchmarks/gpu benchmarks/precision benchmarks/scale benchmarks/serve"
+  "$ruff" format --check -q $python
+  "$ruff" check -q $python
   python3 -m compileall -q python examples tools benchmarks
-  echo "ruff: $(git ls-files $sources | grep -c '\.py$') files"
+  echo "ruff: $(git ls-files $python | grep -c '\.py$') files"
 else
   echo "ruff: left out, build/python-venv is missing"
 fi

@@ -3,9 +3,10 @@ engine made from that table behind KServe.
 
     python demo.py --ray PYTHON --serve PYTHON --data /usr/share/datasets/fashion-mnist
 
-calibrate.py beside this file runs in a Python that has octile[ray], examples/serving/fashion_mnist.py
-in one that has octile[serve]: the packages pin protobufs of their own. Prints and writes cluster.json:
-same_bits (of the tables), workers_killed, top1_served, top1_local, requests_per_s, errors.
+calibrate.py beside this file runs in a Python that has octile[ray],
+examples/serving/fashion_mnist.py in one that has octile[serve]: the packages pin protobufs of their
+own. Prints and writes cluster.json: same_bits (of the tables), workers_killed, top1_served,
+top1_local, requests_per_s, errors.
 """
 
 import argparse
