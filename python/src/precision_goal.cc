@@ -140,7 +140,7 @@ Accuracy Goal::accuracy_of(const Plan& plan) {
 
 Accuracy Goal::asked(const Plan& plan) {
   const auto ask = [&] { return calls_.python([&] { return accuracy_from(evaluate_(plan)); }); };
-  const Accuracy accuracy = samples_ == nullptr ? ask() : samples_->lent(ask);
+  Accuracy accuracy = samples_ == nullptr ? ask() : samples_->lent(ask);
   check(!accuracy.reference || std::isfinite(*accuracy.reference), ErrorCode::kInvalidArgument,
         "evaluate() gave {} as the float network's metric", accuracy.reference.value_or(0.0));
   return accuracy;
