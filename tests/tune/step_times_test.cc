@@ -135,7 +135,8 @@ TEST(StepTimes, AnOutputIsNotDequantizedForFloatReaders) {
   Network network = two(true);
   const TensorId middle = *network.find_tensor("middle");
   network.mark_output(network.activation(middle, ActivationKind::kTanh, 0.0f, 0.0f, "tanh"), "z");
-  for (const PlanStep& step : with_labels(network, true, true)->steps) {
+  const auto plan = with_labels(network, true, true);
+  for (const PlanStep& step : plan->steps) {
     EXPECT_FALSE(std::holds_alternative<DequantizeStep>(step.step)) << step.name;
   }
 }
