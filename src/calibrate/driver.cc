@@ -75,9 +75,7 @@ CollectionKey key_of(const Network& network, BatchSource& source, const Calibrat
 
 /// Throws unless the counting pass saw the values that the range pass saw.
 void check_repeatable(const std::string& name, const Histogram& range, const Histogram& counted) {
-  check(range.finite == counted.finite && range.nan == counted.nan &&
-            range.infinite == counted.infinite && range.zeros == counted.zeros,
-        ErrorCode::kInvalidArgument,
+  check(same_counts(range, counted), ErrorCode::kInvalidArgument,
         "tensor '{}': the second pass over the samples gave other values than the first; the data "
         "source must deliver the same batches after rewind()",
         name);

@@ -117,6 +117,10 @@ void add_to_range(Histogram& range, std::span<const float> values) {
   for (float value : values) add_value(range, value);
 }
 
+bool same_counts(const Histogram& a, const Histogram& b) {
+  return a.finite == b.finite && a.nan == b.nan && a.infinite == b.infinite && a.zeros == b.zeros;
+}
+
 BinScale bin_scale(const Histogram& range) {
   BinScale scale;
   const float abs_max = range.abs_max();

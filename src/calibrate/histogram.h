@@ -13,6 +13,9 @@ namespace octile {
 /// Range pass: min, max and the counts of finite, zero, NaN and infinite values; no bins.
 void add_to_range(Histogram& range, std::span<const float> values);
 
+/// Whether both tell of as many values of each kind: two passes over the same samples do.
+bool same_counts(const Histogram& a, const Histogram& b);
+
 /// What |x| is multiplied by, one after the other, to give its bin; the first is 1 but where
 /// 2048 / max|x| would overflow.
 struct BinScale {

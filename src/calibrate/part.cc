@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "calibrate/histogram.h"
 #include "calibrate/spool.h"
 #include "octile/calibration.h"
 
@@ -32,10 +33,7 @@ void check_same_work(const CalibrationPart& a, const CalibrationPart& b) {
 /// Both rounds ran each sample on one and the same float path, so the values must agree.
 void check_same_values(const CalibrationPart& ranges, const CalibrationPart& counts) {
   for (const auto& [name, range] : ranges.histograms) {
-    const Histogram& counted = counts.histograms.at(name);
-    check(range.finite == counted.finite && range.nan == counted.nan &&
-              range.infinite == counted.infinite && range.zeros == counted.zeros,
-          ErrorCode::kInvalidArgument,
+    check(same_counts(range, counts.histograms.at(name)), ErrorCode::kInvalidArgument,
           "tensor '{}': the counting round gave other values than the range round, of the same "
           "samples; some machine computes other bits than its description says",
           name);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unordered_map>
 
@@ -18,30 +19,18 @@ namespace {
 Network conversion_network(int64_t volume, bool dynamic) {
   Network network("conversion");
   const TensorId x = network.add_input("x", DataType::kFloat32, Shape{1, volume});
-  if (dynamic) {
-    const Quantize quantize{.type = DataType::kInt8,
-                            .scale = {},
-                            .zero_point = 0,
-                            .axis = -1,
-                            .lo = -128,
-                            .hi = 127,
-                            .dynamic = true};
-    const LayerId q = network.add(quantize, {x}, "quantize");
-    const Dequantize dequantize{.scale = {}, .zero_point = 0, .axis = -1, .dynamic = true};
-    const LayerId d = network.add(dequantize, network.outputs(q), "dequantize");
-    network.mark_output(network.output(d));
-    return network;
-  }
+  const std::vector<float> scale(dynamic ? 0 : 1, 0.01f);
   const Quantize quantize{.type = DataType::kInt8,
-                          .scale = {0.01f},
+                          .scale = scale,
                           .zero_point = 0,
                           .axis = -1,
                           .lo = -128,
                           .hi = 127,
-                          .dynamic = false};
-  const TensorId q = network.quantize(x, quantize, "quantize");
-  const Dequantize dequantize{.scale = {0.01f}, .zero_point = 0, .axis = -1, .dynamic = false};
-  network.mark_output(network.dequantize(q, dequantize, "dequantize"));
+                          .dynamic = dynamic};
+  const Dequantize dequantize{.scale = scale, .zero_point = 0, .axis = -1, .dynamic = dynamic};
+  const LayerId q = network.add(quantize, {x}, "quantize");
+  const LayerId d = network.add(dequantize, network.outputs(q), "dequantize");
+  network.mark_output(network.output(d));
   return network;
 }
 
@@ -67,25 +56,24 @@ std::pair<double, double> time_conversion(int64_t volume, bool dynamic,
   return {of("quantize"), of("dequantize")};
 }
 
-/// Times of conversions by the number of elements, from the cache or measured.
+/// Times of conversions in the cache, by the number of elements.
 class ConversionClock {
  public:
   ConversionClock(const CompileOptions& options, TimingCache& times, const std::string& place)
       : options_(options), times_(times), place_(place) {}
 
-  bool knows(int64_t volume, bool dynamic) const {
+  std::optional<std::pair<double, double>> find(int64_t volume, bool dynamic) const {
     const std::string key = key_of(volume, dynamic);
-    return times_.find(key + "quantize") && times_.find(key + "dequantize");
+    const auto q = times_.find(key + "quantize"), d = times_.find(key + "dequantize");
+    if (!q || !d) return std::nullopt;
+    return std::pair{*q, *d};
   }
 
-  std::pair<double, double> of(int64_t volume, bool dynamic) {
+  void measure(int64_t volume, bool dynamic) {
     const std::string key = key_of(volume, dynamic);
-    if (knows(volume, dynamic)) {
-      return {*times_.find(key + "quantize"), *times_.find(key + "dequantize")};
-    }
     const auto measured = time_conversion(volume, dynamic, options_, times_);
-    return {times_.put(key + "quantize", measured.first),
-            times_.put(key + "dequantize", measured.second)};
+    times_.put(key + "quantize", measured.first);
+    times_.put(key + "dequantize", measured.second);
   }
 
  private:
@@ -117,10 +105,10 @@ void measure_unknown(const std::set<std::pair<int64_t, bool>>& wanted, Conversio
                      const ProgressFunction& progress) {
   std::vector<std::pair<int64_t, bool>> unknown;
   for (const auto& [volume, dynamic] : wanted) {
-    if (!clock.knows(volume, dynamic)) unknown.emplace_back(volume, dynamic);
+    if (!clock.find(volume, dynamic)) unknown.emplace_back(volume, dynamic);
   }
   for (size_t i = 0; i < unknown.size(); ++i) {
-    (void)clock.of(unknown[i].first, unknown[i].second);
+    clock.measure(unknown[i].first, unknown[i].second);
     if (progress) progress("time conversions", int64_t(i) + 1, int64_t(unknown.size()));
   }
 }
@@ -166,8 +154,8 @@ std::vector<ConversionTimes> measure_conversions(const LabelledGraph& graph,
     ConversionTimes& of = conversions[size_t(t)];
     const int64_t volume = volumes[size_t(t)];
     if (volume == 0) continue;
-    std::tie(of.quantize, of.dequantize) = clock.of(volume, false);
-    if (dynamic) of.dynamic_quantize = clock.of(volume, true).first;
+    std::tie(of.quantize, of.dequantize) = *clock.find(volume, false);
+    if (dynamic) of.dynamic_quantize = clock.find(volume, true)->first;
     // Both are one pass over memory; a float16 tensor has half the bytes of a float32 one.
     of.to_half = of.from_half = of.dequantize;
     of.half_to_int8 = of.quantize;

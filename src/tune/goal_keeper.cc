@@ -1,19 +1,11 @@
 // See goal_keeper.h.
 #include "tune/goal_keeper.h"
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 
 namespace octile {
-namespace {
-
-std::string joined(const auto& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
-
 void GoalKeeper::evaluate(Candidate& engine) const {
   for (const Candidate& other : known_) {
     if (!engine.accuracy && other.plan == engine.plan) engine.accuracy = other.accuracy;
@@ -49,7 +41,7 @@ void GoalKeeper::conclude(Candidate& best) {
           "min_sqnr_db cannot be verified: outputs whose shapes hang on values differ from the "
           "float network's, even with the least INT8: {}; max_loss with a metric can say what they "
           "are worth",
-          joined(best.accuracy->not_compared));
+          fmt::join(best.accuracy->not_compared, ", "));
     check(best.accuracy->sqnr_db.has_value(), ErrorCode::kInvalidArgument,
           "min_sqnr_db needs the SQNR of the outputs, and there is none: they hold integers, or "
           "evaluate() gave none; max_loss with a metric can say what they are worth");
@@ -58,7 +50,7 @@ void GoalKeeper::conclude(Candidate& best) {
     warn(
         fmt::format("engines whose outputs cannot be compared with the float network's, since "
                     "their shapes hang on values and differ, do not keep to min_sqnr_db: {}",
-                    joined(not_compared_)));
+                    fmt::join(not_compared_, ", ")));
   }
   if (!kept) {
     warn(

@@ -163,12 +163,9 @@ std::vector<TimeInside> group_times_inside(std::shared_ptr<const PlanData> plan,
   set_timings(engine, race.steps()[0], build);
   std::vector<TimeInside> times;
   for (size_t g = 0; g < graph.groups.size(); ++g) {
-    TimeInside inside = time_inside(engine, graph, g, labels[g]);
-    const bool quantizes = engine.quantizing.contains(name_of(graph.network, graph.groups[g]));
-    if (quantizes && !measured.groups[g].quantizes_input) {
-      inside.ns = std::max(0.0, inside.ns - quantize_ns(graph, g, measured));
-    }
-    times.push_back(inside);
+    const bool counts = measured.groups[g].quantizes_input;
+    times.push_back(
+        time_inside(engine, graph, g, labels[g], counts ? 0.0 : quantize_ns(graph, g, measured)));
   }
   return times;
 }

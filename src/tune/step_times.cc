@@ -78,8 +78,8 @@ GroupTimes times_of_group(const std::vector<Variant>& variants, const LabelledGr
   std::optional<double> to_int8;
   for (const Variant& v : variants) {
     if (!in_int8(v)) continue;
-    TimeInside inside = time_inside(v, graph, g, Label::kInt8);
-    if (quantizes(v) && !times.quantizes_input) inside.ns = std::max(0.0, inside.ns - quantize_ns);
+    const TimeInside inside =
+        time_inside(v, graph, g, Label::kInt8, times.quantizes_input ? 0.0 : quantize_ns);
     auto& slot = inside.writes_float ? times.int8_to_float : to_int8;
     if (slot && *slot <= inside.ns) continue;
     slot = inside.ns;
@@ -89,12 +89,14 @@ GroupTimes times_of_group(const std::vector<Variant>& variants, const LabelledGr
   return times;
 }
 
-TimeInside time_inside(const Variant& engine, const LabelledGraph& graph, size_t g, Label label) {
+TimeInside time_inside(const Variant& engine, const LabelledGraph& graph, size_t g, Label label,
+                       double absorbed_ns) {
   const std::string name = name_of(graph.network, graph.groups[g]);
   TimeInside inside{timing_in(engine, name).ns, writes_float(*engine.plan, name)};
   if (label == Label::kInt8 && inside.writes_float) {
     inside.ns += operands_made_float(engine.steps, graph, g);
   }
+  if (engine.quantizing.contains(name)) inside.ns = std::max(0.0, inside.ns - absorbed_ns);
   return inside;
 }
 

@@ -39,7 +39,9 @@ struct Variant {
 GroupTimes times_of_group(const std::vector<Variant>& variants, const LabelledGraph& graph,
                           size_t g, double quantize_ns);
 
-/// The group's time in one engine, whose label of it is `label`.
-TimeInside time_inside(const Variant& engine, const LabelledGraph& graph, size_t g, Label label);
+/// The group's time in one engine, whose label of it is `label`, less `absorbed_ns` where the
+/// engine leaves a Quantize step to it.
+TimeInside time_inside(const Variant& engine, const LabelledGraph& graph, size_t g, Label label,
+                       double absorbed_ns);
 
 }  // namespace octile
