@@ -70,8 +70,8 @@ wheel: deps ## A manylinux wheel with everything in it: build/wheels; checked in
 demo-cluster: deps python-venv ## Calibrate on a Ray cluster that loses a worker, serve the INT8 engine by KServe: build/demo/cluster.json
 	@mkdir -p build/demo && $(MAKE) --no-print-directory build/release/build.ninja $(DEMO_CUDA)
 	@cmake --build build/release -j $(JOBS) --target octile_python
-	@$(MAKE) --no-print-directory build/ray-venv/installed
-	@tools/serve_venv.sh
+	@tools/extra_venv.sh ray
+	@tools/extra_venv.sh serve
 	@$(RAY_PYTHON) examples/cluster/demo.py --out build/demo --serve build/serve-venv/bin/python3 \
 	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
 
@@ -88,7 +88,7 @@ test: build ## Build and run the fast tests and the repository's own checks
 	@tools/run_tests.py build/release
 
 test-serve: build ## octile-serve driven by tritonclient: bits, 200 clients, fuzz, a drain
-	@tools/test_serve.sh
+	@tools/test_extra.sh serve
 
 test-all: test ## Fast tests, serving, Ray, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
@@ -125,17 +125,10 @@ test-arm: deps ## The runtime cross-built for 64-bit ARM: conformance and plans 
 	@mkdir -p build && $(MAKE) --no-print-directory build/release/build.ninja
 	@JOBS=$(JOBS) tools/test_arm.sh
 
-# Of build/python-venv's Python: the module in build/release is compiled for it.
-build/ray-venv/installed: python/requirements-ray.txt
-	@echo "Ray goes to build/ray-venv"
-	@build/python-venv/bin/python3 -m venv build/ray-venv
-	@build/ray-venv/bin/pip install -q -r python/requirements-ray.txt && touch $@
-
 RAY_PYTHON = RAY_USAGE_STATS_ENABLED=0 PYTHONPATH=$(CURDIR)/build/release/python build/ray-venv/bin/python3
 
 test-ray: build ## octile.ray on clusters of several nodes on this machine, some of them killed (5 minutes)
-	@$(MAKE) --no-print-directory build/ray-venv/installed
-	@$(RAY_PYTHON) -m pytest -q -rs --tb=short -W ignore --show-capture=no python/tests/test_ray_*.py
+	@tools/test_extra.sh ray
 
 check-sm61: ## The dp4a kernels by NVRTC 12 (PyPI) for compute capability 6.1; needs no GPU
 	@tools/check_sm61.py
@@ -208,7 +201,7 @@ bench-precision: build build/precision-venv/installed ## Float, all-INT8 and cho
 	@build/precision-venv/bin/python3 benchmarks/precision/precision.py build/release/octile $(if $(DOCS),--docs docs/performance.md) $(ARGS)
 
 bench-serve: build ## Octile INT8, float and ONNX Runtime INT8 behind one KServe server: build/bench/serve.json (MODELS, ARGS, DOCS=1)
-	@tools/serve_venv.sh
+	@tools/extra_venv.sh serve
 	@PYTHONPATH=$(CURDIR)/build/release/python build/serve-venv/bin/python3 benchmarks/serve/serve.py $(if $(DOCS),--docs docs/serving.md) $(ARGS)
 
 sweep-int8: build build/precision-venv/installed ## When does INT8 pay? Single convolutions, and a network that stays float (ARGS=--quick, --huge; DOCS=1 writes the page)
@@ -218,7 +211,7 @@ bench-levels: build build/precision-venv/installed ## Levels of a byte that each
 	@build/precision-venv/bin/python3 benchmarks/precision/levels.py build/release/octile $(if $(DOCS),--docs docs/when-int8-pays.md) $(ARGS)
 
 bench-scale: build ## Calibration on Ray: images/s with one process, one and two workers: build/bench/scale.json (DOCS=1 writes the page)
-	@$(MAKE) --no-print-directory build/ray-venv/installed
+	@tools/extra_venv.sh ray
 	@$(RAY_PYTHON) benchmarks/scale/scale.py $(if $(DOCS),--docs docs/scale.md) $(ARGS)
 
 accuracy: build build/accuracy-venv/installed ## INT8 accuracy on real models beside ONNX Runtime and NNCF (MODELS=DIR)

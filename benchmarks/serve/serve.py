@@ -6,7 +6,7 @@ server, at 1, 8 and 32 requests under way, in turns. `make bench-serve` runs it.
     benchmarks/serve/serve.py --markdown    # --json's tables as docs/serving.md has them
 
 Loopback only. Prints tables, writes build/bench/serve.json, with --docs the page's tables.
-README.md says what is in them. Needs build/serve-venv (tools/serve_venv.sh) and the Python module.
+README.md says what is in them. Needs build/serve-venv (tools/extra_venv.sh) and the Python module.
 """
 
 import argparse

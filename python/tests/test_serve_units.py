@@ -1,6 +1,6 @@
 """The parts of octile.serve by themselves: batches, options, folders, what may share a batch.
 
-Where tritonclient's gRPC is loaded already KServe cannot be: tools/test_serve.sh runs this file in
+Where tritonclient's gRPC is loaded already KServe cannot be: tools/test_extra.sh runs this file in
 a process of its own.
 """
 
