@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "kernels/cuda/accelerator.h"
-#include "kernels/cuda/chain_params.h"
+#include "kernels/cuda/conv_chain.h"
 #include "kernels/cuda/rows.h"
 #include "plan/geometry.h"
 

@@ -1,4 +1,4 @@
-// Which steps of a plan become one launch (chain_params.h).
+// Which steps of a plan become one launch (conv_chain.h).
 #pragma once
 
 #include "backend/backend.h"

@@ -117,6 +117,20 @@ inline void one_output(ConvCase& c, const std::vector<int16_t>& window, int64_t 
   c.expected[index] = static_cast<uint8_t>(q);
 }
 
+/// What every kernel must make of the operands.
+inline void finish_case(ConvCase& c) {
+  const ConvProblem& p = c.problem;
+  const int64_t rows = p.batch * p.out_h * p.out_w;
+  c.expected.resize(static_cast<size_t>(rows * p.out_c) * bytes_of(p.y_type));
+  parallel_for(rows, 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<int16_t> window(static_cast<size_t>(p.kernel_h * p.kernel_w * p.in_c));
+    for (int64_t row = begin; row < end; ++row) {
+      fill_window(c, row, window);
+      for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
+    }
+  });
+}
+
 /// Random operands for `problem`, and what every kernel must make of them.
 inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -148,14 +162,7 @@ inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
     c.residual.resize(static_cast<size_t>(rows * p.out_c));
     for (auto& byte : c.residual) byte = static_cast<uint8_t>(random());
   }
-  c.expected.resize(static_cast<size_t>(rows * p.out_c) * bytes_of(p.y_type));
-  parallel_for(rows, 8, [&](int64_t begin, int64_t end, int) {
-    std::vector<int16_t> window(static_cast<size_t>(p.kernel_h * p.kernel_w * p.in_c));
-    for (int64_t row = begin; row < end; ++row) {
-      fill_window(c, row, window);
-      for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
-    }
-  });
+  finish_case(c);
   return c;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cuda/chain_params.h"
+#include "kernels/cuda/conv_chain.h"
 
 namespace octile::cuda {
 namespace {

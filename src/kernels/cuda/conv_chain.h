@@ -1,4 +1,4 @@
-// Layers in a row at batch 1 as one launch (chain.cu): what the kernel gets, and how the host makes
+// Layers in a row at batch 1 as one launch (conv_chain.cu): what the kernel gets, and how the host makes
 // it. Small networks wait for launches more than they compute: a cluster of 16 blocks goes through
 // all layers, meeting after each, with weights on their way to shared memory from the start.
 //

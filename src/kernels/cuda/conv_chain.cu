@@ -1,7 +1,7 @@
-// Layers in a row at batch 1, one launch: see chain_params.h. Start reading at chain_kernel().
+// Layers in a row at batch 1, one launch: see conv_chain.h. Start reading at chain_kernel().
 #include <cuda_runtime.h>
 
-#include "kernels/cuda/chain_params.h"
+#include "kernels/cuda/conv_chain.h"
 #include "kernels/cuda/conv_epilogue.h"
 #include "kernels/cuda/device/cluster.h"
 #include "kernels/cuda/device/mma.h"
