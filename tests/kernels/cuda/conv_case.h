@@ -18,6 +18,12 @@
 
 namespace octile::cuda::testing {
 
+using Random = std::mt19937_64;
+
+inline int pick(Random& random, std::initializer_list<int> values) {
+  return values.begin()[random() % values.size()];
+}
+
 struct ConvCase {
   ConvProblem problem;
   std::vector<uint8_t> x, residual, expected;  // as bytes; x and expected may hold floats

@@ -9,12 +9,6 @@
 namespace octile::cuda::testing {
 namespace {
 
-using Random = std::mt19937_64;
-
-int pick(Random& random, std::initializer_list<int> values) {
-  return values.begin()[random() % values.size()];
-}
-
 /// A layer that reads an image of (h, w, c), and what came before it.
 struct Layer {
   ConvCase one;  // its x: what is read behind the pooling
