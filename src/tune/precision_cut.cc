@@ -12,12 +12,12 @@ namespace {
 using ArcTraits = boost::adjacency_list_traits<boost::vecS, boost::vecS, boost::bidirectionalS>;
 struct VertexData {
   boost::default_color_type tree{};
-  ArcTraits::edge_descriptor predecessor;
+  ArcTraits::edge_descriptor predecessor{0, 0, nullptr};
   int64_t distance = 0;
 };
 struct ArcData {
   int64_t capacity = 0, residual = 0;
-  ArcTraits::edge_descriptor reverse;
+  ArcTraits::edge_descriptor reverse{0, 0, nullptr};
 };
 using FlowGraph =
     boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, VertexData, ArcData>;

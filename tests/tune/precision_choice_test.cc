@@ -168,7 +168,7 @@ TEST_F(Choice, ThePlanSaysWhatItsLayersAre) {
   ASSERT_EQ(json["groups"].size(), 3u);
   for (const auto& group : json["groups"]) {
     for (const LayerInfo& layer : plan.layers()) {
-      if (layer.name != group["name"] || layer.step != "Conv") continue;
+      if (layer.name != group["name"].get<std::string>() || layer.step != "Conv") continue;
       EXPECT_EQ(layer.precision.rfind(group["precision"].get<std::string>(), 0), 0u)
           << layer.name << ": " << layer.precision;
     }
