@@ -199,6 +199,14 @@ TEST(OnnxGemm, BiasOfEveryShape) {
   }
 }
 
+TEST(OnnxGemm, OneBiasForVeryManyColumnsIsNotWrittenOut) {
+  Model m;
+  m.input("a", {1, 1}).input("b", {1, INT32_MAX}).output("y").floats("c", {}, {5});
+  m.node("Gemm", {"a", "b", "c"}, {"y"});
+  const Network network = m.import();
+  EXPECT_EQ(network.shape(network.outputs()[0]), (Shape{1, INT32_MAX}));
+}
+
 TEST(OnnxMatMul, BatchesBroadcast) {
   Model m;
   m.input("a", {2, 1, 2}).output("y").floats("b", {2, 1}, {1, 10});

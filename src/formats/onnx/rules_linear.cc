@@ -1,4 +1,5 @@
 // MatMul and Gemm. A bias or a constant factor goes into the one MatrixMultiply where it can.
+#include <algorithm>
 #include <optional>
 
 #include "formats/onnx/rules.h"
@@ -6,7 +7,8 @@
 namespace octile {
 namespace {
 
-/// A constant C of Gemm as a bias (N): shapes (), (1), (N), (1, N).
+/// A constant C of Gemm as a bias (N): shapes (), (1), (N), (1, N). One value for very many columns
+/// is added behind the product instead.
 std::optional<Tensor> as_bias(Node& node, float beta) {
   const Tensor* c = node.known(2);
   const Shape b = node.shape(1);
@@ -15,6 +17,7 @@ std::optional<Tensor> as_bias(Node& node, float beta) {
   const Shape& shape = c->shape();
   const int64_t last = shape.rank() == 0 ? 1 : shape[shape.rank() - 1];
   if (c->volume() != last || (last != 1 && last != columns)) return std::nullopt;
+  if (columns > std::max(last, kMostMadeElements)) return std::nullopt;
   Tensor bias(DataType::kFloat32, Shape{columns});
   for (int64_t i = 0; i < columns; ++i) {
     bias.as<float>()[i] = beta * c->as<float>()[last == 1 ? 0 : i];

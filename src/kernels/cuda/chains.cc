@@ -27,7 +27,6 @@ bool chains_allowed() {
 /// One layer of a chain, by steps of the plan.
 struct Link {
   size_t conv = 0;    // the step that multiplies
-  size_t source = 0;  // the first step behind the link before: what it reads is the link's input
   int launches = 1;   // that it replaces
   ChainedConv layer;
 };
@@ -48,7 +47,7 @@ class Finder {
   /// The longest chain whose first layer is step `first`; empty: none.
   std::vector<Link> from(size_t first) const {
     std::vector<Link> links;
-    if (!add(first, first, std::nullopt, false, links)) return {};
+    if (!add(first, std::nullopt, false, links)) return {};
     while (links.size() < kMostChained && add_behind(links)) {
     }
     return links;
@@ -57,15 +56,14 @@ class Finder {
  private:
   bool add_behind(std::vector<Link>& links) const {
     int32_t at = views_[links.back().conv]->step.outputs[0];
+    if (readers_[static_cast<size_t>(at)] != 1) return false;
     size_t s = links.back().conv + 1;
     std::optional<size_t> pool;
     bool flattened = false;
-    std::optional<size_t> source;
     for (; s < views_.size(); ++s) {
       if (!views_[s]) continue;
       const StepView& view = *views_[s];
       if (view.step.inputs.empty() || view.step.inputs[0] != at) return false;
-      if (!source) source = s;
       const bool is_view = view.as<ViewStep>() != nullptr;
       if (!is_view && !(is_pool(view) && !pool && !flattened)) break;
       at = view.step.outputs[0];
@@ -73,28 +71,27 @@ class Finder {
       if (!is_view) pool = s;
       flattened |= is_view;
     }
-    return s < views_.size() && add(s, *source, pool, flattened, links);
+    return s < views_.size() && add(s, pool, flattened, links);
   }
 
-  bool add(size_t s, size_t source, std::optional<size_t> pool, bool flattened,
-           std::vector<Link>& links) const {
-    if (!views_[s] || !takes(*views_[s])) return false;
-    Link link{.conv = s, .source = source, .launches = pool ? 2 : 1, .layer = {}};
+  bool add(size_t s, std::optional<size_t> pool, bool flattened, std::vector<Link>& links) const {
+    if (!views_[s] || !takes(*views_[s], links.empty())) return false;
+    Link link{.conv = s, .launches = pool ? 2 : 1, .layer = {}};
     ChainedConv& layer = link.layer;
     layer.problem = conv_problem(*views_[s]);
     const ConvProblem& p = layer.problem;
-    layer.source_h = layer.image_h = p.in_h;
-    layer.source_w = layer.image_w = p.in_w;
-    layer.source_c = p.in_c;
-    if (pool) {
-      read_through(*views_[*pool], layer);
-      layer.flattened = flattened;
+    layer.source_h = p.in_h, layer.source_w = p.in_w, layer.source_c = p.in_c;
+    if (!links.empty()) {
+      const ConvProblem& before = links.back().layer.problem;
+      layer.source_h = before.out_h, layer.source_w = before.out_w, layer.source_c = before.out_c;
+    }
+    layer.image_h = layer.source_h, layer.image_w = layer.source_w;
+    if (pool) read_through(*views_[*pool], layer);
+    if (layer.image_h != p.in_h || layer.image_w != p.in_w || layer.source_c != p.in_c) {
       const int64_t values = int64_t{layer.image_h} * layer.image_w * layer.source_c;
-      if (flattened && (values != p.in_c || p.in_h * p.in_w != 1 || layer.source_c % 4 != 0 ||
-                        p.kernel_h * p.kernel_w != 1)) {
-        return false;
-      }
-      if (!flattened && (layer.image_h != p.in_h || layer.image_w != p.in_w)) return false;
+      layer.flattened = flattened && values == p.in_c && p.in_h * p.in_w == 1 &&
+                        p.kernel_h * p.kernel_w == 1 && layer.source_c % 4 == 0;
+      if (!layer.flattened) return false;
     }
     const StepView& view = *views_[s];
     const auto& step = *view.as<ConvStep>();
@@ -106,11 +103,11 @@ class Finder {
 
   static bool is_close(const StepView& view) { return takes_rows_close(view); }
 
-  static bool takes(const StepView& view) {
+  static bool takes(const StepView& view, bool is_first) {
     if (!conv_refusal(view, false).empty() || !is_close(view)) return false;
     const ConvProblem p = conv_problem(view);
-    if (p.batch != 1 || p.groups != 1) return false;
-    return p.x_type != ConvType::kFloat || StemQuantizer::takes(p);
+    if (p.batch != 1 || p.groups != 1 || p.residual) return false;
+    return is_8bit(view.inputs[0]) || (is_first && StemQuantizer::takes(p));
   }
 
   /// A max pooling of bytes with few taps, each window of which holds a pixel.
@@ -131,7 +128,6 @@ class Finder {
     const Geometry g =
         octile::geometry_of(*view.as<PoolStep>(), view.inputs[0].shape, view.outputs[0].shape);
     const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
-    layer.source_h = i(g.h), layer.source_w = i(g.w), layer.source_c = i(g.c);
     layer.image_h = i(g.out_h), layer.image_w = i(g.out_w);
     layer.pool = {i(g.kernel_h), i(g.kernel_w), i(g.stride_h),
                   i(g.stride_w), i(g.pad_top),  i(g.pad_left)};
@@ -146,38 +142,23 @@ class CudaChain final : public Chain {
  public:
   CudaChain(const std::vector<Link>& links, const ChainPlan& plan, const Device& device)
       : params_(plan.params),
+        last_(links.back().conv - links[0].conv),
         packed_(upload(device.accelerator, std::as_bytes(std::span(plan.packed)))) {
-    const size_t first = links[0].conv;
-    const auto* base = packed_.as<const uint8_t>();
     for (size_t i = 0; i < links.size(); ++i) {
-      places_.push_back({links[i].source - first, links[i].conv - first});
-      ChainLayer& l = params_.layers[i];
-      l.weights = base + plan.weights[i];
-      l.tail.bias = reinterpret_cast<const int32_t*>(base + plan.bias[i]);
-      l.tail.multiplier = reinterpret_cast<const float*>(base + plan.multiplier[i]);
-      has_residual_.push_back(links[i].layer.problem.residual);
+      params_.layers[i].packed = packed_.as<const uint8_t>() + plan.offsets[i];
     }
   }
 
   void run(std::span<const Buffers> steps) override {
-    for (size_t i = 0; i < places_.size(); ++i) {
-      ChainLayer& l = params_.layers[i];
-      const Buffers& conv = steps[places_[i].conv];
-      l.x = steps[places_[i].source].inputs[0];
-      l.tail.y = conv.outputs[0];
-      l.tail.residual = has_residual_[i] ? static_cast<const uint8_t*>(conv.inputs[1]) : nullptr;
-    }
+    params_.layers[0].x = steps[0].inputs[0];
+    params_.layers[params_.count - 1].tail.y = steps[last_].outputs[0];
     launch_chain(params_, steps[0].stream);
   }
 
  private:
-  struct Place {
-    size_t source, conv;
-  };
   ChainParams params_;
+  size_t last_;  // step of the chain
   Memory packed_;
-  std::vector<Place> places_;  // of layers, from the chain's first step on
-  std::vector<bool> has_residual_;
 };
 
 /// As many of the layers, from the first on, as fit together and gain.

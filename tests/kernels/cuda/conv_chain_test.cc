@@ -62,10 +62,6 @@ void choose_output(Random& random, ConvProblem& p, bool last) {
     p.y_zero_point = is_unsigned ? static_cast<int>(random() % 256) : 3;
     p.q_lo = p.y_zero_point, p.lo = 0.0f, p.hi = 50.0f;
   }
-  p.residual = p.y_type <= ConvType::kU8 && random() % 4 == 0;
-  p.residual_type = random() % 2 == 0 ? ConvType::kS8 : ConvType::kU8;
-  p.residual_zero_point = random() % 2 == 0 ? 0 : 11;
-  p.residual_multiplier = 0.37f;
 }
 
 void choose_window(Random& random, ConvProblem& p) {
@@ -138,21 +134,19 @@ std::vector<ChainedConv> chained(const std::vector<Layer>& layers) {
   return list;
 }
 
-/// The staged image as bytes, padding and padded channels included (those hold anything).
-std::vector<uint8_t> staged(const ConvCase& c, const ChainLayer& l, bool flattened) {
-  std::vector<uint8_t> bytes(static_cast<size_t>(l.staged_h) * l.staged_w * l.staged_words * 4,
-                             0xcd);
-  const int channels = l.source_c;
-  for (int y = 0; y < l.staged_h; ++y) {
+/// What a part stages, as bytes; padded channels hold anything.
+std::vector<uint8_t> staged(const ConvCase& c, const ChainLayer& l, bool flattened, int first_line) {
+  std::vector<uint8_t> bytes(static_cast<size_t>(l.most_lines) * l.line_words * 4, 0xcd);
+  for (int line = 0; line < l.most_lines; ++line) {
     for (int x = 0; x < l.staged_w; ++x) {
-      for (int channel = 0; channel < channels; ++channel) {
-        const int h = y - l.pad_top, w = x - l.pad_left;
+      for (int channel = 0; channel < l.source_c; ++channel) {
+        const int h = first_line + line - l.pad_top, w = x - l.pad_left;
         const bool inside = h >= 0 && h < l.image_h && w >= 0 && w < l.image_w;
-        const int flat = (h * l.image_w + w) * channels + channel;
+        const int flat = (h * l.image_w + w) * l.source_c + channel;
         const int value = !inside     ? c.problem.x_zero_point
                           : flattened ? value_at(c, 0, 0, 0, flat)
                                       : value_at(c, 0, h, w, channel);
-        bytes[(static_cast<size_t>(y) * l.staged_w + x) * l.staged_words * 4 + channel] =
+        bytes[(static_cast<size_t>(line) * l.staged_w + x) * l.staged_words * 4 + channel] =
             static_cast<uint8_t>(value);
       }
     }
@@ -160,24 +154,24 @@ std::vector<uint8_t> staged(const ConvCase& c, const ChainLayer& l, bool flatten
   return bytes;
 }
 
-/// The sum of one output, from what lies packed and staged.
-int32_t sum_of(const ChainLayer& l, const uint8_t* weights, const std::vector<uint8_t>& image,
-               int row, int channel) {
-  const int begin =
-      row / l.out_w * l.stride_h * l.line_words + row % l.out_w * l.stride_w * l.pixel_words;
+/// The sum of one output, from what lies packed for its part and staged by it.
+int32_t sum_of(const ChainLayer& l, const uint8_t* packed, const std::vector<uint8_t>& image,
+               int first_line, int out_w, int row, int channel) {
+  const int begin = (row / out_w * l.stride_h - first_line) * l.line_words +
+                    row % out_w * l.stride_w * l.pixel_words;
+  const auto* table = reinterpret_cast<const uint16_t*>(packed + l.table_at());
   const int tile = channel / kChainColumns;
   int32_t sum = 0;
   for (int group = 0; group < l.groups; ++group) {
     for (int i = 0; i < 4; ++i) {
       for (int t = 0; t < 4; ++t) {
-        const int word = word_of(l.wide, group, t, i), tap = word / l.pixel_words;
         const int lane = channel % kChainColumns * 4 + t;
-        const uint8_t* w = weights + ((int64_t{tile} * l.groups + group) * 32 + lane) * 16 + 4 * i;
-        const int at = begin + tap / l.kernel_w * l.dilation_h * l.line_words +
-                       tap % l.kernel_w * l.dilation_w * l.pixel_words + word % l.pixel_words;
+        const uint8_t* w = packed + l.weights_at() +
+                           ((int64_t{tile} * l.groups + group) * 32 + lane) * 16 + 4 * i;
+        const int at = begin + (l.wide ? table[4 * group + t] + i : table[16 * group + 4 * i + t]);
         for (int b = 0; b < 4; ++b) {
           if (w[b] == 0) continue;
-          const uint8_t x = image.at(static_cast<size_t>(at) * 4 + b);
+          const uint8_t x = image.at(static_cast<size_t>(at) * 4 + static_cast<size_t>(b));
           sum += (l.is_unsigned ? int32_t{x} : static_cast<int8_t>(x)) * static_cast<int8_t>(w[b]);
         }
       }
@@ -188,10 +182,21 @@ int32_t sum_of(const ChainLayer& l, const uint8_t* weights, const std::vector<ui
 
 /// Every output once: parts cover all rows and channels.
 void expect_shared_out(const ChainLayer& l, const ConvProblem& p) {
-  EXPECT_LE(l.row_parts * l.column_parts, kChainBlocks);
-  EXPECT_GE(l.row_parts * l.part_rows, p.out_h * p.out_w);
-  EXPECT_GE(l.column_parts * l.part_tiles * kChainColumns, p.out_c);
-  EXPECT_EQ(l.weight_bytes, l.part_tiles * l.groups * 512);
+  EXPECT_LE(l.share.row_parts * l.share.column_parts, kChainBlocks);
+  EXPECT_GE(l.share.row_parts * l.share.part_rows, p.out_h * p.out_w);
+  EXPECT_LT((l.share.row_parts - 1) * l.share.part_rows, p.out_h * p.out_w);
+  EXPECT_GE(l.share.column_parts * l.share.channels(), p.out_c);
+  EXPECT_EQ(l.part_bytes, l.weights_at() + l.share.part_tiles * l.groups * 512);
+}
+
+TEST(ConvChain, DivisorsDivide) {
+  for (int by = 1; by < 70; ++by) {
+    const ChainDivisor divisor(by);
+    for (int n = 0; n < 1 << 16; n += 1 + n % 7) ASSERT_EQ(divisor.quotient(n), n / by);
+  }
+  for (const int by : {1000, 32767, 32768, 65535}) {
+    for (int n = 0; n < 1 << 16; ++n) ASSERT_EQ(ChainDivisor(by).quotient(n), n / by);
+  }
 }
 
 TEST(ConvChain, WhatIsPackedAndStagedGivesTheSums) {
@@ -206,17 +211,28 @@ TEST(ConvChain, WhatIsPackedAndStagedGivesTheSums) {
       const ConvCase& c = layers[i].one;
       const ChainLayer& l = plan.params.layers[i];
       expect_shared_out(l, c.problem);
-      const std::vector<uint8_t> image = staged(c, l, convs[i].flattened);
       std::vector<int16_t> window(
           static_cast<size_t>(c.problem.kernel_h * c.problem.kernel_w * c.problem.in_c));
+      std::vector<uint8_t> image;
+      int first_line = 0;
       for (int row = 0; row < c.problem.out_h * c.problem.out_w; ++row) {
+        if (row % l.share.part_rows == 0) {
+          first_line = l.first_line(row);
+          image = staged(c, l, convs[i].flattened, first_line);
+        }
         fill_window(c, row, window);
         for (int m = 0; m < c.problem.out_c; ++m) {
           int32_t expected = 0;
           for (size_t k = 0; k < window.size(); ++k) {
             expected += window[k] * c.weights[static_cast<size_t>(m) * window.size() + k];
           }
-          ASSERT_EQ(sum_of(l, plan.packed.data() + plan.weights[i], image, row, m), expected)
+          const int part = m / l.share.channels(), channel = m % l.share.channels();
+          const uint8_t* packed =
+              plan.packed.data() + plan.offsets[i] + static_cast<size_t>(part) * l.part_bytes;
+          int32_t bias = 0;
+          std::memcpy(&bias, packed + channel * 4, 4);
+          ASSERT_EQ(bias, c.bias[static_cast<size_t>(m)]);
+          ASSERT_EQ(sum_of(l, packed, image, first_line, c.problem.out_w, row, channel), expected)
               << round << ": " << describe(c.problem) << ", row " << row << " channel " << m;
         }
       }
@@ -238,11 +254,16 @@ TEST(ConvChain, PlacesInSharedMemoryDoNotOverlapWhileTheyAreInUse) {
     std::vector<Use> uses;
     for (int i = 0; i < plan.params.count; ++i) {
       const ChainLayer& l = plan.params.layers[i];
-      const int table = l.groups * kGroupWords * 2 / (l.wide ? 4 : 1);
-      EXPECT_GE(l.s_table, l.s_image + l.staged_h * l.staged_w * l.staged_words * 4);
-      uses.push_back({l.s_image, l.s_table + table, i, i});
-      uses.push_back({l.s_weights, l.s_weights + l.weight_bytes, l.load_at, i});
-      EXPECT_EQ(l.s_weights % 16, 0);
+      uses.push_back({l.s_image, l.s_image + l.most_lines * l.line_words * 4, i, i});
+      uses.push_back({l.s_part, l.s_part + l.part_bytes, l.load_at, i});
+      const int made = l.share.part_rows * l.share.channels();
+      if (i + 1 < plan.params.count) {
+        uses.push_back({l.share.s_made, l.share.s_made + made, i, i + 1});
+        EXPECT_EQ(plan.params.layers[i + 1].from.s_made, l.share.s_made);
+      } else {
+        EXPECT_EQ(l.share.s_made, -1);
+      }
+      EXPECT_EQ(l.s_part % 16, 0);
       EXPECT_EQ(l.s_image % 16, 0);
       tight += l.load_at > 0;
     }
@@ -265,38 +286,29 @@ std::string run_chain(const std::vector<Layer>& layers) {
   if (!plan_chain(convs, current_conv_device().shared_bytes, plan)) return "does not fit";
   if (!can_launch_chain(plan.params.shared_bytes)) return "cannot be launched";
   pack_chain(convs, plan);
+  const ConvCase& last = layers.back().one;
   const DeviceBytes packed(plan.packed), x(layers[0].one.x);
-  std::vector<std::unique_ptr<DeviceBytes>> outputs, residuals;
+  const DeviceBytes y(last.expected.size() + 16, 0xa5);
   for (size_t i = 0; i < layers.size(); ++i) {
-    outputs.push_back(std::make_unique<DeviceBytes>(layers[i].one.expected.size() + 16, 0xa5));
-    residuals.push_back(std::make_unique<DeviceBytes>(layers[i].one.residual));
-    ChainLayer& l = plan.params.layers[i];
-    l.x = i == 0 ? x.data() : outputs[i - 1]->data();
-    l.weights = packed.data() + plan.weights[i];
-    l.tail.bias = reinterpret_cast<const int32_t*>(packed.data() + plan.bias[i]);
-    l.tail.multiplier = reinterpret_cast<const float*>(packed.data() + plan.multiplier[i]);
-    l.tail.y = outputs[i]->data();
-    if (layers[i].one.problem.residual) l.tail.residual = residuals[i]->data();
+    plan.params.layers[i].packed = packed.data() + plan.offsets[i];
   }
+  plan.params.layers[0].x = x.data();
+  plan.params.layers[layers.size() - 1].tail.y = y.data();
   for (int run = 0; run < 2; ++run) {
     launch_chain(plan.params, nullptr);
     const cudaError_t error = cudaDeviceSynchronize();
     if (error != cudaSuccess) return std::string("CUDA: ") + cudaGetErrorString(error);
-    for (size_t i = 0; i < layers.size(); ++i) {
-      std::vector<uint8_t> got = outputs[i]->read();
-      for (size_t k = layers[i].one.expected.size(); k < got.size(); ++k) {
-        if (got[k] != 0xa5) return "layer " + std::to_string(i) + " wrote behind its output";
-      }
-      got.resize(layers[i].one.expected.size());
-      if (got != layers[i].one.expected) {
-        return "layer " + std::to_string(i) + " differs: " + describe(layers[i].one.problem);
-      }
+    std::vector<uint8_t> got = y.read();
+    for (size_t k = last.expected.size(); k < got.size(); ++k) {
+      if (got[k] != 0xa5) return "something was written behind the output";
     }
+    got.resize(last.expected.size());
+    if (got != last.expected) return "differs: " + describe(last.problem);
   }
   return "";
 }
 
-TEST(ConvChain, OnADeviceEveryLayerGivesItsBits) {
+TEST(ConvChain, OnADeviceTheLastLayerGivesItsBits) {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
     (void)cudaGetLastError();
