@@ -11,7 +11,7 @@ from engines import LEAST_SQNR, Graph, Octile, Products, compiled, sqnr, time_in
 from networks import network, plan_of, settle
 from record import say
 
-PROFILED = ("resnet50 b128", "resnet50 b1")
+PROFILED = ("resnet50 b128", "resnet50 b1", "mnist b1024")
 
 
 def engines_of(name, module, shape, batch, plan):
