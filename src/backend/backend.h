@@ -63,19 +63,6 @@ class Prepared {
   virtual void run(const Buffers& buffers) = 0;
 };
 
-/// One launch in place of those of several steps in a row.
-class Chain {
- public:
-  virtual ~Chain() = default;
-  /// Does what the steps would, but for tensors that only the chain reads. `steps`: what each of
-  /// its steps would get.
-  virtual void run(std::span<const Buffers> steps) = 0;
-};
-struct FoundChain {
-  size_t first = 0, count = 0;  // steps
-  std::unique_ptr<Chain> chain;
-};
-
 /// A Tactic is one way to run a step. Stateless; one static object a row of a table.
 class Tactic {
  public:
@@ -109,13 +96,6 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
   virtual std::span<const Tactic* const> tactics() const = 0;
-  /// Steps that are quicker together. `views`: of a plan's steps in order; none where a step has
-  /// nothing to do.
-  virtual std::vector<FoundChain> find_chains(std::span<const std::optional<StepView>> views,
-                                              const Device& device) const {
-    (void)views, (void)device;
-    return {};
-  }
   /// The devices there are; one without a use says in `refused` why.
   virtual std::vector<DeviceInfo> describe() const = 0;
   /// What the bits of a float engine hang on beside model and input: library, instruction set,

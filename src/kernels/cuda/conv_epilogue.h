@@ -219,32 +219,24 @@ __device__ __forceinline__ void finish_lines(const ConvTail& tail, int row, int 
       tail, row, step, rows, channel, PackedColumns(tail, channel), residual, sums);
 }
 
-/// v, in units of the output scale, as a byte.
-__device__ __forceinline__ uint8_t finish_byte(const ConvTail& tail, float v) {
-  const float clamped = fminf(fmaxf(v, tail.lo), tail.hi);
-  return static_cast<uint8_t>(tail.y_zero_point + __float2int_rn(clamped));
-}
-
-__device__ __forceinline__ void store_finished(const ConvTail& tail, int64_t offset, float v) {
-  if (is_real(tail.y_type)) {
-    store_real(tail.y, tail.y_type == ConvType::kHalf ? Real::kHalf : Real::kFloat, offset,
-               clamp_value(v, tail.lo, tail.hi));
-  } else {
-    static_cast<uint8_t*>(tail.y)[offset] = finish_byte(tail, v);
-  }
-}
-
 /// One output of any kind, as docs/arithmetic.md reads; for kernels that are not about speed.
 __device__ __forceinline__ void finish_one(const ConvTail& tail, int32_t sum, int row,
                                            int channel) {
   const int64_t offset = static_cast<int64_t>(row) * tail.out_c + channel;
-  float v = scaled(sum, tail.bias[channel], tail.multiplier[channel]);
-  if (tail.residual != nullptr && !is_real(tail.y_type)) {
+  float v = __fmul_rn(__int2float_rn(sum + tail.bias[channel]), tail.multiplier[channel]);
+  if (is_real(tail.y_type)) {
+    store_real(tail.y, tail.y_type == ConvType::kHalf ? Real::kHalf : Real::kFloat, offset,
+               clamp_value(v, tail.lo, tail.hi));
+    return;
+  }
+  if (tail.residual != nullptr) {
     const uint32_t byte = (tail.residual[offset] ^ tail.residual_flip) & 255;
     v = __fadd_rn(v,
                   __fmul_rn(byte_minus<0>(byte, tail.residual_offset), tail.residual_multiplier));
   }
-  store_finished(tail, offset, v);
+  const float clamped = fminf(fmaxf(v, tail.lo), tail.hi);
+  static_cast<uint8_t*>(tail.y)[offset] =
+      static_cast<uint8_t>(tail.y_zero_point + __float2int_rn(clamped));
 }
 
 /// Calls body<Finish, residual>() for what the tail says. Float outputs have no residual.

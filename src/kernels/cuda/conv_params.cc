@@ -18,10 +18,13 @@ int32_t widest_store(const ConvProblem& p) {
   return 1;
 }
 
-}  // namespace
-
-ConvTail conv_tail(const ConvProblem& p) {
+ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const PackedLayout& layout) {
+  const auto* packed = static_cast<const uint8_t*>(operands.packed);
   ConvTail tail;
+  tail.bias = reinterpret_cast<const int32_t*>(packed);
+  tail.multiplier = reinterpret_cast<const float*>(packed + layout.multiplier());
+  tail.residual = p.residual ? static_cast<const uint8_t*>(operands.residual) : nullptr;
+  tail.y = operands.y;
   tail.rows = static_cast<int32_t>(p.batch * p.out_h * p.out_w);
   tail.out_c = p.out_c;
   tail.y_type = p.y_type;
@@ -44,6 +47,8 @@ ConvTail conv_tail(const ConvProblem& p) {
   return tail;
 }
 
+}  // namespace
+
 ConvParams conv_params(const ConvProblem& p, const ConvOperands& operands,
                        const PackedLayout& layout) {
   const auto* packed = static_cast<const uint8_t*>(operands.packed);
@@ -62,11 +67,7 @@ ConvParams conv_params(const ConvProblem& p, const ConvOperands& operands,
   params.counters = operands.counters;
   params.image = FastDivide(static_cast<uint32_t>(p.out_h * p.out_w));
   params.line = FastDivide(static_cast<uint32_t>(p.out_w));
-  params.tail = conv_tail(p);
-  params.tail.bias = reinterpret_cast<const int32_t*>(packed);
-  params.tail.multiplier = reinterpret_cast<const float*>(packed + layout.multiplier());
-  params.tail.residual = p.residual ? static_cast<const uint8_t*>(operands.residual) : nullptr;
-  params.tail.y = operands.y;
+  params.tail = tail_of(p, operands, layout);
   return params;
 }
 

@@ -78,9 +78,6 @@ struct PackedLayout {
   size_t bytes() const { return weights() + static_cast<size_t>(columns * k_bytes); }
 };
 
-/// What follows the sum, without its pointers.
-ConvTail conv_tail(const ConvProblem&);
-
 /// Everything of the parameters that does not depend on the row's tile.
 ConvParams conv_params(const ConvProblem&, const ConvOperands&, const PackedLayout&);
 

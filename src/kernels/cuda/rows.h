@@ -3,7 +3,6 @@
 
 #include <span>
 
-#include "kernels/cuda/conv_kernel.h"
 #include "kernels/cuda/row.h"
 
 namespace octile::cuda {
@@ -12,10 +11,6 @@ extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow,
     kQuantizeRow, kDequantizeRow, kCastRow, kConcatRow, kReorderRow, kViewRow, kGatherRow,
     kPoolBytesRow, kPoolFloatsRow, kSoftmaxBytesRow, kSoftmaxFloatsRow, kNormalizeRow,
     kMatmulBytesRow, kMatmulFloatsRow, kWindowBytesRow, kWindowFloatsRow, kTransposedWindowRow;
-
-/// "" or why the step is no problem of conv_kernel.h; and the problem that it is.
-std::string conv_refusal(const StepView& view, bool dynamic);
-ConvProblem conv_problem(const StepView& view);
 
 /// The rows of conv_kernel.h.
 std::span<const Tactic* const> conv_tactics();

@@ -26,9 +26,8 @@ const PlanTensor& multiplied(const StepView& view) {
   return view.quantized ? *view.quantized : view.inputs[0];
 }
 
-}  // namespace
-
-ConvProblem conv_problem(const StepView& view) {
+/// REQUIRES: problem_refusal() is empty.
+ConvProblem problem_of(const StepView& view) {
   const auto& step = *view.as<ConvStep>();
   const PlanTensor &x = multiplied(view), &y = view.outputs[0];
   const Geometry g = geometry_of(step, x.shape, y.shape);
@@ -78,7 +77,7 @@ ConvProblem conv_problem(const StepView& view) {
   return p;
 }
 
-std::string conv_refusal(const StepView& view, bool dynamic) {
+std::string problem_refusal(const StepView& view, bool dynamic) {
   const auto* step = view.as<ConvStep>();
   if (step == nullptr) return "not a convolution";
   if (step->dynamic != dynamic) return dynamic ? "its scales are fixed" : "its scales are dynamic";
@@ -98,8 +97,6 @@ std::string conv_refusal(const StepView& view, bool dynamic) {
   return "";
 }
 
-namespace {
-
 ConvDevice conv_device(const Device& device) {
   const GpuInfo& gpu = gpu_info(*device.accelerator);
   return {gpu.level, gpu.multiprocessors, gpu.shared_bytes};
@@ -110,7 +107,7 @@ class ConvPrepared final : public Prepared {
   ConvPrepared(const ConvKernel& kernel, const StepView& view, const DeviceWeights& weights,
                const Device& device)
       : kernel_(kernel),
-        problem_(conv_problem(view)),
+        problem_(problem_of(view)),
         device_(conv_device(device)),
         packed_(weights.as<uint8_t>(0)),
         dynamic_(view.as<ConvStep>()->dynamic),
@@ -166,12 +163,12 @@ class ConvTactic final : public Tactic {
     return kernel_.level >= 90 ? Isa::kWgmma : kernel_.level >= 80 ? Isa::kMma : Isa::kDp4a;
   }
   std::string refuse(const StepView& view, const Device& device) const override {
-    if (std::string reason = conv_refusal(view, dynamic_); !reason.empty()) return reason;
-    return kernel_.refuse(kernel_, conv_problem(view), conv_device(device));
+    if (std::string reason = problem_refusal(view, dynamic_); !reason.empty()) return reason;
+    return kernel_.refuse(kernel_, problem_of(view), conv_device(device));
   }
   std::unique_ptr<PackedWeights> pack(const StepView& view, const Device& device) const override {
     const auto& step = *view.as<ConvStep>();
-    const ConvProblem problem = conv_problem(view);
+    const ConvProblem problem = problem_of(view);
     std::vector<uint8_t> bytes(kernel_.packed_bytes(kernel_, problem));
     const std::vector<int32_t> zeros(dynamic_ ? size_t(step.out_channels) : 0, 0);
     const std::vector<float> ones(dynamic_ ? size_t(step.out_channels) : 0, 1.0f);
@@ -190,7 +187,7 @@ class ConvTactic final : public Tactic {
   }
   bool quantizes_input() const override { return kernel_.for_floats && !dynamic_; }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
-    return kernel_.workspace_bytes(kernel_, conv_problem(view), conv_device(device));
+    return kernel_.workspace_bytes(kernel_, problem_of(view), conv_device(device));
   }
   std::unique_ptr<Prepared> prepare(const StepView& view, const PackedWeights* packed,
                                     const Device& device) const override {

@@ -18,12 +18,6 @@
 
 namespace octile::cuda::testing {
 
-using Random = std::mt19937_64;
-
-inline int pick(Random& random, std::initializer_list<int> values) {
-  return values.begin()[random() % values.size()];
-}
-
 struct ConvCase {
   ConvProblem problem;
   std::vector<uint8_t> x, residual, expected;  // as bytes; x and expected may hold floats
@@ -123,20 +117,6 @@ inline void one_output(ConvCase& c, const std::vector<int16_t>& window, int64_t 
   c.expected[index] = static_cast<uint8_t>(q);
 }
 
-/// What every kernel must make of the operands.
-inline void finish_case(ConvCase& c) {
-  const ConvProblem& p = c.problem;
-  const int64_t rows = p.batch * p.out_h * p.out_w;
-  c.expected.resize(static_cast<size_t>(rows * p.out_c) * bytes_of(p.y_type));
-  parallel_for(rows, 8, [&](int64_t begin, int64_t end, int) {
-    std::vector<int16_t> window(static_cast<size_t>(p.kernel_h * p.kernel_w * p.in_c));
-    for (int64_t row = begin; row < end; ++row) {
-      fill_window(c, row, window);
-      for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
-    }
-  });
-}
-
 /// Random operands for `problem`, and what every kernel must make of them.
 inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -168,7 +148,14 @@ inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
     c.residual.resize(static_cast<size_t>(rows * p.out_c));
     for (auto& byte : c.residual) byte = static_cast<uint8_t>(random());
   }
-  finish_case(c);
+  c.expected.resize(static_cast<size_t>(rows * p.out_c) * bytes_of(p.y_type));
+  parallel_for(rows, 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<int16_t> window(static_cast<size_t>(p.kernel_h * p.kernel_w * p.in_c));
+    for (int64_t row = begin; row < end; ++row) {
+      fill_window(c, row, window);
+      for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
+    }
+  });
   return c;
 }
 

@@ -10,6 +10,12 @@
 namespace octile::cuda::testing {
 namespace {
 
+using Random = std::mt19937_64;
+
+int pick(Random& random, std::initializer_list<int> values) {
+  return values.begin()[random() % values.size()];
+}
+
 void choose_types(Random& random, ConvProblem& p) {
   const bool affine = random() % 3 == 0;
   p.x_type = random() % 2 == 0 ? ConvType::kS8 : ConvType::kU8;

@@ -31,24 +31,6 @@ __device__ __forceinline__ void send(int32_t* s_target, uint64_t* s_barrier, int
       : "memory");
 }
 
-/// What lies at `s_address` (of this block's, as shared_address() says) in block `rank`. Reads in a
-/// row are on their way at once; they stay on their side of meetings and barriers.
-template <class Word>
-__device__ __forceinline__ Word read_block(uint32_t s_address, int rank) {
-  uint32_t there;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(s_address), "r"(rank));
-  Word v;
-  if constexpr (sizeof(Word) == 16) {
-    asm volatile("ld.shared::cluster.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "r"(there));
-  } else {
-    static_assert(sizeof(Word) == 4);
-    asm volatile("ld.shared::cluster.u32 %0, [%1];" : "=r"(v) : "r"(there));
-  }
-  return v;
-}
-
 /// barrier_wait() for what other blocks sent.
 __device__ __forceinline__ void barrier_wait_for_cluster(uint64_t* s_barrier, uint32_t parity) {
   asm volatile(
