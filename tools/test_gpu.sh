@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests of the GPU backend, on a machine with a GPU: kernels, conformance of every tactic on every
 # level, contexts and streams, and whole models against the CPU (DATA: a folder with .onnx files).
-# SANITIZE=1: under compute-sanitizer (memcheck, racecheck, synccheck), with fewer models.
+# SANITIZE=1: under compute-sanitizer (memcheck, racecheck, synccheck), with fewer models and one case
+# in eight of each tactic.
 # Without a GPU it says so and counts as skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +31,7 @@ if [ "${SANITIZE:-0}" = 1 ]; then
   for model in "${models[@]}"; do
     case $model in *mnist* | *resnet20* | *kws*) small+=("$model") ;; esac
   done
+  export OCTILE_CONFORMANCE_EVERY=${OCTILE_CONFORMANCE_EVERY:-8}
   for tool in memcheck racecheck synccheck; do
     check=("$sanitizer" --tool $tool --error-exitcode 9 --print-limit 20)
     step "$tool, conformance" "${check[@]}" $tests/octile_conformance_test \

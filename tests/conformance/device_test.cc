@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <optional>
 
@@ -32,6 +33,12 @@ Opened open_gpu(Isa isa) {
   return opened;
 }
 
+/// OCTILE_CONFORMANCE_EVERY=8: one case in eight of each tactic, for tools that take their time.
+int cases_apart() {
+  const char* value = std::getenv("OCTILE_CONFORMANCE_EVERY");
+  return value == nullptr ? 1 : std::max(1, std::atoi(value));
+}
+
 class DeviceConformance : public testing::TestWithParam<Isa> {};
 
 TEST_P(DeviceConformance, EveryTacticEqualsPortable) {
@@ -42,16 +49,18 @@ TEST_P(DeviceConformance, EveryTacticEqualsPortable) {
                  << " did not run: " << gpu.refusal;
   }
   ASSERT_EQ(gpu.device.isa, isa);
-  std::map<const Tactic*, int> ran;
+  std::map<const Tactic*, int> ran, met;
   int failures = 0;
   for (const Case& c : all_cases()) {
     const StepView view = c.view();
     const Tactic* portable = portable_row(view);
     ASSERT_NE(portable, nullptr) << c.name;
-    const auto expected = run_tactic(*portable, c, Isa::kPortable);
+    std::vector<std::vector<std::byte>> expected;
     for (const Tactic* tactic : accepting(*gpu.backend, view, gpu.device)) {
       // Rows of any GPU run on the weakest level alone, once.
       if (isa != Isa::kDp4a && tactic->isa() != isa) continue;
+      if (met[tactic]++ % cases_apart() != 0) continue;
+      if (expected.empty()) expected = run_tactic(*portable, c, Isa::kPortable);
       std::vector<RunOptions> arrangements{{}};
       if (view.as<ConvStep>() != nullptr) arrangements.push_back({.profile = 3});
       for (size_t i = 0; i < view.inputs.size(); ++i) {
