@@ -63,6 +63,19 @@ class Prepared {
   virtual void run(const Buffers& buffers) = 0;
 };
 
+/// One launch in place of those of several steps in a row.
+class Chain {
+ public:
+  virtual ~Chain() = default;
+  /// Does what the steps would, but for tensors that only the chain reads. `steps`: what each of
+  /// its steps would get.
+  virtual void run(std::span<const Buffers> steps) = 0;
+};
+struct FoundChain {
+  size_t first = 0, count = 0;  // steps
+  std::unique_ptr<Chain> chain;
+};
+
 /// A Tactic is one way to run a step. Stateless; one static object a row of a table.
 class Tactic {
  public:
@@ -90,12 +103,25 @@ class Tactic {
                                             const Device& device) const = 0;
 };
 
+/// A plan's step as it is going to run. No view: it has nothing to do.
+struct ChosenStep {
+  std::optional<StepView> view;
+  const Tactic* tactic = nullptr;
+  const PackedWeights* packed = nullptr;
+};
+
 /// A device family and its tactics, best first for a step that several accept.
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
   virtual std::span<const Tactic* const> tactics() const = 0;
+  /// Steps that are quicker together.
+  virtual std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps,
+                                              const Device& device) const {
+    (void)steps, (void)device;
+    return {};
+  }
   /// The devices there are; one without a use says in `refused` why.
   virtual std::vector<DeviceInfo> describe() const = 0;
   /// What the bits of a float engine hang on beside model and input: library, instruction set,

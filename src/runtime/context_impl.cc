@@ -182,6 +182,7 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
           "plan with a profile for these shapes",
           plan.tensors[t].name, made.shapes[t].to_string(), state.max_shapes[t].to_string());
   }
+  std::vector<ChosenStep> chosen(plan.steps.size());
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     if (engine.is_late(plan.steps[s])) {
       made.steps.push_back(nullptr);
@@ -201,13 +202,17 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
     // A small grid may be split, which needs scratch that the largest one does not.
     if (gpu != nullptr) grow_workspace(tactic.workspace_bytes(view, engine.device));
     made.steps.push_back(tactic.prepare(view, packed, engine.device));
+    if (gpu != nullptr) chosen[s] = {view, &tactic, packed};
   }
   for (const auto& step : made.steps) {  // late ones may make primitives, which count threads
     made.threads.push_back(step != nullptr ? threads_of(*step) : StepThreads::kOpenMp);
     if (gpu == nullptr) continue;
     if (auto* host = dynamic_cast<RunsOnHost*>(step.get())) made.host_steps.push_back(host);
   }
-  if (gpu != nullptr) made.graphs = std::make_unique<GraphCache>(gpu->device);
+  if (gpu != nullptr) {
+    made.graphs = std::make_unique<GraphCache>(gpu->device);
+    find_chains(made, chosen);
+  }
   return made;
 }
 

@@ -23,6 +23,8 @@ struct ExecutionContext::Impl {
     std::vector<std::unique_ptr<PackedWeights>> packed;  // of tactics chosen for these shapes alone
     std::vector<RunsOnHost*> host_steps;                 // of a GPU's
     std::unique_ptr<GraphCache> graphs;                  // likewise
+    std::vector<FoundChain> chains;                      // by their first step
+    std::vector<Buffers> chain_buffers;                  // as many as the longest has steps
     uint64_t last_used = 0;
   };
 
@@ -70,6 +72,8 @@ struct ExecutionContext::Impl {
   const void* mirror(size_t tensor, size_t bytes) const;
   void enqueue_late_inputs(const PlanStep& step, Stream stream);
   void enqueue_steps(Stream stream, bool marked);
+  void enqueue_chain(const FoundChain& chain, Stream stream);
+  void find_chains(Prepared& made, std::span<const ChosenStep> chosen) const;
   DeviceGraph record_graph();
   void enqueue(Stream stream);
   void run_on_device(Stream stream);

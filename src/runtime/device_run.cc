@@ -45,10 +45,43 @@ void ExecutionContext::Impl::provide_late_inputs() {
   }
 }
 
-/// All steps but late ones. `marked`: the count of those done goes to the host.
+/// Late steps' inputs are copied where they stand, and tensors that are looked at are all made:
+/// neither goes with chains.
+void ExecutionContext::Impl::find_chains(Prepared& made,
+                                         std::span<const ChosenStep> chosen) const {
+  if (engine.any_late || plan_profile.keeps_offsets) return;
+  made.chains = engine.backend.find_chains(chosen, engine.device);
+  size_t most = 0;
+  for (const FoundChain& chain : made.chains) most = std::max(most, chain.count);
+  made.chain_buffers.resize(most);
+}
+
+void ExecutionContext::Impl::enqueue_chain(const FoundChain& chain, Stream stream) {
+  for (size_t i = 0; i < chain.count; ++i) {
+    const size_t s = chain.first + i;
+    current->chain_buffers[i] = {step_inputs.data() + input_begin[s],
+                                 step_outputs.data() + output_begin[s], workspace.data(), stream};
+  }
+  chain.chain->run(std::span(current->chain_buffers).first(chain.count));
+  if (const std::string failure = gpu->device.launch_failure(); !failure.empty()) {
+    fail(ErrorCode::kDevice, "{}: steps '{}' to '{}' cannot start together: {}", gpu->device.id(),
+         engine.data.steps[chain.first].name, engine.data.steps[chain.first + chain.count - 1].name,
+         failure);
+  }
+}
+
+/// All steps but late ones. `marked`: the count of those done goes to the host. Chains go into
+/// graphs alone: whoever watches steps gets them one by one.
 void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
   Accelerated& g = *gpu;
+  auto chain = current->chains.begin();
   for (size_t s = 0; s < current->steps.size(); ++s) {
+    if (!marked && !profiler && chain != current->chains.end() && chain->first == s) {
+      enqueue_chain(*chain, stream);
+      s += chain->count - 1;
+      ++chain;
+      continue;
+    }
     if (current->steps[s] == nullptr) {
       enqueue_late_inputs(engine.data.steps[s], stream);
       continue;

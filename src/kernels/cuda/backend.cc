@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "kernels/cuda/accelerator.h"
+#include "kernels/cuda/chains.h"
 #include "kernels/cuda/rows.h"
 
 namespace octile {
@@ -41,6 +42,10 @@ class CudaBackend final : public Backend {
  public:
   std::string_view name() const override { return "cuda"; }
   std::span<const Tactic* const> tactics() const override { return cuda::tactics(); }
+  std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps,
+                                      const Device& device) const override {
+    return cuda::find_chains(steps, device);
+  }
 
   std::vector<DeviceInfo> describe() const override {
     const cuda::Gpus& gpus = cuda::gpus();

@@ -31,10 +31,13 @@ constexpr int kLine = kGatherLine;
 constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
 constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
+constexpr int kMostPooled = 8;            // stages of a block that reads through a pooling
+constexpr int64_t kMostTaps = 4 << 20;  // bytes that all such blocks read
 
 struct ClusterParams {
   ConvParams conv;
   int32_t stages = 1;  // that shared memory holds
+  ConvPool pool;
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -50,6 +53,39 @@ struct Chunk {
     for (int b = 0; b < 16; b += kVector) {
       copy_async<kVector>(s_target + b, kVector == 16 || b < count ? source + b : p.border);
     }
+  }
+};
+
+template <bool kUnsigned>
+__device__ __forceinline__ uint4 larger(const uint4& a, const uint4& b) {
+  const auto word = [](uint32_t v, uint32_t w) { return kUnsigned ? __vmaxu4(v, w) : __vmaxs4(v, w); };
+  return make_uint4(word(a.x, b.x), word(a.y, b.y), word(a.z, b.z), word(a.w, b.w));
+}
+
+/// Sixteen bytes of pixels that a pooling makes.
+struct PooledChunk {
+  const uint8_t* image;  // null: on the padding
+  int y, x, c;           // of the pooled pixel
+
+  /// The largest of its window. A tap beside the image is once more what another one is.
+  template <bool kUnsigned>
+  __device__ __forceinline__ uint4 read(const ConvParams& p, const ConvPool& pool) const {
+    if (image == nullptr) return *reinterpret_cast<const uint4*>(p.border);
+    const int top = y * pool.stride_h - pool.pad_top, left = x * pool.stride_w - pool.pad_left;
+    const auto tap = [&](int kh, int kw) {
+      const int h = min(max(top + kh, 0), pool.h - 1), w = min(max(left + kw, 0), pool.w - 1);
+      return *reinterpret_cast<const uint4*>(image + (h * pool.w + w) * p.in_c + c);
+    };
+    uint4 v = tap(0, 0);
+    for (int kh = 0; kh < pool.kernel_h; kh += 2) {  // four on their way; the last perhaps twice
+      for (int kw = 0; kw < pool.kernel_w; kw += 2) {
+        const int down = min(kh + 1, pool.kernel_h - 1), right = min(kw + 1, pool.kernel_w - 1);
+        const uint4 a = tap(kh, kw), b = tap(kh, right), c = tap(down, kw), d = tap(down, right);
+        v = larger<kUnsigned>(v, larger<kUnsigned>(larger<kUnsigned>(a, b),
+                                                   larger<kUnsigned>(c, d)));
+      }
+    }
+    return v;
   }
 };
 
@@ -78,6 +114,16 @@ struct Loader {
     const Tap tap(p, row, at);
     const Chunk<kVector> found = tap.in_image ? Chunk<kVector>{tap.source + at.c, p.in_c - at.c}
                                               : Chunk<kVector>{p.border, 16};
+    at.advance(p, step);
+    return found;
+  }
+
+  /// `image`: what is pooled.
+  __device__ __forceinline__ PooledChunk next_pooled(const ConvParams& p, const uint8_t* image,
+                                                     int step) {
+    const Tap tap(p, row, at);
+    const PooledChunk found{tap.in_image ? image : nullptr, row.h + at.kh * p.dilation_h, tap.x,
+                            at.c};
     at.advance(p, step);
     return found;
   }
@@ -121,6 +167,32 @@ struct Stages {
       const int stage = half + 2 * i;
       if (stage >= end) break;
       loader.copy(p, chunks[i], s_stages + stage * kStageBytes, s_full + stage);
+    }
+  }
+
+  /// The same through a pooling. REQUIRES: all steps are held.
+  template <bool kUnsigned>
+  __device__ __forceinline__ void fill_pooled(Loader<16>& loader, const ConvPool& pool) const {
+    const int half = static_cast<int>(threadIdx.x) / kGroup;
+    const auto n = static_cast<uint32_t>(loader.row.image - p.x) /
+                   static_cast<uint32_t>(p.in_h * p.in_w * p.in_c);
+    const uint8_t* image = p.x + int64_t{n} * pool.h * pool.w * p.in_c;
+    wait_for_earlier_kernels();
+    uint4 found[kMostPooled / 2];
+#pragma unroll
+    for (int i = 0; i < kMostPooled / 2; ++i) {
+      if (half + 2 * i >= count) break;
+      const PooledChunk chunk = loader.next_pooled(p, image, 2 * kLine);
+      if (loader.exists) found[i] = chunk.read<kUnsigned>(p, pool);
+    }
+#pragma unroll
+    for (int i = 0; i < kMostPooled / 2; ++i) {
+      const int stage = half + 2 * i;
+      if (stage >= count) break;
+      uint8_t* s_stage = s_stages + stage * kStageBytes;
+      if (loader.exists) *reinterpret_cast<uint4*>(s_stage + loader.offset) = found[i];
+      fence_for_engines();
+      barrier_arrive(s_full + stage);
     }
   }
 
@@ -205,7 +277,7 @@ __device__ __forceinline__ void send_sums(const int32_t (&sums)[16], int count, 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
 /// Grid: (blocks of a cluster, tiles of rows, tiles of columns).
-template <bool kUnsigned, int kVector>
+template <bool kUnsigned, int kVector, bool kPooled>
 __global__ void __launch_bounds__(kThreads)
     conv_cluster(const __grid_constant__ ClusterParams params) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -246,14 +318,18 @@ __global__ void __launch_bounds__(kThreads)
   cluster_arrive();
   Loader<kVector> loader(p, first_row, (first + thread / kGroup) * kLine);
 
-  stages.fill(loader);  // from here on kernels in front have ended
+  if constexpr (kPooled) {
+    stages.fill_pooled<kUnsigned>(loader, params.pool);
+  } else {
+    stages.fill(loader);
+  }  // from here on kernels in front have ended
   share.read_residual();
   cluster_wait();  // the others' barriers are there
   if (thread < kGroup) {
     int32_t sums[16];
     multiply_part<kUnsigned>(sums, stages);
     send_sums(sums, min(kRows, p.tail.rows - first_row), s_parts, &s_arrived);
-  } else {
+  } else if constexpr (!kPooled) {
     stages.refill(loader);
   }
   if (!share.has(0)) return;  // nobody sends to a thread that finishes nothing
@@ -308,18 +384,33 @@ int ranks_of(const ConvProblem& p, const ConvDevice& device) {
   return ranks;
 }
 
+/// Steps of K of a block.
+int stages_of(const ConvProblem& p, const ConvDevice& device) {
+  const int ranks = ranks_of(p, device);
+  return (static_cast<int>(layout_of(p).k_bytes / kLine) + ranks - 1) / ranks;
+}
+
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
   if (auto reason = refuse_common(kernel, p, device); !reason.empty()) return reason;
   if (p.x_type == ConvType::kFloat) return "reads 8-bit inputs alone";
   if (p.groups != 1) return "takes one group";
   if (p.in_c % 4 != 0) return "wants channels in fours";
   if (tiles_of(p) > 3 * int64_t{device.multiprocessors}) return "the grid is large enough";
+  if (p.pool.h == 0) return "";
+  const PackedLayout layout = layout_of(p);
+  if (p.in_c % 16 != 0) return "pools channels in sixteens";
+  if (stages_of(p, device) > kMostPooled) return "K is too long to pool";
+  const int64_t rows = p.batch * p.out_h * p.out_w * (layout.columns / kColumns);
+  if (rows * layout.k_bytes * p.pool.kernel_h * p.pool.kernel_w > kMostTaps) {
+    return "pooling once is better";
+  }
   return "";
 }
 
 template <bool kUnsigned>
 auto function_for(const ConvProblem& p) {
-  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16> : conv_cluster<kUnsigned, 4>;
+  if (p.pool.h > 0) return conv_cluster<kUnsigned, 16, true>;
+  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16, false> : conv_cluster<kUnsigned, 4, false>;
 }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
@@ -329,8 +420,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   set_gather(params.conv, p);
   params.conv.tail.store_bytes = std::min(params.conv.tail.store_bytes, 4);
   const int ranks = ranks_of(p, device);
-  const auto steps = static_cast<int>(layout.k_bytes / kLine);
-  params.stages = std::min((steps + ranks - 1) / ranks, kMostStages);
+  params.stages = std::min(stages_of(p, device), kMostStages);
+  params.pool = p.pool;
   const int shared_bytes = params.stages * kStageBytes + kRows * kColumns * 4;
   const auto function = p.x_type == ConvType::kU8 ? function_for<true>(p) : function_for<false>(p);
   const dim3 grid(static_cast<unsigned>(ranks),
@@ -345,6 +436,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 
 extern const ConvKernel kConvCluster;
 const ConvKernel kConvCluster{
-    "cuda.wgmma.32x64.cluster", 90, true, 0, refuse, packed_bytes, pack, no_workspace, launch};
+    "cuda.wgmma.32x64.cluster", 90, true, 0, refuse, packed_bytes, pack, no_workspace, launch,
+    false, true};
 
 }  // namespace octile::cuda

@@ -27,6 +27,12 @@ constexpr bool is_real(ConvType type) {
   return type == ConvType::kFloat || type == ConvType::kHalf;
 }
 
+/// A max pooling that x goes through as it is read; without h: none. Each window holds a pixel.
+struct ConvPool {
+  int32_t h = 0, w = 0;  // of what is pooled
+  int32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_top = 0, pad_left = 0;
+};
+
 /// One convolution, or a product of `batch` rows (all extents and the kernel 1). Tensors are dense
 /// NHWC, (batch, h, w, c) without padding. x float: it is quantized with x_scale and x_zero_point
 /// to x_stored first (the Quantize step in front is part of the kernel), and x may be NCHW.
@@ -43,6 +49,7 @@ struct ConvProblem {
   int32_t x_q_lo = -128, x_q_hi = 127;  // x float
   float x_scale = 1.0f;                 // x float
   bool x_planar = false;                // x float: NCHW instead of NHWC
+  ConvPool pool;                        // of x; in_h and in_w are what it makes
 
   ConvType y_type = ConvType::kS8;
   int32_t y_zero_point = 0;
@@ -104,6 +111,7 @@ struct ConvKernel {
                  Stream);
   /// Float x costs it no more than a Quantize step in front would.
   bool for_floats = false;
+  bool pools = false;  // takes problems with a pooling
 };
 
 /// All rows, most wanted first.

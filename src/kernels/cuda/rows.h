@@ -15,6 +15,13 @@ extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow,
 /// The rows of conv_kernel.h.
 std::span<const Tactic* const> conv_tactics();
 
+/// A max pooling of bytes with few taps, each window of which holds a pixel.
+bool is_foldable_pooling(const StepView& view);
+/// The convolution, or the product of a pooled image as it lies, with the pooling in front; null
+/// where its row does not pool. What lies between them are views.
+std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenStep& step,
+                                         const Device& device);
+
 /// Float rows of NVIDIA's libraries, where their headers were there when this was built.
 const Tactic& cudnn_tactic();
 std::span<const Tactic* const> cublas_tactics();

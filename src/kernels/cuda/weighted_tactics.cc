@@ -186,6 +186,8 @@ class ConvTactic final : public Tactic {
     return weights;
   }
   bool quantizes_input() const override { return kernel_.for_floats && !dynamic_; }
+  const ConvKernel& kernel() const { return kernel_; }
+  bool pools() const { return kernel_.pools && !dynamic_; }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return kernel_.workspace_bytes(kernel_, problem_of(view), conv_device(device));
   }
@@ -201,7 +203,66 @@ class ConvTactic final : public Tactic {
   std::string name_;
 };
 
+/// A pooling and the convolution behind it.
+class PooledConv final : public Chain {
+ public:
+  PooledConv(const ConvKernel& kernel, const ConvProblem& problem, const ConvDevice& device,
+             const uint8_t* packed)
+      : kernel_(kernel), problem_(problem), device_(device), packed_(packed) {}
+
+  void run(std::span<const Buffers> steps) override {
+    const Buffers& last = steps.back();
+    kernel_.launch(kernel_, problem_, device_,
+                   {.x = steps.front().inputs[0],
+                    .residual = problem_.residual ? last.inputs[1] : nullptr,
+                    .y = last.outputs[0],
+                    .packed = packed_},
+                   static_cast<Stream>(last.stream));
+  }
+
+ private:
+  const ConvKernel& kernel_;
+  ConvProblem problem_;
+  ConvDevice device_;
+  const uint8_t* packed_;
+};
+
 }  // namespace
+
+bool is_foldable_pooling(const StepView& view) {
+  const auto* step = view.as<PoolStep>();
+  if (step == nullptr || step->kind != PoolingKind::kMax || !takes_rows_close(view)) return false;
+  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
+  if (!is_8bit(x) || x.type != y.type || !is_image(x) || !is_image(y)) return false;
+  if (x.shape.volume() == 0 || y.shape.volume() == 0) return false;
+  const Geometry g = geometry_of(*step, x.shape, y.shape);
+  return g.kernel_h * g.kernel_w <= 9 && g.dilation_h == 1 && g.dilation_w == 1 &&
+         g.pad_top < g.kernel_h && g.pad_left < g.kernel_w &&
+         (g.out_h - 1) * g.stride_h - g.pad_top < g.h &&
+         (g.out_w - 1) * g.stride_w - g.pad_left < g.w;
+}
+
+std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenStep& step,
+                                         const Device& device) {
+  const auto* tactic = dynamic_cast<const ConvTactic*>(step.tactic);
+  if (tactic == nullptr || !tactic->pools() || !takes_rows_close(*step.view)) return nullptr;
+  const Geometry g = geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape,
+                                 pooling.outputs[0].shape);
+  const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
+  ConvProblem p = problem_of(*step.view);
+  if (p.x_type == ConvType::kFloat || p.batch != g.n) return nullptr;
+  if (p.in_h * p.in_w == 1 && p.kernel_h * p.kernel_w == 1 && p.in_c == g.out_h * g.out_w * g.c) {
+    p.in_h = p.kernel_h = i(g.out_h), p.in_w = p.kernel_w = i(g.out_w), p.in_c = i(g.c);
+  }
+  if (p.in_h != g.out_h || p.in_w != g.out_w || p.in_c != g.c) return nullptr;
+  p.pool = {i(g.h),        i(g.w),        i(g.kernel_h), i(g.kernel_w),
+            i(g.stride_h), i(g.stride_w), i(g.pad_top),  i(g.pad_left)};
+  const ConvKernel& kernel = tactic->kernel();
+  const ConvDevice on = conv_device(device);
+  if (!kernel.refuse(kernel, p, on).empty()) return nullptr;
+  const auto& weights = static_cast<const DeviceWeights&>(*step.packed);
+  return std::make_unique<PooledConv>(kernel, p, on, weights.as<uint8_t>(0));
+}
 
 std::span<const Tactic* const> conv_tactics() {
   static const std::vector<ConvTactic> rows = [] {

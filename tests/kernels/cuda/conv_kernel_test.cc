@@ -122,6 +122,27 @@ ConvProblem random_stem(Random& random) {
   return p;
 }
 
+/// Small grids behind a max pooling whose windows all hold a pixel.
+ConvProblem random_pooled(Random& random) {
+  ConvProblem p;
+  p.batch = pick(random, {1, 1, 2});
+  p.in_c = pick(random, {16, 32, 48, 64});
+  p.out_c = pick(random, {8, 10, 16, 30, 64, 96});
+  p.kernel_h = pick(random, {1, 2, 3, 5}), p.kernel_w = pick(random, {1, 3, 5});
+  p.stride_h = p.stride_w = pick(random, {1, 1, 2});
+  choose_types(random, p);
+  choose_extents(random, p, 12);
+  ConvPool& pool = p.pool;
+  const auto axis = [&](int made, int& h, int& kernel, int& stride, int& pad) {
+    kernel = pick(random, {1, 2, 2, 3}), stride = pick(random, {1, 2, 2, 3});
+    pad = static_cast<int>(random() % 2) * (kernel / 2);
+    h = std::max((made - 1) * stride - pad + pick(random, {1, kernel}), 1);
+  };
+  axis(p.in_h, pool.h, pool.kernel_h, pool.stride_h, pool.pad_top);
+  axis(p.in_w, pool.w, pool.kernel_w, pool.stride_w, pool.pad_left);
+  return p;
+}
+
 std::string device_reason() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
@@ -140,7 +161,8 @@ std::map<std::string, int>& runs_of_rows() {
   return runs;
 }
 
-void check_problems(ConvProblem (*make)(Random&), uint64_t seed) {
+/// Some row takes each of them; `level`: on the whole of such a device alone.
+void check_problems(ConvProblem (*make)(Random&), uint64_t seed, int level = 0) {
   if (const std::string reason = device_reason(); !reason.empty()) GTEST_SKIP() << reason;
   const ConvDevice whole = current_conv_device();
   ConvDevice few = whole;  // blocks that stay see several tiles each
@@ -159,6 +181,7 @@ void check_problems(ConvProblem (*make)(Random&), uint64_t seed) {
                              << " multiprocessors: " << describe(problem);
         if (wrong.starts_with("CUDA")) FAIL() << "the device is lost";
       }
+      if (level != 0 && (device.level != level || device.multiprocessors == 4)) continue;
       EXPECT_GT(accepted, 0) << "no row takes " << describe(problem);
     }
   }
@@ -169,6 +192,7 @@ TEST(CudaConv, Convolutions) { check_problems(random_convolution, 12); }
 TEST(CudaConv, Depthwise) { check_problems(random_depthwise, 13); }
 TEST(CudaConv, Grouped) { check_problems(random_grouped, 14); }
 TEST(CudaConv, FirstLayers) { check_problems(random_stem, 15); }
+TEST(CudaConv, BehindAPooling) { check_problems(random_pooled, 16, 90); }
 
 TEST(CudaConv, EveryRowOfThisDeviceRan) {
   if (const std::string reason = device_reason(); !reason.empty()) GTEST_SKIP() << reason;
