@@ -122,40 +122,54 @@ struct Taps {
   }
 };
 
+/// Taps that are multiplied at once: a chain of read, multiply and wait takes as long for one.
+template <int kChannels>
+constexpr int kTapsAtOnce = kChannels == 32 ? 5 : kChannels == 64 ? 3 : 1;
+
 /// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the
-/// patch. A tap's pixels are read while the tap before is multiplied.
+/// patch. The pixels of some taps are read while those before are multiplied; behind the last tap
+/// they are zeros.
 template <int kChannels, bool kUnsigned>
 __device__ __forceinline__ void multiply_windows(int32_t (&sums)[kColumns / 2],
                                                  const PatchParams& p, uint32_t s_patch,
                                                  uint32_t offset, const uint8_t* s_weights) {
   constexpr int kSteps = kChannels / 32, kTap = kTapBytes<kChannels>;
+  constexpr int kTaps = kTapsAtOnce<kChannels>, kAll = kTaps * kSteps;
   const int taps = p.conv.kernel_h * p.conv.kernel_w;
-  uint32_t even[kSteps][4], odd[kSteps][4];
+  uint32_t even[kAll][4], odd[kAll][4];
   Taps walk;
-  const auto load = [&](uint32_t(&a)[kSteps][4]) {
-    const uint32_t at = offset + walk.next<kChannels>(p);
+  uint32_t at = 0;
+  const auto load = [&](uint32_t(&a)[kAll][4], int tap) {
 #pragma unroll
-    for (int k = 0; k < kSteps; ++k) {
-      load_matrices(a[k], s_patch + swizzled<kChannels>(at + 32 * k));
+    for (int i = 0; i < kAll; ++i) {
+      if (i / kSteps > 0 && tap + i / kSteps >= taps) {
+        a[i][0] = a[i][1] = a[i][2] = a[i][3] = 0;
+        continue;
+      }
+      if (i % kSteps == 0) at = offset + walk.next<kChannels>(p);
+      load_matrices(a[i], s_patch + swizzled<kChannels>(at + 32 * (i % kSteps)));
     }
   };
-  const auto multiply = [&](const uint32_t(&a)[kSteps][4], uint32_t(&next)[kSteps][4], int tap) {
-    const MatrixPlace b(s_weights + tap * kColumns * kTap, kTap);
+  const auto multiply = [&](const uint32_t(&a)[kAll][4], uint32_t(&next)[kAll][4], int tap) {
     wgmma_pin(sums);
     wgmma_fence();
 #pragma unroll
-    for (int k = 0; k < kSteps; ++k) wgmma<kUnsigned>(sums, a[k], b.at(32 * k), tap | k);
+    for (int i = 0; i < kAll; ++i) {
+      const int which = kTaps > 1 ? min(tap + i / kSteps, taps - 1) : tap;
+      const MatrixPlace b(s_weights + which * kColumns * kTap, kTap);
+      wgmma<kUnsigned>(sums, a[i], b.at(32 * (i % kSteps)), tap | i);
+    }
     wgmma_commit();
-    if (tap + 1 < taps) load(next);
+    if (tap + kTaps < taps) load(next, tap + kTaps);
     wgmma_wait<0>();  // the other warpgroups keep the tensor cores busy
     wgmma_pin(sums);
 #pragma unroll
-    for (int k = 0; k < kSteps; ++k) wgmma_keep(a[k]);
+    for (int i = 0; i < kAll; ++i) wgmma_keep(a[i]);
   };
-  load(even);
-  for (int tap = 0; tap < taps; tap += 2) {
+  load(even, 0);
+  for (int tap = 0; tap < taps; tap += 2 * kTaps) {
     multiply(even, odd, tap);
-    if (tap + 1 < taps) multiply(odd, even, tap + 1);
+    if (tap + kTaps < taps) multiply(odd, even, tap + kTaps);
   }
 }
 
