@@ -2,10 +2,11 @@
 // (sm_80 and later, mma.sync). Blocks stay and take one tile of outputs after the other:
 //
 //   wait for the staged image ▸ quantize it into words (conv_stem_patch.h) ▸ start copying the next
-//   tile's ▸ multiply and finish, 2 lines × 16 pixels × all columns a warp at a time
+//   tile's ▸ multiply and finish, 16 pixels × 32 columns a warp at a time
 //
-// K is the list of the window's words, row by row, 8 a step: A fragments are words of the patch,
-// read in place at offsets that are the same for all tiles (s_offsets).
+// K is the list of the window's words, row by row, 8 a step; 4 are a chunk. A fragments are words
+// of the patch, read in place: a lane's word of a chunk lies at the same offset from the window's
+// start for all outputs. A warp keeps its columns' weights in registers for good.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -18,6 +19,9 @@
 
 namespace octile::cuda {
 namespace {
+
+constexpr int kTiles = kStemColumns / 8;     // of 8 columns, a warp
+constexpr int kChannels = kStemColumns / 4;  // neighbouring ones, a lane
 
 #if __CUDA_ARCH__ >= 800
 
@@ -36,175 +40,156 @@ struct Tile {
   }
 };
 
-/// What stays in shared memory, and behind it the patch.
-template <int kColumns>
-struct Stay {
-  uint4* s_weights;   // (steps, kColumns / 16, 32)
-  int4* s_bias;       // (kColumns / 8, 4): two channels' biases, twice: a fragment's start
-  float4* s_scale;    // (kColumns / 4)
-  uint2* s_offsets;   // (steps, 4): of both halves' words
-  uint32_t* s_words;  // (lines, line_pixels)
-  float* s_stage;     // (rows, row_values)
-
-  __device__ __forceinline__ Stay(const StemMmaParams& p, uint4* s_memory)
-      : s_weights(s_memory),
-        s_bias(reinterpret_cast<int4*>(s_weights + p.steps * kColumns * 2)),
-        s_scale(reinterpret_cast<float4*>(s_bias + kColumns / 2)),
-        s_offsets(reinterpret_cast<uint2*>(s_scale + kColumns / 4)),
-        s_words(reinterpret_cast<uint32_t*>(s_offsets + p.steps * 4)),
-        s_stage(reinterpret_cast<float*>(s_words + p.patch.lines * p.patch.line_pixels)) {}
-};
-
-/// Bytes from a window's first word to its word number `word`.
+/// Bytes from a window's start to its word number `word` of K.
 __device__ __forceinline__ uint32_t word_offset(const StemMmaParams& p, int word) {
-  const int row = word / p.words_of_row;
-  if (row >= p.conv.kernel_h) return 0;  // behind the last: weights are 0
-  const int column = (word - row * p.words_of_row) * p.word_step;
+  const int row = word / p.pitch;
+  if (row >= p.conv.kernel_h) return 0;  // behind the last and between rows: weights are 0
+  const int column = min(word - row * p.pitch, p.words_of_row - 1) * p.word_step;
   return static_cast<uint32_t>(4 * (row * p.patch.line_pixels + column));
 }
 
-template <int kColumns>
-__device__ __forceinline__ void fill_stay(const StemMmaParams& p, const Stay<kColumns>& s,
-                                          int column) {
-  const ConvParams& c = p.conv;
-  const int thread = static_cast<int>(threadIdx.x);
-  const auto* g_weights =
-      reinterpret_cast<const uint4*>(c.weights) + static_cast<int64_t>(column) * c.k_bytes / 16;
-  for (int i = thread; i < p.steps * kColumns * 2; i += kStemThreads) {
-    copy_async<16>(s.s_weights + i, g_weights + i);
-  }
-  if (thread < kColumns / 4) {
-    copy_async<16>(s.s_scale + thread, c.tail.multiplier + column + 4 * thread);
-  }
-  if (thread < kColumns / 2) {
-    const int channel = column + thread % 4 * (kColumns / 4) + thread / 4 * 2;
-    const int low = c.tail.bias[channel], high = c.tail.bias[channel + 1];
-    s.s_bias[thread] = make_int4(low, high, low, high);
-  }
-  for (int i = thread; i < p.steps * 4; i += kStemThreads) {
-    const int word = i / 4 * 8 + i % 4;
-    s.s_offsets[i] = make_uint2(word_offset(p, word), word_offset(p, word + 4));
-  }
-}
+/// What a warp knows of its 32 columns, and where their lanes find A.
+template <int kSteps>
+struct Columns {
+  /// From chunk to chunk it is as far as from the one before: see WindowWords.
+  static constexpr bool kEven = kSteps > 4;
 
-/// sums[l][j]: bias + products of line l's 16 pixels and columns 8j to 8j + 7.
-template <int kColumns, bool kUnsigned>
-__device__ __forceinline__ void multiply(const StemMmaParams& p, const Stay<kColumns>& s,
-                                         const uint32_t* s_lane,
-                                         int32_t (&sums)[2][kColumns / 8][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, t = lane % 4;
-  const int next_line = 4 * p.conv.stride_h * p.patch.line_pixels;  // bytes
-  const int next_half = 4 * 8 * p.conv.stride_w;
+  uint32_t weights[kSteps][kTiles][2];
+  int2 bias[kTiles];
+  float4 scale[kChannels / 4];
+  uint32_t offset[kEven ? 1 : 2 * kSteps];  // the lane's, by chunk
+
+  __device__ __forceinline__ void load(const StemMmaParams& p, int column) {
+    const ConvParams& c = p.conv;
+    const int lane = static_cast<int>(threadIdx.x) % 32, t = lane % 4;
+    const auto* g_weights = reinterpret_cast<const uint4*>(c.weights) +
+                            (static_cast<int64_t>(column) / kStemColumns * kSteps * 32 + lane) * 2;
 #pragma unroll
-  for (int j = 0; j < kColumns / 8; ++j) {
-    const int4 bias = s.s_bias[4 * j + t];
+    for (int step = 0; step < kSteps; ++step) {
 #pragma unroll
-    for (int l = 0; l < 2; ++l) {
-      sums[l][j][0] = bias.x, sums[l][j][1] = bias.y;
-      sums[l][j][2] = bias.z, sums[l][j][3] = bias.w;
-    }
-  }
-  const uint2* s_offset = s.s_offsets + t;
-  const uint4* s_weight = s.s_weights + lane;
-#pragma unroll 1
-  for (int step = 0; step < p.steps; ++step) {
-    const uint2 offset = *s_offset;
-    uint32_t a[2][4];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const char* s_word =
-          reinterpret_cast<const char*>(s_lane) + (half == 0 ? offset.x : offset.y);
-      const auto word = [&](int bytes) {
-        return *reinterpret_cast<const uint32_t*>(s_word + bytes);
-      };
-      a[0][2 * half] = word(0), a[0][2 * half + 1] = word(next_half);
-      a[1][2 * half] = word(next_line), a[1][2 * half + 1] = word(next_line + next_half);
-    }
-#pragma unroll
-    for (int j = 0; j < kColumns / 16; ++j) {
-      const uint4 b = s_weight[32 * j];
-#pragma unroll
-      for (int l = 0; l < 2; ++l) {
-        mma_16x8x32<kUnsigned>(sums[l][2 * j], a[l], b.x, b.y);
-        mma_16x8x32<kUnsigned>(sums[l][2 * j + 1], a[l], b.z, b.w);
+      for (int j = 0; j < kTiles; j += 2) {
+        const uint4 words = __ldg(g_weights + 64 * step + j / 2);
+        weights[step][j][0] = words.x, weights[step][j][1] = words.y;
+        weights[step][j + 1][0] = words.z, weights[step][j + 1][1] = words.w;
       }
     }
-    s_offset += 4, s_weight += 2 * kColumns;
+    const int channel = column + t * kChannels;
+#pragma unroll
+    for (int j = 0; j < kTiles; ++j) {
+      bias[j] = __ldg(reinterpret_cast<const int2*>(c.tail.bias + channel) + j);
+    }
+#pragma unroll
+    for (int i = 0; i < kChannels / 4; ++i) {
+      scale[i] = __ldg(reinterpret_cast<const float4*>(c.tail.multiplier + channel) + i);
+    }
+    if constexpr (kEven) {
+      offset[0] = static_cast<uint32_t>(4 * t * p.word_step);
+    } else {
+#pragma unroll
+      for (int chunk = 0; chunk < 2 * kSteps; ++chunk) {
+        offset[chunk] = word_offset(p, 4 * chunk + t);
+      }
+    }
+  }
+};
+
+__device__ __forceinline__ uint32_t load_word(const char* s_word) {
+  return *reinterpret_cast<const uint32_t*>(s_word);
+}
+
+/// sums[j]: biases and products of 16 pixels, whose windows start at s_window (the lane's pixel g)
+/// and on, with columns 8j to 8j + 7.
+template <int kSteps, bool kUnsigned>
+__device__ __forceinline__ void multiply(const StemMmaParams& p, const Columns<kSteps>& columns,
+                                         const uint32_t* s_window, int32_t (&sums)[kTiles][4]) {
+  const char* s_first = reinterpret_cast<const char*>(s_window);
+  if constexpr (Columns<kSteps>::kEven) s_first += columns.offset[0];
+  const char* s_eighth = s_first + 4 * 8 * p.conv.stride_w;  // the window of pixel g + 8
+#pragma unroll
+  for (int j = 0; j < kTiles; ++j) {
+    sums[j][0] = sums[j][2] = columns.bias[j].x;
+    sums[j][1] = sums[j][3] = columns.bias[j].y;
+  }
+#pragma unroll
+  for (int step = 0; step < kSteps; ++step) {
+    uint32_t a[4];
+    if constexpr (Columns<kSteps>::kEven) {
+      a[0] = load_word(s_first), a[2] = load_word(s_first + p.half_bytes);
+      a[1] = load_word(s_eighth), a[3] = load_word(s_eighth + p.half_bytes);
+      s_first += p.step_bytes, s_eighth += p.step_bytes;
+    } else {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        a[2 * half] = load_word(s_first + columns.offset[2 * step + half]);
+        a[2 * half + 1] = load_word(s_eighth + columns.offset[2 * step + half]);
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < kTiles; ++j) {
+      mma_16x8x32<kUnsigned>(sums[j], a, columns.weights[step][j][0], columns.weights[step][j][1]);
+    }
   }
 }
 
 /// What conv_epilogue.h does, of sums that hold the bias: kChannels channels from `channel` on of
-/// four pixels, which exist where `rows` is not negative.
-template <Finish kFinish, bool kResidual, int kChannels>
-__device__ __forceinline__ void finish_pixels(const ConvTail& tail, const float4* s_scale,
-                                              const int (&rows)[4], int channel,
-                                              const int32_t (&sums)[2][kChannels / 2][4]) {
+/// two pixels, which exist where `rows` is not negative.
+template <Finish kFinish, bool kResidual>
+__device__ __forceinline__ void finish_pixels(const ConvTail& tail,
+                                              const float4 (&scales)[kChannels / 4],
+                                              const int (&rows)[2], int channel,
+                                              const int32_t (&sums)[kTiles][4]) {
   const int count = min(kChannels, tail.out_c - channel);
-  if (count <= 0) return;
   const int width = min(kChannels, tail.store_bytes);
-  uint4 residual[4];
-  uint32_t words[4][4];
 #pragma unroll
-  for (int l = 0; l < 4; ++l) {
-    if (!kResidual || rows[l] < 0) continue;
-    residual[l] = load_bytes(tail.residual + offset_of(tail, rows[l], channel), count, width);
-  }
+  for (int l = 0; l < 2; ++l) {
+    if (rows[l] < 0 || count <= 0) continue;
+    const uint64_t offset = offset_of(tail, rows[l], channel);
+    uint4 residual;
+    if constexpr (kResidual) residual = load_bytes(tail.residual + offset, count, width);
+    uint32_t words[4] = {};
 #pragma unroll
-  for (int i = 0; i < kChannels / 4; ++i) {
-    const float4 scale = s_scale[i];
-#pragma unroll
-    for (int l = 0; l < 4; ++l) {
-      const int first = l % 2 * 2;
-      const int32_t(&low)[4] = sums[l / 2][2 * i], (&high)[4] = sums[l / 2][2 * i + 1];
-      float v[4] = {scaled(low[first], 0, scale.x), scaled(low[first + 1], 0, scale.y),
-                    scaled(high[first], 0, scale.z), scaled(high[first + 1], 0, scale.w)};
+    for (int i = 0; i < kChannels / 4; ++i) {
+      const float4 scale = scales[i];
+      const int32_t(&low)[4] = sums[2 * i], (&high)[4] = sums[2 * i + 1];
+      float v[4] = {scaled(low[2 * l], 0, scale.x), scaled(low[2 * l + 1], 0, scale.y),
+                    scaled(high[2 * l], 0, scale.z), scaled(high[2 * l + 1], 0, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
-        if (rows[l] < 0) continue;
-        store_floats(tail, offset_of(tail, rows[l], channel + 4 * i), v, count - 4 * i);
+        store_floats(tail, offset + 4 * i, v, count - 4 * i);
       } else {
-        if constexpr (kResidual) add_residual(tail, (&residual[l].x)[i], v);
-        words[l][i] = pack_results<kFinish>(tail, v);
+        if constexpr (kResidual) add_residual(tail, (&residual.x)[i], v);
+        words[i] = pack_results<kFinish>(tail, v);
       }
     }
-  }
-  if constexpr (kFinish != Finish::kFloat) {
-#pragma unroll
-    for (int l = 0; l < 4; ++l) {
-      if (rows[l] < 0) continue;
-      store_bytes(static_cast<uint8_t*>(tail.y) + offset_of(tail, rows[l], channel), words[l],
-                  count, width);
+    if constexpr (kFinish != Finish::kFloat) {
+      store_bytes(static_cast<uint8_t*>(tail.y) + offset, words, count, width);
     }
   }
 }
 
-/// A tile's outputs from its patch, 32 pixels a warp at a time.
-template <int kColumns, bool kUnsigned>
-__device__ __forceinline__ void compute_tile(const StemMmaParams& p, const Stay<kColumns>& s,
-                                             const Tile& tile, int column) {
+/// The warp's columns of a tile's outputs, from its patch.
+template <int kSteps, bool kUnsigned>
+__device__ __forceinline__ void compute_tile(const StemMmaParams& p, const Columns<kSteps>& columns,
+                                             const Tile& tile, int column,
+                                             const uint32_t* s_words) {
   const ConvParams& c = p.conv;
   const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
-  const int pairs = p.tile_h / 2 << p.log_across;
-  for (int pair = static_cast<int>(threadIdx.x) / 32; pair < pairs; pair += kStemWarps) {
-    const int line = pair >> p.log_across << 1,
-              pixel = (pair - (line / 2 << p.log_across)) * kStemSide;
-    const int y = tile.y + line, x = tile.x + pixel;
-    if (y >= c.out_h || x >= c.out_w) continue;
-    int32_t sums[2][kColumns / 8][4];
-    multiply<kColumns, kUnsigned>(p, s,
-                                  s.s_words + line * c.stride_h * p.patch.line_pixels +
+  const int sixteens = p.tile_h << p.log_across, step = kStemWarps >> p.log_groups;
+  const int channel = column + t * kChannels;
+  by_finish(c.tail, [&]<Finish kFinish, bool kResidual>() {
+    for (int i = static_cast<int>(threadIdx.x) / 32 >> p.log_groups; i < sixteens; i += step) {
+      const int line = i >> p.log_across, pixel = (i - (line << p.log_across)) * kStemSide;
+      const int y = tile.y + line, x = tile.x + pixel + g;
+      if (y >= c.out_h || x - g >= c.out_w) continue;
+      int32_t sums[kTiles][4];
+      multiply<kSteps, kUnsigned>(p, columns,
+                                  s_words + line * c.stride_h * p.patch.line_pixels +
                                       p.patch.shift + (pixel + g) * c.stride_w,
                                   sums);
-    int rows[4];
-#pragma unroll
-    for (int l = 0; l < 4; ++l) {
-      const bool exists = y + l / 2 < c.out_h && x + g + l % 2 * 8 < c.out_w;
-      rows[l] = exists ? (tile.n * c.out_h + y + l / 2) * c.out_w + x + g + l % 2 * 8 : -1;
+      const int row = (tile.n * c.out_h + y) * c.out_w + x;
+      const int rows[2] = {x < c.out_w ? row : -1, x + 8 < c.out_w ? row + 8 : -1};
+      finish_pixels<kFinish, kResidual>(c.tail, columns.scale, rows, channel, sums);
     }
-    by_finish(c.tail, [&]<Finish kFinish, bool kResidual>() {
-      finish_pixels<kFinish, kResidual, kColumns / 4>(c.tail, s.s_scale + t * (kColumns / 16), rows,
-                                                      column + t * (kColumns / 4), sums);
-    });
-  }
+  });
 }
 
 __device__ __forceinline__ void stage(const StemMmaParams& p, const StemCopies& copies, int tile,
@@ -215,41 +200,44 @@ __device__ __forceinline__ void stage(const StemMmaParams& p, const StemCopies& 
   } else {
     copy_patch<1>(p.conv, p.patch, copies, at.n, at.h(p.conv), at.w(p), s_stage);
   }
+  commit_copies();
 }
 
 #endif  // __CUDA_ARCH__ >= 800
 
-template <int kColumns, bool kUnsigned>
-__global__ void __launch_bounds__(kStemThreads, stem_blocks(kColumns))
+template <int kSteps, bool kUnsigned>
+__global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps))
     conv_stem_mma(const __grid_constant__ StemMmaParams p) {
 #if __CUDA_ARCH__ >= 800
   extern __shared__ uint4 s_memory[];
-  const Stay<kColumns> s(p, s_memory);
-  const int column = static_cast<int>(blockIdx.y) * kColumns, step = static_cast<int>(gridDim.x);
+  auto* s_words = reinterpret_cast<uint32_t*>(s_memory);                     // (lines, line_pixels)
+  auto* s_stage = reinterpret_cast<float*>(s_words) + p.patch.stage_offset;  // (rows, row_values)
+  const int step = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x) / 32;
   const bool is_float = p.patch.is_float != 0;
+  const int group = warp & ((1 << p.log_groups) - 1);
+  const int column = ((static_cast<int>(blockIdx.y) << p.log_groups) + group) * kStemColumns;
+  Columns<kSteps> columns;
+  columns.load(p, column);
   wait_for_earlier_kernels();
   StemCopies copies;
   if (is_float) {
     copies = stem_copies(p.patch);
-    stage(p, copies, static_cast<int>(blockIdx.x), s.s_stage);
+    stage(p, copies, static_cast<int>(blockIdx.x), s_stage);
   }
-  fill_stay(p, s, column);
-  commit_copies();
   for (int i = static_cast<int>(blockIdx.x); i < p.tiles; i += step) {
     const Tile tile(p, i);
     wait_copies<0>();
     __syncthreads();  // the image is staged, and nobody reads the words any more
     if (is_float) {
-      quantize_patch(p.conv, p.patch, s.s_stage, reinterpret_cast<uint4*>(s.s_words));
+      quantize_patch(p.conv, p.patch, s_stage, s_memory);
     } else {
-      gather_patch(p.conv, p.patch, tile.n, tile.h(p.conv), tile.w(p), s.s_words);
+      gather_patch(p.conv, p.patch, tile.n, tile.h(p.conv), tile.w(p), s_words);
     }
     __syncthreads();  // the words are there, and nobody reads the staged image any more
-    if (is_float && i + step < p.tiles) {
-      stage(p, copies, i + step, s.s_stage);
-      commit_copies();
+    if (is_float && i + step < p.tiles) stage(p, copies, i + step, s_stage);
+    if (column < p.conv.tail.out_c) {
+      compute_tile<kSteps, kUnsigned>(p, columns, tile, column, s_words);
     }
-    compute_tile<kColumns, kUnsigned>(p, s, tile, column);
   }
 #endif
 }
@@ -268,21 +256,30 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   return "";
 }
 
+using Function = void (*)(StemMmaParams);
+
+template <bool kUnsigned>
+Function function_of(int32_t steps) {
+  return steps == 2   ? conv_stem_mma<2, kUnsigned>
+         : steps == 4 ? conv_stem_mma<4, kUnsigned>
+                      : conv_stem_mma<7, kUnsigned>;
+}
+
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
             const ConvOperands& operands, Stream stream) {
   const StemMmaParams params = stem_params(p, device, operands);
   const bool is_unsigned = (p.x_type == ConvType::kFloat ? p.x_stored : p.x_type) == ConvType::kU8;
-  const int32_t columns = stem_columns(p);
-  const auto bytes = static_cast<int32_t>(stem_shared_bytes(p, params.patch));
-  const auto function = columns == 64
-                            ? (is_unsigned ? conv_stem_mma<64, true> : conv_stem_mma<64, false>)
-                            : (is_unsigned ? conv_stem_mma<32, true> : conv_stem_mma<32, false>);
+  const Function function =
+      is_unsigned ? function_of<true>(params.steps) : function_of<false>(params.steps);
+  const auto bytes = static_cast<int32_t>(stem_shared_bytes(params.patch));
+  const int32_t columns = kStemColumns << params.log_groups;
   const int32_t groups = (p.out_c + columns - 1) / columns;
   const int32_t resident =
-      std::min(stem_blocks(columns), (device.shared_bytes + 1024) / (bytes + 1024));
+      std::min(stem_blocks(params.steps), (device.shared_bytes + 1024) / (bytes + 1024));
   const int32_t most = std::max(1, device.multiprocessors * resident / groups);
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
+  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   start_kernel(function, {grid, kStemThreads, bytes, stream}, params);
   check_launch(kernel);
 }

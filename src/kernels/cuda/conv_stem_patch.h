@@ -3,6 +3,8 @@
 // as zeros, which quantize to the zero point.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cuda/conv_stem_plan.h"
 #include "kernels/cuda/device/copy.h"
 
@@ -10,14 +12,24 @@ namespace octile::cuda {
 
 /// A thread's part in copying patches.
 struct StemCopies {
-  int32_t row = 0, value = 0;  // of its first piece
+  int32_t line = 0, value = 0;  // of its first piece
 };
 
 #if __CUDA_ARCH__ >= 800
 
 __device__ __forceinline__ StemCopies stem_copies(const StemPatch& p) {
-  const int thread = static_cast<int>(threadIdx.x), row = thread / p.pieces;
-  return {row < p.pass ? row : p.rows, (thread - row * p.pieces) * p.piece};
+  const int thread = static_cast<int>(threadIdx.x), line = thread / p.pieces;
+  return {line < p.pass ? line : p.lines, (thread - line * p.pieces) * p.piece};
+}
+
+/// Zeros for a thread's pieces of one plane, but those in lines [begin, end).
+template <class Piece>
+__device__ __forceinline__ void clear_lines(const StemPatch& p, const StemCopies& part,
+                                            float* s_plane, int begin, int end) {
+  for (int line = part.line; line < p.lines; line += p.pass) {
+    if (line >= begin && line < end) continue;
+    *reinterpret_cast<Piece*>(s_plane + line * p.row_values) = Piece{};
+  }
 }
 
 /// Starts copying the patch whose first line is line h of image n and whose first pixel is w.
@@ -25,19 +37,30 @@ template <int kPiece>
 __device__ __forceinline__ void copy_patch(const ConvParams& c, const StemPatch& p,
                                            const StemCopies& part, int n, int h, int w,
                                            float* s_stage) {
+  using Piece = std::conditional_t<kPiece == 4, float4, float>;
+  const float* image =
+      reinterpret_cast<const float*>(c.x) + static_cast<int64_t>(n) * p.image_values;
+  const int first = p.planar != 0 ? w : w * c.in_c;
+  const int begin = max(0, -h), end = min(p.lines, c.in_h - h);  // lines of the image
+  const int64_t step = static_cast<int64_t>(p.pass) * p.image_row;
   for (int at = part.value; at < p.row_values; at += kStemThreads * kPiece) {  // mostly once
-    const int value = (p.planar != 0 ? w : w * c.in_c) + at;
+    const int value = first + at;
     const bool in_row = static_cast<unsigned>(value) < static_cast<unsigned>(p.image_row);
-    const float* image =
-        reinterpret_cast<const float*>(c.x) + static_cast<int64_t>(n) * p.image_values + value;
-    float* s_target = s_stage + part.row * p.row_values + at;
-    int line = part.row, plane = 0;
-    for (int row = part.row; row < p.rows; row += p.pass) {
-      while (line >= p.lines) line -= p.lines, plane += c.in_h;
-      const bool exists = in_row && static_cast<unsigned>(h + line) < static_cast<unsigned>(c.in_h);
-      copy_async_or_zeros<4 * kPiece>(s_target, image + (plane + h + line) * p.image_row, exists);
-      s_target += p.pass * p.row_values;
-      line += p.pass;
+    for (int plane = 0; plane < p.planes; ++plane) {
+      float* s_plane = s_stage + plane * p.lines * p.row_values + at;
+      int line = begin + part.line;
+      const float* source =
+          image + (static_cast<int64_t>(plane * c.in_h + h + line) * p.image_row + value);
+      float* s_target = s_plane + line * p.row_values;
+      for (; in_row && line < end; line += p.pass) {
+        copy_async<4 * kPiece>(s_target, source);
+        source += step, s_target += p.pass * p.row_values;
+      }
+      if (!in_row) {
+        clear_lines<Piece>(p, part, s_plane, 0, 0);
+      } else if (begin > 0 || end < p.lines) {
+        clear_lines<Piece>(p, part, s_plane, begin, end);
+      }
     }
   }
 }

@@ -14,7 +14,9 @@
 namespace octile::cuda {
 
 inline constexpr int kStemThreads = 128, kStemWarps = kStemThreads / 32;
-inline constexpr int kStemSide = 16;  // pixels of an A fragment
+inline constexpr int kStemSide = 16;     // pixels of an A fragment
+inline constexpr int kStemColumns = 32;  // of a warp
+inline constexpr int kMostStemSteps = 7;
 
 struct StemPatch {
   int32_t lines = 0, line_pixels = 0, shift = 0;
@@ -22,35 +24,39 @@ struct StemPatch {
   StemQuantizer quantizer;
   uint32_t word_base = 0, word_flip = 0;  // (Σ bits << 8k) + base ^ flip: bytes of the word
   // Of the copies; a row is a line of one plane (planar), or of pixels.
+  int32_t planes = 1;
   int32_t piece = 4, pieces = 0;  // floats at a time, how often a row
-  int32_t rows = 0, pass = 0;     // of all planes; at a time by all threads
+  int32_t pass = 0;               // rows at a time by all threads
   int32_t row_values = 0, image_row = 0, image_values = 0;
+  int32_t stage_offset = 0;  // floats, behind the words
   FastDivide line;
 };
 
 struct StemMmaParams {
   ConvParams conv;
   StemPatch patch;
-  int32_t steps = 1;                                       // of 32 bytes of K
+  int32_t steps = 0;                                       // of 32 bytes of K: 2, 4 or 7
   int32_t words_of_row = 1;                                // of the window
-  int32_t word_step = 1;                                   // pixels from one to the next
-  int32_t tile_h = 2, tile_w = kStemSide, log_across = 0;  // outputs; log2(tile_w / kStemSide)
+  int32_t pitch = 1;                                       // words of K from row to row
+  int32_t word_step = 1;                                   // pixels from word to word
+  int32_t step_bytes = 0, half_bytes = 0;                  // from step to step, and within; 7 steps
+  int32_t tile_h = 1, tile_w = kStemSide, log_across = 0;  // outputs; log2(tile_w / kStemSide)
+  int32_t log_groups = 0;                                  // of columns, a block
   int32_t tiles = 1;
   FastDivide tiles_of_image, tiles_of_line;
 };
 
-/// Columns of a block, and how many blocks the registers allow.
-inline int32_t stem_columns(const ConvProblem& p) { return p.out_c <= 32 ? 32 : 64; }
-constexpr int stem_blocks(int columns) { return columns == 64 ? 4 : 6; }
+/// Blocks of a multiprocessor, as registers allow.
+constexpr int stem_blocks(int steps) { return steps > 4 ? 4 : steps > 2 ? 5 : 6; }
 
-/// False: no tile fits into the device's shared memory.
+/// False: the window has too many words, or no tile fits into the device's shared memory.
 bool stem_fits(const ConvProblem&, const ConvDevice&);
 StemMmaParams stem_params(const ConvProblem&, const ConvDevice&, const ConvOperands&);
-int64_t stem_shared_bytes(const ConvProblem&, const StemPatch&);
+int64_t stem_shared_bytes(const StemPatch&);
 
 size_t stem_packed_bytes(const ConvKernel&, const ConvProblem&);
-/// [column / stem_columns][step][16 columns][lane][8 + 8 columns][2] words, as B fragments want
-/// them; columns in an order that gives a lane neighbouring channels (channel_of_column()).
+/// [column / 32][step][lane][4 · 8 columns][2] words, as B fragments want them; columns in an order
+/// that gives a lane neighbouring channels (channel_of_column()).
 void stem_pack(const ConvKernel&, const ConvProblem&, const ConvWeights&, uint8_t* packed);
 
 }  // namespace octile::cuda

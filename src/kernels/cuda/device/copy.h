@@ -34,24 +34,6 @@ __device__ __forceinline__ void copy_async(void* s_target, const void* g_source)
 #endif
 }
 
-/// The same where `exists`, else zeros; the source is not read then. sm_80 on.
-template <int kBytes>
-__device__ __forceinline__ void copy_async_or_zeros(void* s_target, const void* g_source,
-                                                    bool exists) {
-#if __CUDA_ARCH__ >= 800
-  const int bytes = exists ? kBytes : 0;
-  if constexpr (kBytes == 16) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(s_target)),
-                 "l"(g_source), "r"(bytes)
-                 : "memory");
-  } else {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared_address(s_target)),
-                 "l"(g_source), "n"(kBytes), "r"(bytes)
-                 : "memory");
-  }
-#endif
-}
-
 __device__ __forceinline__ void commit_copies() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.commit_group;" ::: "memory");
