@@ -4,6 +4,8 @@
 //   wait for the staged image ▸ quantize it into words (conv_stem_patch.h) ▸ start copying the next
 //   tile's ▸ multiply and finish, 16 pixels × 32 columns a warp at a time
 //
+// sm_90 copies by its engine where it can, which spares a tenth of all instructions.
+//
 // K is the list of the window's words, row by row, 8 a step; 4 are a chunk. A fragments are words
 // of the patch, read in place: a lane's word of a chunk lies at the same offset from the window's
 // start for all outputs. A warp keeps its columns' weights in registers for good.
@@ -139,13 +141,13 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail,
                                               const int (&rows)[2], int channel,
                                               const int32_t (&sums)[kTiles][4]) {
   const int count = min(kChannels, tail.out_c - channel);
-  const int width = min(kChannels, tail.store_bytes);
 #pragma unroll
   for (int l = 0; l < 2; ++l) {
     if (rows[l] < 0 || count <= 0) continue;
     const uint64_t offset = offset_of(tail, rows[l], channel);
     uint4 residual;
-    if constexpr (kResidual) residual = load_bytes(tail.residual + offset, count, width);
+    if constexpr (kResidual)
+      residual = load_bytes(tail.residual + offset, count, min(kChannels, tail.store_bytes));
     uint32_t words[4] = {};
 #pragma unroll
     for (int i = 0; i < kChannels / 4; ++i) {
@@ -160,8 +162,12 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail,
         words[i] = pack_results<kFinish>(tail, v);
       }
     }
-    if constexpr (kFinish != Finish::kFloat) {
-      store_bytes(static_cast<uint8_t*>(tail.y) + offset, words, count, width);
+    if constexpr (kFinish == Finish::kFloat) continue;
+    uint8_t* y = static_cast<uint8_t*>(tail.y) + offset;
+    if (tail.store_bytes >= kChannels) {
+      *reinterpret_cast<uint2*>(y) = make_uint2(words[0], words[1]);
+    } else {
+      store_bytes(y, words, count, tail.store_bytes);
     }
   }
 }
@@ -192,26 +198,59 @@ __device__ __forceinline__ void compute_tile(const StemMmaParams& p, const Colum
   });
 }
 
-__device__ __forceinline__ void stage(const StemMmaParams& p, const StemCopies& copies, int tile,
-                                      float* s_stage) {
-  const Tile at(p, tile);
-  if (p.patch.piece == 4) {
-    copy_patch<4>(p.conv, p.patch, copies, at.n, at.h(p.conv), at.w(p), s_stage);
-  } else {
-    copy_patch<1>(p.conv, p.patch, copies, at.n, at.h(p.conv), at.w(p), s_stage);
+/// Brings the floats under one tile after the other to s_stage.
+class Stager {
+ public:
+  /// All threads of the block.
+  __device__ __forceinline__ Stager(const StemMmaParams& p, const CUtensorMap& map, float* s_stage,
+                                    uint64_t* s_barrier)
+      : p_(p),
+        map_(map),
+        s_stage_(s_stage),
+        engine_(s_barrier, p.patch.by_engine != 0),
+        copies_(p.patch) {}
+
+  __device__ __forceinline__ void start(int tile) const {
+    const Tile at(p_, tile);
+    const int h = at.h(p_.conv), w = at.w(p_);
+    if (engine_.is_on()) {
+      engine_.copy(p_.conv, p_.patch, map_, at.n, h, w, s_stage_);
+    } else if (p_.patch.piece == 4) {
+      copy_patch<4>(p_.conv, p_.patch, copies_, at.n, h, w, s_stage_);
+    } else {
+      copy_patch<1>(p_.conv, p_.patch, copies_, at.n, h, w, s_stage_);
+    }
+    commit_copies();
   }
-  commit_copies();
-}
+  /// Until what this thread, or the engine, copies is there.
+  __device__ __forceinline__ void wait() {
+    if (engine_.is_on()) {
+      engine_.wait();
+    } else {
+      wait_copies<0>();
+    }
+  }
+
+ private:
+  const StemMmaParams& p_;
+  const CUtensorMap& map_;
+  float* s_stage_;
+  StemEngine engine_;
+  StemCopies copies_;
+};
 
 #endif  // __CUDA_ARCH__ >= 800
 
 template <int kSteps, bool kUnsigned>
 __global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps))
-    conv_stem_mma(const __grid_constant__ StemMmaParams p) {
+    conv_stem_mma(const __grid_constant__ StemMmaParams p,
+                  const __grid_constant__ CUtensorMap map) {
 #if __CUDA_ARCH__ >= 800
-  extern __shared__ uint4 s_memory[];
-  auto* s_words = reinterpret_cast<uint32_t*>(s_memory);                     // (lines, line_pixels)
-  auto* s_stage = reinterpret_cast<float*>(s_words) + p.patch.stage_offset;  // (rows, row_values)
+  extern __shared__ __align__(128) uint4 s_memory[];
+  auto* s_words =
+      reinterpret_cast<uint32_t*>(s_memory) + kStemBarrierBytes / 4;  // (lines, line_pixels)
+  auto* s_stage =
+      reinterpret_cast<float*>(s_words) + p.patch.stage_offset;  // (planes, lines, row_values)
   const int step = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x) / 32;
   const bool is_float = p.patch.is_float != 0;
   const int group = warp & ((1 << p.log_groups) - 1);
@@ -219,22 +258,19 @@ __global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps))
   Columns<kSteps> columns;
   columns.load(p, column);
   wait_for_earlier_kernels();
-  StemCopies copies;
-  if (is_float) {
-    copies = stem_copies(p.patch);
-    stage(p, copies, static_cast<int>(blockIdx.x), s_stage);
-  }
+  Stager stager(p, map, s_stage, reinterpret_cast<uint64_t*>(s_memory));
+  if (is_float) stager.start(static_cast<int>(blockIdx.x));
   for (int i = static_cast<int>(blockIdx.x); i < p.tiles; i += step) {
     const Tile tile(p, i);
-    wait_copies<0>();
+    if (is_float) stager.wait();
     __syncthreads();  // the image is staged, and nobody reads the words any more
     if (is_float) {
-      quantize_patch(p.conv, p.patch, s_stage, s_memory);
+      quantize_patch(p.conv, p.patch, s_stage, reinterpret_cast<uint4*>(s_words));
     } else {
       gather_patch(p.conv, p.patch, tile.n, tile.h(p.conv), tile.w(p), s_words);
     }
     __syncthreads();  // the words are there, and nobody reads the staged image any more
-    if (is_float && i + step < p.tiles) stage(p, copies, i + step, s_stage);
+    if (is_float && i + step < p.tiles) stager.start(i + step);
     if (column < p.conv.tail.out_c) {
       compute_tile<kSteps, kUnsigned>(p, columns, tile, column, s_words);
     }
@@ -256,7 +292,7 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   return "";
 }
 
-using Function = void (*)(StemMmaParams);
+using Function = void (*)(StemMmaParams, CUtensorMap);
 
 template <bool kUnsigned>
 Function function_of(int32_t steps) {
@@ -280,7 +316,9 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  start_kernel(function, {grid, kStemThreads, bytes, stream}, params);
+  const CUtensorMap map =
+      params.patch.by_engine != 0 ? stem_map(kernel, p, params.patch, operands.x) : CUtensorMap{};
+  start_kernel(function, {grid, kStemThreads, bytes, stream}, params, map);
   check_launch(kernel);
 }
 

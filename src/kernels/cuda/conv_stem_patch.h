@@ -7,20 +7,61 @@
 
 #include "kernels/cuda/conv_stem_plan.h"
 #include "kernels/cuda/device/copy.h"
+#include "kernels/cuda/device/tma.h"
 
 namespace octile::cuda {
 
-/// A thread's part in copying patches.
-struct StemCopies {
-  int32_t line = 0, value = 0;  // of its first piece
-};
-
 #if __CUDA_ARCH__ >= 800
 
-__device__ __forceinline__ StemCopies stem_copies(const StemPatch& p) {
-  const int thread = static_cast<int>(threadIdx.x), line = thread / p.pieces;
-  return {line < p.pass ? line : p.lines, (thread - line * p.pieces) * p.piece};
-}
+/// A thread's part in copying patches.
+struct StemCopies {
+  int line, value;  // of its first piece
+  __device__ __forceinline__ explicit StemCopies(const StemPatch& p) {
+    const int thread = static_cast<int>(threadIdx.x);
+    line = thread / p.pieces;
+    value = (thread - line * p.pieces) * p.piece;
+    if (line >= p.pass) line = p.lines;
+  }
+};
+
+/// The copy engine: a box of the image, zeros outside of it, started by one thread.
+class StemEngine {
+ public:
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  __device__ __forceinline__ StemEngine(uint64_t* s_barrier, bool wanted)
+      : s_barrier_(s_barrier), is_on_(wanted) {
+    if (!wanted) return;
+    if (threadIdx.x == 0) {
+      barrier_init(s_barrier, 1);
+      barrier_init_done();
+    }
+    __syncthreads();
+  }
+  __device__ __forceinline__ bool is_on() const { return is_on_; }
+  __device__ __forceinline__ void copy(const ConvParams& c, const StemPatch& p,
+                                       const CUtensorMap& map, int n, int h, int w,
+                                       float* s_stage) const {
+    if (threadIdx.x != 0) return;
+    barrier_expect(s_barrier_, static_cast<uint32_t>(4 * p.planes * p.lines * p.row_values));
+    copy_image_box(s_stage, &map, p.planar != 0 ? w : w * c.in_c, h, 0, n, s_barrier_);
+  }
+  __device__ __forceinline__ void wait() {
+    barrier_wait(s_barrier_, parity_);
+    parity_ ^= 1;
+  }
+
+ private:
+  uint64_t* s_barrier_;
+  bool is_on_;
+  uint32_t parity_ = 0;
+#else
+  __device__ __forceinline__ StemEngine(uint64_t*, bool) {}
+  __device__ __forceinline__ bool is_on() const { return false; }
+  __device__ __forceinline__ void copy(const ConvParams&, const StemPatch&, const CUtensorMap&, int,
+                                       int, int, float*) const {}
+  __device__ __forceinline__ void wait() {}
+#endif
+};
 
 /// Zeros for a thread's pieces of one plane, but those in lines [begin, end).
 template <class Piece>

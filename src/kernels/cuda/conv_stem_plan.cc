@@ -51,7 +51,8 @@ StemPatch patch_of(const ConvProblem& p, int32_t tile_h, int32_t tile_w) {
   // What is read for weights of 0 must be there: lines, and words between a row and the next.
   const WindowWords words(p);
   patch.stage_offset = (patch.lines + words.lines(p) - p.kernel_h) * patch.line_pixels +
-                       round_up((words.pitch - words.of_row) * taps_of_word(p), 4);
+                       (words.pitch - words.of_row) * taps_of_word(p);
+  patch.stage_offset = round_up(patch.stage_offset, 32);  // 128 bytes, as the copy engine wants
   if (p.x_type != ConvType::kFloat) return patch;
   patch.is_float = 1;
   patch.planar = p.x_planar && p.in_c > 1;
@@ -106,11 +107,11 @@ TileSize choose_tile(const ConvProblem& p, const ConvDevice& device) {
 
 }  // namespace
 
-/// Words, then staged floats; what one-channel images read behind those is there, whatever it
-/// holds.
+/// A barrier, words, then staged floats; what one-channel images read behind those is there,
+/// whatever it holds.
 int64_t stem_shared_bytes(const StemPatch& patch) {
   const int64_t staged = int64_t{patch.planes} * patch.lines * patch.row_values * 4 + 16;
-  return int64_t{patch.stage_offset} * 4 + (patch.is_float != 0 ? staged : 0);
+  return kStemBarrierBytes + int64_t{patch.stage_offset} * 4 + (patch.is_float != 0 ? staged : 0);
 }
 
 bool stem_fits(const ConvProblem& p, const ConvDevice& device) {
@@ -132,6 +133,10 @@ StemMmaParams stem_params(const ConvProblem& p, const ConvDevice& device,
                        .tile_h = tile.h,
                        .tile_w = tile.w,
                        .log_groups = log_groups(p)};
+  constexpr int32_t kLargestBox = 256;
+  params.patch.by_engine = params.patch.is_float != 0 && params.patch.piece == 4 &&
+                           device.level == 90 && params.patch.row_values <= kLargestBox &&
+                           params.patch.lines <= kLargestBox;
   while (kStemSide << params.log_across < tile.w) ++params.log_across;
   const int32_t line_bytes = 4 * params.patch.line_pixels;
   params.step_bytes = words.pitch == 8 ? line_bytes : 2 * line_bytes;
@@ -141,6 +146,12 @@ StemMmaParams stem_params(const ConvProblem& p, const ConvDevice& device,
   params.tiles_of_image = FastDivide(static_cast<uint32_t>(down * across));
   params.tiles_of_line = FastDivide(static_cast<uint32_t>(across));
   return params;
+}
+
+CUtensorMap stem_map(const ConvKernel& kernel, const ConvProblem& p, const StemPatch& patch,
+                     const void* x) {
+  return float_map(kernel, x, {patch.image_row, p.in_h, patch.planes, p.batch},
+                   {patch.row_values, patch.lines, patch.planes, 1});
 }
 
 size_t stem_packed_bytes(const ConvKernel&, const ConvProblem& p) { return layout_of(p).bytes(); }

@@ -10,6 +10,7 @@
 
 #include "kernels/cuda/conv_params.h"
 #include "kernels/cuda/conv_stem_quantize.h"
+#include "kernels/cuda/tensor_map.h"
 
 namespace octile::cuda {
 
@@ -17,15 +18,16 @@ inline constexpr int kStemThreads = 128, kStemWarps = kStemThreads / 32;
 inline constexpr int kStemSide = 16;     // pixels of an A fragment
 inline constexpr int kStemColumns = 32;  // of a warp
 inline constexpr int kMostStemSteps = 7;
+inline constexpr int kStemBarrierBytes = 128;  // the copy engine's, before the words
 
 struct StemPatch {
   int32_t lines = 0, line_pixels = 0, shift = 0;
-  int32_t is_float = 0, planar = 0;
+  int32_t is_float = 0, planar = 0, by_engine = 0;
   StemQuantizer quantizer;
   uint32_t word_base = 0, word_flip = 0;  // (Σ bits << 8k) + base ^ flip: bytes of the word
   // Of the copies; a row is a line of one plane (planar), or of pixels.
   int32_t planes = 1;
-  int32_t piece = 4, pieces = 0;  // floats at a time, how often a row
+  int32_t piece = 4, pieces = 1;  // floats at a time, how often a row
   int32_t pass = 0;               // rows at a time by all threads
   int32_t row_values = 0, image_row = 0, image_values = 0;
   int32_t stage_offset = 0;  // floats, behind the words
@@ -47,12 +49,14 @@ struct StemMmaParams {
 };
 
 /// Blocks of a multiprocessor, as registers allow.
-constexpr int stem_blocks(int steps) { return steps > 4 ? 4 : steps > 2 ? 5 : 6; }
+constexpr int stem_blocks(int steps) { return steps > 2 ? 4 : 6; }
 
 /// False: the window has too many words, or no tile fits into the device's shared memory.
 bool stem_fits(const ConvProblem&, const ConvDevice&);
 StemMmaParams stem_params(const ConvProblem&, const ConvDevice&, const ConvOperands&);
 int64_t stem_shared_bytes(const StemPatch&);
+/// REQUIRES: patch.by_engine.
+CUtensorMap stem_map(const ConvKernel&, const ConvProblem&, const StemPatch&, const void* x);
 
 size_t stem_packed_bytes(const ConvKernel&, const ConvProblem&);
 /// [column / 32][step][lane][4 · 8 columns][2] words, as B fragments want them; columns in an order

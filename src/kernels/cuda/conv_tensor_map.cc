@@ -92,4 +92,23 @@ CUtensorMap pixel_map(const ConvKernel& kernel, const void* x, const ConvProblem
   return map;
 }
 
+CUtensorMap float_map(const ConvKernel& kernel, const void* data,
+                      const std::array<int64_t, 4>& extents, const std::array<int32_t, 4>& box) {
+  static const auto encode =
+      driver_function<decltype(&cuTensorMapEncodeTiled)>(kernel, "cuTensorMapEncodeTiled");
+  CUtensorMap map{};
+  cuuint64_t sizes[4], strides[3];
+  cuuint32_t boxes[4];
+  const cuuint32_t steps[4] = {1, 1, 1, 1};
+  for (size_t i = 0; i < 4; ++i) {
+    sizes[i] = static_cast<cuuint64_t>(extents[i]), boxes[i] = static_cast<cuuint32_t>(box[i]);
+    if (i < 3) strides[i] = (i == 0 ? sizeof(float) : strides[i - 1]) * sizes[i];
+  }
+  check_map(kernel,
+            encode(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, const_cast<void*>(data), sizes,
+                   strides, boxes, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
+                   CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  return map;
+}
+
 }  // namespace octile::cuda

@@ -4,6 +4,7 @@
 
 #include <cuda.h>
 
+#include <array>
 #include <cstdint>
 
 #include "kernels/cuda/conv_kernel.h"
@@ -22,5 +23,9 @@ CUtensorMap pixel_map(const ConvKernel&, const void* x, const ConvProblem&, int 
 /// All channels of `pixels` neighbours in a line of an image; in_c 32, 64 or 128 is the swizzle
 /// too.
 CUtensorMap line_map(const ConvKernel&, const void* x, const ConvProblem&, int pixels);
+
+/// Boxes of a dense tensor of floats, the first extent innermost; a row is a multiple of 16 bytes.
+CUtensorMap float_map(const ConvKernel&, const void* data, const std::array<int64_t, 4>& extents,
+                      const std::array<int32_t, 4>& box);
 
 }  // namespace octile::cuda
