@@ -22,8 +22,8 @@
 namespace octile::cuda {
 namespace {
 
-constexpr int kTiles = kStemColumns / 8;     // of 8 columns, a warp
-constexpr int kChannels = kStemColumns / 4;  // neighbouring ones, a lane
+[[maybe_unused]] constexpr int kTiles = kStemColumns / 8;     // of 8 columns, a warp
+[[maybe_unused]] constexpr int kChannels = kStemColumns / 4;  // neighbouring ones, a lane
 
 #if __CUDA_ARCH__ >= 800
 
