@@ -73,7 +73,7 @@ demo-cluster: deps python-venv ## Calibrate on a Ray cluster that loses a worker
 	@tools/extra_venv.sh ray
 	@tools/extra_venv.sh serve
 	@$(RAY_PYTHON) examples/cluster/demo.py --out build/demo --serve build/serve-venv/bin/python3 \
-	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
+	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist) $(if $(SAMPLES),--samples $(SAMPLES))
 
 # SEED names the text that holds the program, DATA a folder with MNIST's IDX files.
 seed-program: ## Run the TensorRT program that Octile began with: build/demo/seed.json (SEED=text)

@@ -174,7 +174,7 @@ def test_data_that_does_not_repeat_itself_is_refused(net, samples):
 def test_without_ray_the_extra_is_named():
     code = "import sys; sys.modules['ray'] = None; import octile.ray"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode != 0 and "pip install 'octile[ray]'" in done.stderr
+    assert done.returncode != 0 and "pip install '.[ray]'" in done.stderr
 
 
 def test_every_public_name_has_a_docstring():

@@ -81,7 +81,7 @@ def test_a_missing_kserve_is_named_with_its_extra(tmp_path):
             env={**os.environ, "PYTHONPATH": path},
         )
         assert ended.returncode == 1
-        assert "pip install 'octile[serve]'" in ended.stderr
+        assert "pip install '.[serve]'" in ended.stderr
 
 
 def test_kserves_arguments_name_the_only_model(serve, tmp_path):
