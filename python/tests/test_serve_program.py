@@ -242,34 +242,33 @@ def test_other_signals_end_it_as_well(serve, tmp_path, signal_name):
 
 LOADS_FOREVER = """
 import asyncio, os, sys, threading
-flags = {f.split("=")[0][2:]: f.split("=")[1] for f in sys.argv[2:]}
-folder = sys.argv[1]
+folder, words = sys.argv[1], sys.argv[1:]
 sys.argv[1:] = []
-from octile import serve
+from octile import _serve_cli, serve
 
-class Stuck(serve.OctileModel):
-    def make_engine(self, path, options):
-        if threading.current_thread() is not threading.main_thread():
-            open(f"{folder}/within", "w").close()
-            threading.Event().wait()
-        return super().make_engine(path, options)
+make_engine = serve.OctileModel.make_engine
 
-    async def preprocess(self, payload, headers=None):
-        open(f"{folder}/asked", "w").close()
-        while not os.path.exists(f"{folder}/go"):
-            await asyncio.sleep(0.01)
-        return payload
+def stuck(self, path, options):
+    if threading.current_thread() is not threading.main_thread():
+        open(f"{folder}/within", "w").close()
+        threading.Event().wait()
+    return make_engine(self, path, options)
 
-repository = serve.OctileRepository(folder, model_class=Stuck)
-repository.load_models()
-serve.OctileServer(repository, host=flags["host"], http_port=int(flags["http_port"]),
-                   grpc_port=int(flags["grpc_port"]), drain_seconds=600).serve()
+async def preprocess(self, payload, headers=None):
+    open(f"{folder}/asked", "w").close()
+    while not os.path.exists(f"{folder}/go"):
+        await asyncio.sleep(0.01)
+    return payload
+
+serve.OctileModel.make_engine, serve.OctileModel.preprocess = stuck, preprocess
+sys.argv[1:] = words
+_serve_cli.main()
 """
 
 
 def test_a_load_under_way_does_not_outlast_the_drain(serve, tmp_path):
     make_plan(tmp_path / "m.plan", 1)
-    server = serve(tmp_path, program=LOADS_FOREVER)
+    server = serve(tmp_path, "--drain-seconds=600", program=LOADS_FOREVER)
     x = rows(1)
     tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.tolist()}
     body = json.dumps({"inputs": [tensor]}).encode()
