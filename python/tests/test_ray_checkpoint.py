@@ -1,4 +1,4 @@
-"""What octile.ray finds again in a checkpoint, and where it keeps it."""
+"""What octile.ray finds again in a checkpoint, where it keeps it, and what it builds for."""
 
 import functools
 import importlib
@@ -153,3 +153,38 @@ def test_a_relative_checkpoint_is_the_drivers(net, data, tmp_path, monkeypatch):
     octile.ray.calibrate(net.network, data, **options)
     octile.ray.evaluate({"float": net.network}, data, lambda outputs, label: 1.0, **options)
     assert not list(tmp_path.glob("kept/calibration-*"))
+
+
+def test_a_sweep_keeps_its_plans_at_the_driver_s_too(net, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def look(phase, done, total):
+        seen.extend(tmp_path.glob("kept/sweep-*/*.plan"))
+
+    octile.ray.sweep(
+        net.network,
+        {"dynamic": {"scheme": "dynamic-symmetric", "tactics": "first", "int8_layers": "all"}},
+        data,
+        lambda outputs, label: 1.0,
+        columns="x",
+        checkpoint="kept",
+        timed=False,
+        progress=look,
+    )
+    assert seen and not list(tmp_path.glob("kept/*"))
+
+
+def test_a_sweep_builds_for_its_device(net, data):
+    if any(device.backend == "cuda" and device.cores for device in octile.devices()):
+        pytest.skip("there is a GPU: its absence is what shows here")
+    with pytest.raises(octile.Error, match="cuda:0"):
+        octile.ray.sweep(
+            net.network,
+            {},
+            data,
+            lambda outputs, label: 1.0,
+            columns="x",
+            device="cuda:0",
+            task_options={"num_gpus": 0},
+        )

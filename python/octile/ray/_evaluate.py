@@ -122,7 +122,7 @@ def _candidates(models: Mapping[str, Evaluated], table: _Table, dataset, columns
             found[name] = Candidate.of(name, data, columns_of(dataset, inputs, columns))
             plans[name] = data
             table.describe(name, plan, len(data))
-        except (octile.Error, OSError, TypeError) as error:
+        except Exception as error:  # a model may be the caller's function
             table.fail(name, error)
     return found, plans
 
