@@ -1,8 +1,10 @@
-"""What octile.ray finds again in a checkpoint, where it keeps it, and what it builds for."""
+"""What octile.ray finds again in a checkpoint, where it keeps it, what it asks Ray for, and
+what no sum takes."""
 
 import functools
 import importlib
 import os
+import re
 import sys
 
 import numpy as np
@@ -14,6 +16,7 @@ from ray_cluster import Net, Nodes, held  # noqa: E402
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
+from octile.ray import _calibrate  # noqa: E402
 from octile.ray._checkpoint import code_of, content_of  # noqa: E402
 
 COUNT = 12
@@ -175,6 +178,24 @@ def test_a_sweep_keeps_its_plans_at_the_driver_s_too(net, data, tmp_path, monkey
     assert seen and not list(tmp_path.glob("kept/*"))
 
 
+def test_merges_take_the_task_options(net, data, monkeypatch):
+    asked = []
+
+    class Merge:
+        def options(self, **options):
+            asked.append(options)
+            return real.options(**options)
+
+    real = _calibrate.merge
+    monkeypatch.setattr(_calibrate, "merge", Merge())
+    own = {"runtime_env": {"env_vars": {"OCTILE_TEST": "1"}}, "num_cpus": 0.5}
+    octile.ray.calibrate(net.network, data, retries=5, task_options=own)
+    assert len(asked) == 2  # of the ranges and of the counts
+    for options in asked:
+        assert options["runtime_env"] == own["runtime_env"] and options["max_retries"] == 5
+        assert options["num_cpus"] == options["num_gpus"] == 0
+
+
 def test_a_sweep_builds_for_its_device(net, data):
     if any(device.backend == "cuda" and device.cores for device in octile.devices()):
         pytest.skip("there is a GPU: its absence is what shows here")
@@ -188,3 +209,20 @@ def test_a_sweep_builds_for_its_device(net, data):
             device="cuda:0",
             task_options={"num_gpus": 0},
         )
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_metric_that_is_no_number_is_told_with_its_row(net, value):
+    def odd(outputs, label):
+        return float(value) if label == 7 else 1.0
+
+    data = held(Net.samples(COUNT), 2, number=list(range(COUNT)))  # two blocks of six
+    options = {"label": "number", "columns": "x", "rows_per_task": 2}
+    row = octile.ray.evaluate({"float": net.network}, data, odd, **options)[0]
+    found = re.match(
+        r"InvalidArgument: block (\d), rows (\d) to (\d): "
+        rf"metric 'odd' gives {value} on row (\d)",
+        row["error"],
+    )
+    block, first, last, told = map(int, found.groups())
+    assert first <= told <= last and block * 6 + told == 7 and row["value"] is None

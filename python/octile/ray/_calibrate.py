@@ -113,7 +113,8 @@ class _Collection:
         return get(root, f"the merge of the {phase}", self._workers.retries)
 
     def _merge(self, *parts: ray.ObjectRef) -> ray.ObjectRef:
-        return merge.options(max_retries=self._workers.retries).remote(self._mixed, *parts)
+        options = {**self._workers.options(), "num_cpus": 0, "num_gpus": 0}
+        return merge.options(**options).remote(self._mixed, *parts)
 
 
 def collect(
