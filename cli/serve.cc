@@ -18,7 +18,8 @@ import sys
 try:
     from octile._serve_cli import main
 except ImportError as error:
-    sys.exit(f"octile serve needs the Python package ({error}): pip install '.[serve]' in its source tree")
+    sys.exit(f"octile serve needs the Python package ({error}): "
+             "pip install '.[serve]' in its source tree")
 main()
 )";
 
