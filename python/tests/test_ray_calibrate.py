@@ -8,20 +8,13 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
-from ray_cluster import Net, Nodes, held  # noqa: E402
+from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
 from test_docstrings import undocumented  # noqa: E402
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
 
 COUNT = 90
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nodes():
-    made = Nodes({}, {})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
-from ray_cluster import Net, Nodes, held  # noqa: E402
+from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
@@ -20,13 +20,6 @@ from octile.ray import _calibrate  # noqa: E402
 from octile.ray._checkpoint import code_of, content_of  # noqa: E402
 
 COUNT = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nodes():
-    made = Nodes({}, {})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
-from ray_cluster import Net, Nodes, held  # noqa: E402
+from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
@@ -16,13 +16,6 @@ import octile.ray  # noqa: E402
 COUNT = 60
 PROFILE = {"x": ((1, 3, 24, 24), (1, 3, 24, 24), (1, 3, 24, 24))}
 FIRST = {"profiles": PROFILE, "tactics": "first"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nodes():
-    made = Nodes({}, {})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
