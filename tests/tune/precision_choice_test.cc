@@ -197,6 +197,22 @@ TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
   EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);
 }
 
+TEST_F(Choice, WhatTheCacheKnowsStays) {
+  // Inside of the chosen engine the last layer takes long, so that it becomes float and that engine
+  // races the others, which have raced before.
+  const PrecisionChoice first = choose_at({.int8 = 1e5, .engine = 1e9});
+  ASSERT_EQ(labels_of(first, 2), "int8 int8 int8");
+  ASSERT_GT(change_times(cache, "engine ", "group 0", 1e5), 0);
+  ASSERT_GT(change_times(cache, "engine ", "group 1", 1e5), 0);
+  ASSERT_GT(change_times(cache, "engine ", "group 2", 5e6), 0);
+  const std::string known = read_file(cache.path);
+  const PrecisionChoice second = choose({});
+  EXPECT_TRUE(contains(second.explanation, "assigned again")) << second.explanation;
+  const std::string later = read_file(cache.path);
+  std::istringstream lines(known);
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(contains(later, line + "\n"));
+}
+
 TEST_F(Choice, ALeastSqnrMustBeSeenInEverySample) {
   const auto source = memory_data({{"x", inputs()[0]}}, 1);
   PrecisionGoal goal;

@@ -1,6 +1,7 @@
 // A timing cache whose times tests write, so that what a build chooses hangs on no machine.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ inline int change_times(const OwnFile& cache, const std::string& mark, const std
     const size_t tab = line.rfind('\t');
     if (tab != std::string::npos && line.rfind(mark, 0) == 0 &&
         line.substr(0, tab).ends_with(end)) {
-      line = line.substr(0, tab + 1) + std::to_string(ns);
+      line = fmt::format("{}\t{:.1f}", line.substr(0, tab), ns);  // as the cache writes it
       ++count;
     }
     changed += line + "\n";
