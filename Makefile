@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DATA ?=
 FUZZ_SECONDS ?= $(if $(SECONDS),$(SECONDS),60)
 .DEFAULT_GOAL := help
-.PHONY: help deps python-venv build demo demo-python demo-cluster wheel seed-program test test-all test-ray test-serve conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
+.PHONY: help deps python-venv build demo demo-python demo-cluster wheel seed-program test test-all test-clock test-ray test-serve conformance fuzz asan tsan check-report test-arm check-sm61 test-gpu with-cuda \
   lint format reproduce bench-calibration bench-layers bench-cpu bench-gpu bench-precision bench-scale bench-serve sweep-int8 bench-levels accuracy check-install install uninstall clean
 
 help: ## List every verb
@@ -73,7 +73,7 @@ demo-cluster: deps python-venv ## Calibrate on a Ray cluster that loses a worker
 	@tools/extra_venv.sh ray
 	@tools/extra_venv.sh serve
 	@$(RAY_PYTHON) examples/cluster/demo.py --out build/demo --serve build/serve-venv/bin/python3 \
-	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist)
+	  --data $(if $(DATA),$(DATA),/usr/share/datasets/fashion-mnist) $(if $(SAMPLES),--samples $(SAMPLES))
 
 # SEED names the text that holds the program, DATA a folder with MNIST's IDX files.
 seed-program: ## Run the TensorRT program that Octile began with: build/demo/seed.json (SEED=text)
@@ -90,9 +90,12 @@ test: build ## Build and run the fast tests and the repository's own checks
 test-serve: build ## octile-serve driven by tritonclient: bits, 200 clients, fuzz, a drain
 	@tools/test_extra.sh serve
 
-test-all: test ## Fast tests, serving, Ray, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
+test-clock: build ## The tests of what measures, with a clock that jumps: none hangs on this machine's speed
+	@tools/check_clock.sh build/release
+
+test-all: test ## Fast tests, a clock that jumps, serving, Ray, lint, sanitizers, install check, report in a browser, oneDNN 3.x headers, sm_61, reproduce
 	@tools/install_dependencies.sh lint
-	@$(MAKE) --no-print-directory test-serve test-ray lint asan tsan check-install check-report
+	@$(MAKE) --no-print-directory test-clock test-serve test-ray lint asan tsan check-install check-report
 	@tools/check_onednn3.sh
 	@tools/check_sm61.py
 	@$(MAKE) --no-print-directory reproduce

@@ -18,7 +18,8 @@ import sys
 try:
     from octile._serve_cli import main
 except ImportError as error:
-    sys.exit(f"octile serve needs the Python package ({error}): pip install 'octile[serve]'")
+    sys.exit(f"octile serve needs the Python package ({error}): "
+             "pip install '.[serve]' in its source tree")
 main()
 )";
 
@@ -49,7 +50,7 @@ void serve(const Session& session, std::vector<std::string> arguments) {
   become(with({named ? python : "python3", "-c", kPython}));
   throw Error(ErrorCode::kIo,
               fmt::format("octile serve: '{}' cannot be started ({}); serving needs Python and its "
-                          "package: pip install 'octile[serve]'",
+                          "package: pip install '.[serve]' in its source tree",
                           named ? python : "python3", std::strerror(errno)));
 }
 

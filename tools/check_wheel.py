@@ -67,7 +67,7 @@ def check_serve(environment):
     serve, program = environment / "bin" / "octile-serve", environment / "bin" / "octile"
     cases = [([serve, "--help"], 0, "MODEL_DIR")]
     if find_spec("kserve") is None:
-        cases += [([*start, "."], 1, "octile[serve]") for start in ([serve], [program, "serve"])]
+        cases += [([*start, "."], 1, ".[serve]") for start in ([serve], [program, "serve"])]
     for command, code, text in cases:
         said = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.defpath})
         if said.returncode != code or text not in said.stdout + said.stderr:

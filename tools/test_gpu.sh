@@ -2,7 +2,7 @@
 # Tests of the GPU backend, on a machine with a GPU: kernels, conformance of every tactic on every
 # level, contexts and streams, and whole models against the CPU (DATA: a folder with .onnx files).
 # SANITIZE=1: under compute-sanitizer (memcheck, racecheck, synccheck), with fewer models and one case
-# in eight of each tactic.
+# in eight of each tactic, in 64 for racecheck, which takes its time.
 # Without a GPU it says so and counts as skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -31,8 +31,9 @@ if [ "${SANITIZE:-0}" = 1 ]; then
   for model in "${models[@]}"; do
     case $model in *mnist* | *resnet20* | *kws*) small+=("$model") ;; esac
   done
-  export OCTILE_CONFORMANCE_EVERY=${OCTILE_CONFORMANCE_EVERY:-8}
+  every=${OCTILE_CONFORMANCE_EVERY:-}
   for tool in memcheck racecheck synccheck; do
+    export OCTILE_CONFORMANCE_EVERY=${every:-$([ $tool = racecheck ] && echo 64 || echo 8)}
     check=("$sanitizer" --tool $tool --error-exitcode 9 --print-limit 20)
     step "$tool, conformance" "${check[@]}" $tests/octile_conformance_test \
       --gtest_filter='*DeviceConformance*' --gtest_brief=1

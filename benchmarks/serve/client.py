@@ -57,28 +57,31 @@ class Load:
             self.largest = max(self.largest, float(np.abs(y - self.expected[index]).max()))
 
 
+def report(load, seconds):
+    if not load.latencies:
+        first = load.errors[0] if load.errors else "none outlasted its warm-up"
+        sys.exit(f"no request was answered in {seconds:g} s; {len(load.errors)} errors: {first}")
+    milliseconds = np.array(load.latencies) * 1e3
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "requests": len(milliseconds),
+        "requests_per_s": len(milliseconds) / seconds,
+        "p50_ms": float(np.percentile(milliseconds, 50)),
+        "p99_ms": float(np.percentile(milliseconds, 99)),
+        "errors": len(load.errors),
+        "first_error": load.errors[:1],
+        "different": load.different,
+        "largest_difference": load.largest,
+        "client_cpu_s": usage.ru_utime + usage.ru_stime,
+    }
+
+
 def main():
     way, address, inputs, expected = sys.argv[1:5]
     concurrency, seconds, warm_up = int(sys.argv[5]), float(sys.argv[6]), float(sys.argv[7])
     load = Load(way, address, np.load(inputs), np.load(expected))
     asyncio.run(load.run(concurrency, seconds, warm_up))
-    milliseconds = np.array(load.latencies) * 1e3
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(
-        json.dumps(
-            {
-                "requests": len(milliseconds),
-                "requests_per_s": len(milliseconds) / seconds,
-                "p50_ms": float(np.percentile(milliseconds, 50)),
-                "p99_ms": float(np.percentile(milliseconds, 99)),
-                "errors": len(load.errors),
-                "first_error": load.errors[:1],
-                "different": load.different,
-                "largest_difference": load.largest,
-                "client_cpu_s": usage.ru_utime + usage.ru_stime,
-            }
-        )
-    )
+    print(json.dumps(report(load, seconds)))
 
 
 if __name__ == "__main__":

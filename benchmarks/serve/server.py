@@ -6,6 +6,7 @@ Protocol, queue and batches are the same code for both; only what computes a bat
 engine has one instance of one thread, whose processor time is counted.
 """
 
+import math
 import sys
 import time
 from collections import namedtuple
@@ -38,6 +39,10 @@ class OnnxRuntime:
         assert all(v.type == "tensor(float)" for v in values)
         shapes = [[d if isinstance(d, int) else -1 for d in v.shape] for v in values]
         return [self.Binding(v.name, np.dtype("float32"), s) for v, s in zip(values, shapes)]
+
+    @property
+    def most_values(self):
+        return sum(math.prod(MOST if n < 0 else n for n in b.shape) for b in self.inputs)
 
     def capacity(self, shapes):
         return self.most_rows

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+CLIENT_SECONDS = 120  # beyond its turn: its start, and the answers that are still under way
 _TICKS = os.sysconf("SC_CLK_TCK")
 COUNTERS = {
     "answered": "octile_requests_total",
@@ -75,9 +76,16 @@ class Subject:
         address = f"127.0.0.1:{self._ports[way]}"
         words = [way, address, *map(str, files), str(concurrency), str(seconds), str(warm_up)]
         before = self._counted()
-        ended = subprocess.run(
-            [sys.executable, str(HERE / "client.py"), *words], capture_output=True, text=True
-        )
+        try:
+            ended = subprocess.run(
+                [sys.executable, str(HERE / "client.py"), *words],
+                capture_output=True,
+                text=True,
+                timeout=seconds + warm_up + CLIENT_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            self._process.kill()
+            sys.exit(f"{self.name}: {error}; the server's log:\n{self.log.read_text()}")
         if ended.returncode != 0:
             sys.exit(f"{self.name}: the client failed:\n{ended.stderr}")
         after = self._counted()

@@ -3,7 +3,7 @@ workers, one of which is killed on the way: the two tables have the same bits.
 
     python calibrate.py --data /usr/share/datasets/fashion-mnist --out build/demo
 
-Needs `pip install octile[ray]`. The cluster is two nodes on this machine, as Ray's own tests begin
+Needs `pip install '.[ray]'`. The cluster is two nodes on this machine, as Ray's own tests begin
 them; on a cluster of yours, octile.ray.calibrate() below is all there is. Prints, and writes to
 cluster-calibration.json: same_bits, workers_killed, samples, seconds and pictures per second.
 """

@@ -29,15 +29,19 @@ def main():
     arguments = parser.parse_args()
     common = ["--data", arguments.data, "--out", arguments.out]
 
+    found, table = arguments.out / "cluster-calibration.json", arguments.out / "cluster.cache"
+    path = arguments.out / "cluster.json"
+    for old in (found, table, path):  # what an earlier run found is not this one's
+        old.unlink(missing_ok=True)
     calibrate = [arguments.ray, HERE / "calibrate.py", *common, "--samples", arguments.samples]
     calibrated = subprocess.run([str(word) for word in calibrate]).returncode
-    if calibrated not in (0, 1):
-        sys.exit(f"calibrate.py ended with {calibrated}")
-    figures = json.loads((arguments.out / "cluster-calibration.json").read_text())
+    if calibrated not in (0, 1) or not found.exists() or not table.exists():
+        sys.exit(f"calibrate.py ended with {calibrated}; what went wrong stands above")
+    figures = json.loads(found.read_text())
 
     print("serving the INT8 engine of the cluster's table", flush=True)
     serve = [arguments.serve, HERE.parent / "serving" / "fashion_mnist.py", *common]
-    serve += ["--table", arguments.out / "cluster.cache"]
+    serve += ["--table", table]
     served = subprocess.run([str(word) for word in serve], stdout=subprocess.PIPE, text=True)
     if served.returncode not in (0, 1) or not served.stdout:
         sys.exit(f"fashion_mnist.py ended with {served.returncode}")
@@ -45,7 +49,6 @@ def main():
     figures["served_same_bits"] = serving.pop("same_bits")
     figures.update(serving)
 
-    path = arguments.out / "cluster.json"
     written = path.with_suffix(".json.new")
     written.write_text(json.dumps(figures, indent=2) + "\n")
     written.replace(path)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import copy
 import logging
+import os
 import socket
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -26,19 +28,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model-dir", "--model_dir", help="the same, as KServe writes it")
     parser.add_argument("--model-name", "--model_name", help="the name of a folder's only model")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (0.0.0.0)")
-    parser.add_argument("--http-port", "--http_port", type=int, default=8080, help="8080")
     parser.add_argument(
-        "--grpc-port", "--grpc_port", type=int, default=8081, help="8081; 0: no gRPC"
+        "--http-port", "--http_port", type=_number(1, 65535), default=8080, help="8080"
+    )
+    parser.add_argument(
+        "--grpc-port", "--grpc_port", type=_number(0, 65535), default=8081, help="8081; 0: no gRPC"
     )
     _add_model_flags(parser)
     parser.add_argument(
-        "--max-request-bytes", type=int, default=1 << 26, help="longer ones are refused (64 MiB)"
+        "--max-request-bytes",
+        type=_number(1),
+        help="longer ones are refused (what the largest model loaded at the start takes, as JSON)",
     )
     parser.add_argument(
-        "--drain-seconds", type=int, default=30, help="most to wait for answers on SIGTERM (30)"
+        "--max-bytes-under-way",
+        type=_number(1),
+        help="of all requests at a time, JSON's counted eightfold; more are refused for the "
+        "moment (an eighth of the memory)",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        type=_number(0),
+        default=30,
+        help="most to wait for answers on SIGTERM (30)",
     )
     parser.add_argument("--access-log", action="store_true", help="one line a request")
     return parser
+
+
+def _number(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
+    """A flag's type: whole numbers of a range."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
+            upper = f" to {most}" if most < 2**63 - 1 else " on"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}{upper}")
+        return int(text)
+
+    return read
 
 
 def _add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -95,14 +122,19 @@ def main() -> None:
         repository.load_models()
     except Exception as error:  # a model that cannot be served ends the start, with its reason
         sys.exit(f"octile-serve: {error}")
-    serve.OctileServer(
+    server = serve.OctileServer(
         repository,
         host=flags.host,
         http_port=flags.http_port,
         grpc_port=flags.grpc_port,
         max_request_bytes=flags.max_request_bytes,
+        max_bytes_under_way=flags.max_bytes_under_way,
         drain_seconds=flags.drain_seconds,
-    ).serve()
+    )
+    server.serve()
+    if repository.loads_under_way:  # a thread that builds a model would outlive its interpreter
+        logging.shutdown()
+        os._exit(0)
 
 
 def _refuse_taken(host: str, port: int) -> None:

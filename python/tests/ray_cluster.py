@@ -38,6 +38,14 @@ class Nodes:
         self.cluster.shutdown()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def two_nodes():
+    """For modules that import it: the cluster that all their tests use."""
+    made = Nodes({}, {})
+    yield made
+    made.close()
+
+
 def parent_of(pid):
     """0 where the process is gone."""
     try:

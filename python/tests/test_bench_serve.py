@@ -1,6 +1,8 @@
 """What benchmarks/serve makes of its turns: medians, shares, and the answers that must be exact."""
 
+import importlib
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parent.parent.parent / "benchmarks/serve"
 sys.path.insert(0, str(FOLDER))
 tables = pytest.importorskip("tables", reason="benchmarks/serve is not here")
+client, subject = importlib.import_module("client"), importlib.import_module("subject")
 sys.path.remove(str(FOLDER))
 
 
@@ -65,3 +68,35 @@ def test_the_page_has_a_table_a_model_and_way():
     assert "a machine, avx2, 2 cores" in text
     assert text.count("**m, HTTP**") == text.count("**m, gRPC**") == 1
     assert text.count("| 8 | Octile INT8 | 100 | 10.00 | 30.00 | 4.0 | 1.000 | 3.000 | 75% |") == 2
+
+
+def test_a_turn_without_answers_ends_with_its_first_error():
+    load = types.SimpleNamespace(latencies=[], errors=["the queue is full", "another"])
+    load.different, load.largest = 0, 0.0
+    with pytest.raises(SystemExit, match="2 errors: the queue is full"):
+        client.report(load, 3.0)
+    load.latencies = [0.001, 0.003]
+    assert client.report(load, 2.0)["p50_ms"] == pytest.approx(2.0)
+
+
+def test_a_client_that_hangs_ends_the_benchmark(monkeypatch, tmp_path):
+    (tmp_path / "client.py").write_text("import threading; threading.Event().wait()")
+    monkeypatch.setattr(subject, "HERE", tmp_path)
+    monkeypatch.setattr(subject, "CLIENT_SECONDS", 0)
+
+    class Hung(subject.Subject):
+        def __init__(self):
+            self.name, self.log, self._ports = "hung", tmp_path / "log", {"http": 1}
+            self.log.write_text("the server's last words")
+            self.killed, self._process = False, self
+
+        def kill(self):
+            self.killed = True
+
+        def _counted(self):
+            return {}
+
+    hung = Hung()
+    with pytest.raises(SystemExit, match="(?s)timed out.*last words"):
+        hung.load("http", (), 1, 0.5, 0)
+    assert hung.killed

@@ -6,6 +6,7 @@ chosen, or what is held must hold whatever was chosen.
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -317,7 +318,7 @@ def test_other_threads_run_while_it_builds(quick):
     def count():
         while not done.is_set():
             turns.append(1)
-            done.wait(0.001)
+            time.sleep(0.001)
 
     thread = threading.Thread(target=count)
     thread.start()

@@ -8,20 +8,13 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
-from ray_cluster import Net, Nodes, held  # noqa: E402
+from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
 from test_docstrings import undocumented  # noqa: E402
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
 
 COUNT = 90
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nodes():
-    made = Nodes({}, {})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +167,7 @@ def test_data_that_does_not_repeat_itself_is_refused(net, samples):
 def test_without_ray_the_extra_is_named():
     code = "import sys; sys.modules['ray'] = None; import octile.ray"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode != 0 and "pip install 'octile[ray]'" in done.stderr
+    assert done.returncode != 0 and "pip install '.[ray]'" in done.stderr
 
 
 def test_every_public_name_has_a_docstring():

@@ -8,7 +8,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
 
-from ray_cluster import Net, Nodes, held  # noqa: E402
+from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
 
 import octile  # noqa: E402
 import octile.ray  # noqa: E402
@@ -16,13 +16,6 @@ import octile.ray  # noqa: E402
 COUNT = 60
 PROFILE = {"x": ((1, 3, 24, 24), (1, 3, 24, 24), (1, 3, 24, 24))}
 FIRST = {"profiles": PROFILE, "tactics": "first"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nodes():
-    made = Nodes({}, {})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +110,23 @@ def test_a_failed_cell_is_told_in_its_row_and_the_others_survive(plans, data, tm
         "missing": tmp_path / "missing.plan",
         "broken": broken,
         "batch": octile.build(Net().network, tactics="first", profiles=batch),
+        **{error.__name__: raising(error) for error in (ValueError, KeyError, RuntimeError)},
         **plans,
     }
     rows = by(octile.ray.evaluate(models, data, label="label", columns="x"))
     assert "missing.plan" in rows["missing"]["error"] and rows["missing"]["value"] is None
     assert "broken.plan" in rows["broken"]["error"]
     assert "batches of at least 4" in rows["batch"]["error"]
+    for name in ("ValueError", "KeyError", "RuntimeError"):
+        assert rows[name]["error"].startswith(f"{name}: ") and "no model" in rows[name]["error"]
     assert rows["int8"]["error"] is None and rows["int8"]["value"] > 0.5
+
+
+def raising(error):
+    def model():
+        raise error("no model")
+
+    return model
 
 
 def test_a_model_that_kills_its_worker_is_told_in_its_row(plans, data):
@@ -169,7 +172,13 @@ RECIPES = {
         "tactics": "first",
     },
     "dynamic": {"scheme": "dynamic-symmetric", "int8_layers": "all", "tactics": "first"},
+    "no scheme": {"scheme": None, "int8_layers": "all", "tactics": "first"},
     "no method": {"method": "guess"},
+    "a number": {"method": 5},
+    "a text": {"percentile": "99"},
+    "a path": {"table": "calibration.json"},
+    "a scheme": {"scheme": 5},
+    "no pickle": {"samples": threading.Lock()},
     "no keyword": {"int8_layer": "all"},
     "no samples": {"recipes": ["bias-correction"], "int8_layers": "all"},
 }
@@ -184,7 +193,13 @@ def test_a_sweep_is_one_table_and_a_page(net, data, samples, labels, tmp_path):
     assert "guess" in rows["no method"]["error"]
     assert "int8_layer" in rows["no keyword"]["error"]
     assert "samples" in rows["no samples"]["error"]
-    for name in ("entropy", "minmax affine"):
+    assert "method=5" in rows["a number"]["error"]
+    assert "percentile='99'" in rows["a text"]["error"]
+    assert "CalibrationTable.load()" in rows["a path"]["error"]
+    assert "scheme must be a string" in rows["a scheme"]["error"]
+    assert "pickle" in rows["no pickle"]["error"]
+    assert list(found.plans) == ["float", "entropy", "minmax affine", "dynamic", "no scheme"]
+    for name in ("entropy", "minmax affine", "no scheme"):
         options = dict(RECIPES[name])
         table = octile.calibrate(net.network, samples, method=options.pop("method", "entropy"))
         plan = octile.build(net.network, table, int8=True, profiles=PROFILE, **options)

@@ -58,6 +58,40 @@ def test_what_cannot_be_served_ends_the_start_with_its_reason(tmp_path):
         assert start(*words).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "flag",
+    ["--http-port=99999", "--http_port=-1", "--grpc-port=65536", "--drain-seconds=-1"]
+    + ["--max-request-bytes=0", "--max-bytes-under-way=-5", "--drain-seconds=soon"],
+)
+def test_a_flag_out_of_its_range_is_named(tmp_path, flag):
+    ended = start(str(tmp_path), flag)
+    name, _, value = flag.partition("=")
+    assert ended.returncode == 2
+    assert name in ended.stderr
+    assert f"'{value}' is no whole number from " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_model_that_fails_is_named_with_its_file(tmp_path):
+    network = octile.Network("open")
+    x = network.add_input("x", "float32", (-1, 3, -1))
+    network.mark_output(network.activation(x, "relu"), "y")
+    path = tmp_path / "open/1/model.onnx"
+    path.parent.mkdir(parents=True)
+    octile.export_onnx(network, path)
+    make_plan(tmp_path / "onward/1/model.plan", 1)
+    for config, reason in (
+        ({}, f"open version 1 ({path}): "),
+        ({"device": "cuda:x"}, f"open version 1 ({path}): "),
+        ({"profiles": [{"x": [1, 2, 3]}]}, "open/octile.json: profiles: write them as"),
+    ):
+        (tmp_path / "open/octile.json").write_text(json.dumps(config))
+        ended = start(str(tmp_path))
+        assert ended.returncode == 1
+        assert reason in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("flag", ["--http-port", "--grpc-port"])
 def test_a_taken_port_ends_the_start(serve, tmp_path, flag):
     make_plan(tmp_path / "m.plan", 1)
@@ -81,7 +115,7 @@ def test_a_missing_kserve_is_named_with_its_extra(tmp_path):
             env={**os.environ, "PYTHONPATH": path},
         )
         assert ended.returncode == 1
-        assert "pip install 'octile[serve]'" in ended.stderr
+        assert "pip install '.[serve]'" in ended.stderr
 
 
 def test_kserves_arguments_name_the_only_model(serve, tmp_path):
@@ -204,3 +238,52 @@ def test_other_signals_end_it_as_well(serve, tmp_path, signal_name):
     server.process.send_signal(getattr(signal, signal_name))
     assert server.process.wait(60) == 0
     assert f"{signal_name}: 0 requests are under way" in server.log.read_text()
+
+
+LOADS_FOREVER = """
+import asyncio, os, sys, threading
+folder, words = sys.argv[1], sys.argv[1:]
+sys.argv[1:] = []
+from octile import _serve_cli, serve
+
+make_engine = serve.OctileModel.make_engine
+
+def stuck(self, path, options):
+    if threading.current_thread() is not threading.main_thread():
+        open(f"{folder}/within", "w").close()
+        threading.Event().wait()
+    return make_engine(self, path, options)
+
+async def preprocess(self, payload, headers=None):
+    open(f"{folder}/asked", "w").close()
+    while not os.path.exists(f"{folder}/go"):
+        await asyncio.sleep(0.01)
+    return payload
+
+serve.OctileModel.make_engine, serve.OctileModel.preprocess = stuck, preprocess
+sys.argv[1:] = words
+_serve_cli.main()
+"""
+
+
+def test_a_load_under_way_does_not_outlast_the_drain(serve, tmp_path):
+    make_plan(tmp_path / "m.plan", 1)
+    server = serve(tmp_path, "--drain-seconds=600", program=LOADS_FOREVER)
+    x = rows(1)
+    tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.tolist()}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    with ThreadPoolExecutor(2) as pool:
+        load = pool.submit(server.post, "/v2/repository/models/m/load")
+        infer = pool.submit(server.post, "/v2/models/m/infer", body)
+        while not ((tmp_path / "within").exists() and (tmp_path / "asked").exists()):
+            assert not load.done() and not infer.done()
+            time.sleep(0.01)
+        server.process.terminate()
+        while server.get("/v2/health/ready")[0] == 200:
+            time.sleep(0.01)
+        # The drain waits for the request, and meanwhile no other load begins.
+        status, text = server.post("/v2/repository/models/m/load")
+        assert (status, "the server is stopping" in text) == (503, True)
+        (tmp_path / "go").touch()
+        assert infer.result()[0] == 200
+        assert server.process.wait(60) == 0

@@ -183,6 +183,8 @@ def test_a_wrong_request_is_told_why(client, server, model, arrays, keywords, st
         ({"datatype": "FP32", "data": ["1"] * 432}, "no float32"),
         ({"datatype": "FP32", "data": [[1.0], [2.0, 3.0]]}, "input 'x'"),
         ({"datatype": "FP32", "data": []}, "input 'x'"),
+        ({"datatype": "FP32", "data": [1e300] * 432}, "input 'x' of shape [1, 3, 12, 12]: its"),
+        ({"datatype": "FP32", "data": [10**30] * 431 + [-(10**300)]}, "input 'x'"),
         ({"datatype": "FP32", "shape": [-1, 3, 12, 12], "data": [0.0] * 432}, "negative"),
         ({"datatype": "WHAT", "data": [1.0] * 432}, "FP32, not WHAT"),
         ({"datatype": "FP32"}, "data"),
@@ -216,6 +218,36 @@ def test_integers_are_taken_as_they_are_or_refused(serve, tmp_path):
     assert (status, json.loads(text)["outputs"][0]["data"]) == (200, [11, 18])
     for data in ([1.5, 2], [1 << 31, 0], [1 << 70, 0], [True, False], ["1", "2"]):
         assert ask(data)[0] == 400
+
+
+def test_infinities_that_are_sent_as_such_are_taken(client):
+    x = np.full((1, *SHAPE), np.inf, np.float32)
+    assert client.infer("net", {"x": x}).as_numpy("y").shape == (1, 5)
+
+
+def test_typed_contents_over_grpc(server, folder):
+    """Values in the message itself, as tritonclient never sends them."""
+    import grpc
+    from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+    x = rows(2)
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+        def infer(values, datatype="FP32", field="fp32_contents"):
+            request = service_pb2.ModelInferRequest(model_name="net")
+            tensor = request.inputs.add(name="x", datatype=datatype, shape=x.shape)
+            getattr(tensor.contents, field).extend(values)
+            return stub.ModelInfer(request, timeout=60)
+
+        answer = infer(x.ravel().tolist())
+        y = np.frombuffer(answer.raw_output_contents[0], np.float32).reshape(2, 5)
+        assert same_bits(y, Local(folder / "net/10/model.plan")(x))
+        for wrong in ((x.ravel()[1:].tolist(),), ([1] * x.size, "INT32", "int_contents")):
+            with pytest.raises(grpc.RpcError) as raised:
+                infer(*wrong)
+            assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "input 'x'" in raised.value.details()
 
 
 def test_version_one_of_the_protocol_is_refused_with_the_way_to_go(server):

@@ -259,6 +259,8 @@ def test_a_folders_models(parts, tmp_path):
         ({"max_delay_ms": -1}, "max_delay_ms: -1"),
         ({"batching": "some"}, "batching: 'some'"),
         ({"profiles": [{"x": [1]}]}, "profiles"),
+        ({"profiles": [{"x": [1, 2, 3]}]}, "profiles"),
+        ({"profiles": [{"x": [[1], [2.5], [3]]}]}, "profiles"),
         ({"versions": "newest"}, "versions: 'newest'"),
         ([], "no JSON object"),
     ],

@@ -55,17 +55,19 @@ void CandidateEngines::race() {
   const std::vector<Timing> timings = race.whole_runs();
   for (const Candidate& c : choice_.candidates) {
     const Timing& time = timings[lanes.at(c.plan.get())];
-    times_.put(key_of(c.labels) + "ns", time.ns);
-    times_.put(key_of(c.labels) + "spread-ppm", time.spread * 1e6);
+    const std::string key = fmt::format("{}among {} ", key_of(c.labels), racers());
+    times_.put(key + "ns", time.ns);
+    times_.put(key + "spread-ppm", time.spread * 1e6);
   }
   (void)times_are_known();  // as later builds will read them
 }
 
 bool CandidateEngines::times_are_known() {
   for (Candidate& c : choice_.candidates) {
-    const auto ns = times_.find(key_of(c.labels) + "ns");
+    const std::string key = fmt::format("{}among {} ", key_of(c.labels), racers());
+    const auto ns = times_.find(key + "ns");
     if (!ns) return false;
-    c.time = {*ns, times_.find(key_of(c.labels) + "spread-ppm").value_or(0.0) / 1e6};
+    c.time = {*ns, times_.find(key + "spread-ppm").value_or(0.0) / 1e6};
   }
   return true;
 }
@@ -75,6 +77,13 @@ std::string CandidateEngines::key_of(const std::vector<Label>& labels) const {
   Hash hash;
   for (const Label label : labels) hash.add_number(uint64_t(label));
   return fmt::format("engine {} {} ", measured_on_, hash.hex());
+}
+
+/// Names a race by who takes part.
+std::string CandidateEngines::racers() const {
+  Hash hash;
+  for (const Candidate& c : choice_.candidates) hash.add(key_of(c.labels));
+  return hash.hex();
 }
 
 std::vector<TimeInside> CandidateEngines::times_inside(const Candidate& engine) {

@@ -19,7 +19,7 @@ class CandidateEngines {
   /// Compiled, unless one of choice.candidates has these labels.
   Candidate make(const std::string& name, const std::vector<Label>& labels);
   /// Times choice.candidates in turn, each plan once, whatever its names; unless the cache knows
-  /// them all.
+  /// this race. Others stay as they are: a build that reads them decides as the one that ran them.
   void race();
   /// By group: times inside of one engine.
   std::vector<TimeInside> times_inside(const Candidate& engine);
@@ -28,6 +28,7 @@ class CandidateEngines {
   std::shared_ptr<const PlanData> compiled(const std::vector<Label>& labels);
   bool times_are_known();
   std::string key_of(const std::vector<Label>& labels) const;
+  std::string racers() const;
 
   const Network& original_;
   const CalibrationTable* table_;

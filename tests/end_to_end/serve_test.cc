@@ -46,7 +46,7 @@ TEST(Serve, NamesTheMissingExtra) {
   Start nothing{.environment = {{"PATH", place.path().string()}, {"OCTILE_PYTHON", ""}}};
   Ended ended = octile(place, {"serve", "models"}, nothing);
   EXPECT_EQ(ended.code, 1);
-  EXPECT_TRUE(contains(ended.err, "pip install 'octile[serve]'")) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "pip install '.[serve]'")) << ended.err;
   if (!std::filesystem::exists("/usr/bin/python3")) return;
   // Python looks in the folder first.
   place.write("octile.py", "raise ImportError('none here')");
@@ -54,7 +54,7 @@ TEST(Serve, NamesTheMissingExtra) {
   ended = octile(place, {"serve", "models"}, nothing);
   EXPECT_EQ(ended.code, 1);
   EXPECT_TRUE(contains(ended.err, "none here")) << ended.err;
-  EXPECT_TRUE(contains(ended.err, "pip install 'octile[serve]'")) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "pip install '.[serve]'")) << ended.err;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // on how quick this machine is: which labels come out, what is kept to, and what the plan says.
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "tune/written_times.h"
 
@@ -38,6 +40,17 @@ std::vector<Tensor> inputs() {
   return {random_floats({1, 8, 6, 6}, random)};
 }
 
+/// The keys of the engines whose times are known.
+std::vector<std::string> engines_in(const OwnFile& cache) {
+  std::vector<std::string> engines;
+  std::istringstream lines(read_file(cache.path));
+  for (std::string line; std::getline(lines, line);) {
+    const std::string key = line.substr(0, line.rfind('\t'));
+    if (key.rfind("engine ", 0) == 0 && key.ends_with(" ns")) engines.push_back(key);
+  }
+  return engines;
+}
+
 class Choice : public testing::Test {
  protected:
   Choice() : network(chain()), table(table_for(network, inputs())) {
@@ -52,6 +65,11 @@ class Choice : public testing::Test {
     const BuildOptions build = options != nullptr ? *options : timed(cache);
     return choose_precision(network, &table, {.build = build}, goal);
   }
+  PrecisionChoice choose_at(const Times& times, const PrecisionGoal& goal = {},
+                            const BuildOptions* options = nullptr) {
+    return settled(
+        cache, [&] { write_times(cache, times); }, [&] { return choose(goal, options); });
+  }
 
   OwnFile cache;
   Network network;
@@ -59,53 +77,50 @@ class Choice : public testing::Test {
 };
 
 TEST_F(Choice, FollowsTheTimes) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
-  EXPECT_EQ(labels_of(choose({}), 2), "int8 int8 int8");
-  set_times(cache, "group ", " int8", 2e6);
-  const PrecisionChoice choice = choose({});
+  EXPECT_EQ(labels_of(choose_at({.int8 = 1e5, .engine = 3e5}), 2), "int8 int8 int8");
+  const PrecisionChoice choice = choose_at({.int8 = 2e6, .engine = 3e6});
   EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
   EXPECT_EQ(labels_of(choice, 0), "float32 float32 float32");
   EXPECT_EQ(labels_of(choice, 1), "int8 int8 int8");
 }
 
 TEST_F(Choice, ConversionsThatCostMoreThanInt8SavesKeepLayersFloat) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 9e5);
-  set_times(cache, "group ", " int8-to-float", 9e5);
-  set_times(cache, "conversion ", " quantize", 2e5);
-  EXPECT_EQ(labels_of(choose({}), 2), "int8 int8 int8");  // one conversion, three gains
-  set_times(cache, "conversion ", " quantize", 4e5);
-  const PrecisionChoice choice = choose({});
+  EXPECT_EQ(labels_of(choose_at({.int8 = 9e5, .conversion = 2e5, .engine = 3e6}), 2),
+            "int8 int8 int8");  // one conversion, three gains
+  const PrecisionChoice choice = choose_at({.int8 = 9e5, .conversion = 4e5, .engine = 3e6});
   EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
   EXPECT_TRUE(contains(choice.candidates[2].plan->steps[0].note, "conversions cost"));
 }
 
 TEST_F(Choice, TheQuickestEngineIsKept) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
-  set_times(cache, "engine ", " ns", 1e6);
-  EXPECT_EQ(choose({}).kept, 2u);  // equal: the chosen one
-  // Layer by layer INT8 wins, but float wins as a whole: its engine is the one with another key.
-  const PrecisionChoice choice = choose({});
-  ASSERT_EQ(choice.candidates[1].labels, choice.candidates[2].labels);
-  TimingCache times(cache.path);
-  EXPECT_EQ(choice.candidates[0].time.ns, 1e6);
+  const Times times{.int8 = 1e5, .engine = 3e5};
+  const PrecisionChoice equal = choose_at(times);
+  ASSERT_EQ(equal.candidates[1].labels, equal.candidates[2].labels);
+  EXPECT_EQ(equal.kept, 2u);  // the chosen one
+  // Layer by layer INT8 wins; as a whole it may be float.
+  std::set<size_t> kept;
+  for (const std::string& engine : engines_in(cache)) {
+    write_times(cache, times);
+    set_times(cache, engine, " ns", 2.9e5);
+    const PrecisionChoice choice = choose({});
+    EXPECT_EQ(labels_of(choice, 2), "int8 int8 int8");
+    kept.insert(choice.kept);
+    if (choice.kept == 0) {
+      EXPECT_EQ(choice.candidates[0].time.ns, 2.9e5);
+    }
+  }
+  EXPECT_EQ(kept, (std::set<size_t>{0, 2}));
 }
 
 TEST_F(Choice, RequestsWinInEveryEngine) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
   BuildOptions options = timed(cache);
   options.layer_precision = {{"a", Precision::kInt8}, {"c", Precision::kFloat32}};
-  const PrecisionChoice choice = choose({}, &options);
+  const PrecisionChoice choice = choose_at({.int8 = 1e5, .engine = 1.2e6}, {}, &options);
   EXPECT_EQ(labels_of(choice, 0), "int8 float32 float32");
   EXPECT_EQ(labels_of(choice, 2), "int8 int8 float32");
 }
 
 TEST_F(Choice, TheGoalIsKeptOnTheBuiltPlan) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
   const auto source = memory_data({{"x", inputs()[0]}}, 1);
   PrecisionGoal goal;
   goal.samples = source.get();
@@ -120,7 +135,7 @@ TEST_F(Choice, TheGoalIsKeptOnTheBuiltPlan) {
     }
     return Accuracy{.sqnr_db = 40.0 - 10.0 * int8, .metric = 90.0 - 0.2 * int8, .reference = 90.0};
   };
-  const PrecisionChoice one = choose(goal);
+  const PrecisionChoice one = choose_at({.int8 = 1e5, .engine = 2.1e6}, goal);
   EXPECT_EQ(
       std::count(one.candidates[2].labels.begin(), one.candidates[2].labels.end(), Label::kInt8),
       1);
@@ -133,7 +148,7 @@ TEST_F(Choice, TheGoalIsKeptOnTheBuiltPlan) {
   EXPECT_NE(one.kept, 1u);  // all in INT8 loses 0.6 points, whatever its time
   goal.max_loss = std::nullopt;
   goal.min_sqnr_db = 15.0;
-  const PrecisionChoice two = choose(goal);
+  const PrecisionChoice two = choose_at({.int8 = 1e5, .engine = 1.2e6}, goal);
   EXPECT_EQ(
       std::count(two.candidates[2].labels.begin(), two.candidates[2].labels.end(), Label::kInt8),
       2);
@@ -158,8 +173,7 @@ TEST_F(Choice, GoalsNeedWhatTheyRestOn) {
 }
 
 TEST_F(Choice, ThePlanSaysWhatItsLayersAre) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
+  write_times(cache, {.int8 = 1e5});
   BuildOptions options = timed(cache);
   options.layer_precision = {{"c", Precision::kFloat32}};
   const Plan plan = Plan::parse(build(network, &table, options).serialize());
@@ -183,10 +197,23 @@ TEST_F(Choice, TheSameCacheGivesTheSamePlan) {
   EXPECT_EQ(build(network, &table, timed(cache)).serialize(), first);
 }
 
+TEST_F(Choice, WhatTheCacheKnowsStays) {
+  // Inside of the chosen engine the last layer takes long, so that it becomes float and that engine
+  // races the others, which have raced before.
+  const PrecisionChoice first = choose_at({.int8 = 1e5, .engine = 1e9});
+  ASSERT_EQ(labels_of(first, 2), "int8 int8 int8");
+  ASSERT_GT(change_times(cache, "engine ", "group 0", 1e5), 0);
+  ASSERT_GT(change_times(cache, "engine ", "group 1", 1e5), 0);
+  ASSERT_GT(change_times(cache, "engine ", "group 2", 5e6), 0);
+  const std::string known = read_file(cache.path);
+  const PrecisionChoice second = choose({});
+  EXPECT_TRUE(contains(second.explanation, "assigned again")) << second.explanation;
+  const std::string later = read_file(cache.path);
+  std::istringstream lines(known);
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(contains(later, line + "\n"));
+}
+
 TEST_F(Choice, ALeastSqnrMustBeSeenInEverySample) {
-  set_times(cache, "group ", " float32", 1e6);
-  set_times(cache, "group ", " int8", 1e5);
-  set_times(cache, "engine ", " ns", 1e9);  // float and int8: the chosen one is quicker
   const auto source = memory_data({{"x", inputs()[0]}}, 1);
   PrecisionGoal goal;
   goal.samples = source.get();
@@ -208,7 +235,7 @@ TEST_F(Choice, ALeastSqnrMustBeSeenInEverySample) {
   options.log = [&](LogLevel level, std::string_view text) {
     if (level == LogLevel::kWarning) told += text;
   };
-  const PrecisionChoice one = choose(goal, &options);
+  const PrecisionChoice one = choose_at({.int8 = 1e5, .engine = 2.1e6}, goal, &options);
   EXPECT_EQ(int8_layers(Plan(one.candidates[one.kept].plan)), 1) << "what is known is kept";
   EXPECT_TRUE(contains(told, "boxes (1 of 9 samples)")) << told;
   unlike = 0;  // not even float can be judged
@@ -219,7 +246,8 @@ TEST_F(Choice, ALeastSqnrMustBeSeenInEverySample) {
   goal.evaluate = [&](const Plan&) {
     return Accuracy{.not_compared = {"boxes"}, .metric = 90.0, .reference = 90.0};
   };
-  EXPECT_EQ(labels_of(choose(goal, &options), 2), "int8 int8 int8");
+  EXPECT_EQ(labels_of(choose_at({.int8 = 1e5, .engine = 3e5}, goal, &options), 2),
+            "int8 int8 int8");
 }
 
 TEST_F(Choice, NothingIsMeasuredWhereNothingCanBeInt8) {

@@ -22,6 +22,10 @@ struct Built {
   PrecisionChoice choose(const PrecisionGoal& goal = {}) {
     return choose_precision(network, &table, {.build = timed(cache)}, goal);
   }
+  PrecisionChoice choose_at(const Times& times, const PrecisionGoal& goal = {}) {
+    return settled(
+        cache, [&] { write_times(cache, times); }, [&] { return choose(goal); });
+  }
   /// A goal on the network's inputs; `evaluate` is the test's.
   PrecisionGoal goal() {
     source = memory_data({{"x", inputs[0]}}, 1);
@@ -46,13 +50,11 @@ TEST(PrecisionLabels, APoolingThatNobodyReadsInInt8IsFloat) {
   n.mark_output(n.pooling(y, pool, "last"), "y");
   Built built(std::move(n));
   (void)built.choose();
-  set_times(built.cache, "group ", " float32", 1e6);
-  set_times(built.cache, "group ", " int8", 1e3);
-  set_times(built.cache, "group ", " int8-to-float", 1e3);
   PrecisionGoal goal = built.goal();
   goal.min_sqnr_db = 0.0;  // all may be INT8, the last one too
   goal.evaluate = perfect;
-  EXPECT_EQ(labels_of(built.choose(goal), 2), "int8 int8 int8 float32");
+  EXPECT_EQ(labels_of(built.choose_at({.int8 = 1e3, .engine = 1e6}, goal), 2),
+            "int8 int8 int8 float32");
 }
 
 TEST(PrecisionLabels, GroupsOfUnknownNoiseDoNotOutliveTheGoal) {
@@ -62,8 +64,6 @@ TEST(PrecisionLabels, GroupsOfUnknownNoiseDoNotOutliveTheGoal) {
   n.mark_output(n.outputs(best)[1], "class");  // integers: no noise
   Built built(std::move(n));
   (void)built.choose();
-  set_times(built.cache, "group ", " float32", 1e6);
-  set_times(built.cache, "group ", " int8", 1e5);
   PrecisionGoal goal = built.goal();
   goal.max_loss = 0.0;
   goal.evaluate = [](const Plan& plan) {
@@ -73,7 +73,7 @@ TEST(PrecisionLabels, GroupsOfUnknownNoiseDoNotOutliveTheGoal) {
     }
     return accuracy;
   };
-  const PrecisionChoice choice = built.choose(goal);
+  const PrecisionChoice choice = built.choose_at({.int8 = 1e5, .engine = 3e6}, goal);
   EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
   EXPECT_NE(choice.kept, 1u);
 
@@ -137,10 +137,8 @@ TEST(PrecisionLabels, ARequestLeavesNoTraceInTheTimingCache) {
   fixed.set_precision(*fixed.find_layer("a"), Precision::kInt8);
   std::filesystem::remove(built.cache.path);
   (void)choose_precision(fixed, &built.table, {.build = timed(built.cache)}, {});
-  set_times(built.cache, "group ", " float32", 1e6);
-  set_times(built.cache, "group ", " int8", 1e5);
-  set_times(built.cache, "conversion ", "quantize", 5e6);
-  EXPECT_EQ(labels_of(built.choose(), 2), "float32 float32");
+  const Times times{.int8 = 1e5, .conversion = 5e6, .engine = 2e6};
+  EXPECT_EQ(labels_of(built.choose_at(times), 2), "float32 float32");
 }
 
 TEST(PrecisionLabels, ACpuHasNoFloat16) {
@@ -171,10 +169,13 @@ TEST(PrecisionLabels, Float16IsWhatTheLabelsSayOfLayersThatCannotBeInt8) {
   options.fp16 = true;
   const CompileOptions compile{.build = options, .half_on_cpu = true};
   const auto labels_at = [&](double half_ns) {
-    set_times(built.cache, "group ", " float32", 1e6);
-    set_times(built.cache, "group ", " int8", 2e6);
-    set_times(built.cache, "group ", " half", half_ns);
-    const PrecisionChoice choice = choose_precision(built.network, &built.table, compile, {});
+    const PrecisionChoice choice = settled(
+        built.cache,
+        [&] {
+          write_times(built.cache, {.int8 = 2e6, .engine = 2.0 * std::min(1e6, half_ns)});
+          set_times(built.cache, "group ", " half", half_ns);
+        },
+        [&] { return choose_precision(built.network, &built.table, compile, {}); });
     int halves = 0;
     for (const PlanTensor& t : choice.candidates[2].plan->tensors) {
       halves += t.type == DataType::kFloat16 ? 1 : 0;
@@ -213,15 +214,19 @@ TEST(PrecisionLabels, AnEngineWithTwoNamesIsEvaluatedOnce) {
   n.mark_output(convolution(n, convolution(n, x, "a"), "b"), "y");
   Built built(std::move(n));
   (void)built.choose();
-  set_times(built.cache, "group ", " float32", 1e6);
-  set_times(built.cache, "group ", " int8", 1e4);
   int evaluations = 0;
   PrecisionGoal goal;
   goal.evaluate = [&](const Plan& plan) {
     ++evaluations;
     return perfect(plan);
   };
-  const PrecisionChoice choice = built.choose(goal);
+  const PrecisionChoice choice = settled(
+      built.cache,
+      [&] {
+        write_times(built.cache, {.int8 = 1e4, .engine = 2e4});
+        evaluations = 0;
+      },
+      [&] { return built.choose(goal); });
   ASSERT_EQ(choice.candidates[1].labels, choice.candidates[2].labels);
   EXPECT_EQ(evaluations, 2);  // float, and all in INT8, which is the chosen one
 }

@@ -1,4 +1,4 @@
-"""Calibrate, evaluate and sweep on a Ray cluster; `pip install octile[ray]`.
+"""Calibrate, evaluate and sweep on a Ray cluster; `pip install '.[ray]'`.
 
     import octile.ray, ray
 
@@ -16,7 +16,9 @@ from __future__ import annotations
 try:
     import ray.data  # noqa: F401
 except ImportError as error:
-    raise ImportError(f"octile.ray needs Ray ({error}): pip install 'octile[ray]'") from error
+    raise ImportError(
+        f"octile.ray needs Ray ({error}): pip install '.[ray]' in the source tree"
+    ) from error
 
 from ._calibrate import calibrate, collect
 from ._cluster import Cancelled

@@ -16,7 +16,7 @@ from octile import _log
 from octile._progress import ProgressLine
 
 from ._blocks import Columns, Piece, check_dataset, columns_of, pieces
-from ._checkpoint import Folder, digest_of
+from ._checkpoint import Folder, digest_of, directory_of
 from ._cluster import Cancelled, Tree, Workers, connect, finished, get
 from ._parts import Info, Job, merge, part_of
 
@@ -113,7 +113,8 @@ class _Collection:
         return get(root, f"the merge of the {phase}", self._workers.retries)
 
     def _merge(self, *parts: ray.ObjectRef) -> ray.ObjectRef:
-        return merge.options(max_retries=self._workers.retries).remote(self._mixed, *parts)
+        options = {**self._workers.options(), "num_cpus": 0, "num_gpus": 0}
+        return merge.options(**options).remote(self._mixed, *parts)
 
 
 def collect(
@@ -157,7 +158,7 @@ def collect(
         model=[ray.put(network)],
         options=options,
         columns=columns_of(dataset, inputs, columns),
-        checkpoint=str(checkpoint),
+        checkpoint=directory_of(checkpoint),
     )
     collection = _Collection(job, workers, rows_per_task, allow_mixed)
     data = collection.run(dataset, progress_function(progress), log or _log.tell)

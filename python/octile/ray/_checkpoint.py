@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import pickletools
+import secrets
 import shutil
+import sys
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional, Union
 
 import numpy as np
+from ray import cloudpickle
 
 
 def digest_of(*parts: object) -> str:
@@ -26,9 +31,47 @@ def content_of(batches: list[dict[str, np.ndarray]]) -> str:
     hasher = hashlib.blake2b(digest_size=16)
     for batch in batches:
         for name, array in sorted(batch.items()):
-            hasher.update(repr((name, array.dtype.str, array.shape)).encode())
-            hasher.update(np.ascontiguousarray(array).view(np.uint8).data)
+            _add(hasher, name, array)
     return hasher.hexdigest()
+
+
+def _add(hasher: Any, name: str, array: np.ndarray) -> None:
+    hasher.update(repr((name, array.dtype.str, array.shape)).encode())
+    if not array.dtype.hasobject:
+        hasher.update(np.ascontiguousarray(array).view(np.uint8).data)
+        return
+    for element in array.ravel():  # its own bytes are addresses
+        if isinstance(element, np.ndarray):
+            _add(hasher, "", element)
+        else:
+            data = pickle.dumps(element, protocol=4)
+            hasher.update(b"%d:" % len(data) + data)
+
+
+def code_of(value: Any) -> str:
+    """Of what may hold functions. A pickle only names what is in a module that can be imported, so
+    the files of all modules that it names are in, too; what those import is not looked at."""
+    data = cloudpickle.dumps(value)
+    found = {}
+    for _, text, _ in pickletools.genops(data):
+        if isinstance(text, str) and text in sys.modules and text != "__main__":
+            found[text] = _source_of(sys.modules[text])
+    return digest_of(data, sorted(found.items()))
+
+
+def _source_of(module: Any) -> str:
+    path = getattr(module, "__file__", None)
+    if path is None:  # built in, or a namespace, which has no code
+        return sys.version
+    try:
+        return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return secrets.token_hex(16)  # nothing is reused of code that cannot be read
+
+
+def directory_of(checkpoint: Union[str, os.PathLike]) -> str:
+    """The driver's, since workers run elsewhere; empty as it is."""
+    return os.path.abspath(checkpoint) if os.fspath(checkpoint) else ""
 
 
 class Folder:

@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 import octile
 
 _FAN_IN = 8  # results merged by one task
-_POLL_SECONDS = 0.1  # how long a cancellation may go unnoticed
+_POLL_SECONDS = 0.1  # of a wait for tasks; a cancellation is looked for before and after each
 _END = object()
 
 
@@ -94,7 +94,8 @@ def finished(
 ) -> Iterator[tuple[Any, ray.ObjectRef, Any]]:
     """(item, result, info) as tasks finish. submit(item) gives refs to a result, which may be
     large, and to a small info, which is fetched. A task that fails ends the loop, or has its
-    exception as info where errors are kept. Whatever ends the loop cancels the others."""
+    exception as info where errors are kept. Whatever ends the loop cancels the others. The next
+    item of `work` (a block that the dataset is at) is waited out before a cancellation is seen."""
     running: dict[ray.ObjectRef, tuple[Any, ray.ObjectRef]] = {}
     items, limit, more = iter(work), workers.limit(), True
     try:

@@ -16,7 +16,7 @@ from octile import _log
 
 from ._blocks import Columns, check_column, check_dataset, columns_of, pieces
 from ._calibrate import Log, Progress, network_of, progress_function
-from ._checkpoint import Folder, digest_of
+from ._checkpoint import Folder, code_of, digest_of, directory_of
 from ._cluster import Workers, connect, finished, get
 from ._metrics import Metric, Outputs, metric_of
 from ._scores import Candidate, Cell, Score, Scoring, score, times_of
@@ -122,7 +122,7 @@ def _candidates(models: Mapping[str, Evaluated], table: _Table, dataset, columns
             found[name] = Candidate.of(name, data, columns_of(dataset, inputs, columns))
             plans[name] = data
             table.describe(name, plan, len(data))
-        except (octile.Error, OSError, TypeError) as error:
+        except Exception as error:  # a model may be the caller's function
             table.fail(name, error)
     return found, plans
 
@@ -191,6 +191,8 @@ def evaluate(
     metric: see METRICS, or a function of (outputs, label) whose mean is taken. label: the column
     of the right classes. reference: the model that 'agreement' and 'sqnr_db' compare with (the
     first). timed: also milliseconds of a run of one sample, when all else is done.
+    checkpoint: keeps a metric of one's own by its pickle and the files of the modules that this
+    names; where what those import has changed, remove the directory first.
     The other keywords are those of calibrate(). Samples run one by one, and sums are exact, so the
     value does not depend on workers, blocks or order.
     """
@@ -204,14 +206,14 @@ def evaluate(
     if label is not None:
         check_column(dataset.columns() or [], label, "labels", "label=")
     right = _reference(found, models, reference) if how.needs_reference else None
-    code = ray.cloudpickle.dumps(metric) if callable(metric) else how.name
+    code = code_of(metric) if checkpoint and callable(metric) else how.name
     scoring = Scoring(
         metric=how,
         label=label,
         reference=right,
         device=device,
         threads=threads,
-        checkpoint=str(checkpoint),
+        checkpoint=directory_of(checkpoint),
         key=f"evaluation-{digest_of(code, label, device)}",
     )
     _run(dataset, rows_per_task, found, table, scoring, workers, progress_function(progress))
@@ -219,7 +221,7 @@ def evaluate(
     if timed:
         _time(table, plans, workers, log or _log.tell)
     if not keep_checkpoint:
-        Folder(str(checkpoint), scoring.key).remove()
+        Folder(scoring.checkpoint, scoring.key).remove()
     return list(table.rows.values())
 
 

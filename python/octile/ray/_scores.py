@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -105,14 +106,24 @@ def _columns(candidate: Candidate, job: Scoring) -> list[str]:
     return list(dict.fromkeys([*wanted, *([job.label] if job.label else ())]))
 
 
-def _sums(candidate: Candidate, job: Scoring, arrays: dict) -> Score:
+def _exact(job: Scoring, added: tuple, row: int) -> list[Fraction]:
+    if not all(map(math.isfinite, added)):
+        raise octile.InvalidArgument(
+            f"metric '{job.metric.name}' gives {', '.join(map(str, added))} on row {row}: its sums "
+            "need finite numbers; look at that sample and its outputs, or leave the sample out "
+            "with dataset.filter()"
+        )
+    return [Fraction(value) for value in added]
+
+
+def _sums(candidate: Candidate, job: Scoring, arrays: dict, begin: int) -> Score:
     outputs = _run(candidate, job, arrays)
     right = _run(job.reference, job, arrays) if job.reference else [None] * len(outputs)
     labels = arrays[job.label] if job.label else [None] * len(outputs)
     sums: list[Fraction] = []
-    for each in zip(outputs, labels, right):
-        added = job.metric.add(*each)
-        sums = [a + Fraction(b) for a, b in zip(sums or [Fraction()] * len(added), added)]
+    for row, each in enumerate(zip(outputs, labels, right), begin):
+        added = _exact(job, job.metric.add(*each), row)
+        sums = [a + b for a, b in zip(sums or [Fraction()] * len(added), added)]
     return Score(len(outputs), sums)
 
 
@@ -130,7 +141,7 @@ def score(job: Scoring, cell: Cell, block: Any) -> Score:
         if data is not None:
             samples, *sums = json.loads(data)
             return Score(samples, [Fraction(text) for text in sums])
-        found = _sums(candidate, job, arrays)
+        found = _sums(candidate, job, arrays, cell.piece.begin)
         folder.save(key, json.dumps([found.samples, *map(str, found.sums)]).encode())
         return found
 

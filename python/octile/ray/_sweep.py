@@ -14,7 +14,7 @@ import octile
 
 from ._blocks import check_column
 from ._calibrate import Model, collect, network_of
-from ._checkpoint import Folder, digest_of
+from ._checkpoint import Folder, code_of, digest_of, directory_of
 from ._cluster import Workers, connect, finished
 from ._evaluate import Row, evaluate, profile_of
 from ._metrics import Outputs, metric_of
@@ -46,8 +46,8 @@ class _Named:
         return f"recipe '{self.name}'"
 
     def needs_table(self) -> bool:
-        scheme = self.options.get("scheme", "static-symmetric")
-        return bool(self.options.get("int8", True)) and not scheme.startswith("dynamic")
+        scheme = self.options.get("scheme")  # whatever it is: build() says what it takes
+        return bool(self.options.get("int8", True)) and not str(scheme).startswith("dynamic")
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,15 @@ def _recipes(recipes: Union[Mapping[str, Recipe], Sequence[Recipe]]) -> list[_Na
     return [_Named(FLOAT, floating), *(_Named(name, dict(r)) for name, r in recipes.items())]
 
 
+def _check_method(method: Any, percentile: Any) -> None:
+    try:
+        octile.threshold(np.ones(1, np.float32), method, percentile)
+    except TypeError:
+        raise TypeError(
+            f"method={method!r}, percentile={percentile!r}: a name and a number are wanted"
+        ) from None
+
+
 def _tables(recipes: list[_Named], collected: Callable[[], octile.CalibrationData]) -> dict:
     """By recipe: its table, None for none, or what is wrong with its method. One collection
     serves all methods."""
@@ -98,12 +107,11 @@ def _tables(recipes: list[_Named], collected: Callable[[], octile.CalibrationDat
     for recipe in recipes:
         how = recipe.options.pop("method", "entropy"), recipe.options.pop("percentile", 99.99)
         found[recipe.name] = recipe.options.pop("table", None)
-        if not recipe.needs_table() or found[recipe.name] is not None:
-            continue
         try:
-            octile.threshold(np.ones(1, np.float32), *how)
-            wanted[recipe.name] = how
-        except octile.InvalidArgument as error:
+            if recipe.needs_table() and found[recipe.name] is None:
+                _check_method(*how)
+                wanted[recipe.name] = how
+        except Exception as error:
             found[recipe.name] = error
     if wanted:
         data = collected()
@@ -122,22 +130,43 @@ def _plans(
 ) -> dict[str, Any]:
     """By recipe: the bytes of its plan, or the exception that ended its build."""
     model, build = [ray.put(network)], _build.options(**workers.options())
-    failed = {name: table for name, table in tables.items() if isinstance(table, Exception)}
-    built: dict[str, Any] = {}
+    own = {
+        "int8": True,
+        "profiles": profile,
+        "threads": workers.threads,
+        "device": workers.device,  # tactics are chosen where the plan will run
+    }
+    found: dict[str, Any] = {}
+    ready: dict[str, tuple] = {}
 
     def submit(recipe: _Named) -> tuple[ray.ObjectRef, ray.ObjectRef]:
-        table = tables[recipe.name]
-        options = {"int8": True, "profiles": profile, "threads": workers.threads, **recipe.options}
-        digest = "" if table is None else table.to_json()
-        what = ray.cloudpickle.dumps(sorted(options.items()))
-        key = f"{digest_of(network.digest(), digest, what)}.plan"
-        ref = build.remote(model, options, table, folder, key)
+        ref = build.remote(model, *ready[recipe.name])
         return ref, ref
 
-    work = [recipe for recipe in recipes if recipe.name not in failed]
+    for recipe in recipes:
+        options, table = {**own, **recipe.options}, tables[recipe.name]
+        try:
+            key = _key_of(network, options, table)
+            ready[recipe.name] = options, table, folder, key
+        except Exception as error:
+            found[recipe.name] = error
+    work = [recipe for recipe in recipes if recipe.name in ready]
     for recipe, _, plan in finished(work, submit, workers, keep_errors=True):
-        built[recipe.name] = plan
-    return {recipe.name: failed.get(recipe.name, built.get(recipe.name)) for recipe in recipes}
+        found[recipe.name] = plan
+    return {recipe.name: found[recipe.name] for recipe in recipes}
+
+
+def _key_of(network: octile.Network, options: dict[str, Any], table: Any) -> str:
+    """Raises what is wrong with the recipe, as far as it shows before its build."""
+    if isinstance(table, Exception):
+        raise table
+    if not isinstance(table, (octile.CalibrationTable, type(None))):
+        raise TypeError(
+            f"table: a CalibrationTable is wanted, not {type(table).__name__}; "
+            "octile.CalibrationTable.load() reads a file"
+        )
+    digest = "" if table is None else table.to_json()
+    return f"{digest_of(network.digest(), digest, code_of(sorted(options.items())))}.plan"
 
 
 def _front(rows: list[Row]) -> None:
@@ -182,7 +211,7 @@ def sweep(
         check_column(dataset.columns() or [], label, "labels", "label=")
     network, shapes = network_of(model), dict(input_shapes or {})
     timed = options.pop("timed", True)
-    folder = Folder(str(checkpoint), f"sweep-{network.digest()}")
+    folder = Folder(directory_of(checkpoint), f"sweep-{network.digest()}")
     shared = {"keep_checkpoint": True, "input_shapes": shapes, **options}
     if folder.used:
         shared["checkpoint"] = str(folder.path)

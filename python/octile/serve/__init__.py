@@ -1,4 +1,4 @@
-"""Serving plans over the Open Inference Protocol, by KServe (`pip install 'octile[serve]'`).
+"""Serving plans over the Open Inference Protocol, by KServe (`pip install '.[serve]'`).
 
 `octile-serve MODEL_DIR` serves a folder (docs/serving.md). OctileModel is a kserve.Model for
 servers of one's own.
@@ -10,7 +10,7 @@ try:
     import kserve as _kserve  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"octile.serve needs KServe ({error}): pip install 'octile[serve]'"
+        f"octile.serve needs KServe ({error}): pip install '.[serve]' in the source tree"
     ) from error
 
 from ._model import OctileModel

@@ -6,6 +6,7 @@ cannot tell how many rows it was given; why_not_exact() is that rule.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,11 @@ class ServedEngine:
     def most_rows(self) -> int:
         """The largest batch of any profile."""
         return max(map(self._rows, self._profiles))
+
+    @property
+    def most_values(self) -> int:
+        """Values that the largest request has, all inputs together."""
+        return max(sum(math.prod(high) for _, high in bounds.values()) for bounds in self._bounds)
 
     def profile_of(self, shapes: Shapes) -> int:
         """The profile that runs such shapes. ValueError says what none of them takes."""

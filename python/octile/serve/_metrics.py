@@ -27,6 +27,7 @@ COMPUTE_SECONDS = Histogram(
 BATCH_ROWS = Histogram("octile_batch_rows", "Samples in one batch", _LABELS, buckets=_ROWS)
 BATCH_REQUESTS = Histogram("octile_batch_requests", "Requests in one batch", _LABELS, buckets=_ROWS)
 WAITING = Gauge("octile_queue_requests", "Requests that wait", _LABELS)
+BODY_BYTES = Gauge("octile_body_bytes", "Bytes of requests under way; JSON's count eightfold")
 
 
 class ModelMetrics:

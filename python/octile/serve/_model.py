@@ -78,6 +78,11 @@ class OctileModel(Model):
         """What runs the batches, on load(). Overridden, it may be another engine's."""
         return ServedEngine(load_plan(path, options), options, self._log)
 
+    @property
+    def most_values(self) -> int:
+        """Values that the largest request has, all inputs together."""
+        return self._engine.most_values
+
     def start(self) -> None:
         """Nothing is left to be set up. (KServe's own would make a stopped model ready.)"""
 

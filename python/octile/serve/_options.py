@@ -53,11 +53,11 @@ class Options:
         self._check_lists()
 
     def _check_lists(self) -> None:
-        if not isinstance(self.profiles, list) or not all(
-            isinstance(p, dict) and all(isinstance(s, list) and len(s) == 3 for s in p.values())
-            for p in self.profiles
-        ):
-            raise ValueError('profiles: write them as [{"input": [min, opt, max]}], three shapes')
+        if not isinstance(self.profiles, list) or not all(map(_is_profile, self.profiles)):
+            raise ValueError(
+                'profiles: write them as [{"input": [min, opt, max]}], three shapes such as '
+                "[1, 3, 8, 8]"
+            )
         if not isinstance(self.versions, list) and self.versions not in ("all", "latest"):
             raise ValueError(f"versions: {self.versions!r} is neither 'all', 'latest' nor a list")
 
@@ -71,6 +71,17 @@ class Options:
             return self.instances, self.threads or max(1, cores // self.instances)
         threads = self.threads or min(cores, 4)
         return max(1, cores // threads), threads
+
+
+def _is_profile(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(shapes, list) and len(shapes) == 3 and all(map(_is_shape, shapes))
+        for shapes in value.values()
+    )
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(n) is int and n >= 0 for n in value)
 
 
 def with_config(options: Options, folder: Path) -> Options:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from grpc import StatusCode, aio
+from google.protobuf.message import DecodeError
+from grpc import StatusCode, aio, unary_unary_rpc_method_handler
 from kserve import InferInput, InferRequest, InferResponse
 from kserve.constants.constants import PredictorProtocol
 from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
@@ -23,10 +24,12 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.v2_datamodels import InferenceRequest, RequestInput
 from pydantic import ValidationError
 
+from ._limits import Bodies, Refused
 from ._model import Busy
 from ._repository import OctileRepository, qualified
 
-_JSON_LENGTH = "inference-header-content-length"
+JSON_LENGTH = "inference-header-content-length"
+_STATUS = {413: StatusCode.RESOURCE_EXHAUSTED, 503: StatusCode.UNAVAILABLE}
 
 
 class _BinaryInput(RequestInput):
@@ -113,9 +116,9 @@ class OctileDataPlane(DataPlane):
 
 def _json_size(headers: dict, whole: int) -> int:
     """Where the JSON ends: at the end of the body when no header says so."""
-    text = headers.get(_JSON_LENGTH, str(whole))
+    text = headers.get(JSON_LENGTH, str(whole))
     if not (text.isascii() and text.isdecimal()) or int(text) > whole:
-        raise InvalidInput(f"{_JSON_LENGTH}: '{text[:32]}' is no size within a body of {whole}")
+        raise InvalidInput(f"{JSON_LENGTH}: '{text[:32]}' is no size within a body of {whole}")
     return int(text)
 
 
@@ -157,7 +160,11 @@ def reason_of(errors: list[dict]) -> str:
 class OctileExtension(ModelRepositoryExtension):
     """KServe's REST handlers ignore what these return; its gRPC handlers need it."""
 
+    stopping = False
+
     async def load(self, model_name: str) -> dict:
+        if self.stopping:
+            raise Stopping(model_name)
         if ":" in model_name:
             raise InvalidInput(f"'{model_name}': versions are loaded with their model")
         try:
@@ -200,20 +207,50 @@ class _Interceptor(ExceptionToStatusInterceptor):
         await super().handle_exception(ex, request_or_iterator, context, method_name)
 
 
+class _Limits(aio.ServerInterceptor):
+    """Counts messages, before they are decoded, among the bodies under way."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+
+    async def intercept_service(self, continuation, details):
+        handler = await continuation(details)
+        if handler is None or not handler.unary_unary:
+            return handler
+
+        async def counted(message: bytes, context):
+            with self._bodies.one() as body:
+                try:
+                    body.grow(len(message), 0)
+                    request = handler.request_deserializer(message)
+                    if not getattr(request, "raw_input_contents", None):
+                        body.grow(len(message), len(message))
+                except Refused as refused:
+                    await context.abort(_STATUS[refused.status], str(refused))
+                except DecodeError:
+                    await context.abort(StatusCode.INVALID_ARGUMENT, "the message is malformed")
+                return await handler.unary_unary(request, context)
+
+        return unary_unary_rpc_method_handler(
+            counted, response_serializer=handler.response_serializer
+        )
+
+
 class OctileGrpcServer(GRPCServer):
     """KServe's, with the handlers above and an address of the caller's choice."""
 
-    def __init__(self, host: str, port: int, *args, most_bytes: int, grace_period: int) -> None:
+    def __init__(self, host: str, port: int, *args, bodies: Bodies, grace_period: int) -> None:
         super().__init__(port, *args, kwargs={}, grace_period=grace_period)
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._most_bytes = most_bytes
+        self._bodies = bodies
 
     async def start(self, max_workers: int | None = None) -> None:
         # One server a port: gRPC's own choice lets several share it unawares.
         options = [("grpc.so_reuseport", 0)]
-        for name in ("grpc.max_send_message_length", "grpc.max_receive_message_length"):
-            options.append((name, self._most_bytes))
-        self._server = aio.server(interceptors=(_Interceptor(),), options=options)
+        options.append(("grpc.max_send_message_length", -1))  # as long as the model's answers are
+        options.append(("grpc.max_receive_message_length", min(self._bodies.most_bytes, 2**31 - 1)))
+        interceptors = (_Limits(self._bodies), _Interceptor())
+        self._server = aio.server(interceptors=interceptors, options=options)
         servicer = _Servicer(self._data_plane, self._model_repository_extension)
         grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
         self._server.add_insecure_port(self._address)

@@ -12,8 +12,10 @@ addressed as 'name:version'.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import threading
 from pathlib import Path
 
 from kserve import ModelRepository
@@ -82,6 +84,7 @@ class OctileRepository(ModelRepository):
         self._only_name, self._model_class = only_name, model_class
         self._loaded: dict[str, dict[str, OctileModel]] = {}
         self._loading = asyncio.Lock()
+        self.loads_under_way = 0
 
     def load_models(self) -> None:
         """Loads every model of the folder; the first that cannot be loaded ends it."""
@@ -96,8 +99,7 @@ class OctileRepository(ModelRepository):
     async def load(self, name: str) -> bool:
         """Loads the model's versions as they lie in the folder now, then lets the old ones go."""
         async with self._loading:
-            loop = asyncio.get_running_loop()
-            self._replace(name, await loop.run_in_executor(None, self._load, name))
+            self._replace(name, await self._load_aside(name))
         return True
 
     def load_model(self, name: str) -> bool:
@@ -123,6 +125,34 @@ class OctileRepository(ModelRepository):
     def all_models(self) -> list[OctileModel]:
         return [m for versions in self._loaded.values() for m in versions.values()]
 
+    async def _load_aside(self, name: str) -> dict[str, OctileModel]:
+        """_load() in a thread that the process's end does not wait for, unlike an executor's."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def tell(loaded: dict[str, OctileModel], error: Exception | None) -> None:
+            if done.cancelled():
+                for model in loaded.values():
+                    model.stop()
+            elif error:
+                done.set_exception(error)
+            else:
+                done.set_result(loaded)
+
+        def work() -> None:
+            loaded, error = {}, None
+            try:
+                loaded = self._load(name)
+            except Exception as raised:
+                error = raised
+            self.loads_under_way -= 1
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+                loop.call_soon_threadsafe(tell, loaded, error)
+
+        self.loads_under_way += 1
+        threading.Thread(target=work, daemon=True, name=f"load {name}").start()
+        return await done
+
     def _load(self, name: str) -> dict[str, OctileModel]:
         files = find_models(self._folder, self._only_name).get(name)
         if not files:
@@ -131,14 +161,20 @@ class OctileRepository(ModelRepository):
         loaded: dict[str, OctileModel] = {}
         try:
             for version in _chosen(files, options.versions):
-                model = self._model_class(name, files[version], options, version=version)
-                loaded[version] = model
+                loaded[version] = model = self._made(name, version, files[version], options)
                 _logger.info("loaded %s", model.describe())
         except BaseException:
             for model in loaded.values():
                 model.stop()
             raise
         return loaded
+
+    def _made(self, name: str, version: str, path: Path, options: Options) -> OctileModel:
+        try:
+            return self._model_class(name, path, options, version=version)
+        except Exception as error:
+            reason = f"{name} version {version} ({path}): {error}"
+            raise RuntimeError(reason) from error
 
     def _replace(self, name: str, loaded: dict[str, OctileModel]) -> None:
         old = self._loaded.pop(name, {})

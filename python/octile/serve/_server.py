@@ -7,6 +7,7 @@ all that were accepted are answered, the listeners close and the process ends wi
 from __future__ import annotations
 
 import asyncio
+import email.message
 import json
 import logging
 import signal
@@ -19,9 +20,11 @@ from kserve import ModelServer
 from kserve.constants.constants import FASTAPI_APP_IMPORT_STRING
 from kserve.model_server import app
 from kserve.protocol.rest.server import RESTServer
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from ._protocol import OctileDataPlane, OctileExtension, OctileGrpcServer, reason_of
+from ._limits import Bodies, Refused, longest_of, most_in_sum
+from ._protocol import JSON_LENGTH, OctileDataPlane, OctileExtension, OctileGrpcServer, reason_of
 from ._repository import OctileRepository
 
 _logger = logging.getLogger("octile")
@@ -30,32 +33,50 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class _Front:
-    """Before KServe's routes: bodies have a limit, and a version in the path becomes a name."""
+    """Before KServe's routes: bodies have limits, and a version in the path becomes a name."""
 
-    def __init__(self, app, most_bytes: int) -> None:
-        self._app, self._most_bytes = app, most_bytes
+    def __init__(self, app, bodies: Bodies) -> None:
+        self._app, self._bodies = app, bodies
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         scope = {**scope, "path": _with_version(scope["path"])}
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._most_bytes:
-            return await _refuse(send, 413, self._reason())
-        seen = 0
+        headers = Headers(scope=scope)  # the first of each name, as the decoder reads them
+        objects = _json_bytes(headers)
+        declared = _size(headers.get("content-length")) or 0
+        with self._bodies.one() as body:
+            try:
+                body.grow(declared, objects)
+            except Refused as refused:
+                return await _refuse(send, refused.status, str(refused))
+            seen = 0
 
-        async def limited():
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._most_bytes:
-                raise HTTPException(413, self._reason())
-            return message
+            async def limited():  # chunks, whose sum no header tells, count as they come
+                nonlocal seen
+                message = await receive()
+                seen += len(message.get("body", b""))
+                try:
+                    body.grow(seen, objects)
+                except Refused as refused:
+                    raise HTTPException(refused.status, str(refused)) from None
+                return message
 
-        await self._app(scope, limited, send)
+            await self._app(scope, limited, send)
 
-    def _reason(self) -> str:
-        return f"the request is longer than {self._most_bytes} bytes (--max-request-bytes)"
+
+def _size(text: str | None) -> int | None:
+    return int(text) if text and len(text) < 20 and text.isascii() and text.isdecimal() else None
+
+
+def _json_bytes(headers: Headers) -> int:
+    """How much of a body is decoded as JSON: all of it, unless tensors follow as bytes."""
+    kind = email.message.Message()
+    kind["content-type"] = headers.get("content-type", "")
+    length = _size(headers.get(JSON_LENGTH))
+    if kind.get_content_subtype().endswith("json") or length is None:
+        return sys.maxsize
+    return length
 
 
 def _with_version(path: str) -> str:
@@ -106,7 +127,10 @@ def _run(main: Coroutine[None, None, None]) -> None:
 
 
 class OctileServer(ModelServer):
-    """Serves a repository; serve() returns when a signal has ended it. One a process."""
+    """Serves a repository; serve() returns when a signal has ended it. One a process.
+
+    Limits of bytes that are None follow from the loaded models and from the memory (_limits.py).
+    """
 
     def __init__(
         self,
@@ -115,7 +139,8 @@ class OctileServer(ModelServer):
         host: str = "0.0.0.0",
         http_port: int = 8080,
         grpc_port: int = 8081,
-        max_request_bytes: int = 1 << 26,
+        max_request_bytes: int | None = None,
+        max_bytes_under_way: int | None = None,
         drain_seconds: int = 30,
     ) -> None:
         super().__init__(
@@ -129,12 +154,16 @@ class OctileServer(ModelServer):
         self._repository = repository
         self.dataplane = OctileDataPlane(model_registry=repository)
         self.model_repository_extension = OctileExtension(model_registry=repository)
-        self._host, self._most_bytes = host, max_request_bytes
+        self._host = host
+        self._bodies = Bodies(
+            max_request_bytes or longest_of(repository.all_models()),
+            max_bytes_under_way or most_in_sum(),
+        )
         self._draining: asyncio.Task | None = None
 
     def serve(self) -> None:
         """REST and gRPC until a signal comes."""
-        app.add_middleware(_Front, most_bytes=self._most_bytes)
+        app.add_middleware(_Front, bodies=self._bodies)
         app.add_exception_handler(RequestValidationError, _invalid_request)
         handlers = (self.dataplane, self.model_repository_extension)
         self._rest_server = _RestServer(
@@ -151,7 +180,7 @@ class OctileServer(ModelServer):
                 self._host,
                 self.grpc_port,
                 *handlers,
-                most_bytes=self._most_bytes,
+                bodies=self._bodies,
                 grace_period=_CLOSE_SECONDS,
             )
             self.servers.append(self._grpc_server.start())
@@ -181,7 +210,7 @@ class OctileServer(ModelServer):
 
     async def _drain(self, name: str) -> None:
         plane = self.dataplane
-        plane.stopping = True
+        plane.stopping = self.model_repository_extension.stopping = True
         for model in self._repository.all_models():
             model.hurry()
         _logger.info("%s: %d requests are under way", name, plane.accepted - plane.answered)

@@ -83,4 +83,8 @@ def _converted(data: list, dtype: np.dtype) -> np.ndarray:
         limits = np.iinfo(dtype)
         if int(given.min()) < limits.min or int(given.max()) > limits.max:
             raise ValueError(f"its values do not fit {dtype.name}")
-    return given.astype(dtype)
+    with np.errstate(over="ignore"):  # told below
+        taken = given.astype(dtype)
+    if dtype.kind == "f" and (np.isinf(taken) & np.isfinite(given)).any():
+        raise ValueError(f"its values do not fit {dtype.name}")
+    return taken
