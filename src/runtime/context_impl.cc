@@ -202,7 +202,10 @@ ExecutionContext::Impl::Prepared ExecutionContext::Impl::prepare() {
     // A small grid may be split, which needs scratch that the largest one does not.
     if (gpu != nullptr) grow_workspace(tactic.workspace_bytes(view, engine.device));
     made.steps.push_back(tactic.prepare(view, packed, engine.device));
-    if (gpu != nullptr) chosen[s] = {view, &tactic, packed};
+    if (gpu == nullptr) continue;
+    chosen[s].view.emplace(view);
+    chosen[s].tactic = &tactic;
+    chosen[s].packed = packed;
   }
   for (const auto& step : made.steps) {  // late ones may make primitives, which count threads
     made.threads.push_back(step != nullptr ? threads_of(*step) : StepThreads::kOpenMp);

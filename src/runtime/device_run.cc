@@ -47,8 +47,7 @@ void ExecutionContext::Impl::provide_late_inputs() {
 
 /// Late steps' inputs are copied where they stand, and tensors that are looked at are all made:
 /// neither goes with chains.
-void ExecutionContext::Impl::find_chains(Prepared& made,
-                                         std::span<const ChosenStep> chosen) const {
+void ExecutionContext::Impl::find_chains(Prepared& made, std::span<const ChosenStep> chosen) const {
   if (engine.any_late || plan_profile.keeps_offsets) return;
   made.chains = engine.backend.find_chains(chosen, engine.device);
   size_t most = 0;

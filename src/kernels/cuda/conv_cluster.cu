@@ -31,7 +31,7 @@ constexpr int kLine = kGatherLine;
 constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
 constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
-constexpr int kMostPooled = 8;            // stages of a block that reads through a pooling
+constexpr int kMostPooled = 8;          // stages of a block that reads through a pooling
 constexpr int64_t kMostTaps = 4 << 20;  // bytes that all such blocks read
 
 struct ClusterParams {
@@ -58,7 +58,9 @@ struct Chunk {
 
 template <bool kUnsigned>
 __device__ __forceinline__ uint4 larger(const uint4& a, const uint4& b) {
-  const auto word = [](uint32_t v, uint32_t w) { return kUnsigned ? __vmaxu4(v, w) : __vmaxs4(v, w); };
+  const auto word = [](uint32_t v, uint32_t w) {
+    return kUnsigned ? __vmaxu4(v, w) : __vmaxs4(v, w);
+  };
   return make_uint4(word(a.x, b.x), word(a.y, b.y), word(a.z, b.z), word(a.w, b.w));
 }
 
@@ -81,8 +83,8 @@ struct PooledChunk {
       for (int kw = 0; kw < pool.kernel_w; kw += 2) {
         const int down = min(kh + 1, pool.kernel_h - 1), right = min(kw + 1, pool.kernel_w - 1);
         const uint4 a = tap(kh, kw), b = tap(kh, right), c = tap(down, kw), d = tap(down, right);
-        v = larger<kUnsigned>(v, larger<kUnsigned>(larger<kUnsigned>(a, b),
-                                                   larger<kUnsigned>(c, d)));
+        v = larger<kUnsigned>(v,
+                              larger<kUnsigned>(larger<kUnsigned>(a, b), larger<kUnsigned>(c, d)));
       }
     }
     return v;
@@ -435,8 +437,16 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvCluster;
-const ConvKernel kConvCluster{
-    "cuda.wgmma.32x64.cluster", 90, true, 0, refuse, packed_bytes, pack, no_workspace, launch,
-    false, true};
+const ConvKernel kConvCluster{"cuda.wgmma.32x64.cluster",
+                              90,
+                              true,
+                              0,
+                              refuse,
+                              packed_bytes,
+                              pack,
+                              no_workspace,
+                              launch,
+                              false,
+                              true};
 
 }  // namespace octile::cuda

@@ -124,7 +124,9 @@ struct Taps {
 
 /// Taps that are multiplied at once: a chain of read, multiply and wait takes as long for one.
 template <int kChannels>
-constexpr int kTapsAtOnce = kChannels == 32 ? 5 : kChannels == 64 ? 3 : 1;
+constexpr int kTapsAtOnce = kChannels == 32   ? 5
+                            : kChannels == 64 ? 3
+                                              : 1;
 
 /// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the
 /// patch. The pixels of some taps are read while those before are multiplied; behind the last tap

@@ -246,8 +246,8 @@ std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenSt
                                          const Device& device) {
   const auto* tactic = dynamic_cast<const ConvTactic*>(step.tactic);
   if (tactic == nullptr || !tactic->pools() || !takes_rows_close(*step.view)) return nullptr;
-  const Geometry g = geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape,
-                                 pooling.outputs[0].shape);
+  const Geometry g =
+      geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape, pooling.outputs[0].shape);
   const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
   ConvProblem p = problem_of(*step.view);
   if (p.x_type == ConvType::kFloat || p.batch != g.n) return nullptr;

@@ -46,10 +46,11 @@ inline std::string describe(const ConvProblem& p) {
          " stride " + n(p.stride_h) + "x" + n(p.stride_w) + " dilation " + n(p.dilation_h) + "x" +
          n(p.dilation_w) + " pad " + n(p.pad_top) + "," + n(p.pad_left) + " groups " + n(p.groups) +
          (p.residual ? " residual " + type(p.residual_type) : "") +
-         (p.pool.h > 0 ? " pooled from " + n(p.pool.h) + "x" + n(p.pool.w) + " by " + n(p.pool.kernel_h) +
-                             "x" + n(p.pool.kernel_w) + " stride " + n(p.pool.stride_h) + "x" +
-                             n(p.pool.stride_w) + " pad " + n(p.pool.pad_top) + "," + n(p.pool.pad_left)
-                       : "");
+         (p.pool.h > 0
+              ? " pooled from " + n(p.pool.h) + "x" + n(p.pool.w) + " by " + n(p.pool.kernel_h) +
+                    "x" + n(p.pool.kernel_w) + " stride " + n(p.pool.stride_h) + "x" +
+                    n(p.pool.stride_w) + " pad " + n(p.pool.pad_top) + "," + n(p.pool.pad_left)
+              : "");
 }
 
 /// The 8-bit value of x at (n, h, w, c), as the kernel's Quantize would make it from floats.
@@ -71,7 +72,8 @@ inline int32_t value_at(const ConvCase& c, int64_t n, int h, int w, int channel)
   int largest = -1000;
   for (int kh = 0; kh < pool.kernel_h; ++kh) {
     for (int kw = 0; kw < pool.kernel_w; ++kw) {
-      const int y = h * pool.stride_h - pool.pad_top + kh, x = w * pool.stride_w - pool.pad_left + kw;
+      const int y = h * pool.stride_h - pool.pad_top + kh,
+                x = w * pool.stride_w - pool.pad_left + kw;
       if (y < 0 || y >= pool.h || x < 0 || x >= pool.w) continue;
       largest = std::max(largest, value(((n * pool.h + y) * pool.w + x) * p.in_c + channel));
     }
