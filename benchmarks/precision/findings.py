@@ -91,6 +91,8 @@ def rates(rows):
 
 def trust(rows, what):
     """How the balance compares with whole engines."""
+    if not rows:
+        return f"- {what}: none measured."
     agree = sum((r["balance_us"] > 0) == (r["engine_int8_ms"] < r["engine_float_ms"]) for r in rows)
     apart = [
         abs(r["engine_float_ms"] - r["engine_int8_ms"] - r["balance_us"] / 1e3)

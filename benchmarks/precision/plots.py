@@ -112,7 +112,7 @@ def intensity(made, path):
 def depth(made, path):
     """Equal 1 × 1 convolutions in a row: conversions are paid once."""
     deep = [r for r in made["rows"] if r["depth"] > 1]
-    size = deep[0]["size"]
+    size = max((r["size"] for r in deep), default=0)
     figure, axis = plt.subplots(figsize=(6.5, 2.8))
     for channels in sorted({r["channels"] for r in deep}):
         some = [

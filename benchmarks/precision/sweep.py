@@ -4,6 +4,7 @@ batch: the four times of each as `octile build` measures them, the balance, and 
 wholes. `make sweep-int8` runs it.
 
     benchmarks/precision/sweep.py build/release/octile [--device cuda:0] [--quick] [--docs PAGE]
+    benchmarks/precision/sweep.py build/release/octile --quick --minutes 4    # all over the grid
     benchmarks/precision/sweep.py --plots --docs PAGE         # from --json
     benchmarks/precision/sweep.py build/release/octile --huge    # only the network that stays float
 
@@ -14,10 +15,13 @@ Needs: pip install -r benchmarks/precision/requirements.txt
 import argparse
 import dataclasses
 import json
+import math
+import random
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 try:
@@ -138,7 +142,7 @@ def huge(octile, folder):
     command = [octile.program, "build", str(model), "--int8", *ranges, *octile.session, "-v"]
     print("\n$ " + " ".join(command), flush=True)
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    steps = re.compile(r"select tactics|measure|debug|#|\d+  ")  # progress, and the table of steps
+    steps = re.compile(r"[\w ]+: \d+/\d+$|debug|#|\d+  ")  # progress, and the table of steps
     lines = [line for line in done.stdout.splitlines() if not steps.match(line)]
     print("\n".join(lines), flush=True)
     if done.returncode != 0:
@@ -161,6 +165,15 @@ def line(row):
     )
 
 
+def in_order(grid, minutes):
+    """Where time is bounded, shuffled: whatever is left out is spread over the grid."""
+    if minutes is None:
+        return grid
+    shuffled = list(grid)
+    random.Random(0).shuffle(shuffled)
+    return shuffled
+
+
 def sweep(octile, args):
     made = {
         "machine": octile.machine(),
@@ -171,7 +184,12 @@ def sweep(octile, args):
     }
     names = "T_float µs     T_int8    T_quant  T_dequant    balance   share  engines"
     print(f"{'form':13} size chan batch depth ops/byte {names}")
-    for point in points(args.quick):
+    grid = points(args.quick)
+    end = math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes
+    for point in in_order(grid, args.minutes):
+        if time.monotonic() > end:
+            print(f"{args.minutes:g} minutes are over: {len(made['rows'])} of {len(grid)} networks")
+            break
         row = measure(octile, point, args.seconds)
         made["rows"].append(row)
         print(line(row), flush=True)
@@ -205,6 +223,7 @@ def arguments():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="fewer points")
+    parser.add_argument("--minutes", type=float, help="stop after so many, wherever that is")
     parser.add_argument(
         "--seconds", type=float, default=0.1, help="of timing whole engines, for each"
     )
