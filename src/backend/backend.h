@@ -68,7 +68,7 @@ class Chain {
  public:
   virtual ~Chain() = default;
   /// Does what the steps would, but for tensors that only the chain reads. `steps`: what each of
-  /// its steps would get.
+  /// its steps would get. REQUIRES: the first step's inputs are apart from the last one's outputs.
   virtual void run(std::span<const Buffers> steps) = 0;
 };
 struct FoundChain {

@@ -135,10 +135,17 @@ std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape>
 /// Derives PlanTensor::q_min of every tensor from the steps' clamps and tables.
 void annotate_minima(PlanData& plan);
 
+/// A tensor that a step reads beside its inputs (FoundChain of backend.h).
+struct FurtherRead {
+  int32_t tensor = -1;
+  size_t step = 0;
+};
+
 /// Fills profile.offsets and arena_bytes for the max shapes: lifetimes → offsets, largest first
 /// into the best gap; view outputs and in-place element-wise results share their input's bytes.
 /// `places` (by tensor, or empty): those that lie in another tensor.
-void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places = {});
+void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places = {},
+                 std::span<const FurtherRead> reads = {});
 
 /// The plan file (docs/plan_format.md). `origin` names the file in errors; storage keeps `bytes`
 /// alive through `owner`.

@@ -72,7 +72,8 @@ Probes probe_shapes(const PlanData& plan, const PlanProfile& profile) {
 
 class Planner {
  public:
-  Planner(const PlanData& plan, const PlanProfile& profile, std::span<const Place> places)
+  Planner(const PlanData& plan, const PlanProfile& profile, std::span<const Place> places,
+          std::span<const FurtherRead> reads)
       : plan_(plan), probes_(probe_shapes(plan, profile)), places_(places.begin(), places.end()) {
     places_.resize(plan.tensors.size());
     std::vector<Shape> max;
@@ -87,6 +88,10 @@ class Planner {
     last_use_.assign(plan.tensors.size(), -1);
     for (size_t s = 0; s < plan.steps.size(); ++s) {
       for (int32_t t : plan.steps[s].inputs) last_use_[size_t(t)] = int(s);
+    }
+    for (const FurtherRead& read : reads) {
+      int& last = last_use_[size_t(read.tensor)];
+      last = std::max(last, int(read.step));
     }
     external_ = late;
     for (int32_t t : plan.inputs) external_[size_t(t)] = true;
@@ -243,8 +248,9 @@ class Planner {
 
 }  // namespace
 
-void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places) {
-  Planner(plan, profile, places).run(profile);
+void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places,
+                 std::span<const FurtherRead> reads) {
+  Planner(plan, profile, places, reads).run(profile);
 }
 
 void plan_memory_without_reuse(const PlanData& plan, PlanProfile& profile) {

@@ -72,6 +72,7 @@ struct ExecutionContext::Impl {
   const void* mirror(size_t tensor, size_t bytes) const;
   void enqueue_late_inputs(const PlanStep& step, Stream stream);
   void enqueue_steps(Stream stream, bool marked);
+  bool overwrites_itself(const FoundChain& chain) const;
   void enqueue_chain(const FoundChain& chain, Stream stream);
   void find_chains(Prepared& made, std::span<const ChosenStep> chosen) const;
   DeviceGraph record_graph();

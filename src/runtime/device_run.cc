@@ -55,6 +55,22 @@ void ExecutionContext::Impl::find_chains(Prepared& made, std::span<const ChosenS
   made.chain_buffers.resize(most);
 }
 
+/// Whether its last step writes where its first one's inputs lie: memory is planned for chains at
+/// max shapes, and callers bind what they like.
+bool ExecutionContext::Impl::overwrites_itself(const FoundChain& chain) const {
+  const auto bytes = [&](int32_t t) {
+    const auto i = size_t(t);
+    const auto* begin = static_cast<const std::byte*>(pointers[i]);
+    return std::span(begin,
+                     size_t(current->shapes[i].volume()) * size_of(engine.data.tensors[i].type));
+  };
+  const PlanStep &first = engine.data.steps[chain.first],
+                 &last = engine.data.steps[chain.first + chain.count - 1];
+  const auto read = bytes(first.inputs[0]), written = bytes(last.outputs[0]);
+  return read.data() < written.data() + written.size() &&
+         written.data() < read.data() + read.size();
+}
+
 void ExecutionContext::Impl::enqueue_chain(const FoundChain& chain, Stream stream) {
   for (size_t i = 0; i < chain.count; ++i) {
     const size_t s = chain.first + i;
@@ -76,10 +92,12 @@ void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
   auto chain = current->chains.begin();
   for (size_t s = 0; s < current->steps.size(); ++s) {
     if (!marked && !profiler && chain != current->chains.end() && chain->first == s) {
-      enqueue_chain(*chain, stream);
-      s += chain->count - 1;
-      ++chain;
-      continue;
+      const FoundChain& found = *chain++;
+      if (!overwrites_itself(found)) {
+        enqueue_chain(found, stream);
+        s += found.count - 1;
+        continue;
+      }
     }
     if (current->steps[s] == nullptr) {
       enqueue_late_inputs(engine.data.steps[s], stream);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "runtime/engine_impl.h"
+#include "runtime/nothing.h"
 
 namespace octile {
 namespace {
@@ -42,8 +43,8 @@ Engine::Impl::Impl(const Plan& plan_in, const EngineOptions& options_in)
   if (device.accelerator != nullptr) options.device = device.accelerator->id();
   const ThreadCountScope threads(device.threads);
   choose_tactics();
-  place_tensors();
   pack();
+  place_tensors();
   if (device.accelerator != nullptr) upload_constants();
 }
 
@@ -101,6 +102,27 @@ void Engine::Impl::choose_tactics() {
   }
 }
 
+/// The last step of a chain reads what the first one would have read. As far as chains show at max
+/// shapes: contexts leave out those whose memory does not allow it.
+std::vector<FurtherRead> Engine::Impl::reads_of_chains(const ProfileState& state) const {
+  if (device.accelerator == nullptr || any_late || state.memory.keeps_offsets) return {};
+  std::vector<ChosenStep> chosen(data.steps.size());
+  for (size_t s = 0; s < data.steps.size(); ++s) {
+    const StepView view = make_view(data, data.steps[s], state.max_shapes, state.places);
+    if (fused.absorbed[s] || makes_nothing(view)) continue;
+    chosen[s].view.emplace(view);
+    chosen[s].tactic = state.tactics[s];
+    chosen[s].packed = state.packed[s];
+  }
+  std::vector<FurtherRead> reads;
+  for (const FoundChain& chain : backend.find_chains(chosen, device)) {
+    for (const int32_t t : data.steps[chain.first].inputs) {
+      reads.push_back({t, chain.first + chain.count - 1});
+    }
+  }
+  return reads;
+}
+
 /// Where all tactics agree, tensors lie in the output of the concatenation that reads them.
 void Engine::Impl::place_tensors() {
   for (size_t p = 0; p < profiles.size(); ++p) {
@@ -120,8 +142,10 @@ void Engine::Impl::place_tensors() {
     }
     const bool placed =
         std::ranges::any_of(state.places, [](const Place& place) { return place.root >= 0; });
-    if (placed || fused.plan != nullptr) {  // its readers want floats for longer
-      plan_memory(data, state.memory, state.places);
+    const std::vector<FurtherRead> reads = reads_of_chains(state);
+    // The fused plan's readers want floats for longer.
+    if (placed || fused.plan != nullptr || !reads.empty()) {
+      plan_memory(data, state.memory, state.places, reads);
     }
     const ConcatenatedBytes bytes = concatenated_bytes(data, state.max_shapes, state.places);
     if (bytes.all == 0) continue;

@@ -49,8 +49,9 @@ struct Engine::Impl {
 
  private:
   void choose_tactics();
-  void place_tensors();
   void pack();
+  void place_tensors();
+  std::vector<FurtherRead> reads_of_chains(const ProfileState& state) const;
   void upload_constants();
   void log(LogLevel level, const std::string& message) const;
 };

@@ -259,6 +259,33 @@ TEST(PlanMemory, AConvolutionOverwritesItsResidualWhereNobodyReadsItLater) {
   }
 }
 
+TEST(PlanMemory, WhatAChainReadsIsThereUntilItsLastStep) {
+  PlanBuilder b;
+  const Shape shape{1, 4, 8, 8}, half{1, 4, 4, 4};
+  const auto image = [&](const char* name, const Shape& s) {
+    return b.tensor(name, kS8, kLast, s, 0.1f);
+  };
+  const int32_t x = b.input("x", shape), y = b.tensor("y", kF32, kPlain, half);
+  const int32_t first = image("first", shape), pooled = image("pooled", half),
+                last = image("last", half);
+  b.step(QuantizeStep{}, {x}, {first});
+  b.step(PoolStep{.window = window2(2, 2, 0)}, {first}, {pooled});
+  b.step(small_conv(b), {pooled}, {last});
+  b.step(DequantizeStep{}, {last}, {y});
+  b.plan.outputs = {y};
+  PlanData plan = b.finish();
+  const auto distance = [&] {
+    const auto& offsets = plan.profiles[0].offsets;
+    return offsets[size_t(last)] - offsets[size_t(first)];
+  };
+  EXPECT_LT(distance(), shape.volume());  // and not below: the largest tensor is the first
+  EXPECT_GE(distance(), 0);
+  const FurtherRead read{first, 2};
+  plan_memory(plan, plan.profiles[0], {}, std::span(&read, 1));
+  EXPECT_GE(distance(), shape.volume());
+  Replay(plan, shapes_of(plan, &PlanProfile::Bounds::max)).run();
+}
+
 /// Two inputs with batches of their own: equal at max, but at (1, 4) the sum broadcasts.
 TEST(PlanMemory, OperandsThatMayBroadcastAreNotOverwritten) {
   PlanBuilder b;

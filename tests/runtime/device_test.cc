@@ -91,6 +91,57 @@ TEST_F(OnGpu, Int8PlansGiveTheBitsOfTheCpu) {
   }
 }
 
+/// Poolings in front of a small convolution, and of a product that reads them flattened.
+Network pooled_cnn() {
+  Random random(4);
+  Network n("pooled");
+  TensorId t = n.add_input("x", DataType::kFloat32, {kDynamic, 3, 12, 12});
+  Convolution conv;
+  conv.window.pad_before = conv.window.pad_after = {1, 1};
+  Pooling pool;
+  pool.window.kernel = pool.window.stride = {2, 2};
+  int64_t channels = 3;
+  for (const char* name : {"1", "2"}) {
+    t = n.convolution(t, random_floats({16, channels, 3, 3}, random, 0.3f),
+                      random_floats({16}, random), conv, std::string("conv") + name);
+    t = n.activation(t, ActivationKind::kRelu, 0, 0, std::string("relu") + name);
+    t = n.pooling(t, pool, std::string("pool") + name);
+    channels = 16;
+  }
+  t = n.reshape(t, {0, -1}, "flatten");
+  t = n.fully_connected(t, random_floats({144, 10}, random, 0.1f), random_floats({10}, random),
+                        "fc");
+  n.mark_output(t, "y");
+  return n;
+}
+
+TEST_F(OnGpu, ChainsOfRecordedGraphsGiveTheBitsOfTheCpu) {
+  const DeviceName where = device_from_name("cuda:0");
+  const Device device = where.backend->open(std::nullopt, 1, where.ordinal);
+  for (const Scheme scheme : {Scheme::kStaticSymmetric, Scheme::kStaticAffine}) {
+    const Plan plan = plan_of(pooled_cnn(), {.scheme = scheme, .profiles = {{1, 2}}});
+    const PlanData& data = plan.data();
+    const std::vector<Shape> shapes = infer_all_shapes(data, std::vector{Shape{2, 3, 12, 12}});
+    std::vector<ChosenStep> chosen(data.steps.size());
+    std::vector<std::unique_ptr<PackedWeights>> packed;
+    for (size_t s = 0; s < chosen.size(); ++s) {
+      chosen[s].view.emplace(make_view(data, data.steps[s], shapes));
+      chosen[s].tactic = &first_accepting(*where.backend, *chosen[s].view, device);
+      packed.push_back(chosen[s].tactic->pack(*chosen[s].view, device));
+      chosen[s].packed = packed.back().get();
+    }
+    EXPECT_EQ(where.backend->find_chains(chosen, device).size(), device.isa == Isa::kWgmma ? 2 : 0);
+
+    const Engine cpu = Engine::load(plan), engine = Engine::load(plan, {.device = "cuda:0"});
+    ExecutionContext a = cpu.create_context(), b = engine.create_context();
+    uint32_t seed = 0;
+    for (const int64_t batch : {2, 2, 2, 2, 1, 1, 1, 1}) {  // from the second time on a graph
+      const auto inputs = inputs_of(batch, ++seed);
+      EXPECT_EQ(a.run(inputs)[0], b.run(inputs)[0]) << name_of(scheme) << ", batch " << batch;
+    }
+  }
+}
+
 TEST_F(OnGpu, Float16IsCloseToFloat32AndTheCpuRunsItToo) {
   for (const bool int8 : {false, true}) {
     const Plan floats = plan_of(small_cnn(), {.int8 = int8, .profiles = {{1, 8}}});

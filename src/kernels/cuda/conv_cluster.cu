@@ -402,6 +402,8 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   const PackedLayout layout = layout_of(p);
   if (p.in_c % 16 != 0) return "pools channels in sixteens";
   if (stages_of(p, device) > kMostPooled) return "K is too long to pool";
+  const int64_t area = std::max(int64_t{p.pool.h} * p.pool.w, int64_t{p.in_h} * p.in_w);
+  if (p.batch * area * p.in_c > INT32_MAX) return "the images are too large to pool";
   const int64_t rows = p.batch * p.out_h * p.out_w * (layout.columns / kColumns);
   if (rows * layout.k_bytes * p.pool.kernel_h * p.pool.kernel_w > kMostTaps) {
     return "pooling once is better";

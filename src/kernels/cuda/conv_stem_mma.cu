@@ -315,7 +315,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   const int32_t most = std::max(1, device.multiprocessors * resident / groups);
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
-  cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   const CUtensorMap map =
       params.patch.by_engine != 0 ? stem_map(kernel, p, params.patch, operands.x) : CUtensorMap{};
   start_kernel(function, {grid, kStemThreads, bytes, stream}, params, map);

@@ -115,7 +115,7 @@ int64_t stem_shared_bytes(const StemPatch& patch) {
 }
 
 bool stem_fits(const ConvProblem& p, const ConvDevice& device) {
-  constexpr int64_t kLongest = 4096;  // else a patch's extents would not even be numbers
+  constexpr int64_t kLongest = 1024;  // else int32 would not hold the words of the largest patch
   return WindowWords(p).steps > 0 && p.stride_h <= kLongest && p.stride_w <= kLongest &&
          choose_tile(p, device).h > 0;
 }

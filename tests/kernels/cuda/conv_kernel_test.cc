@@ -73,6 +73,21 @@ ConvProblem random_convolution(Random& random) {
   return p;
 }
 
+/// Overlapping windows of the channels that a row of its own reads from lines in shared memory.
+ConvProblem random_overlapping(Random& random) {
+  ConvProblem p;
+  p.batch = pick(random, {1, 2, 5});
+  p.in_c = pick(random, {32, 32, 64, 64, 128});
+  p.out_c = pick(random, {16, 64, 96, 128});
+  p.kernel_h = pick(random, {1, 2, 3, 3, 4}), p.kernel_w = pick(random, {2, 3, 3, 5});
+  if (p.in_c == 128) p.kernel_h = pick(random, {1, 2, 3}), p.kernel_w = 3;
+  p.stride_h = pick(random, {1, 1, 2}), p.stride_w = pick(random, {1, 1, 2});
+  if (random() % 4 == 0) p.dilation_h = pick(random, {1, 2}), p.dilation_w = 2;
+  choose_types(random, p);
+  choose_extents(random, p, 24);
+  return p;
+}
+
 ConvProblem random_depthwise(Random& random) {
   ConvProblem p;
   p.batch = pick(random, {1, 3});
@@ -112,6 +127,7 @@ ConvProblem random_stem(Random& random) {
     p.kernel_w = pick(random, {1, 2, 4, 11}), p.stride_w = pick(random, {1, 3});
   choose_types(random, p);
   choose_extents(random, p, 90);
+  if (random() % 2 == 0) p.in_w = (p.in_w + 3) / 4 * 4;  // lines of whole 16 bytes
   if (random() % 3 != 0) {
     p.x_stored = p.x_type, p.x_type = ConvType::kFloat;
     p.x_scale = 0.0173f, p.x_planar = random() % 2 == 0;
@@ -189,6 +205,7 @@ void check_problems(ConvProblem (*make)(Random&), uint64_t seed, int level = 0) 
 
 TEST(CudaConv, MatrixProducts) { check_problems(random_gemm, 11); }
 TEST(CudaConv, Convolutions) { check_problems(random_convolution, 12); }
+TEST(CudaConv, Overlapping) { check_problems(random_overlapping, 17); }
 TEST(CudaConv, Depthwise) { check_problems(random_depthwise, 13); }
 TEST(CudaConv, Grouped) { check_problems(random_grouped, 14); }
 TEST(CudaConv, FirstLayers) { check_problems(random_stem, 15); }
