@@ -5,6 +5,8 @@
 // of 1 it writes float(sum), the very number that the rule goes on with, and one more kernel does
 // the rest.
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/cuda/accelerator.h"
 #include "kernels/cuda/conv_kernel.h"
@@ -251,8 +253,11 @@ std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenSt
   const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
   ConvProblem p = problem_of(*step.view);
   if (p.x_type == ConvType::kFloat || p.batch != g.n) return nullptr;
-  if (p.in_h * p.in_w == 1 && p.kernel_h * p.kernel_w == 1 && p.in_c == g.out_h * g.out_w * g.c) {
+  const bool is_row = std::max({p.in_h, p.in_w, p.kernel_h, p.kernel_w, p.out_h, p.out_w}) == 1 &&
+                      p.pad_top == 0 && p.pad_left == 0;
+  if (is_row && p.in_c == g.out_h * g.out_w * g.c) {  // the window is the whole image
     p.in_h = p.kernel_h = i(g.out_h), p.in_w = p.kernel_w = i(g.out_w), p.in_c = i(g.c);
+    p.dilation_h = p.dilation_w = 1;
   }
   if (p.in_h != g.out_h || p.in_w != g.out_w || p.in_c != g.c) return nullptr;
   p.pool = {i(g.h),        i(g.w),        i(g.kernel_h), i(g.kernel_w),
