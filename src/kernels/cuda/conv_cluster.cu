@@ -56,38 +56,67 @@ struct Chunk {
   }
 };
 
+/// The largest of each byte of what is added. Bytes 1 and 3 of a word come out of halves as they
+/// are, 0 and 2 of halves shifted up: what lies below them decides nothing but ties. (Maxima of
+/// bytes are emulated, of halves an instruction.)
 template <bool kUnsigned>
-__device__ __forceinline__ uint4 larger(const uint4& a, const uint4& b) {
-  const auto word = [](uint32_t v, uint32_t w) {
-    return kUnsigned ? __vmaxu4(v, w) : __vmaxs4(v, w);
-  };
-  return make_uint4(word(a.x, b.x), word(a.y, b.y), word(a.z, b.z), word(a.w, b.w));
-}
+struct LargestBytes {
+  uint4 odd, even;
+
+  static __device__ __forceinline__ uint32_t larger(uint32_t a, uint32_t b) {
+    uint32_t found;
+    if constexpr (kUnsigned) {
+      asm("max.u16x2 %0, %1, %2;" : "=r"(found) : "r"(a), "r"(b));
+    } else {
+      asm("max.s16x2 %0, %1, %2;" : "=r"(found) : "r"(a), "r"(b));
+    }
+    return found;
+  }
+  static __device__ __forceinline__ uint4 up(const uint4& v) {
+    return make_uint4(v.x << 8, v.y << 8, v.z << 8, v.w << 8);
+  }
+  static __device__ __forceinline__ uint4 larger(const uint4& a, const uint4& b) {
+    return make_uint4(larger(a.x, b.x), larger(a.y, b.y), larger(a.z, b.z), larger(a.w, b.w));
+  }
+
+  __device__ __forceinline__ explicit LargestBytes(const uint4& v) : odd(v), even(up(v)) {}
+  __device__ __forceinline__ void add(const uint4& v) {
+    odd = larger(odd, v), even = larger(even, up(v));
+  }
+  __device__ __forceinline__ uint4 value() const {
+    const auto merged = [](uint32_t e, uint32_t o) { return __byte_perm(e, o, 0x7351); };
+    return make_uint4(merged(even.x, odd.x), merged(even.y, odd.y), merged(even.z, odd.z),
+                      merged(even.w, odd.w));
+  }
+};
 
 /// Sixteen bytes of pixels that a pooling makes.
 struct PooledChunk {
   const uint8_t* image;  // null: on the padding
-  int y, x, c;           // of the pooled pixel
+  int top, left, c;      // of the window
 
-  /// The largest of its window. A tap beside the image is once more what another one is.
+  /// A tap beside the image is once more what another one is.
+  __device__ __forceinline__ uint4 tap(const ConvParams& p, const ConvPool& pool, int kh,
+                                       int kw) const {
+    const int h = min(max(top + kh, 0), pool.h - 1), w = min(max(left + kw, 0), pool.w - 1);
+    const uint8_t* source = image != nullptr ? image + (h * pool.w + w) * p.in_c + c : p.border;
+    return *reinterpret_cast<const uint4*>(source);
+  }
+
+  /// The largest of its window, four of them on their way; the last perhaps twice.
   template <bool kUnsigned>
   __device__ __forceinline__ uint4 read(const ConvParams& p, const ConvPool& pool) const {
-    if (image == nullptr) return *reinterpret_cast<const uint4*>(p.border);
-    const int top = y * pool.stride_h - pool.pad_top, left = x * pool.stride_w - pool.pad_left;
-    const auto tap = [&](int kh, int kw) {
-      const int h = min(max(top + kh, 0), pool.h - 1), w = min(max(left + kw, 0), pool.w - 1);
-      return *reinterpret_cast<const uint4*>(image + (h * pool.w + w) * p.in_c + c);
-    };
-    uint4 v = tap(0, 0);
-    for (int kh = 0; kh < pool.kernel_h; kh += 2) {  // four on their way; the last perhaps twice
+    LargestBytes<kUnsigned> largest(tap(p, pool, 0, 0));
+    for (int kh = 0; kh < pool.kernel_h; kh += 2) {
       for (int kw = 0; kw < pool.kernel_w; kw += 2) {
         const int down = min(kh + 1, pool.kernel_h - 1), right = min(kw + 1, pool.kernel_w - 1);
-        const uint4 a = tap(kh, kw), b = tap(kh, right), c = tap(down, kw), d = tap(down, right);
-        v = larger<kUnsigned>(v,
-                              larger<kUnsigned>(larger<kUnsigned>(a, b), larger<kUnsigned>(c, d)));
+        const uint4 taps[4] = {tap(p, pool, kh, kw), tap(p, pool, kh, right),
+                               tap(p, pool, down, kw), tap(p, pool, down, right)};
+#pragma unroll
+        for (const uint4& v : taps) largest.add(v);
       }
     }
-    return v;
+    return largest.value();
   }
 };
 
@@ -121,11 +150,12 @@ struct Loader {
   }
 
   /// `image`: what is pooled.
-  __device__ __forceinline__ PooledChunk next_pooled(const ConvParams& p, const uint8_t* image,
-                                                     int step) {
+  __device__ __forceinline__ PooledChunk next_pooled(const ConvParams& p, const ConvPool& pool,
+                                                     const uint8_t* image, int step) {
     const Tap tap(p, row, at);
-    const PooledChunk found{tap.in_image ? image : nullptr, row.h + at.kh * p.dilation_h, tap.x,
-                            at.c};
+    const int y = row.h + at.kh * p.dilation_h;
+    const PooledChunk found{tap.in_image ? image : nullptr, y * pool.stride_h - pool.pad_top,
+                            tap.x * pool.stride_w - pool.pad_left, at.c};
     at.advance(p, step);
     return found;
   }
@@ -172,23 +202,47 @@ struct Stages {
     }
   }
 
-  /// The same through a pooling. REQUIRES: all steps are held.
-  template <bool kUnsigned>
+  /// The same through a pooling. kSquare: of 2 × 2, whose taps all start before one is looked at.
+  /// REQUIRES: all steps are held.
+  template <bool kUnsigned, bool kSquare>
   __device__ __forceinline__ void fill_pooled(Loader<16>& loader, const ConvPool& pool) const {
+    constexpr int kMost = kMostPooled / 2;
     const int half = static_cast<int>(threadIdx.x) / kGroup;
+    const int own = loader.exists ? (count - half + 1) / 2 : 0;
     const auto n = static_cast<uint32_t>(loader.row.image - p.x) /
                    static_cast<uint32_t>(p.in_h * p.in_w * p.in_c);
     const uint8_t* image = p.x + int64_t{n} * pool.h * pool.w * p.in_c;
-    wait_for_earlier_kernels();
-    uint4 found[kMostPooled / 2];
+    PooledChunk chunks[kMost];
 #pragma unroll
-    for (int i = 0; i < kMostPooled / 2; ++i) {
-      if (half + 2 * i >= count) break;
-      const PooledChunk chunk = loader.next_pooled(p, image, 2 * kLine);
-      if (loader.exists) found[i] = chunk.read<kUnsigned>(p, pool);
+    for (int i = 0; i < kMost; ++i) {
+      if (i < own) chunks[i] = loader.next_pooled(p, pool, image, 2 * kLine);
+    }
+    wait_for_earlier_kernels();
+    uint4 found[kMost];
+    if constexpr (kSquare) {
+      uint4 taps[kMost][4];
+#pragma unroll
+      for (int i = 0; i < kMost; ++i) {
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+          if (i < own) taps[i][t] = chunks[i].tap(p, pool, t / 2, t % 2);
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < kMost; ++i) {
+        LargestBytes<kUnsigned> largest(taps[i][0]);
+#pragma unroll
+        for (int t = 1; t < 4; ++t) largest.add(taps[i][t]);
+        found[i] = largest.value();
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < kMost; ++i) {
+        if (i < own) found[i] = chunks[i].read<kUnsigned>(p, pool);
+      }
     }
 #pragma unroll
-    for (int i = 0; i < kMostPooled / 2; ++i) {
+    for (int i = 0; i < kMost; ++i) {
       const int stage = half + 2 * i;
       if (stage >= count) break;
       uint8_t* s_stage = s_stages + stage * kStageBytes;
@@ -278,8 +332,10 @@ __device__ __forceinline__ void send_sums(const int32_t (&sums)[16], int count, 
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
+enum class Pooled { kNot, kSquare, kAny };
+
 /// Grid: (blocks of a cluster, tiles of rows, tiles of columns).
-template <bool kUnsigned, int kVector, bool kPooled>
+template <bool kUnsigned, int kVector, Pooled kPooled>
 __global__ void __launch_bounds__(kThreads)
     conv_cluster(const __grid_constant__ ClusterParams params) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -320,8 +376,8 @@ __global__ void __launch_bounds__(kThreads)
   cluster_arrive();
   Loader<kVector> loader(p, first_row, (first + thread / kGroup) * kLine);
 
-  if constexpr (kPooled) {
-    stages.fill_pooled<kUnsigned>(loader, params.pool);
+  if constexpr (kPooled != Pooled::kNot) {
+    stages.fill_pooled<kUnsigned, kPooled == Pooled::kSquare>(loader, params.pool);
   } else {
     stages.fill(loader);
   }  // from here on kernels in front have ended
@@ -331,7 +387,7 @@ __global__ void __launch_bounds__(kThreads)
     int32_t sums[16];
     multiply_part<kUnsigned>(sums, stages);
     send_sums(sums, min(kRows, p.tail.rows - first_row), s_parts, &s_arrived);
-  } else if constexpr (!kPooled) {
+  } else if constexpr (kPooled == Pooled::kNot) {
     stages.refill(loader);
   }
   if (!share.has(0)) return;  // nobody sends to a thread that finishes nothing
@@ -413,8 +469,13 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
 
 template <bool kUnsigned>
 auto function_for(const ConvProblem& p) {
-  if (p.pool.h > 0) return conv_cluster<kUnsigned, 16, true>;
-  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16, false> : conv_cluster<kUnsigned, 4, false>;
+  if (p.pool.h > 0) {
+    return p.pool.kernel_h == 2 && p.pool.kernel_w == 2
+               ? conv_cluster<kUnsigned, 16, Pooled::kSquare>
+               : conv_cluster<kUnsigned, 16, Pooled::kAny>;
+  }
+  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16, Pooled::kNot>
+                          : conv_cluster<kUnsigned, 4, Pooled::kNot>;
 }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
