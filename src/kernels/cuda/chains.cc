@@ -31,6 +31,14 @@ std::vector<int> readers_of(std::span<const ChosenStep> steps) {
   return readers;
 }
 
+/// Of two steps, one of them a pooling; null where they are no chain.
+std::unique_ptr<Chain> chain_of(const ChosenStep& first, const ChosenStep& second,
+                                const Device& device) {
+  if (is_foldable_pooling(*first.view)) return pool_and_convolve(*first.view, second, device);
+  if (is_foldable_pooling(*second.view)) return convolve_and_pool(first, *second.view, device);
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps, const Device& device) {
@@ -38,7 +46,7 @@ std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps, const Dev
   if (!chains_allowed()) return found;
   const std::vector<int> readers = readers_of(steps);
   for (size_t first = 0; first < steps.size(); ++first) {
-    if (!steps[first].view || !is_foldable_pooling(*steps[first].view)) continue;
+    if (!steps[first].view || steps[first].view->step.outputs.empty()) continue;
     int32_t made = steps[first].view->step.outputs[0];
     for (size_t s = first + 1; s < steps.size() && readers[static_cast<size_t>(made)] == 1; ++s) {
       if (!steps[s].view) continue;
@@ -48,7 +56,7 @@ std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps, const Dev
         made = view.step.outputs[0];
         continue;
       }
-      if (auto chain = pool_and_convolve(*steps[first].view, steps[s], device)) {
+      if (auto chain = chain_of(steps[first], steps[s], device)) {
         found.push_back({first, s + 1 - first, std::move(chain)});
         first = s;
       }

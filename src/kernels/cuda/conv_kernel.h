@@ -50,6 +50,9 @@ struct ConvProblem {
   float x_scale = 1.0f;                 // x float
   bool x_planar = false;                // x float: NCHW instead of NHWC
   ConvPool pool;                        // of x; in_h and in_w are what it makes
+  bool pool_y = false;  // 8-bit y goes through a max pooling of 2 × 2, its stride as well, without
+                        // padding; out_h and out_w are what it reads. REQUIRES: no residual, and
+                        // multipliers of 0 or more
 
   ConvType y_type = ConvType::kS8;
   int32_t y_zero_point = 0;
@@ -111,7 +114,8 @@ struct ConvKernel {
                  Stream);
   /// Float x costs it no more than a Quantize step in front would.
   bool for_floats = false;
-  bool pools = false;  // takes problems with a pooling
+  bool pools = false;    // takes problems with a pooling of x
+  bool pools_y = false;  // … of y
 };
 
 /// All rows, most wanted first.

@@ -97,6 +97,7 @@ std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,
   if (p.batch < 1 || p.out_h < 1 || p.out_w < 1) return "the output is empty";
   if (p.residual && is_real(p.y_type)) return "a residual needs an 8-bit output";
   if (p.pool.h > 0 && !kernel.pools) return "reads what is pooled already";
+  if (p.pool_y && !kernel.pools_y) return "does not pool what it makes";
   return "";
 }
 

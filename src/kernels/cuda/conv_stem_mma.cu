@@ -134,15 +134,15 @@ __device__ __forceinline__ void multiply(const StemMmaParams& p, const Columns<k
 }
 
 /// What conv_epilogue.h does, of sums that hold the bias: kChannels channels from `channel` on of
-/// two pixels, which exist where `rows` is not negative.
-template <Finish kFinish, bool kResidual>
+/// one or two pixels, which exist where `rows` is not negative.
+template <Finish kFinish, bool kResidual, int kPixels>
 __device__ __forceinline__ void finish_pixels(const ConvTail& tail,
                                               const float4 (&scales)[kChannels / 4],
-                                              const int (&rows)[2], int channel,
-                                              const int32_t (&sums)[kTiles][4]) {
+                                              const int (&rows)[kPixels], int channel,
+                                              const int32_t (&sums)[kTiles][2 * kPixels]) {
   const int count = min(kChannels, tail.out_c - channel);
 #pragma unroll
-  for (int l = 0; l < 2; ++l) {
+  for (int l = 0; l < kPixels; ++l) {
     if (rows[l] < 0 || count <= 0) continue;
     const uint64_t offset = offset_of(tail, rows[l], channel);
     uint4 residual;
@@ -152,7 +152,7 @@ __device__ __forceinline__ void finish_pixels(const ConvTail& tail,
 #pragma unroll
     for (int i = 0; i < kChannels / 4; ++i) {
       const float4 scale = scales[i];
-      const int32_t(&low)[4] = sums[2 * i], (&high)[4] = sums[2 * i + 1];
+      const int32_t(&low)[2 * kPixels] = sums[2 * i], (&high)[2 * kPixels] = sums[2 * i + 1];
       float v[4] = {scaled(low[2 * l], 0, scale.x), scaled(low[2 * l + 1], 0, scale.y),
                     scaled(high[2 * l], 0, scale.z), scaled(high[2 * l + 1], 0, scale.w)};
       if constexpr (kFinish == Finish::kFloat) {
@@ -198,6 +198,44 @@ __device__ __forceinline__ void compute_tile(const StemMmaParams& p, const Colum
   });
 }
 
+/// The same through a max pooling of 2 × 2, on sums: what follows them does not fall where they
+/// rise. Lane g of an even pixel finishes it and its neighbour, of an odd one the two that lie 8
+/// further.
+template <int kSteps, bool kUnsigned, Finish kFinish>
+__device__ __forceinline__ void compute_pooled(const StemMmaParams& p,
+                                               const Columns<kSteps>& columns, const Tile& tile,
+                                               int column, const uint32_t* s_words) {
+  const ConvParams& c = p.conv;
+  const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
+  const bool odd = g % 2 != 0;
+  const int pairs = p.tile_h / 2 << p.log_across, step = kStemWarps >> p.log_groups;
+  const int pooled_h = c.out_h / 2, pooled_w = c.out_w / 2;
+  const int line_words = c.stride_h * p.patch.line_pixels;
+  for (int i = static_cast<int>(threadIdx.x) / 32 >> p.log_groups; i < pairs; i += step) {
+    const int pair = i >> p.log_across, pixel = (i - (pair << p.log_across)) * kStemSide;
+    const int y = tile.y / 2 + pair, x = tile.x + pixel;
+    if (y >= pooled_h || x >= c.out_w) continue;
+    const uint32_t* s_window =
+        s_words + 2 * pair * line_words + p.patch.shift + (pixel + g) * c.stride_w;
+    int32_t sums[kTiles][4], below[kTiles][4], largest[kTiles][2];
+    multiply<kSteps, kUnsigned>(p, columns, s_window, sums);
+    multiply<kSteps, kUnsigned>(p, columns, s_window + line_words, below);
+#pragma unroll
+    for (int j = 0; j < kTiles; ++j) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int32_t near = max(sums[j][e], below[j][e]);
+        const int32_t far = max(sums[j][2 + e], below[j][2 + e]);
+        const int32_t other = __shfl_xor_sync(0xffffffffu, odd ? near : far, 4);
+        largest[j][e] = max(odd ? far : near, other);
+      }
+    }
+    const int at = x / 2 + g / 2 + (odd ? 4 : 0);  // of the pooled line
+    const int rows[1] = {at < pooled_w ? (tile.n * pooled_h + y) * pooled_w + at : -1};
+    finish_pixels<kFinish, false>(c.tail, columns.scale, rows, column + t * kChannels, largest);
+  }
+}
+
 /// Brings the floats under one tile after the other to s_stage.
 class Stager {
  public:
@@ -241,8 +279,8 @@ class Stager {
 
 #endif  // __CUDA_ARCH__ >= 800
 
-template <int kSteps, bool kUnsigned>
-__global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps))
+template <int kSteps, bool kUnsigned, bool kPools>
+__global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps, kPools))
     conv_stem_mma(const __grid_constant__ StemMmaParams p,
                   const __grid_constant__ CUtensorMap map) {
 #if __CUDA_ARCH__ >= 800
@@ -271,7 +309,14 @@ __global__ void __launch_bounds__(kStemThreads, stem_blocks(kSteps))
     }
     __syncthreads();  // the words are there, and nobody reads the staged image any more
     if (is_float && i + step < p.tiles) stager.start(i + step);
-    if (column < p.conv.tail.out_c) {
+    if (column >= p.conv.tail.out_c) continue;
+    if constexpr (kPools) {
+      by_finish(p.conv.tail, [&]<Finish kFinish, bool kResidual>() {
+        if constexpr (kFinish != Finish::kFloat && !kResidual) {
+          compute_pooled<kSteps, kUnsigned, kFinish>(p, columns, tile, column, s_words);
+        }
+      });
+    } else {
       compute_tile<kSteps, kUnsigned>(p, columns, tile, column, s_words);
     }
   }
@@ -289,29 +334,37 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   if (!is_float && p.kernel_h * p.kernel_w == 1) return "a window of one tap has other rows";
   if (is_float && !StemQuantizer::takes(p)) return "the input's scale or zero point is unusual";
   if (!stem_fits(p, device)) return "the window is too large";
+  if (p.pool_y && (p.residual || is_real(p.y_type) || p.out_h < 2 || p.out_w < 2)) {
+    return "pools 8-bit sums alone";
+  }
   return "";
 }
 
 using Function = void (*)(StemMmaParams, CUtensorMap);
 
-template <bool kUnsigned>
+template <bool kUnsigned, bool kPools>
 Function function_of(int32_t steps) {
-  return steps == 2   ? conv_stem_mma<2, kUnsigned>
-         : steps == 4 ? conv_stem_mma<4, kUnsigned>
-                      : conv_stem_mma<7, kUnsigned>;
+  return steps == 2   ? conv_stem_mma<2, kUnsigned, kPools>
+         : steps == 4 ? conv_stem_mma<4, kUnsigned, kPools>
+                      : conv_stem_mma<7, kUnsigned, kPools>;
+}
+
+template <bool kUnsigned>
+Function function_of(int32_t steps, bool pools) {
+  return pools ? function_of<kUnsigned, true>(steps) : function_of<kUnsigned, false>(steps);
 }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
             const ConvOperands& operands, Stream stream) {
   const StemMmaParams params = stem_params(p, device, operands);
   const bool is_unsigned = (p.x_type == ConvType::kFloat ? p.x_stored : p.x_type) == ConvType::kU8;
-  const Function function =
-      is_unsigned ? function_of<true>(params.steps) : function_of<false>(params.steps);
+  const Function function = is_unsigned ? function_of<true>(params.steps, p.pool_y)
+                                        : function_of<false>(params.steps, p.pool_y);
   const auto bytes = static_cast<int32_t>(stem_shared_bytes(params.patch));
   const int32_t columns = kStemColumns << params.log_groups;
   const int32_t groups = (p.out_c + columns - 1) / columns;
   const int32_t resident =
-      std::min(stem_blocks(params.steps), (device.shared_bytes + 1024) / (bytes + 1024));
+      std::min(stem_blocks(params.steps, p.pool_y), (device.shared_bytes + 1024) / (bytes + 1024));
   const int32_t most = std::max(1, device.multiprocessors * resident / groups);
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
@@ -324,7 +377,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvStemMma;
-const ConvKernel kConvStemMma{"cuda.stem.mma",   80,        false,        0,      refuse,
-                              stem_packed_bytes, stem_pack, no_workspace, launch, true};
+const ConvKernel kConvStemMma{
+    "cuda.stem.mma", 80,           false,  0,    refuse, stem_packed_bytes,
+    stem_pack,       no_workspace, launch, true, false,  true};
 
 }  // namespace octile::cuda

@@ -77,19 +77,21 @@ struct TileSize {
 
 /// The tile whose work, in instructions of a warp, is least; `bytes`: a block's share of memory.
 TileSize best_tile(const ConvProblem& p, const ConvDevice& device, int32_t bytes) {
-  const int32_t blocks = stem_blocks(WindowWords(p).steps);  // at the end some have none left
+  const int32_t steps = WindowWords(p).steps;
+  const int32_t blocks = stem_blocks(steps, p.pool_y);  // at the end some have none left
   const int32_t side_by_side = kStemWarps >> log_groups(p);
-  const int64_t sixteen_cost = kStemWarps * (WindowWords(p).steps * 10 + 90);
+  const int32_t lines = p.pool_y ? 2 : 1;  // that a warp takes together
+  const int64_t turn_cost = kStemWarps * (lines * steps * 10 + 90);
   TileSize best;
   int64_t least = 0;
   for (int32_t w = kStemSide; w <= 4 * kStemSide; w *= 2) {
-    for (int32_t h = 1; h <= 32; ++h) {
+    for (int32_t h = lines; h <= 32; h += lines) {
       const StemPatch patch = patch_of(p, h, w);
       if (stem_shared_bytes(patch) > bytes) continue;
       const int64_t tiles = p.batch * ((p.out_h + h - 1) / h) * ((p.out_w + w - 1) / w);
-      const int64_t turns = (h * (w / kStemSide) + side_by_side - 1) / side_by_side;
+      const int64_t turns = (h / lines * (w / kStemSide) + side_by_side - 1) / side_by_side;
       const int64_t cost =
-          400 + int64_t{patch.lines} * patch.line_pixels * (p.in_c + 1) / 3 + turns * sixteen_cost;
+          400 + int64_t{patch.lines} * patch.line_pixels * (p.in_c + 1) / 3 + turns * turn_cost;
       const int64_t time = ((tiles - 1) / device.multiprocessors + blocks) * cost;
       if (best.h == 0 || time < least) best = {h, w}, least = time;
     }
@@ -100,7 +102,7 @@ TileSize best_tile(const ConvProblem& p, const ConvDevice& device, int32_t bytes
 /// As many blocks a multiprocessor as registers allow; else one. A multiprocessor has 1 KiB more
 /// than one block may use, and each block costs 1.
 TileSize choose_tile(const ConvProblem& p, const ConvDevice& device) {
-  const int32_t blocks = stem_blocks(WindowWords(p).steps);
+  const int32_t blocks = stem_blocks(WindowWords(p).steps, p.pool_y);
   const TileSize tile = best_tile(p, device, (device.shared_bytes + 1024) / blocks - 1024);
   return tile.h > 0 ? tile : best_tile(p, device, device.shared_bytes);
 }

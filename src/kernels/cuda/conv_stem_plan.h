@@ -49,7 +49,7 @@ struct StemMmaParams {
 };
 
 /// Blocks of a multiprocessor, as registers allow.
-constexpr int stem_blocks(int steps) { return steps > 2 ? 4 : 6; }
+constexpr int stem_blocks(int steps, bool pools) { return steps > 2 ? 4 : pools ? 5 : 6; }
 
 /// False: the window has too many words, or no tile fits into the device's shared memory.
 bool stem_fits(const ConvProblem&, const ConvDevice&);

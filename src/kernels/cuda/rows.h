@@ -22,6 +22,11 @@ bool is_foldable_pooling(const StepView& view);
 std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenStep& step,
                                          const Device& device);
 
+/// A max pooling of 2 × 2, its stride as well, with the convolution in front; null where that one's
+/// row does not pool.
+std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView& pooling,
+                                         const Device& device);
+
 /// Float rows of NVIDIA's libraries, where their headers were there when this was built.
 const Tactic& cudnn_tactic();
 std::span<const Tactic* const> cublas_tactics();

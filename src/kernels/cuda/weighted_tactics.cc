@@ -190,6 +190,7 @@ class ConvTactic final : public Tactic {
   bool quantizes_input() const override { return kernel_.for_floats && !dynamic_; }
   const ConvKernel& kernel() const { return kernel_; }
   bool pools() const { return kernel_.pools && !dynamic_; }
+  bool pools_y() const { return kernel_.pools_y && !dynamic_; }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return kernel_.workspace_bytes(kernel_, problem_of(view), conv_device(device));
   }
@@ -205,11 +206,11 @@ class ConvTactic final : public Tactic {
   std::string name_;
 };
 
-/// A pooling and the convolution behind it.
-class PooledConv final : public Chain {
+/// A convolution and the pooling in front of it, or behind.
+class ConvChain final : public Chain {
  public:
-  PooledConv(const ConvKernel& kernel, const ConvProblem& problem, const ConvDevice& device,
-             const uint8_t* packed)
+  ConvChain(const ConvKernel& kernel, const ConvProblem& problem, const ConvDevice& device,
+            const uint8_t* packed)
       : kernel_(kernel), problem_(problem), device_(device), packed_(packed) {}
 
   void run(std::span<const Buffers> steps) override {
@@ -266,7 +267,31 @@ std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenSt
   const ConvDevice on = conv_device(device);
   if (!kernel.refuse(kernel, p, on).empty()) return nullptr;
   const auto& weights = static_cast<const DeviceWeights&>(*step.packed);
-  return std::make_unique<PooledConv>(kernel, p, on, weights.as<uint8_t>(0));
+  return std::make_unique<ConvChain>(kernel, p, on, weights.as<uint8_t>(0));
+}
+
+std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView& pooling,
+                                         const Device& device) {
+  const auto* tactic = dynamic_cast<const ConvTactic*>(step.tactic);
+  if (tactic == nullptr || !tactic->pools_y() || !takes_rows_close(*step.view)) return nullptr;
+  const Geometry g =
+      geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape, pooling.outputs[0].shape);
+  if (std::max({g.kernel_h, g.kernel_w, g.stride_h, g.stride_w}) != 2 ||
+      std::min({g.kernel_h, g.kernel_w, g.stride_h, g.stride_w}) != 2 || g.pad_top != 0 ||
+      g.pad_left != 0 || g.out_h != g.h / 2 || g.out_w != g.w / 2) {
+    return nullptr;
+  }
+  ConvProblem p = problem_of(*step.view);
+  if (p.batch != g.n || p.out_h != g.h || p.out_w != g.w || p.out_c != g.c) return nullptr;
+  const auto& multiplier = step.view->blob(step.view->as<ConvStep>()->multiplier);
+  const std::span multipliers(multiplier.as<float>(), static_cast<size_t>(p.out_c));
+  if (!std::ranges::all_of(multipliers, [](float m) { return m >= 0.0f; })) return nullptr;
+  p.pool_y = true;
+  const ConvKernel& kernel = tactic->kernel();
+  const ConvDevice on = conv_device(device);
+  if (!kernel.refuse(kernel, p, on).empty()) return nullptr;
+  const auto& weights = static_cast<const DeviceWeights&>(*step.packed);
+  return std::make_unique<ConvChain>(kernel, p, on, weights.as<uint8_t>(0));
 }
 
 std::span<const Tactic* const> conv_tactics() {

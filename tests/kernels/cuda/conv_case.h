@@ -50,7 +50,8 @@ inline std::string describe(const ConvProblem& p) {
               ? " pooled from " + n(p.pool.h) + "x" + n(p.pool.w) + " by " + n(p.pool.kernel_h) +
                     "x" + n(p.pool.kernel_w) + " stride " + n(p.pool.stride_h) + "x" +
                     n(p.pool.stride_w) + " pad " + n(p.pool.pad_top) + "," + n(p.pool.pad_left)
-              : "");
+              : "") +
+         (p.pool_y ? ", pooled" : "");
 }
 
 /// The 8-bit value of x at (n, h, w, c), as the kernel's Quantize would make it from floats.
@@ -136,6 +137,30 @@ inline void one_output(ConvCase& c, const std::vector<int16_t>& window, int64_t 
   c.expected[index] = static_cast<uint8_t>(q);
 }
 
+/// The largest of each 2 × 2 of `y`, the output that has not been pooled.
+inline std::vector<uint8_t> pooled(const ConvProblem& p, const std::vector<uint8_t>& y) {
+  const auto value = [&](uint8_t byte) {
+    return p.y_type == ConvType::kU8 ? int{byte} : static_cast<int8_t>(byte);
+  };
+  std::vector<uint8_t> made;
+  for (int64_t n = 0; n < p.batch; ++n) {
+    for (int h = 0; h + 1 < p.out_h; h += 2) {
+      for (int w = 0; w + 1 < p.out_w; w += 2) {
+        for (int channel = 0; channel < p.out_c; ++channel) {
+          uint8_t largest = 0;
+          for (int tap = 0; tap < 4; ++tap) {
+            const int64_t pixel = (n * p.out_h + h + tap / 2) * p.out_w + w + tap % 2;
+            const uint8_t byte = y[static_cast<size_t>(pixel * p.out_c + channel)];
+            if (tap == 0 || value(byte) > value(largest)) largest = byte;
+          }
+          made.push_back(largest);
+        }
+      }
+    }
+  }
+  return made;
+}
+
 /// Random operands for `problem`, and what every kernel must make of them.
 inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -176,6 +201,7 @@ inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
       for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
     }
   });
+  if (p.pool_y) c.expected = pooled(p, c.expected);
   return c;
 }
 

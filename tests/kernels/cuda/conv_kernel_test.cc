@@ -138,6 +138,16 @@ ConvProblem random_stem(Random& random) {
   return p;
 }
 
+/// Their outputs go through a pooling.
+ConvProblem random_stem_pooled(Random& random) {
+  for (;;) {
+    ConvProblem p = random_stem(random);
+    if (p.out_h < 2 || p.out_w < 2 || is_real(p.y_type)) continue;
+    p.residual = false, p.pool_y = true;
+    return p;
+  }
+}
+
 /// Small grids behind a max pooling whose windows all hold a pixel.
 ConvProblem random_pooled(Random& random) {
   ConvProblem p;
@@ -209,6 +219,7 @@ TEST(CudaConv, Overlapping) { check_problems(random_overlapping, 17); }
 TEST(CudaConv, Depthwise) { check_problems(random_depthwise, 13); }
 TEST(CudaConv, Grouped) { check_problems(random_grouped, 14); }
 TEST(CudaConv, FirstLayers) { check_problems(random_stem, 15); }
+TEST(CudaConv, FirstLayersThatPool) { check_problems(random_stem_pooled, 18, 90); }
 TEST(CudaConv, BehindAPooling) { check_problems(random_pooled, 16, 90); }
 
 TEST(CudaConv, EveryRowOfThisDeviceRan) {
