@@ -5,6 +5,7 @@
 
 Sanitizer builds get the runtime options that make their findings fatal. Exits with 1 on a failure.
 """
+import ast
 import collections
 import os
 import re
@@ -57,6 +58,12 @@ def cached(build, name):
     return match.group(1) if match else ""
 
 
+def pytest_reason(skip):
+    if skip.get("message") == "collection skipped":  # a module's: ('file', line, 'Skipped: why')
+        return ast.literal_eval(skip.text)[2].removeprefix("Skipped: ")
+    return skip.get("message") or "no reason given"
+
+
 def python_tests(build):
     """python/tests against the module of this build; (passed, failed, skipped)."""
     if "tsan" in build.name or "asan" in build.name:
@@ -78,7 +85,7 @@ def python_tests(build):
         if case.find("failure") is not None or case.find("error") is not None:
             failed += 1
         elif skip is not None:
-            skips[case.get("classname"), skip.get("message") or "no reason given"] += 1
+            skips[case.get("classname") or case.get("name"), pytest_reason(skip)] += 1
         else:
             passed += 1
     for (module, reason), count in sorted(skips.items()):

@@ -16,9 +16,8 @@ int clock_gettime(clockid_t id, struct timespec* time) {
   const int result = real(id, time);
   if (result != 0 || id != CLOCK_MONOTONIC) return result;
   /* SplitMix64, begun somewhere else in every process. */
-  uint64_t seed = 0;
   if (!state) state = (uint64_t)time->tv_nsec * 2654435761u + (uint64_t)getpid();
-  seed = (state += 0x9e3779b97f4a7c15u);
+  uint64_t seed = state += 0x9e3779b97f4a7c15u;
   seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9u;
   seed = (seed ^ (seed >> 27)) * 0x94d049bb133111ebu;
   const double part = (double)((seed ^ (seed >> 31)) >> 11) * 0x1p-53;

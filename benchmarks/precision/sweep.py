@@ -165,15 +165,6 @@ def line(row):
     )
 
 
-def in_order(grid, minutes):
-    """Where time is bounded, shuffled: whatever is left out is spread over the grid."""
-    if minutes is None:
-        return grid
-    shuffled = list(grid)
-    random.Random(0).shuffle(shuffled)
-    return shuffled
-
-
 def sweep(octile, args):
     made = {
         "machine": octile.machine(),
@@ -185,8 +176,10 @@ def sweep(octile, args):
     names = "T_float µs     T_int8    T_quant  T_dequant    balance   share  engines"
     print(f"{'form':13} size chan batch depth ops/byte {names}")
     grid = points(args.quick)
-    end = math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes
-    for point in in_order(grid, args.minutes):
+    if args.minutes < math.inf:  # whatever is left out is spread over the grid
+        random.Random(0).shuffle(grid)
+    end = time.monotonic() + 60 * args.minutes
+    for point in grid:
         if time.monotonic() > end:
             print(f"{args.minutes:g} minutes are over: {len(made['rows'])} of {len(grid)} networks")
             break
@@ -223,7 +216,9 @@ def arguments():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="fewer points")
-    parser.add_argument("--minutes", type=float, help="stop after so many, wherever that is")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after so many, wherever that is"
+    )
     parser.add_argument(
         "--seconds", type=float, default=0.1, help="of timing whole engines, for each"
     )

@@ -1,4 +1,5 @@
-"""Ray clusters of several nodes on this machine, and what kills parts of them; for test_ray_*."""
+"""Ray clusters of several nodes on this machine, and what kills parts of them; for test_ray_*,
+which are skipped where this finds no Ray (so that they import it before octile.ray)."""
 
 import os
 import signal

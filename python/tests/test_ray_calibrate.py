@@ -5,14 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from ray_cluster import Net, held, ray, two_nodes  # noqa: F401
+from test_docstrings import undocumented
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
-
-from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
-from test_docstrings import undocumented  # noqa: E402
-
-import octile  # noqa: E402
-import octile.ray  # noqa: E402
+import octile
+import octile.ray
 
 COUNT = 90
 

@@ -9,15 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+from ray_cluster import Net, held, two_nodes  # noqa: F401
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
-
-from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
-
-import octile  # noqa: E402
-import octile.ray  # noqa: E402
-from octile.ray import _calibrate  # noqa: E402
-from octile.ray._checkpoint import code_of, content_of  # noqa: E402
+import octile
+import octile.ray
+from octile.ray import _calibrate
+from octile.ray._checkpoint import code_of, content_of
 
 COUNT = 12
 

@@ -5,13 +5,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from ray_cluster import Net, held, two_nodes  # noqa: F401
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
-
-from ray_cluster import Net, held, two_nodes  # noqa: E402, F401
-
-import octile  # noqa: E402
-import octile.ray  # noqa: E402
+import octile
+import octile.ray
 
 COUNT = 60
 PROFILE = {"x": ((1, 3, 24, 24), (1, 3, 24, 24), (1, 3, 24, 24))}

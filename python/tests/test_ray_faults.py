@@ -5,13 +5,10 @@ one process, bit for bit, which also shows that each sample is in once (its dige
 import threading
 
 import pytest
+from ray_cluster import Net, Nodes, computed, held, kill_node, kill_worker
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray brings it)")
-
-from ray_cluster import Net, Nodes, computed, held, kill_node, kill_worker  # noqa: E402
-
-import octile  # noqa: E402
-import octile.ray  # noqa: E402
+import octile
+import octile.ray
 
 COUNT = 360
 SLOW = {"reproducible": True, "rows_per_task": 30}  # 12 tasks a round, a quarter second each

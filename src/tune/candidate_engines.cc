@@ -55,7 +55,7 @@ void CandidateEngines::race() {
   const std::vector<Timing> timings = race.whole_runs();
   for (const Candidate& c : choice_.candidates) {
     const Timing& time = timings[lanes.at(c.plan.get())];
-    const std::string key = fmt::format("{}among {} ", key_of(c.labels), racers());
+    const std::string key = race_key_of(c.labels);
     times_.put(key + "ns", time.ns);
     times_.put(key + "spread-ppm", time.spread * 1e6);
   }
@@ -64,7 +64,7 @@ void CandidateEngines::race() {
 
 bool CandidateEngines::times_are_known() {
   for (Candidate& c : choice_.candidates) {
-    const std::string key = fmt::format("{}among {} ", key_of(c.labels), racers());
+    const std::string key = race_key_of(c.labels);
     const auto ns = times_.find(key + "ns");
     if (!ns) return false;
     c.time = {*ns, times_.find(key + "spread-ppm").value_or(0.0) / 1e6};
@@ -79,11 +79,11 @@ std::string CandidateEngines::key_of(const std::vector<Label>& labels) const {
   return fmt::format("engine {} {} ", measured_on_, hash.hex());
 }
 
-/// Names a race by who takes part.
-std::string CandidateEngines::racers() const {
-  Hash hash;
-  for (const Candidate& c : choice_.candidates) hash.add(key_of(c.labels));
-  return hash.hex();
+/// The same in the race of choice_.candidates.
+std::string CandidateEngines::race_key_of(const std::vector<Label>& labels) const {
+  Hash racers;
+  for (const Candidate& c : choice_.candidates) racers.add(key_of(c.labels));
+  return fmt::format("{}among {} ", key_of(labels), racers.hex());
 }
 
 std::vector<TimeInside> CandidateEngines::times_inside(const Candidate& engine) {

@@ -28,7 +28,7 @@ class CandidateEngines {
   std::shared_ptr<const PlanData> compiled(const std::vector<Label>& labels);
   bool times_are_known();
   std::string key_of(const std::vector<Label>& labels) const;
-  std::string racers() const;
+  std::string race_key_of(const std::vector<Label>& labels) const;
 
   const Network& original_;
   const CalibrationTable* table_;
