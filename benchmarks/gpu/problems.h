@@ -26,7 +26,8 @@ struct Extents {
       : x(p.batch * p.in_h * p.in_w * p.in_c * (p.x_type == cuda::ConvType::kFloat ? 4 : 1)),
         read(x / p.in_h / p.in_w * std::min(p.in_h, p.out_h * p.kernel_h) *
              std::min(p.in_w, p.out_w * p.kernel_w)),
-        y(p.batch * p.out_h * p.out_w * p.out_c * (p.y_type == cuda::ConvType::kFloat ? 4 : 1)),
+        y(p.batch * p.out_h * p.out_w * p.out_c * (p.y_type == cuda::ConvType::kFloat ? 4 : 1) /
+          (p.pools ? 4 : 1)),
         rows(p.batch * p.out_h * p.out_w),
         weights(int64_t{p.out_c} * p.kernel_h * p.kernel_w * (p.in_c / p.groups)),
         operations(2.0 * static_cast<double>(rows) * static_cast<double>(weights)) {}
@@ -119,7 +120,11 @@ inline void add_mobilenetv2(std::vector<Problem>& list, int batch) {
 inline void add_mnist(std::vector<Problem>& list, int batch) {
   const std::string network = "mnist b" + std::to_string(batch);
   list.push_back({network, "28 1>32 k5 s1 float", 1, first_layer(batch, 28, 1, 32, 5, 1)});
+  list.push_back(list.back());
+  list.back().name += " pooled", list.back().conv.pools = true;
   list.push_back({network, "14 32>64 k5 s1", 1, convolution(batch, 14, 32, 64, 5, 1)});
+  list.push_back(list.back());
+  list.back().name += " pooled", list.back().conv.pools = true;
   list.push_back({network, "1 3136>1024 k1 s1", 1, convolution(batch, 1, 3136, 1024, 1, 1)});
   list.push_back({network, "1 1024>10 k1 s1", 1, convolution(batch, 1, 1024, 10, 1, 1)});
   list.back().conv.y_type = cuda::ConvType::kFloat;

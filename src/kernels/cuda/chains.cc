@@ -31,14 +31,6 @@ std::vector<int> readers_of(std::span<const ChosenStep> steps) {
   return readers;
 }
 
-/// Of two steps, one of them a pooling; null where they are no chain.
-std::unique_ptr<Chain> chain_of(const ChosenStep& first, const ChosenStep& second,
-                                const Device& device) {
-  if (is_foldable_pooling(*first.view)) return pool_and_convolve(*first.view, second, device);
-  if (is_foldable_pooling(*second.view)) return convolve_and_pool(first, *second.view, device);
-  return nullptr;
-}
-
 }  // namespace
 
 std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps, const Device& device) {
@@ -47,20 +39,16 @@ std::vector<FoundChain> find_chains(std::span<const ChosenStep> steps, const Dev
   const std::vector<int> readers = readers_of(steps);
   for (size_t first = 0; first < steps.size(); ++first) {
     if (!steps[first].view || steps[first].view->step.outputs.empty()) continue;
-    int32_t made = steps[first].view->step.outputs[0];
-    for (size_t s = first + 1; s < steps.size() && readers[static_cast<size_t>(made)] == 1; ++s) {
-      if (!steps[s].view) continue;
-      const StepView& view = *steps[s].view;
-      if (view.step.inputs.empty() || view.step.inputs[0] != made) break;
-      if (view.as<ViewStep>() != nullptr) {
-        made = view.step.outputs[0];
-        continue;
-      }
-      if (auto chain = chain_of(steps[first], steps[s], device)) {
-        found.push_back({first, s + 1 - first, std::move(chain)});
-        first = s;
-      }
-      break;
+    const int32_t made = steps[first].view->step.outputs[0];
+    if (readers[static_cast<size_t>(made)] != 1) continue;
+    size_t second = first + 1;
+    while (second < steps.size() && !steps[second].view) ++second;
+    if (second == steps.size()) break;
+    const StepView& view = *steps[second].view;
+    if (view.step.inputs.empty() || view.step.inputs[0] != made) continue;
+    if (auto chain = convolve_and_pool(steps[first], view, device)) {
+      found.push_back({first, second + 1 - first, std::move(chain)});
+      first = second;
     }
   }
   return found;

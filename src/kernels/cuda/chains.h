@@ -1,5 +1,5 @@
-// Steps that go into one launch where the GPU runs a recorded graph: a max pooling into the
-// convolution or product that reads it, so that small networks wait for fewer launches.
+// Steps that go into one launch where the GPU runs a recorded graph: a convolution and the max
+// pooling that reads it.
 #pragma once
 
 #include <span>

@@ -15,7 +15,6 @@
 
 #include "kernels/cuda/conv_gather.h"
 #include "kernels/cuda/conv_params.h"
-#include "kernels/cuda/conv_pooled_chunk.h"
 #include "kernels/cuda/conv_share.h"
 #include "kernels/cuda/device/cluster.h"
 #include "kernels/cuda/device/overlap.h"
@@ -32,13 +31,10 @@ constexpr int kLine = kGatherLine;
 constexpr int kPixelBytes = kRows * kLine, kWeightBytes = kColumns * kLine;
 constexpr int kStageBytes = kPixelBytes + kWeightBytes;
 constexpr int kMostStages = 16, kMostRanks = 8;
-constexpr int kMostPooled = 8;          // stages of a block that reads through a pooling
-constexpr int64_t kMostTaps = 4 << 20;  // bytes that all such blocks read
 
 struct ClusterParams {
   ConvParams conv;
   int32_t stages = 1;  // that shared memory holds
-  ConvPool pool;
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -86,17 +82,6 @@ struct Loader {
     return found;
   }
 
-  /// `image`: what is pooled.
-  __device__ __forceinline__ PooledChunk next_pooled(const ConvParams& p, const ConvPool& pool,
-                                                     const uint8_t* image, int step) {
-    const Tap tap(p, row, at);
-    const int y = row.h + at.kh * p.dilation_h;
-    const PooledChunk found{tap.in_image ? image : nullptr, y * pool.stride_h - pool.pad_top,
-                            tap.x * pool.stride_w - pool.pad_left, at.c};
-    at.advance(p, step);
-    return found;
-  }
-
   /// Lines of rows that do not exist stay as they are: they meet no sum that counts.
   __device__ __forceinline__ void copy(const ConvParams& p, const Chunk<kVector>& from,
                                        uint8_t* s_stage, uint64_t* s_full) const {
@@ -136,56 +121,6 @@ struct Stages {
       const int stage = half + 2 * i;
       if (stage >= end) break;
       loader.copy(p, chunks[i], s_stages + stage * kStageBytes, s_full + stage);
-    }
-  }
-
-  /// The same through a pooling. kSquare: of 2 × 2, whose taps all start before one is looked at.
-  /// REQUIRES: all steps are held.
-  template <bool kUnsigned, bool kSquare>
-  __device__ __forceinline__ void fill_pooled(Loader<16>& loader, const ConvPool& pool) const {
-    constexpr int kMost = kMostPooled / 2;
-    const int half = static_cast<int>(threadIdx.x) / kGroup;
-    const int own = loader.exists ? (count - half + 1) / 2 : 0;
-    const auto n = static_cast<uint32_t>(loader.row.image - p.x) /
-                   static_cast<uint32_t>(p.in_h * p.in_w * p.in_c);
-    const uint8_t* image = p.x + int64_t{n} * pool.h * pool.w * p.in_c;
-    PooledChunk chunks[kMost];
-#pragma unroll
-    for (int i = 0; i < kMost; ++i) {
-      if (i < own) chunks[i] = loader.next_pooled(p, pool, image, 2 * kLine);
-    }
-    wait_for_earlier_kernels();
-    uint4 found[kMost];
-    if constexpr (kSquare) {
-      uint4 taps[kMost][4];
-#pragma unroll
-      for (int i = 0; i < kMost; ++i) {
-#pragma unroll
-        for (int t = 0; t < 4; ++t) {
-          if (i < own) taps[i][t] = chunks[i].tap(p, pool, t / 2, t % 2);
-        }
-      }
-#pragma unroll
-      for (int i = 0; i < kMost; ++i) {
-        LargestBytes<kUnsigned> largest(taps[i][0]);
-#pragma unroll
-        for (int t = 1; t < 4; ++t) largest.add(taps[i][t]);
-        found[i] = largest.value();
-      }
-    } else {
-#pragma unroll
-      for (int i = 0; i < kMost; ++i) {
-        if (i < own) found[i] = chunks[i].read<kUnsigned>(p, pool);
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < kMost; ++i) {
-      const int stage = half + 2 * i;
-      if (stage >= count) break;
-      uint8_t* s_stage = s_stages + stage * kStageBytes;
-      if (loader.exists) *reinterpret_cast<uint4*>(s_stage + loader.offset) = found[i];
-      fence_for_engines();
-      barrier_arrive(s_full + stage);
     }
   }
 
@@ -269,10 +204,8 @@ __device__ __forceinline__ void send_sums(const int32_t (&sums)[16], int count, 
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
-enum class Pooled { kNot, kSquare, kAny };
-
 /// Grid: (blocks of a cluster, tiles of rows, tiles of columns).
-template <bool kUnsigned, int kVector, Pooled kPooled>
+template <bool kUnsigned, int kVector>
 __global__ void __launch_bounds__(kThreads)
     conv_cluster(const __grid_constant__ ClusterParams params) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -296,12 +229,15 @@ __global__ void __launch_bounds__(kThreads)
                       steps * (rank + 1) / ranks - first};
   auto* s_parts = reinterpret_cast<int32_t*>(s_stages + stages.held * kStageBytes);
   const int rows = kRows / ranks;  // of a share
-  Share share(p.tail, first_row + rank * rows, rows, first_column);
+  Share share(p, first_row + rank * rows, rows, first_column);
 
-  if (thread < stages.held) {
-    barrier_init(s_full + thread, kGroup + 1), barrier_init(s_empty + thread, kGroup / 32);
-    barrier_init_done();
-    if (thread < stages.count) stages.load_weights(thread, thread);
+  if (thread < 32) {
+    if (thread < stages.held) {
+      barrier_init(s_full + thread, kGroup + 1), barrier_init(s_empty + thread, kGroup / 32);
+      barrier_init_done();
+    }
+    __syncwarp();  // racecheck takes the lanes' barriers for each other's
+    if (thread < min(stages.held, stages.count)) stages.load_weights(thread, thread);
   } else if (thread == 32) {
     barrier_init(&s_arrived, ranks > 1 ? 1 : kGroup);
     barrier_init_done();
@@ -313,18 +249,14 @@ __global__ void __launch_bounds__(kThreads)
   cluster_arrive();
   Loader<kVector> loader(p, first_row, (first + thread / kGroup) * kLine);
 
-  if constexpr (kPooled != Pooled::kNot) {
-    stages.fill_pooled<kUnsigned, kPooled == Pooled::kSquare>(loader, params.pool);
-  } else {
-    stages.fill(loader);
-  }  // from here on kernels in front have ended
+  stages.fill(loader);  // from here on kernels in front have ended
   share.read_residual();
   cluster_wait();  // the others' barriers are there
   if (thread < kGroup) {
     int32_t sums[16];
     multiply_part<kUnsigned>(sums, stages);
     send_sums(sums, min(kRows, p.tail.rows - first_row), s_parts, &s_arrived);
-  } else if constexpr (kPooled == Pooled::kNot) {
+  } else {
     stages.refill(loader);
   }
   if (!share.has(0)) return;  // nobody sends to a thread that finishes nothing
@@ -379,40 +311,18 @@ int ranks_of(const ConvProblem& p, const ConvDevice& device) {
   return ranks;
 }
 
-/// Steps of K of a block.
-int stages_of(const ConvProblem& p, const ConvDevice& device) {
-  const int ranks = ranks_of(p, device);
-  return (static_cast<int>(layout_of(p).k_bytes / kLine) + ranks - 1) / ranks;
-}
-
 std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device) {
   if (auto reason = refuse_common(kernel, p, device); !reason.empty()) return reason;
   if (p.x_type == ConvType::kFloat) return "reads 8-bit inputs alone";
   if (p.groups != 1) return "takes one group";
   if (p.in_c % 4 != 0) return "wants channels in fours";
   if (tiles_of(p) > 3 * int64_t{device.multiprocessors}) return "the grid is large enough";
-  if (p.pool.h == 0) return "";
-  const PackedLayout layout = layout_of(p);
-  if (p.in_c % 16 != 0) return "pools channels in sixteens";
-  if (stages_of(p, device) > kMostPooled) return "K is too long to pool";
-  const int64_t area = std::max(int64_t{p.pool.h} * p.pool.w, int64_t{p.in_h} * p.in_w);
-  if (p.batch * area * p.in_c > INT32_MAX) return "the images are too large to pool";
-  const int64_t rows = p.batch * p.out_h * p.out_w * (layout.columns / kColumns);
-  if (rows * layout.k_bytes * p.pool.kernel_h * p.pool.kernel_w > kMostTaps) {
-    return "pooling once is better";
-  }
   return "";
 }
 
 template <bool kUnsigned>
 auto function_for(const ConvProblem& p) {
-  if (p.pool.h > 0) {
-    return p.pool.kernel_h == 2 && p.pool.kernel_w == 2
-               ? conv_cluster<kUnsigned, 16, Pooled::kSquare>
-               : conv_cluster<kUnsigned, 16, Pooled::kAny>;
-  }
-  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16, Pooled::kNot>
-                          : conv_cluster<kUnsigned, 4, Pooled::kNot>;
+  return p.in_c % 16 == 0 ? conv_cluster<kUnsigned, 16> : conv_cluster<kUnsigned, 4>;
 }
 
 void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& device,
@@ -422,8 +332,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
   set_gather(params.conv, p);
   params.conv.tail.store_bytes = std::min(params.conv.tail.store_bytes, 4);
   const int ranks = ranks_of(p, device);
-  params.stages = std::min(stages_of(p, device), kMostStages);
-  params.pool = p.pool;
+  const auto steps = static_cast<int>(layout.k_bytes / kLine);
+  params.stages = std::min((steps + ranks - 1) / ranks, kMostStages);
   const int shared_bytes = params.stages * kStageBytes + kRows * kColumns * 4;
   const auto function = p.x_type == ConvType::kU8 ? function_for<true>(p) : function_for<false>(p);
   const dim3 grid(static_cast<unsigned>(ranks),

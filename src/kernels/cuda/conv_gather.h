@@ -51,12 +51,10 @@ struct WindowRow {
   int h, w;  // of its first tap
 
   __device__ __forceinline__ void set(const ConvParams& p, int row) {
-    uint32_t n, pixel, y, x;
-    p.image.split(static_cast<uint32_t>(min(row, p.tail.rows - 1)), n, pixel);
-    p.line.split(pixel, y, x);
-    image = p.x + static_cast<int64_t>(n) * p.in_h * p.in_w * p.in_c;
-    h = static_cast<int>(y) * p.stride_h - p.pad_top;
-    w = static_cast<int>(x) * p.stride_w - p.pad_left;
+    const RowPixel pixel(p, min(row, p.tail.rows - 1));
+    image = p.x + static_cast<int64_t>(pixel.image) * p.in_h * p.in_w * p.in_c;
+    h = static_cast<int>(pixel.y) * p.stride_h - p.pad_top;
+    w = static_cast<int>(pixel.x) * p.stride_w - p.pad_left;
   }
 };
 

@@ -27,12 +27,6 @@ constexpr bool is_real(ConvType type) {
   return type == ConvType::kFloat || type == ConvType::kHalf;
 }
 
-/// A max pooling that x goes through as it is read; without h: none. Each window holds a pixel.
-struct ConvPool {
-  int32_t h = 0, w = 0;  // of what is pooled
-  int32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_top = 0, pad_left = 0;
-};
-
 /// One convolution, or a product of `batch` rows (all extents and the kernel 1). Tensors are dense
 /// NHWC, (batch, h, w, c) without padding. x float: it is quantized with x_scale and x_zero_point
 /// to x_stored first (the Quantize step in front is part of the kernel), and x may be NCHW.
@@ -49,12 +43,11 @@ struct ConvProblem {
   int32_t x_q_lo = -128, x_q_hi = 127;  // x float
   float x_scale = 1.0f;                 // x float
   bool x_planar = false;                // x float: NCHW instead of NHWC
-  ConvPool pool;                        // of x; in_h and in_w are what it makes
-  bool pool_y = false;  // 8-bit y goes through a max pooling of 2 × 2, its stride as well, without
-                        // padding; out_h and out_w are what it reads. REQUIRES: no residual, and
-                        // multipliers of 0 or more
 
   ConvType y_type = ConvType::kS8;
+  /// y goes through a max pooling of 2 × 2, its stride as well, without padding; out_h and out_w
+  /// are what it reads. REQUIRES: multipliers of 0 or more.
+  bool pools = false;
   int32_t y_zero_point = 0;
   int32_t q_lo = -128, q_hi = 127;  // 8-bit y: Clamp::q_lo, q_hi of plan/step.h
   float lo = -std::numeric_limits<float>::infinity();
@@ -114,8 +107,7 @@ struct ConvKernel {
                  Stream);
   /// Float x costs it no more than a Quantize step in front would.
   bool for_floats = false;
-  bool pools = false;    // takes problems with a pooling of x
-  bool pools_y = false;  // … of y
+  bool pools = false;  // takes problems with a pooling
 };
 
 /// All rows, most wanted first.

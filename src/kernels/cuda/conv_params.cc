@@ -25,7 +25,6 @@ ConvTail tail_of(const ConvProblem& p, const ConvOperands& operands, const Packe
   tail.multiplier = reinterpret_cast<const float*>(packed + layout.multiplier());
   tail.residual = p.residual ? static_cast<const uint8_t*>(operands.residual) : nullptr;
   tail.y = operands.y;
-  tail.rows = static_cast<int32_t>(p.batch * p.out_h * p.out_w);
   tail.out_c = p.out_c;
   tail.y_type = p.y_type;
   if (is_real(p.y_type)) {
@@ -65,9 +64,12 @@ ConvParams conv_params(const ConvProblem& p, const ConvOperands& operands,
   params.columns = static_cast<int32_t>(layout.columns);
   params.k_bytes = static_cast<int32_t>(layout.k_bytes);
   params.counters = operands.counters;
-  params.image = FastDivide(static_cast<uint32_t>(p.out_h * p.out_w));
-  params.line = FastDivide(static_cast<uint32_t>(p.out_w));
+  const int32_t side = p.pools ? 2 : 1, windows = (p.out_h / side) * (p.out_w / side);
+  params.pools = side - 1;
+  params.image = FastDivide(static_cast<uint32_t>(windows));
+  params.line = FastDivide(static_cast<uint32_t>(p.out_w / side));
   params.tail = tail_of(p, operands, layout);
+  params.tail.rows = static_cast<int32_t>(p.batch * windows * side * side);
   return params;
 }
 
@@ -96,8 +98,10 @@ std::string refuse_common(const ConvKernel& kernel, const ConvProblem& p,
   if (static_cast<int64_t>(p.in_h) * p.in_w * p.in_c > kMost) return "an image is too large";
   if (p.batch < 1 || p.out_h < 1 || p.out_w < 1) return "the output is empty";
   if (p.residual && is_real(p.y_type)) return "a residual needs an 8-bit output";
-  if (p.pool.h > 0 && !kernel.pools) return "reads what is pooled already";
-  if (p.pool_y && !kernel.pools_y) return "does not pool what it makes";
+  if (p.pools && !kernel.pools) return "does not pool what it makes";
+  if (p.pools && (p.residual || is_real(p.y_type) || p.out_h < 2 || p.out_w < 2)) {
+    return "pools 8-bit outputs without a residual alone";
+  }
   return "";
 }
 

@@ -65,9 +65,24 @@ struct ConvParams {
   int32_t splits = 1;     // of K
   int32_t* partial = nullptr;
   uint32_t* counters = nullptr;
-  FastDivide image, line;  // by out_h · out_w, by out_w
+  int32_t pools = 0;       // 1: rows are the pixels of 2 × 2, window by window
+  FastDivide image, line;  // by out_h · out_w, by out_w; of windows
   ConvTail tail;
 };
+
+#ifdef __CUDACC__
+/// The output pixel of a row.
+struct RowPixel {
+  uint32_t image, y, x;
+  __device__ __forceinline__ RowPixel(const ConvParams& p, int row) {
+    const auto at = static_cast<uint32_t>(row), s = static_cast<uint32_t>(p.pools);
+    uint32_t place;
+    p.image.split(at >> 2 * s, image, place);
+    p.line.split(place, y, x);
+    y = (y << s) + (at >> 1 & s), x = (x << s) + (at & s);
+  }
+};
+#endif
 
 /// Offsets within the packed bytes.
 struct PackedLayout {

@@ -334,9 +334,6 @@ std::string refuse(const ConvKernel& kernel, const ConvProblem& p, const ConvDev
   if (!is_float && p.kernel_h * p.kernel_w == 1) return "a window of one tap has other rows";
   if (is_float && !StemQuantizer::takes(p)) return "the input's scale or zero point is unusual";
   if (!stem_fits(p, device)) return "the window is too large";
-  if (p.pool_y && (p.residual || is_real(p.y_type) || p.out_h < 2 || p.out_w < 2)) {
-    return "pools 8-bit sums alone";
-  }
   return "";
 }
 
@@ -358,13 +355,13 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
             const ConvOperands& operands, Stream stream) {
   const StemMmaParams params = stem_params(p, device, operands);
   const bool is_unsigned = (p.x_type == ConvType::kFloat ? p.x_stored : p.x_type) == ConvType::kU8;
-  const Function function = is_unsigned ? function_of<true>(params.steps, p.pool_y)
-                                        : function_of<false>(params.steps, p.pool_y);
+  const Function function = is_unsigned ? function_of<true>(params.steps, p.pools)
+                                        : function_of<false>(params.steps, p.pools);
   const auto bytes = static_cast<int32_t>(stem_shared_bytes(params.patch));
   const int32_t columns = kStemColumns << params.log_groups;
   const int32_t groups = (p.out_c + columns - 1) / columns;
   const int32_t resident =
-      std::min(stem_blocks(params.steps, p.pool_y), (device.shared_bytes + 1024) / (bytes + 1024));
+      std::min(stem_blocks(params.steps, p.pools), (device.shared_bytes + 1024) / (bytes + 1024));
   const int32_t most = std::max(1, device.multiprocessors * resident / groups);
   const dim3 grid(static_cast<unsigned>(std::min(params.tiles, most)),
                   static_cast<unsigned>(groups));
@@ -379,6 +376,6 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 extern const ConvKernel kConvStemMma;
 const ConvKernel kConvStemMma{
     "cuda.stem.mma", 80,           false,  0,    refuse, stem_packed_bytes,
-    stem_pack,       no_workspace, launch, true, false,  true};
+    stem_pack,       no_workspace, launch, true, true};
 
 }  // namespace octile::cuda

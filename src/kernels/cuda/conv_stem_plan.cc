@@ -78,9 +78,9 @@ struct TileSize {
 /// The tile whose work, in instructions of a warp, is least; `bytes`: a block's share of memory.
 TileSize best_tile(const ConvProblem& p, const ConvDevice& device, int32_t bytes) {
   const int32_t steps = WindowWords(p).steps;
-  const int32_t blocks = stem_blocks(steps, p.pool_y);  // at the end some have none left
+  const int32_t blocks = stem_blocks(steps, p.pools);  // at the end some have none left
   const int32_t side_by_side = kStemWarps >> log_groups(p);
-  const int32_t lines = p.pool_y ? 2 : 1;  // that a warp takes together
+  const int32_t lines = p.pools ? 2 : 1;  // that a warp takes together
   const int64_t turn_cost = kStemWarps * (lines * steps * 10 + 90);
   TileSize best;
   int64_t least = 0;
@@ -102,7 +102,7 @@ TileSize best_tile(const ConvProblem& p, const ConvDevice& device, int32_t bytes
 /// As many blocks a multiprocessor as registers allow; else one. A multiprocessor has 1 KiB more
 /// than one block may use, and each block costs 1.
 TileSize choose_tile(const ConvProblem& p, const ConvDevice& device) {
-  const int32_t blocks = stem_blocks(WindowWords(p).steps, p.pool_y);
+  const int32_t blocks = stem_blocks(WindowWords(p).steps, p.pools);
   const TileSize tile = best_tile(p, device, (device.shared_bytes + 1024) / blocks - 1024);
   return tile.h > 0 ? tile : best_tile(p, device, device.shared_bytes);
 }

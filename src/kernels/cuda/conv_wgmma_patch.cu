@@ -49,14 +49,18 @@ constexpr int kTapBytes = kChannels < 64 ? 64 : kChannels;
 
 struct Pixel {
   int line, x;  // of the window's first tap: in all images' lines; in the padded line
-  __device__ __forceinline__ Pixel(const PatchParams& p, int index) {
-    uint32_t image, within, row, column;
-    p.conv.image.split(static_cast<uint32_t>(index), image, within);
-    p.conv.line.split(within, row, column);
-    line = static_cast<int>(image) * p.image_lines + static_cast<int>(row) * p.conv.stride_h;
-    x = static_cast<int>(column) * p.conv.stride_w;
+  __device__ __forceinline__ Pixel(const PatchParams& p, int row) {
+    const RowPixel at(p.conv, row);
+    line = static_cast<int>(at.image) * p.image_lines + static_cast<int>(at.y) * p.conv.stride_h;
+    x = static_cast<int>(at.x) * p.conv.stride_w;
   }
 };
+
+/// The row that a warp multiplies as its i-th (of 16), from its first one on: where y is pooled, a
+/// lane's two and those of its neighbour are a window.
+__device__ __forceinline__ int row_within(const PatchParams& p, int i) {
+  return p.conv.pools == 0 ? i : i % 8 / 2 * 4 + i / 8 * 2 + i % 2;
+}
 
 /// The lines of one tile's patch.
 struct PatchLines {
@@ -124,9 +128,7 @@ struct Taps {
 
 /// Taps that are multiplied at once: a chain of read, multiply and wait takes as long for one.
 template <int kChannels>
-constexpr int kTapsAtOnce = kChannels == 32   ? 5
-                            : kChannels == 64 ? 3
-                                              : 1;
+constexpr int kTapsAtOnce = kChannels == 32 ? 5 : 1;
 
 /// sums = windows · weights of a warpgroup's 64 pixels. `offset`: the lane's place in the
 /// patch. The pixels of some taps are read while those before are multiplied; behind the last tap
@@ -173,6 +175,28 @@ __device__ __forceinline__ void multiply_windows(int32_t (&sums)[kColumns / 2],
     multiply(even, odd, tap);
     if (tap + kTaps < taps) multiply(odd, even, tap + kTaps);
   }
+}
+
+/// Finishes the largest sum of each window (what follows does not fall where sums rise) of the
+/// warp's four, from row `window` of y on. A lane has two of its pixels in 16 channels, its
+/// neighbour the others: each finishes eight channels.
+template <Finish kFinish>
+__device__ __forceinline__ void finish_pooled(const ConvTail& tail, int window, int column,
+                                              const KeptColumns<kColumns>& s_columns,
+                                              const int32_t (&sums)[kColumns / 2]) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, odd = lane / 4 % 2;
+  int32_t largest[8];
+#pragma unroll
+  for (int c = 0; c < 8; ++c) {
+    const int32_t* s = sums + c / 2 * 4 + c % 2;  // channel c + 8 is 16 further, a line 2
+    const int32_t near = max(s[0], s[2]), far = max(s[16], s[18]);
+    const int32_t other = __shfl_xor_sync(0xffffffffu, odd != 0 ? near : far, 4);
+    largest[c] = max(odd != 0 ? far : near, other);
+  }
+  const uint4 none[1] = {};
+  finish_lines<kFinish, false, 1, 8, false>(
+      tail, window + lane / 8, 8, tail.rows / 4, column + lane % 4 * 16 + odd * 8,
+      QuadColumns(s_columns, lane % 4 + odd * 8), none, [&](int, int c) { return largest[c]; });
 }
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
@@ -223,7 +247,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       if constexpr (kResidual) {
         load_residual<true>(tail, row, 8, tail.rows, column + 16 * (lane % 4), residual);
       }
-      const Pixel pixel(p, min(first + warp * 16 + lane % 16, tail.rows - 1));
+      const Pixel pixel(p, min(first + warp * 16 + row_within(p, lane % 16), tail.rows - 1));
       const int line = pixel.line - Pixel(p, first).line;
       const auto offset =
           static_cast<uint32_t>(line * p.pitch + pixel.x * kChannels + lane / 16 * 16);
@@ -236,6 +260,12 @@ __global__ void __launch_bounds__(kThreads, 1)
       multiply_windows<kChannels, kUnsigned>(
           sums, p, shared_address(s_patches + now * p.lines * p.pitch), offset, s_memory);
       if (lane == 0) barrier_arrive(s_empty + now);
+      if constexpr (kFinish != Finish::kFloat && !kResidual) {
+        if (p.conv.pools != 0) {
+          finish_pooled<kFinish>(tail, (first + warp * 16) / 4, column, s_columns, sums);
+          continue;
+        }
+      }
       finish_lines<kFinish, kResidual, 2, 16, true>(
           tail, row, 8, tail.rows, column + 16 * (lane % 4), QuadColumns(s_columns, lane % 4),
           residual, [&](int l, int c) { return sums[c / 2 * 4 + 2 * l + c % 2]; });
@@ -254,11 +284,13 @@ struct Patch {
     width = int64_t{p.out_w - 1} * p.stride_w + int64_t{p.kernel_w - 1} * p.dilation_w + 1;
     pitch = (width * p.in_c + 1023) / 1024 * 1024;
     image_lines = int64_t{p.out_h - 1} * p.stride_h + below + 1;
-    // 255 steps from the first pixel to the last: so many lines of output on, so many images on
-    const int64_t steps = kPixels - 1, area = int64_t{p.out_h} * p.out_w;
-    const int64_t on = (steps + p.out_w - 1) / p.out_w, images = (steps + area - 1) / area;
-    const int64_t between = image_lines - int64_t{p.out_h} * p.stride_h;
-    lines = on * p.stride_h + images * std::max<int64_t>(between, 0) + below + 1;
+    // from the first pixel (or window) to the last: so many lines of them on, so many images on
+    const int64_t side = p.pools ? 2 : 1, h = p.out_h / side, w = p.out_w / side;
+    const int64_t steps = kPixels / (side * side) - 1, area = h * w;
+    const int64_t on = (steps + w - 1) / w, images = (steps + area - 1) / area;
+    const int64_t between = image_lines - h * side * p.stride_h;
+    lines =
+        (on * side + side - 1) * p.stride_h + images * std::max<int64_t>(between, 0) + below + 1;
     weights = int64_t{p.kernel_h} * p.kernel_w * kColumns * std::max(64, p.in_c);
   }
   int64_t shared_bytes() const { return weights + 2 * lines * pitch; }
@@ -282,6 +314,7 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
             const ConvOperands& operands, Stream stream) {
   const Patch patch(p);
   PatchParams params{.conv = conv_params(p, operands, wgmma_layout(p))};
+  if (p.pools) params.conv.tail.store_bytes = 8;
   params.column_tiles = (p.out_c + kColumns - 1) / kColumns;
   params.tiles = (params.conv.tail.rows + kPixels - 1) / kPixels;
   params.width = static_cast<int32_t>(patch.width),
@@ -310,7 +343,8 @@ void launch(const ConvKernel& kernel, const ConvProblem& p, const ConvDevice& de
 }  // namespace
 
 extern const ConvKernel kConvWgmmaPatch;
-const ConvKernel kConvWgmmaPatch = {"cuda.wgmma.patch", 90,         true,         0,     refuse,
-                                    wgmma_packed_bytes, pack_wgmma, no_workspace, launch};
+const ConvKernel kConvWgmmaPatch = {
+    "cuda.wgmma.patch", 90,           true,   0,     refuse, wgmma_packed_bytes,
+    pack_wgmma,         no_workspace, launch, false, true};
 
 }  // namespace octile::cuda

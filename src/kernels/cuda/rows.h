@@ -15,15 +15,8 @@ extern const Row kEltwiseBytesRow, kEltwiseFloatsRow, kActivationRow, kUnaryRow,
 /// The rows of conv_kernel.h.
 std::span<const Tactic* const> conv_tactics();
 
-/// A max pooling of bytes with few taps, each window of which holds a pixel.
-bool is_foldable_pooling(const StepView& view);
-/// The convolution, or the product of a pooled image as it lies, with the pooling in front; null
-/// where its row does not pool. What lies between them are views.
-std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenStep& step,
-                                         const Device& device);
-
-/// A max pooling of 2 × 2, its stride as well, with the convolution in front; null where that one's
-/// row does not pool.
+/// A convolution and the max pooling of 2 × 2, its stride as well, that reads it; null where they
+/// are not that, or the convolution's row does not pool.
 std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView& pooling,
                                          const Device& device);
 

@@ -190,7 +190,6 @@ class ConvTactic final : public Tactic {
   bool quantizes_input() const override { return kernel_.for_floats && !dynamic_; }
   const ConvKernel& kernel() const { return kernel_; }
   bool pools() const { return kernel_.pools && !dynamic_; }
-  bool pools_y() const { return kernel_.pools_y && !dynamic_; }
   size_t workspace_bytes(const StepView& view, const Device& device) const override {
     return kernel_.workspace_bytes(kernel_, problem_of(view), conv_device(device));
   }
@@ -206,7 +205,7 @@ class ConvTactic final : public Tactic {
   std::string name_;
 };
 
-/// A convolution and the pooling in front of it, or behind.
+/// A convolution and the pooling behind it.
 class ConvChain final : public Chain {
  public:
   ConvChain(const ConvKernel& kernel, const ConvProblem& problem, const ConvDevice& device,
@@ -216,10 +215,7 @@ class ConvChain final : public Chain {
   void run(std::span<const Buffers> steps) override {
     const Buffers& last = steps.back();
     kernel_.launch(kernel_, problem_, device_,
-                   {.x = steps.front().inputs[0],
-                    .residual = problem_.residual ? last.inputs[1] : nullptr,
-                    .y = last.outputs[0],
-                    .packed = packed_},
+                   {.x = steps.front().inputs[0], .y = last.outputs[0], .packed = packed_},
                    static_cast<Stream>(last.stream));
   }
 
@@ -232,53 +228,22 @@ class ConvChain final : public Chain {
 
 }  // namespace
 
-bool is_foldable_pooling(const StepView& view) {
-  const auto* step = view.as<PoolStep>();
-  if (step == nullptr || step->kind != PoolingKind::kMax || !takes_rows_close(view)) return false;
-  const PlanTensor &x = view.inputs[0], &y = view.outputs[0];
-  if (!is_8bit(x) || x.type != y.type || !is_image(x) || !is_image(y)) return false;
-  if (x.shape.volume() == 0 || y.shape.volume() == 0) return false;
-  const Geometry g = geometry_of(*step, x.shape, y.shape);
-  return g.kernel_h * g.kernel_w <= 9 && g.dilation_h == 1 && g.dilation_w == 1 &&
-         g.pad_top < g.kernel_h && g.pad_left < g.kernel_w &&
-         (g.out_h - 1) * g.stride_h - g.pad_top < g.h &&
-         (g.out_w - 1) * g.stride_w - g.pad_left < g.w;
-}
-
-std::unique_ptr<Chain> pool_and_convolve(const StepView& pooling, const ChosenStep& step,
-                                         const Device& device) {
-  const auto* tactic = dynamic_cast<const ConvTactic*>(step.tactic);
-  if (tactic == nullptr || !tactic->pools() || !takes_rows_close(*step.view)) return nullptr;
-  const Geometry g =
-      geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape, pooling.outputs[0].shape);
-  const auto i = [](int64_t v) { return static_cast<int32_t>(v); };
-  ConvProblem p = problem_of(*step.view);
-  if (p.x_type == ConvType::kFloat || p.batch != g.n) return nullptr;
-  const bool is_row = std::max({p.in_h, p.in_w, p.kernel_h, p.kernel_w, p.out_h, p.out_w}) == 1 &&
-                      p.pad_top == 0 && p.pad_left == 0;
-  if (is_row && p.in_c == g.out_h * g.out_w * g.c) {  // the window is the whole image
-    p.in_h = p.kernel_h = i(g.out_h), p.in_w = p.kernel_w = i(g.out_w), p.in_c = i(g.c);
-    p.dilation_h = p.dilation_w = 1;
-  }
-  if (p.in_h != g.out_h || p.in_w != g.out_w || p.in_c != g.c) return nullptr;
-  p.pool = {i(g.h),        i(g.w),        i(g.kernel_h), i(g.kernel_w),
-            i(g.stride_h), i(g.stride_w), i(g.pad_top),  i(g.pad_left)};
-  const ConvKernel& kernel = tactic->kernel();
-  const ConvDevice on = conv_device(device);
-  if (!kernel.refuse(kernel, p, on).empty()) return nullptr;
-  const auto& weights = static_cast<const DeviceWeights&>(*step.packed);
-  return std::make_unique<ConvChain>(kernel, p, on, weights.as<uint8_t>(0));
-}
-
 std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView& pooling,
                                          const Device& device) {
+  const auto* pool = pooling.as<PoolStep>();
   const auto* tactic = dynamic_cast<const ConvTactic*>(step.tactic);
-  if (tactic == nullptr || !tactic->pools_y() || !takes_rows_close(*step.view)) return nullptr;
-  const Geometry g =
-      geometry_of(*pooling.as<PoolStep>(), pooling.inputs[0].shape, pooling.outputs[0].shape);
-  if (std::max({g.kernel_h, g.kernel_w, g.stride_h, g.stride_w}) != 2 ||
-      std::min({g.kernel_h, g.kernel_w, g.stride_h, g.stride_w}) != 2 || g.pad_top != 0 ||
-      g.pad_left != 0 || g.out_h != g.h / 2 || g.out_w != g.w / 2) {
+  if (pool == nullptr || tactic == nullptr || !tactic->pools()) return nullptr;
+  if (!takes_rows_close(*step.view) || !takes_rows_close(pooling)) return nullptr;
+  const PlanTensor &x = pooling.inputs[0], &y = pooling.outputs[0];
+  if (pool->kind != PoolingKind::kMax || !is_8bit(x) || x.type != y.type || !is_image(x) ||
+      !is_image(y) || y.shape.volume() == 0) {
+    return nullptr;
+  }
+  const Geometry g = geometry_of(*pool, x.shape, y.shape);
+  const auto is_two = [](int64_t extent) { return extent == 2; };
+  if (!std::ranges::all_of(std::array{g.kernel_h, g.kernel_w, g.stride_h, g.stride_w}, is_two) ||
+      g.dilation_h != 1 || g.dilation_w != 1 || g.pad_top != 0 || g.pad_left != 0 ||
+      g.out_h != g.h / 2 || g.out_w != g.w / 2) {
     return nullptr;
   }
   ConvProblem p = problem_of(*step.view);
@@ -286,7 +251,7 @@ std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView&
   const auto& multiplier = step.view->blob(step.view->as<ConvStep>()->multiplier);
   const std::span multipliers(multiplier.as<float>(), static_cast<size_t>(p.out_c));
   if (!std::ranges::all_of(multipliers, [](float m) { return m >= 0.0f; })) return nullptr;
-  p.pool_y = true;
+  p.pools = true;
   const ConvKernel& kernel = tactic->kernel();
   const ConvDevice on = conv_device(device);
   if (!kernel.refuse(kernel, p, on).empty()) return nullptr;

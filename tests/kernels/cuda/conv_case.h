@@ -45,13 +45,7 @@ inline std::string describe(const ConvProblem& p) {
          n(p.q_lo) + ", " + n(p.q_hi) + "] kernel " + n(p.kernel_h) + "x" + n(p.kernel_w) +
          " stride " + n(p.stride_h) + "x" + n(p.stride_w) + " dilation " + n(p.dilation_h) + "x" +
          n(p.dilation_w) + " pad " + n(p.pad_top) + "," + n(p.pad_left) + " groups " + n(p.groups) +
-         (p.residual ? " residual " + type(p.residual_type) : "") +
-         (p.pool.h > 0
-              ? " pooled from " + n(p.pool.h) + "x" + n(p.pool.w) + " by " + n(p.pool.kernel_h) +
-                    "x" + n(p.pool.kernel_w) + " stride " + n(p.pool.stride_h) + "x" +
-                    n(p.pool.stride_w) + " pad " + n(p.pool.pad_top) + "," + n(p.pool.pad_left)
-              : "") +
-         (p.pool_y ? ", pooled" : "");
+         (p.residual ? " residual " + type(p.residual_type) : "") + (p.pools ? ", pooled" : "");
 }
 
 /// The 8-bit value of x at (n, h, w, c), as the kernel's Quantize would make it from floats.
@@ -64,22 +58,8 @@ inline int32_t value_at(const ConvCase& c, int64_t n, int h, int w, int channel)
     std::memcpy(&v, c.x.data() + 4 * (p.x_planar ? planar : index), 4);
     return quantize_value(v, p.x_scale, p.x_zero_point, p.x_q_lo, p.x_q_hi);
   }
-  const auto value = [&](int64_t at) {
-    const uint8_t byte = c.x[static_cast<size_t>(at)];
-    return p.x_type == ConvType::kU8 ? int{byte} : static_cast<int8_t>(byte);
-  };
-  const ConvPool& pool = p.pool;
-  if (pool.h == 0) return value(index);
-  int largest = -1000;
-  for (int kh = 0; kh < pool.kernel_h; ++kh) {
-    for (int kw = 0; kw < pool.kernel_w; ++kw) {
-      const int y = h * pool.stride_h - pool.pad_top + kh,
-                x = w * pool.stride_w - pool.pad_left + kw;
-      if (y < 0 || y >= pool.h || x < 0 || x >= pool.w) continue;
-      largest = std::max(largest, value(((n * pool.h + y) * pool.w + x) * p.in_c + channel));
-    }
-  }
-  return largest;
+  const uint8_t byte = c.x[static_cast<size_t>(index)];
+  return p.x_type == ConvType::kU8 ? byte : static_cast<int8_t>(byte);
 }
 
 /// The window of one pixel as a matrix row: [kernel_h][kernel_w][in_c], padding z_x.
@@ -167,8 +147,7 @@ inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
   ConvCase c{.problem = problem};
   const ConvProblem& p = problem;
   const int64_t rows = p.batch * p.out_h * p.out_w;
-  const int64_t area = p.pool.h > 0 ? p.pool.h * p.pool.w : p.in_h * p.in_w;
-  const int64_t elements = p.batch * area * p.in_c;
+  const int64_t elements = p.batch * p.in_h * p.in_w * p.in_c;
   const int64_t taps = int64_t{p.kernel_h} * p.kernel_w * (p.in_c / p.groups);
   c.x.resize(static_cast<size_t>(elements) * bytes_of(p.x_type));
   if (is_float(p.x_type)) {
@@ -201,7 +180,7 @@ inline ConvCase make_case(const ConvProblem& problem, uint64_t seed) {
       for (int m = 0; m < p.out_c; ++m) one_output(c, window, row, m);
     }
   });
-  if (p.pool_y) c.expected = pooled(p, c.expected);
+  if (p.pools) c.expected = pooled(p, c.expected);
   return c;
 }
 
