@@ -138,6 +138,7 @@ class ExecutionContext {
  private:
   friend class Engine;
   friend class TensorAccess;
+  friend class StepClock;
   struct Impl;
   explicit ExecutionContext(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -62,10 +62,6 @@ StepRunner::StepRunner(const PlanData& plan, const PlanStep& step, std::span<con
   prepared_ = tactic.prepare(view, packed_.get(), device);
 }
 
-StepRunner::~StepRunner() {
-  if (graph_ != nullptr) accelerator_->release_graph(graph_);
-}
-
 void StepRunner::enqueue(int times) {
   for (int i = 0; i < times; ++i) {
     prepared_->run({inputs_.data(), outputs_.data(), workspace_.data(), stream_->get()});
@@ -86,25 +82,16 @@ double StepRunner::time(int times) {
     return took.count() / times;
   }
   accelerator_->make_current();
-  if (graph_runs_ != times) {
+  if (clock_times_ != times) {
     run();  // what is done once a process is done now
-    if (graph_ != nullptr) accelerator_->release_graph(graph_);
-    accelerator_->begin_capture(stream_->get());
-    enqueue(times);
-    graph_ = accelerator_->end_capture(stream_->get());
-    graph_runs_ = times;
-    if (graph_ != nullptr) accelerator_->launch(graph_, stream_->get());
+    clock_ = std::make_unique<RepeatClock>(
+        *accelerator_, stream_->get(), [this] { enqueue(1); }, times);
+    clock_times_ = times;
     wait();
   }
-  const DeviceEvent begin = accelerator_->make_event(), end = accelerator_->make_event();
-  accelerator_->record(begin, stream_->get());
-  graph_ != nullptr ? accelerator_->launch(graph_, stream_->get()) : enqueue(times);
-  accelerator_->record(end, stream_->get());
+  clock_->start();
   wait();
-  const double took = accelerator_->nanoseconds(begin, end);
-  accelerator_->release_event(begin);
-  accelerator_->release_event(end);
-  return took / times;
+  return clock_->nanoseconds();
 }
 
 void StepRunner::run(int times) {

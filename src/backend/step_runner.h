@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/repeat_clock.h"
 
 namespace octile {
 
@@ -18,7 +19,6 @@ class StepRunner {
  public:
   StepRunner(const PlanData& plan, const PlanStep& step, std::span<const Shape> shapes,
              const Tactic& tactic, const Device& device);
-  ~StepRunner();
   StepRunner(const StepRunner&) = delete;
   StepRunner& operator=(const StepRunner&) = delete;
 
@@ -43,10 +43,10 @@ class StepRunner {
   Memory workspace_;
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
-  DeviceGraph graph_ = nullptr;  // of graph_runs_ runs
-  int graph_runs_ = 0;
   std::unique_ptr<PackedWeights> packed_;
   std::unique_ptr<Prepared> prepared_;
+  std::unique_ptr<RepeatClock> clock_;  // of clock_times_ runs
+  int clock_times_ = 0;
 };
 
 }  // namespace octile

@@ -74,6 +74,7 @@ struct ExecutionContext::Impl {
   void enqueue_steps(Stream stream, bool marked);
   bool overwrites_itself(const FoundChain& chain) const;
   void enqueue_chain(const FoundChain& chain, Stream stream);
+  void enqueue_step(size_t step, Stream stream);
   void find_chains(Prepared& made, std::span<const ChosenStep> chosen) const;
   DeviceGraph record_graph();
   void enqueue(Stream stream);

@@ -85,6 +85,12 @@ void ExecutionContext::Impl::enqueue_chain(const FoundChain& chain, Stream strea
   }
 }
 
+/// REQUIRES: no late one. Whether its launch was refused shows in launch_failure().
+void ExecutionContext::Impl::enqueue_step(size_t s, Stream stream) {
+  current->steps[s]->run({step_inputs.data() + input_begin[s],
+                          step_outputs.data() + output_begin[s], workspace.data(), stream});
+}
+
 /// All steps but late ones. `marked`: the count of those done goes to the host. Chains go into
 /// graphs alone: whoever watches steps gets them one by one.
 void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
@@ -104,8 +110,7 @@ void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
       continue;
     }
     if (profiler) g.device.record(g.begin, stream);
-    current->steps[s]->run({step_inputs.data() + input_begin[s],
-                            step_outputs.data() + output_begin[s], workspace.data(), stream});
+    enqueue_step(s, stream);
     if (const std::string failure = g.device.launch_failure(); !failure.empty()) {
       // A fault of an earlier step shows at whatever is called next.
       if (marked && !g.device.wait(stream).empty()) fail_on_device(failure);

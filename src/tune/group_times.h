@@ -30,6 +30,7 @@ struct MeasuredTimes {
   std::vector<GroupTimes> groups;            // by LabelledGraph::groups
   std::vector<ConversionTimes> conversions;  // by tensor of LabelledGraph::network
   std::vector<int64_t> volumes;              // by tensor; 0: not known, or no tensor of the plan
+  double run_ns = 0.0;                       // of a run beside its groups and conversions
 };
 
 /// The graph's layers may be labelled in any way; which groups can be int8 is what counts. Whole

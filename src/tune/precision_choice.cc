@@ -137,7 +137,8 @@ class Chooser {
   }
 
   void predict() {
-    choice_.predicted_ns = double(total_cost(choice_.costs.problem, chosen().labels));
+    choice_.predicted_ns =
+        double(total_cost(choice_.costs.problem, chosen().labels)) + choice_.times.run_ns;
   }
 
   // --- noise and goals ---

@@ -144,7 +144,7 @@ class Writer {
   }
 
   double predicted_ms(const ParetoPoint& point) const {
-    return double(total_cost(choice_.costs.problem, point.labels)) / 1e6;
+    return (double(total_cost(choice_.costs.problem, point.labels)) + choice_.times.run_ns) / 1e6;
   }
 
   Json groups() const {

@@ -9,9 +9,12 @@
 
 #include "backend/accelerator.h"
 #include "backend/backend.h"
+#include "backend/repeat_clock.h"
 #include "backend/step_runner.h"
+#include "base/error.h"
 #include "base/parallel_for.h"
 #include "octile/engine.h"
+#include "runtime/step_clock.h"
 
 namespace octile {
 namespace {
@@ -22,6 +25,7 @@ constexpr double kRoundNs = 1e6;    // runs of one plan in a round, at least one
 constexpr double kBudgetNs = 6e8;   // of one plan, aimed at
 constexpr double kCachedNs = 50e6;  // what longer runs take does not hang on what caches held
 constexpr int kMinRounds = 4, kMaxRounds = 30;
+constexpr int kEmptyRuns = 200;
 
 Tensor with_zero_bytes(DataType type, const Shape& shape) {
   const bool bytes = type == DataType::kInt8 || type == DataType::kUInt8;
@@ -74,6 +78,27 @@ Timing timing_of(std::vector<double> samples) {
   return {lower, lower > 0.0 ? (samples[n - 1 - n / 4] - lower) / lower : 0.0};
 }
 
+double empty_run_ns(const BuildOptions& options) {
+  const DeviceName where = device_from_name(options.device);
+  const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
+  const Accelerator* gpu = device.accelerator;
+  if (gpu == nullptr) return 0.0;
+  gpu->make_current();
+  const OwnedStream stream(*gpu);
+  const Memory word(gpu, sizeof(int32_t));
+  const RepeatClock one(
+      *gpu, stream.get(), [&] { gpu->fill(word.data(), 0, word.bytes(), stream.get()); }, 1);
+  std::vector<double> samples;
+  for (int i = 0; i < kEmptyRuns; ++i) {
+    samples.push_back(nanoseconds_of([&] {
+      one.start();
+      const std::string failure = gpu->wait(stream.get());
+      check(failure.empty(), ErrorCode::kDevice, "{}: {}", gpu->id(), failure);
+    }));
+  }
+  return timing_of(std::move(samples)).ns;
+}
+
 /// One plan, loaded, with a context a stream.
 class Race::Lane {
  public:
@@ -85,6 +110,7 @@ class Race::Lane {
       contexts_.push_back(engine_.create_context());
     }
     first_runs(device.accelerator);
+    on_gpu_ = device.accelerator != nullptr;
     const double once = run(1);
     runs_ = std::max(1, int(kRoundNs / once));
     hangs_on_caches_ = once < kCachedNs;
@@ -118,8 +144,15 @@ class Race::Lane {
     }
   }
 
-  /// Adds the times of the first stream's steps over one round, by streams as those of whole runs.
+  /// Adds the times of the first stream's steps over one round; a CPU's by streams, as those of
+  /// whole runs. (A GPU's kernels fill it, whatever stream they are from.)
   void profile(std::vector<std::vector<double>>& samples) {
+    if (on_gpu_) {
+      if (clock_ == nullptr) clock_ = std::make_unique<StepClock>(contexts_[0]);
+      const std::vector<double> once = clock_->sample();
+      for (size_t s = 0; s < once.size(); ++s) samples[s].push_back(once[s]);
+      return;
+    }
     const auto streams = double(contexts_.size());
     contexts_[0].set_profiler(
         [&](int step, int64_t ns) { samples[size_t(step)].push_back(double(ns) / streams); });
@@ -200,7 +233,9 @@ class Race::Lane {
   Engine engine_;
   std::vector<Memory> memory_;  // before the contexts that use it
   std::vector<ExecutionContext> contexts_;
+  std::unique_ptr<StepClock> clock_;
   int runs_ = 1;
+  bool on_gpu_ = false;
   bool hangs_on_caches_ = true;
 };
 

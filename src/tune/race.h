@@ -30,6 +30,10 @@ Tensor made_up_values(DataType type, const Shape& shape);
 /// and more than 30 say no more.
 bool takes_another_round(int done, double ns);
 
+/// What a run takes on the device beside its steps: starting a GPU's graph and waiting for it; 0 on
+/// the CPU.
+double empty_run_ns(const BuildOptions& options);
+
 /// Where a network does not run on made-up values, so that nothing can be timed.
 class CannotTime : public Error {
  public:
@@ -49,8 +53,10 @@ class Race {
   void add(std::shared_ptr<const PlanData> plan);
   /// Time of one run of each plan; of kThroughput: the wall time by the number of runs.
   std::vector<Timing> whole_runs();
-  /// By plan, then by step: times inside of runs, where caches hold what the steps before left; of
-  /// kThroughput by the number of runs as well, so that they add up to whole_runs().
+  /// By plan, then by step: on the CPU times inside of runs, where caches hold what the steps
+  /// before left, and of kThroughput by the number of runs as well, so that they add up to
+  /// whole_runs(); on a GPU of many runs of the step in a row (runtime/step_clock.h), so that with
+  /// empty_run_ns() they add up.
   std::vector<std::vector<Timing>> steps();
 
  private:

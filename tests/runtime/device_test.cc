@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "plan/keep_tensors.h"
 #include "runtime/networks.h"
+#include "runtime/step_clock.h"
 #include "runtime/tensor_access.h"
 #include "support/tensors.h"
 
@@ -141,6 +142,38 @@ TEST_F(OnGpu, ChainsOfRecordedGraphsGiveTheBitsOfTheCpu) {
       EXPECT_EQ(a.run(inputs)[0], b.run(inputs)[0]) << name_of(scheme) << ", batch " << batch;
     }
   }
+}
+
+TEST_F(OnGpu, StepsAreTimedInARowAndTheContextStaysAsItWas) {
+  const Plan plan = plan_of(pooled_cnn(), {.profiles = {{1, 2}}});
+  const Engine cpu = Engine::load(plan), engine = Engine::load(plan, {.device = "cuda:0"});
+  ExecutionContext a = cpu.create_context(), b = engine.create_context();
+  for (const uint32_t seed : {1u, 2u, 3u}) b.run(inputs_of(2, seed));
+  StepClock clock(b);
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<double> times = clock.sample();
+    ASSERT_EQ(times.size(), plan.data().steps.size());
+    const auto of = [&](std::string_view name) {
+      double sum = 0.0;
+      for (size_t s = 0; s < times.size(); ++s) {
+        if (plan.data().steps[s].name.starts_with(name)) sum += times[s];
+      }
+      return sum;
+    };
+    for (const char* name : {"conv1", "conv2", "conv3", "fc"}) EXPECT_GT(of(name), 0.0) << name;
+    if (engine.isa() == name_of(Isa::kWgmma)) {
+      EXPECT_EQ(of("pool1"), 0.0);  // in conv1's launch
+    }
+  }
+  const auto inputs = inputs_of(2, 4);
+  EXPECT_EQ(a.run(inputs)[0], b.run(inputs)[0]);
+}
+
+TEST(Device, StepsAreTimedInARowOnGpusAlone) {
+  const Engine engine = Engine::load(plan_of(small_cnn(), {}));
+  ExecutionContext context = engine.create_context();
+  const std::string text = message_of([&] { StepClock clock(context); }, ErrorCode::kInternal);
+  EXPECT_NE(text.find("GPU"), std::string::npos) << text;
 }
 
 TEST_F(OnGpu, Float16IsCloseToFloat32AndTheCpuRunsItToo) {

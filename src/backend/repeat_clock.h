@@ -1,0 +1,36 @@
+// Times what a stream of a GPU is given, without what the host's calls and an event take.
+#pragma once
+
+#include <functional>
+
+#include "backend/accelerator.h"
+
+namespace octile {
+
+/// The same work some times in a row, recorded as a graph where that can be, between two events.
+/// Not thread-safe.
+class RepeatClock {
+ public:
+  /// `enqueue` gives the work to the stream once; it is called here and, where the work cannot be
+  /// recorded, by start(). Work that does something once a process has done it before.
+  RepeatClock(const Accelerator& accelerator, Stream stream, std::function<void()> enqueue,
+              int times);
+  ~RepeatClock();
+  RepeatClock(const RepeatClock&) = delete;
+  RepeatClock& operator=(const RepeatClock&) = delete;
+
+  /// Gives all of it to the stream.
+  void start() const;
+  /// Of doing it once. REQUIRES: the stream has come to the end of what start() gave it.
+  double nanoseconds() const { return accelerator_.nanoseconds(begin_, end_) / times_; }
+
+ private:
+  const Accelerator& accelerator_;
+  Stream stream_;
+  std::function<void()> enqueue_;
+  int times_;
+  DeviceGraph graph_;  // of all times
+  DeviceEvent begin_, end_;
+};
+
+}  // namespace octile
