@@ -82,6 +82,7 @@ std::vector<Peer> peers_of(const Machine& machine, const Problem& problem) {
   if (problem.network == "gemm") {
     return choose_peers(cublaslt_peers(machine, p.batch, p.out_c, p.in_c, !problem.row.empty()));
   }
+  if (p.pools) return {};
   return choose_peers(cudnn_peers(machine, p));
 }
 

@@ -13,7 +13,7 @@ namespace octile::benchmark {
 struct Problem {
   std::string network;  // "gemm", "resnet50 b128", ...
   std::string name;
-  int count = 1;
+  int count = 1;  // 0: not in the network
   cuda::ConvProblem conv;
   std::string row = "";  // this row of ours alone
 };
@@ -119,14 +119,19 @@ inline void add_mobilenetv2(std::vector<Problem>& list, int batch) {
 /// The seed's network.
 inline void add_mnist(std::vector<Problem>& list, int batch) {
   const std::string network = "mnist b" + std::to_string(batch);
-  list.push_back({network, "28 1>32 k5 s1 float", 1, first_layer(batch, 28, 1, 32, 5, 1)});
-  list.push_back(list.back());
-  list.back().name += " pooled", list.back().conv.pools = true;
-  list.push_back({network, "14 32>64 k5 s1", 1, convolution(batch, 14, 32, 64, 5, 1)});
-  list.push_back(list.back());
-  list.back().name += " pooled", list.back().conv.pools = true;
-  list.push_back({network, "1 3136>1024 k1 s1", 1, convolution(batch, 1, 3136, 1024, 1, 1)});
-  list.push_back({network, "1 1024>10 k1 s1", 1, convolution(batch, 1, 1024, 10, 1, 1)});
+  const auto add = [&](const std::string& name, const cuda::ConvProblem& problem) {
+    list.push_back({network, name, 1, problem});
+  };
+  // A convolution that a pooling reads: with it, as in the network, and without.
+  const auto add_both = [&](const std::string& name, cuda::ConvProblem problem) {
+    list.push_back({network, name, 0, problem});
+    problem.pools = true;
+    add(name + " pooled", problem);
+  };
+  add_both("28 1>32 k5 s1 float", first_layer(batch, 28, 1, 32, 5, 1));
+  add_both("14 32>64 k5 s1", convolution(batch, 14, 32, 64, 5, 1));
+  add("1 3136>1024 k1 s1", convolution(batch, 1, 3136, 1024, 1, 1));
+  add("1 1024>10 k1 s1", convolution(batch, 1, 1024, 10, 1, 1));
   list.back().conv.y_type = cuda::ConvType::kFloat;
 }
 

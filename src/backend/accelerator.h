@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -136,6 +137,26 @@ class OwnedStream {
   const Accelerator& accelerator_;
   Stream stream_;
 };
+
+/// A DeviceEvent that ends with its owner.
+class OwnedEvent {
+ public:
+  explicit OwnedEvent(const Accelerator& accelerator)
+      : accelerator_(accelerator), event_(accelerator.make_event()) {}
+  ~OwnedEvent() { accelerator_.release_event(event_); }
+  OwnedEvent(const OwnedEvent&) = delete;
+  OwnedEvent& operator=(const OwnedEvent&) = delete;
+  DeviceEvent get() const { return event_; }
+
+ private:
+  const Accelerator& accelerator_;
+  DeviceEvent event_;
+};
+
+/// What `work` gives to the stream, recorded; null where something in it refuses (throws Error) or
+/// cannot be recorded.
+DeviceGraph recorded(const Accelerator& accelerator, Stream stream,
+                     const std::function<void()>& work);
 
 /// A Prepared that does its work on the host in between, where an exception cannot leave it.
 class RunsOnHost {

@@ -67,9 +67,9 @@ class Prepared {
 class Chain {
  public:
   virtual ~Chain() = default;
-  /// Does what the steps would, but for tensors that only the chain reads. `steps`: what each of
-  /// its steps would get. REQUIRES: the first step's inputs are apart from the last one's outputs.
-  virtual void run(std::span<const Buffers> steps) = 0;
+  /// Makes the last step's output of the first one's input 0, but nothing that only the chain
+  /// reads. REQUIRES: the two lie apart.
+  virtual void run(const void* input, void* output, Stream stream) = 0;
 };
 struct FoundChain {
   size_t first = 0, count = 0;  // steps

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "backend/accelerator.h"
 
@@ -15,22 +16,18 @@ class RepeatClock {
   /// recorded, by start(). Work that does something once a process has done it before.
   RepeatClock(const Accelerator& accelerator, Stream stream, std::function<void()> enqueue,
               int times);
-  ~RepeatClock();
-  RepeatClock(const RepeatClock&) = delete;
-  RepeatClock& operator=(const RepeatClock&) = delete;
-
   /// Gives all of it to the stream.
   void start() const;
   /// Of doing it once. REQUIRES: the stream has come to the end of what start() gave it.
-  double nanoseconds() const { return accelerator_.nanoseconds(begin_, end_) / times_; }
+  double nanoseconds() const { return accelerator_.nanoseconds(begin_.get(), end_.get()) / times_; }
 
  private:
   const Accelerator& accelerator_;
   Stream stream_;
   std::function<void()> enqueue_;
   int times_;
-  DeviceGraph graph_;  // of all times
-  DeviceEvent begin_, end_;
+  OwnedEvent begin_, end_;
+  std::unique_ptr<void, std::function<void(DeviceGraph)>> graph_;  // of all times
 };
 
 }  // namespace octile

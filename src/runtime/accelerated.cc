@@ -51,19 +51,16 @@ Accelerated::Accelerated(const Accelerator& accelerator, size_t tensor_count, si
       mirrors(tensor_count),
       addresses(input_count + output_count),
       progress(&accelerator, sizeof(int32_t), Memory::Kind::kPinned),
-      begin(accelerator.make_event()),
-      end(accelerator.make_event()),
-      done(accelerator.make_event()) {
+      begin(accelerator),
+      end(accelerator),
+      done(accelerator) {
   std::vector<int32_t> numbers(step_count + 1);
   std::iota(numbers.begin(), numbers.end(), 1);
   marks = upload(&accelerator, std::as_bytes(std::span(numbers)));
 }
 
 Accelerated::~Accelerated() {
-  if (is_pending) (void)device.wait_for(done);  // the arena is in use until then
-  device.release_event(begin);
-  device.release_event(end);
-  device.release_event(done);
+  if (is_pending) (void)device.wait_for(done.get());  // the arena is in use until then
 }
 
 // --- memory ---

@@ -55,10 +55,10 @@ struct Accelerated {
   std::vector<Memory> mirrors;      // by tensor, for TensorAccess
   std::vector<void*> addresses;     // of inputs and outputs of the run at hand
   Memory marks;
-  Memory progress;         // pinned: steps done, while they run one by one
-  DeviceEvent begin, end;  // of a profiled step
-  DeviceEvent done;        // the last run's end
-  Stream last = nullptr;   // where it went; the caller may have ended that stream since
+  Memory progress;        // pinned: steps done, while they run one by one
+  OwnedEvent begin, end;  // of a profiled step
+  OwnedEvent done;        // the last run's end
+  Stream last = nullptr;  // where it went; the caller may have ended that stream since
   bool is_pending = false, by_steps = true;  // until somebody waited
 };
 

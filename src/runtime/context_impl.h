@@ -24,7 +24,6 @@ struct ExecutionContext::Impl {
     std::vector<RunsOnHost*> host_steps;                 // of a GPU's
     std::unique_ptr<GraphCache> graphs;                  // likewise
     std::vector<FoundChain> chains;                      // by their first step
-    std::vector<Buffers> chain_buffers;                  // as many as the longest has steps
     uint64_t last_used = 0;
   };
 
@@ -73,6 +72,7 @@ struct ExecutionContext::Impl {
   void enqueue_late_inputs(const PlanStep& step, Stream stream);
   void enqueue_steps(Stream stream, bool marked);
   bool overwrites_itself(const FoundChain& chain) const;
+  const FoundChain* chain_at(size_t step) const;
   void enqueue_chain(const FoundChain& chain, Stream stream);
   void enqueue_step(size_t step, Stream stream);
   void find_chains(Prepared& made, std::span<const ChosenStep> chosen) const;

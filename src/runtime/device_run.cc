@@ -1,5 +1,6 @@
 // Running on a GPU: the first run under new shapes and addresses goes step by step, the second one
 // is recorded, later ones replay the graph. See accelerated.h.
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -50,9 +51,6 @@ void ExecutionContext::Impl::provide_late_inputs() {
 void ExecutionContext::Impl::find_chains(Prepared& made, std::span<const ChosenStep> chosen) const {
   if (engine.any_late || plan_profile.keeps_offsets) return;
   made.chains = engine.backend.find_chains(chosen, engine.device);
-  size_t most = 0;
-  for (const FoundChain& chain : made.chains) most = std::max(most, chain.count);
-  made.chain_buffers.resize(most);
 }
 
 /// Whether its last step writes where its first one's inputs lie: memory is planned for chains at
@@ -71,17 +69,19 @@ bool ExecutionContext::Impl::overwrites_itself(const FoundChain& chain) const {
          written.data() < read.data() + read.size();
 }
 
+/// The chain that can run from this step on, or null.
+const FoundChain* ExecutionContext::Impl::chain_at(size_t step) const {
+  const auto found = std::ranges::find(current->chains, step, &FoundChain::first);
+  if (found == current->chains.end() || overwrites_itself(*found)) return nullptr;
+  return &*found;
+}
+
 void ExecutionContext::Impl::enqueue_chain(const FoundChain& chain, Stream stream) {
-  for (size_t i = 0; i < chain.count; ++i) {
-    const size_t s = chain.first + i;
-    current->chain_buffers[i] = {step_inputs.data() + input_begin[s],
-                                 step_outputs.data() + output_begin[s], workspace.data(), stream};
-  }
-  chain.chain->run(std::span(current->chain_buffers).first(chain.count));
+  const size_t last = chain.first + chain.count - 1;
+  chain.chain->run(step_inputs[input_begin[chain.first]], step_outputs[output_begin[last]], stream);
   if (const std::string failure = gpu->device.launch_failure(); !failure.empty()) {
     fail(ErrorCode::kDevice, "{}: steps '{}' to '{}' cannot start together: {}", gpu->device.id(),
-         engine.data.steps[chain.first].name, engine.data.steps[chain.first + chain.count - 1].name,
-         failure);
+         engine.data.steps[chain.first].name, engine.data.steps[last].name, failure);
   }
 }
 
@@ -95,21 +95,17 @@ void ExecutionContext::Impl::enqueue_step(size_t s, Stream stream) {
 /// graphs alone: whoever watches steps gets them one by one.
 void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
   Accelerated& g = *gpu;
-  auto chain = current->chains.begin();
   for (size_t s = 0; s < current->steps.size(); ++s) {
-    if (!marked && !profiler && chain != current->chains.end() && chain->first == s) {
-      const FoundChain& found = *chain++;
-      if (!overwrites_itself(found)) {
-        enqueue_chain(found, stream);
-        s += found.count - 1;
-        continue;
-      }
+    if (const FoundChain* chain = marked || profiler ? nullptr : chain_at(s)) {
+      enqueue_chain(*chain, stream);
+      s += chain->count - 1;
+      continue;
     }
     if (current->steps[s] == nullptr) {
       enqueue_late_inputs(engine.data.steps[s], stream);
       continue;
     }
-    if (profiler) g.device.record(g.begin, stream);
+    if (profiler) g.device.record(g.begin.get(), stream);
     enqueue_step(s, stream);
     if (const std::string failure = g.device.launch_failure(); !failure.empty()) {
       // A fault of an earlier step shows at whatever is called next.
@@ -120,26 +116,17 @@ void ExecutionContext::Impl::enqueue_steps(Stream stream, bool marked) {
     if (marked)
       g.device.copy(g.progress.data(), g.marks.as<int32_t>() + s, sizeof(int32_t), stream);
     if (!profiler) continue;
-    g.device.record(g.end, stream);
-    g.device.record(g.done, stream);
+    g.device.record(g.end.get(), stream);
+    g.device.record(g.done.get(), stream);
     g.is_pending = true;
     wait_for_device();
-    profiler(int(s), int64_t(g.device.nanoseconds(g.begin, g.end)));
+    profiler(int(s), int64_t(g.device.nanoseconds(g.begin.get(), g.end.get())));
   }
 }
 
 /// On our own stream, whatever stream the graph goes to later. Null where something in it refuses.
 DeviceGraph ExecutionContext::Impl::record_graph() {
-  const Accelerator& device = gpu->device;
-  device.begin_capture(gpu->stream.get());
-  try {
-    enqueue_steps(gpu->stream.get(), false);
-  } catch (const Error&) {
-    if (const DeviceGraph graph = device.end_capture(gpu->stream.get()))
-      device.release_graph(graph);
-    return nullptr;
-  }
-  return device.end_capture(gpu->stream.get());
+  return recorded(gpu->device, gpu->stream.get(), [&] { enqueue_steps(gpu->stream.get(), false); });
 }
 
 void ExecutionContext::Impl::enqueue(Stream stream) {
@@ -188,11 +175,11 @@ void ExecutionContext::Impl::run_on_device(Stream stream) {
   if (engine.any_late) run_shapes = current->shapes;
   if (g.is_pending) {
     if (g.by_steps) wait_for_device();  // marks tell of one run
-    if (g.is_pending && g.last != stream) g.device.wait_event(stream, g.done);
+    if (g.is_pending && g.last != stream) g.device.wait_event(stream, g.done.get());
   }
   try {
     enqueue(stream);
-    g.device.record(g.done, stream);
+    g.device.record(g.done.get(), stream);
   } catch (const Error& error) {
     const bool named = std::string_view(error.what()).find(": step '") != std::string_view::npos;
     if (error.code() != ErrorCode::kDevice || named || g.device.wait(stream).empty()) throw;
@@ -213,7 +200,7 @@ void ExecutionContext::Impl::wait_for_device() const {
   Accelerated& g = *gpu;
   if (!g.is_pending) return;
   g.is_pending = false;
-  const std::string failure = g.device.wait_for(g.done);
+  const std::string failure = g.device.wait_for(g.done.get());
   if (current != nullptr) {
     for (RunsOnHost* step : current->host_steps) {
       if (const std::exception_ptr error = step->take_failure()) std::rethrow_exception(error);

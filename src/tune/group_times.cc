@@ -120,7 +120,9 @@ Device device_of(const BuildOptions& build) {
 }
 
 std::string place_of_build(const BuildOptions& build) {
-  return fmt::format("{} {}", place_of(device_of(build)), name_of(build.objective));
+  const Device device = device_of(build);
+  const char* how = device.accelerator != nullptr ? " in a row" : "";  // steps were timed
+  return fmt::format("{} {}{}", place_of(device), name_of(build.objective), how);
 }
 
 /// The CPU's is none, and not kept.

@@ -192,8 +192,9 @@ class Chooser {
   /// Takes the times of the chosen engine's groups from inside of it, and assigns once more.
   void second_round() {
     const std::vector<Label> before = chosen().labels;
-    choice_.explanation =
-        fmt::format("the layers by themselves added up to {:.4g} ms; ", choice_.predicted_ns / 1e6);
+    choice_.explanation = fmt::format("the layers by themselves{} added up to {:.4g} ms; ",
+                                      choice_.times.run_ns > 0.0 ? " and an empty run" : "",
+                                      choice_.predicted_ns / 1e6);
     choice_.explanation += correct_times();
     choice_.costs = precision_graph(choice_.graph, choice_.times);
     predict();

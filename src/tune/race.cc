@@ -78,6 +78,16 @@ Timing timing_of(std::vector<double> samples) {
   return {lower, lower > 0.0 ? (samples[n - 1 - n / 4] - lower) / lower : 0.0};
 }
 
+namespace {
+
+int streams_of(const BuildOptions& options) {
+  if (options.objective != Objective::kThroughput) return 1;
+  const ThreadCountScope threads(options.threads);
+  return thread_count();
+}
+
+}  // namespace
+
 double empty_run_ns(const BuildOptions& options) {
   const DeviceName where = device_from_name(options.device);
   const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
@@ -86,17 +96,21 @@ double empty_run_ns(const BuildOptions& options) {
   gpu->make_current();
   const OwnedStream stream(*gpu);
   const Memory word(gpu, sizeof(int32_t));
-  const RepeatClock one(
-      *gpu, stream.get(), [&] { gpu->fill(word.data(), 0, word.bytes(), stream.get()); }, 1);
-  std::vector<double> samples;
-  for (int i = 0; i < kEmptyRuns; ++i) {
-    samples.push_back(nanoseconds_of([&] {
-      one.start();
-      const std::string failure = gpu->wait(stream.get());
-      check(failure.empty(), ErrorCode::kDevice, "{}: {}", gpu->id(), failure);
-    }));
-  }
-  return timing_of(std::move(samples)).ns;
+  const auto filled = [&] { gpu->fill(word.data(), 0, word.bytes(), stream.get()); };
+  const auto run_of = [&](int fills) {
+    const RepeatClock clock(*gpu, stream.get(), filled, fills);
+    std::vector<double> samples;
+    for (int i = 0; i < kEmptyRuns; ++i) {
+      samples.push_back(nanoseconds_of([&] {
+        clock.start();
+        const std::string failure = gpu->wait(stream.get());
+        check(failure.empty(), ErrorCode::kDevice, "{}: {}", gpu->id(), failure);
+      }));
+    }
+    return timing_of(std::move(samples)).ns;
+  };
+  const double one = run_of(1), two = run_of(2);  // the second fill is a step
+  return std::max(0.0, 2.0 * one - two) / streams_of(options);
 }
 
 /// One plan, loaded, with a context a stream.
@@ -106,7 +120,7 @@ class Race::Lane {
       : engine_(Engine::load(Plan(std::move(plan)), engine_options(options))) {
     const DeviceName where = device_from_name(options.device);
     const Device device = where.backend->open(options.isa, options.threads, where.ordinal);
-    for (int i = 0; i < streams(options); ++i) {
+    for (int i = 0; i < streams_of(options); ++i) {
       contexts_.push_back(engine_.create_context());
     }
     first_runs(device.accelerator);
@@ -204,12 +218,6 @@ class Race::Lane {
   static EngineOptions engine_options(const BuildOptions& options) {
     const bool one = options.objective == Objective::kThroughput;
     return {.device = options.device, .isa = options.isa, .threads = one ? 1 : options.threads};
-  }
-
-  static int streams(const BuildOptions& options) {
-    if (options.objective != Objective::kThroughput) return 1;
-    const ThreadCountScope threads(options.threads);
-    return thread_count();
   }
 
   void on_all(const auto& work) {

@@ -30,8 +30,8 @@ Tensor made_up_values(DataType type, const Shape& shape);
 /// and more than 30 say no more.
 bool takes_another_round(int done, double ns);
 
-/// What a run takes on the device beside its steps: starting a GPU's graph and waiting for it; 0 on
-/// the CPU.
+/// What a run takes beside its steps, of kThroughput by the number of streams: starting a GPU's
+/// graph and waiting for it; 0 on the CPU.
 double empty_run_ns(const BuildOptions& options);
 
 /// Where a network does not run on made-up values, so that nothing can be timed.
@@ -56,7 +56,7 @@ class Race {
   /// By plan, then by step: on the CPU times inside of runs, where caches hold what the steps
   /// before left, and of kThroughput by the number of runs as well, so that they add up to
   /// whole_runs(); on a GPU of many runs of the step in a row (runtime/step_clock.h), so that with
-  /// empty_run_ns() they add up.
+  /// empty_run_ns() they add up (of kThroughput to more: streams fill what small kernels leave).
   std::vector<std::vector<Timing>> steps();
 
  private:

@@ -142,6 +142,13 @@ struct PackedColumns {
   }
 };
 
+/// The largest of two pixels' sums of a lane and two of the lane 4 beside it: of `near` where the
+/// lane is even, of `far` where it is odd.
+__device__ __forceinline__ int32_t largest_with_neighbour(int32_t near, int32_t far, bool odd) {
+  const int32_t other = __shfl_xor_sync(0xffffffffu, odd ? near : far, 4);
+  return max(odd ? far : near, other);
+}
+
 /// Which row a lane's line is: two lines `step` apart in every 64 rows.
 __device__ __forceinline__ int row_of_line(int row, int line, int step) {
   return row + line % 2 * step + line / 2 * 64;

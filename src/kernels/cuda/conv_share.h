@@ -30,6 +30,7 @@ template <int kRows, int kColumns, int kThreads>
 struct ConvShare {
   static constexpr int kQuads = kColumns / 4;
   static constexpr int kMost = kRows * kQuads / kThreads;  // rows of a thread
+  static_assert(kQuads % 8 == 0 && kThreads % (4 * kQuads) == 0);
 
   const ConvTail& tail;
   int pools;         // 1: y has the largest of four rows

@@ -226,8 +226,7 @@ __device__ __forceinline__ void compute_pooled(const StemMmaParams& p,
       for (int e = 0; e < 2; ++e) {
         const int32_t near = max(sums[j][e], below[j][e]);
         const int32_t far = max(sums[j][2 + e], below[j][2 + e]);
-        const int32_t other = __shfl_xor_sync(0xffffffffu, odd ? near : far, 4);
-        largest[j][e] = max(odd ? far : near, other);
+        largest[j][e] = largest_with_neighbour(near, far, odd);
       }
     }
     const int at = x / 2 + g / 2 + (odd ? 4 : 0);  // of the pooled line

@@ -190,8 +190,7 @@ __device__ __forceinline__ void finish_pooled(const ConvTail& tail, int window, 
   for (int c = 0; c < 8; ++c) {
     const int32_t* s = sums + c / 2 * 4 + c % 2;  // channel c + 8 is 16 further, a line 2
     const int32_t near = max(s[0], s[2]), far = max(s[16], s[18]);
-    const int32_t other = __shfl_xor_sync(0xffffffffu, odd != 0 ? near : far, 4);
-    largest[c] = max(odd != 0 ? far : near, other);
+    largest[c] = largest_with_neighbour(near, far, odd != 0);
   }
   const uint4 none[1] = {};
   finish_lines<kFinish, false, 1, 8, false>(

@@ -212,11 +212,9 @@ class ConvChain final : public Chain {
             const uint8_t* packed)
       : kernel_(kernel), problem_(problem), device_(device), packed_(packed) {}
 
-  void run(std::span<const Buffers> steps) override {
-    const Buffers& last = steps.back();
-    kernel_.launch(kernel_, problem_, device_,
-                   {.x = steps.front().inputs[0], .y = last.outputs[0], .packed = packed_},
-                   static_cast<Stream>(last.stream));
+  void run(const void* input, void* output, octile::Stream stream) override {
+    kernel_.launch(kernel_, problem_, device_, {.x = input, .y = output, .packed = packed_},
+                   static_cast<Stream>(stream));
   }
 
  private:

@@ -157,6 +157,8 @@ ConvProblem random_pooled(Random& random) {
     p.out_c = pick(random, {8, 10, 16, 30, 64, 64, 96});
     p.kernel_h = pick(random, {1, 2, 3, 3, 5}), p.kernel_w = pick(random, {1, 3, 3, 5});
     p.stride_h = p.stride_w = pick(random, {1, 1, 2});
+    if (random() % 4 == 0) p.stride_w = 3 - p.stride_h;
+    if (random() % 6 == 0) p.dilation_h = 2, p.dilation_w = pick(random, {1, 2});
     choose_types(random, p);
     choose_extents(random, p, 25);
     if (p.out_h < 2 || p.out_w < 2 || is_real(p.y_type)) continue;
@@ -177,9 +179,10 @@ int case_count() {
   return text != nullptr ? std::atoi(text) : 60;
 }
 
-/// How often each row ran: a row that refuses everything would pass unseen.
-std::map<std::string, int>& runs_of_rows() {
-  static std::map<std::string, int> runs;
+/// How often each row ran, with and without a pooling: a row that refuses everything would pass
+/// unseen.
+std::map<std::pair<std::string, bool>, int>& runs_of_rows() {
+  static std::map<std::pair<std::string, bool>, int> runs;
   return runs;
 }
 
@@ -197,7 +200,7 @@ void check_problems(ConvProblem (*make)(Random&), uint64_t seed, int level = 0) 
       int accepted = 0;
       for (const ConvKernel* kernel : conv_kernels()) {
         if (!kernel->refuse(*kernel, problem, device).empty()) continue;
-        ++accepted, ++runs_of_rows()[kernel->name];
+        ++accepted, ++runs_of_rows()[{kernel->name, problem.pools}];
         const std::string wrong = run_row(*kernel, c, device);
         EXPECT_EQ(wrong, "") << kernel->name << ", " << device.multiprocessors
                              << " multiprocessors: " << describe(problem);
@@ -225,9 +228,12 @@ TEST(CudaConv, EveryRowOfThisDeviceRan) {
     const bool fits =
         kernel->exact_level ? device.level == kernel->level : device.level >= kernel->level;
     if (fits) {
-      EXPECT_GT(runs_of_rows()[kernel->name], 0) << kernel->name;
+      EXPECT_GT((runs_of_rows()[{kernel->name, false}]), 0) << kernel->name;
     }
-    RecordProperty(kernel->name, runs_of_rows()[kernel->name]);
+    if (fits && kernel->pools) {
+      EXPECT_GT((runs_of_rows()[{kernel->name, true}]), 0) << kernel->name << ", pooled";
+    }
+    RecordProperty(kernel->name, runs_of_rows()[{kernel->name, false}]);
   }
 }
 
