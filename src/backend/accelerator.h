@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <span>
 #include <string>
 
@@ -152,11 +151,6 @@ class OwnedEvent {
   const Accelerator& accelerator_;
   DeviceEvent event_;
 };
-
-/// What `work` gives to the stream, recorded; null where something in it refuses (throws Error) or
-/// cannot be recorded.
-DeviceGraph recorded(const Accelerator& accelerator, Stream stream,
-                     const std::function<void()>& work);
 
 /// A Prepared that does its work on the host in between, where an exception cannot leave it.
 class RunsOnHost {

@@ -1,4 +1,4 @@
-// What accelerator.h has for every accelerator.
+// Memory: see accelerator.h.
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -55,24 +55,6 @@ Memory upload(const Accelerator* accelerator, std::span<const std::byte> bytes) 
          failure);
   }
   return memory;
-}
-
-DeviceGraph recorded(const Accelerator& accelerator, Stream stream,
-                     const std::function<void()>& work) {
-  accelerator.begin_capture(stream);
-  const auto give_up = [&] {
-    if (const DeviceGraph graph = accelerator.end_capture(stream)) accelerator.release_graph(graph);
-  };
-  try {
-    work();
-  } catch (const Error&) {
-    give_up();
-    return nullptr;
-  } catch (...) {
-    give_up();
-    throw;
-  }
-  return accelerator.end_capture(stream);
 }
 
 }  // namespace octile

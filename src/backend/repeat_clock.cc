@@ -3,7 +3,27 @@
 
 #include <utility>
 
+#include "base/error.h"
+
 namespace octile {
+
+DeviceGraph recorded(const Accelerator& accelerator, Stream stream,
+                     const std::function<void()>& work) {
+  accelerator.begin_capture(stream);
+  const auto give_up = [&] {
+    if (const DeviceGraph graph = accelerator.end_capture(stream)) accelerator.release_graph(graph);
+  };
+  try {
+    work();
+  } catch (const Error&) {
+    give_up();
+    return nullptr;
+  } catch (...) {
+    give_up();
+    throw;
+  }
+  return accelerator.end_capture(stream);
+}
 
 RepeatClock::RepeatClock(const Accelerator& accelerator, Stream stream,
                          std::function<void()> enqueue, int times)

@@ -1,4 +1,5 @@
-// Times what a stream of a GPU is given, without what the host's calls and an event take.
+// Records what a stream of a GPU is given, and times it without what the host's calls and an event
+// take.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,11 @@
 #include "backend/accelerator.h"
 
 namespace octile {
+
+/// What `work` gives to the stream, recorded; null where something in it refuses (throws Error) or
+/// cannot be recorded.
+DeviceGraph recorded(const Accelerator& accelerator, Stream stream,
+                     const std::function<void()>& work);
 
 /// The same work some times in a row, recorded as a graph where that can be, between two events.
 /// Not thread-safe.

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "backend/repeat_clock.h"
 #include "base/error.h"
 #include "base/parallel_for.h"
 #include "runtime/context_impl.h"
