@@ -122,35 +122,23 @@ class Memory {
 /// A copy of host bytes on the device, there when this returns.
 Memory upload(const Accelerator* accelerator, std::span<const std::byte> bytes);
 
-/// A Stream that ends with its owner.
-class OwnedStream {
+/// What an Accelerator makes and has to release, which ends with its owner.
+template <void* (Accelerator::*kMake)() const, void (Accelerator::*kRelease)(void*) const noexcept>
+class Owned {
  public:
-  explicit OwnedStream(const Accelerator& accelerator)
-      : accelerator_(accelerator), stream_(accelerator.make_stream()) {}
-  ~OwnedStream() { accelerator_.release_stream(stream_); }
-  OwnedStream(const OwnedStream&) = delete;
-  OwnedStream& operator=(const OwnedStream&) = delete;
-  Stream get() const { return stream_; }
+  explicit Owned(const Accelerator& accelerator)
+      : accelerator_(accelerator), made_((accelerator.*kMake)()) {}
+  ~Owned() { (accelerator_.*kRelease)(made_); }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  void* get() const { return made_; }
 
  private:
   const Accelerator& accelerator_;
-  Stream stream_;
+  void* made_;
 };
-
-/// A DeviceEvent that ends with its owner.
-class OwnedEvent {
- public:
-  explicit OwnedEvent(const Accelerator& accelerator)
-      : accelerator_(accelerator), event_(accelerator.make_event()) {}
-  ~OwnedEvent() { accelerator_.release_event(event_); }
-  OwnedEvent(const OwnedEvent&) = delete;
-  OwnedEvent& operator=(const OwnedEvent&) = delete;
-  DeviceEvent get() const { return event_; }
-
- private:
-  const Accelerator& accelerator_;
-  DeviceEvent event_;
-};
+using OwnedStream = Owned<&Accelerator::make_stream, &Accelerator::release_stream>;
+using OwnedEvent = Owned<&Accelerator::make_event, &Accelerator::release_event>;
 
 /// A Prepared that does its work on the host in between, where an exception cannot leave it.
 class RunsOnHost {

@@ -22,6 +22,7 @@ class RepeatClock {
   /// recorded, by start(). Work that does something once a process has done it before.
   RepeatClock(const Accelerator& accelerator, Stream stream, std::function<void()> enqueue,
               int times);
+  int times() const { return times_; }
   /// Gives all of it to the stream.
   void start() const;
   /// Of doing it once. REQUIRES: the stream has come to the end of what start() gave it.

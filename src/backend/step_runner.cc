@@ -82,11 +82,10 @@ double StepRunner::time(int times) {
     return took.count() / times;
   }
   accelerator_->make_current();
-  if (clock_times_ != times) {
+  if (clock_ == nullptr || clock_->times() != times) {
     run();  // what is done once a process is done now
     clock_ = std::make_unique<RepeatClock>(
         *accelerator_, stream_->get(), [this] { enqueue(1); }, times);
-    clock_times_ = times;
     wait();
   }
   clock_->start();

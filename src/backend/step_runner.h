@@ -45,8 +45,7 @@ class StepRunner {
   std::vector<void*> outputs_;
   std::unique_ptr<PackedWeights> packed_;
   std::unique_ptr<Prepared> prepared_;
-  std::unique_ptr<RepeatClock> clock_;  // of clock_times_ runs
-  int clock_times_ = 0;
+  std::unique_ptr<RepeatClock> clock_;
 };
 
 }  // namespace octile

@@ -31,7 +31,7 @@ Tensor made_up_values(DataType type, const Shape& shape);
 bool takes_another_round(int done, double ns);
 
 /// What a run takes beside its steps, of kThroughput by the number of streams: starting a GPU's
-/// graph and waiting for it; 0 on the CPU.
+/// graph and waiting for it. REQUIRES: options name a GPU.
 double empty_run_ns(const BuildOptions& options);
 
 /// Where a network does not run on made-up values, so that nothing can be timed.
