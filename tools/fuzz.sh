@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes the ONNX importer (tests/fuzz): libFuzzer where Clang has it, else the same target under the
-# sanitizers of GCC with a driver of our own. No crash, no input of more than 20 s, no allocation
+# sanitizers of GCC with a driver of our own. No crash, no input of more than a minute, no allocation
 # above 1 GiB. What fails stays in build/fuzz-findings.
 #
 #   SECONDS_TO_RUN=60 FUZZ_SEED=1 tools/fuzz.sh   (tools/install_dependencies.sh fuzz brings Clang)
@@ -32,16 +32,16 @@ export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=tools/lsan.supp:print_suppressi
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 if has_libfuzzer; then
   build fuzz "-DCMAKE_CXX_COMPILER=$clang" "-DCMAKE_C_COMPILER=${clang/clang++/clang}"
-  rm -rf build/fuzz-corpus
+  rm -rf build/fuzz-corpus  # of the last run
   mkdir build/fuzz-corpus
-  if [ -d "$corpus" ]; then
-    for model in "$corpus"/*/model.onnx; do
-      cp "$model" "build/fuzz-corpus/$(basename "$(dirname "$model")").onnx"
-    done
+  seeds=()
+  if [ -d "$corpus" ]; then  # in one order everywhere; the folder's own is the disk's
+    printf '%s\n' "$corpus"/*/model.onnx | LC_ALL=C sort | paste -sd, | tr -d '\n' >"$findings/seeds"
+    seeds=("-seed_inputs=@$findings/seeds")
   fi
-  build/fuzz/tests/octile_onnx_fuzz -max_total_time="$time" -seed="$seed" -timeout=20 -malloc_limit_mb=1024 \
+  build/fuzz/tests/octile_onnx_fuzz -max_total_time="$time" -seed="$seed" -timeout=60 -malloc_limit_mb=1024 \
     -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 -verbosity=1 \
-    -artifact_prefix="$findings/" build/fuzz-corpus >"$findings/log" 2>&1 ||
+    -artifact_prefix="$findings/" "${seeds[@]}" build/fuzz-corpus >"$findings/log" 2>&1 ||
     { tail -n 60 "$findings/log"; exit 1; }
   grep -E 'Done|stat::(number_of|average|peak)' "$findings/log"
 else

@@ -64,6 +64,10 @@ void evaluate(const Op& op, std::span<const TensorView> inputs,
 /// infer() and evaluate() into fresh tensors.
 std::vector<Tensor> evaluate(const Op& op, std::span<const TensorView> inputs);
 
+/// About how many operations the loops of evaluate() take, of which each lasts a nanosecond or so.
+/// REQUIRES: static shapes, that infer() takes.
+double evaluation_work(const Op& op, std::span<const Shape> inputs, std::span<const Shape> outputs);
+
 /// Window arithmetic shared by convolutions and poolings.
 /// Spatial extents [out] of a window over [in]; kDynamic goes through.
 Shape window_output(const Window& window, const Shape& spatial_in);

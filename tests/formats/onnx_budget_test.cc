@@ -14,7 +14,48 @@ TEST(OnnxBudget, ProductsOfLargeMadeConstantsAreRefused) {
   m.node("MatMul", {"a", "a"}, {"y"}).named("product");
   const std::string text = m.error(ErrorCode::kUnsupported);
   EXPECT_TRUE(contains(text, "'product'"));
-  EXPECT_TRUE(contains(text, "too long"));
+  EXPECT_TRUE(contains(text, "too much work"));
+}
+
+TEST(OnnxBudget, WideWindowsAreCountedTapByTap) {
+  Model m(13);
+  m.output("y").int64s("n", {1, 2000, 40, 40});
+  m.node("ConstantOfShape", {"n"}, {"a"});
+  m.node("LRN", {"a"}, {"y"}).named("across").set("size", 1001);  // 3e9 terms
+  EXPECT_TRUE(
+      contains(m.error(ErrorCode::kUnsupported), "'across' (LRN): the model takes too much"));
+}
+
+TEST(OnnxBudget, BoxesThatAskForManySamples) {
+  Model m(13);
+  m.output("y").int64s("image", {1, 1, 8, 8}).floats("boxes", {4, 4}, std::vector<float>(16, 1e4f));
+  m.int64s("images", {0, 0, 0, 0}).node("ConstantOfShape", {"image"}, {"x"});
+  auto node = m.node("RoiAlign", {"x", "boxes", "images"}, {"y"}).named("align");
+  node.set("output_height", 8).set("output_width", 8);
+  EXPECT_TRUE(contains(m.error(ErrorCode::kUnsupported), "'align' (RoiAlign): the model takes"));
+}
+
+TEST(OnnxBudget, NodesOfConstantsAddUp) {
+  Model m(13);
+  m.output("y").int64s("n", {1000, 1000});
+  m.node("ConstantOfShape", {"n"}, {"t0"});
+  constexpr int kCount = 200;  // one of them is nothing
+  for (int i = 0; i < kCount; ++i) {
+    const std::string to = i + 1 == kCount ? "y" : "t" + std::to_string(i + 1);
+    m.node("Exp", {"t" + std::to_string(i)}, {to});
+  }
+  EXPECT_TRUE(contains(m.error(ErrorCode::kUnsupported), "too much work or memory"));
+}
+
+TEST(OnnxBudget, ALargeModelMayComputeMore) {
+  Model m(13);
+  m.output("y").floats("t0", {1000, 1000}, std::vector<float>(1'000'000, 0.5f));
+  constexpr int kCount = 30;
+  for (int i = 0; i < kCount; ++i) {
+    const std::string to = i + 1 == kCount ? "y" : "t" + std::to_string(i + 1);
+    m.node("Cos", {"t" + std::to_string(i)}, {to});
+  }
+  EXPECT_EQ(m.import().outputs().size(), 1u);
 }
 
 TEST(OnnxBudget, LargeConstantsInLoopsAddUp) {

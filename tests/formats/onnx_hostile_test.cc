@@ -99,6 +99,20 @@ Model random_model(const std::string& op_type, Random& random) {
   return m;
 }
 
+TEST(OnnxHostile, ANodeThatNamesAnOutputTwice) {
+  for (const bool constant : {true, false}) {
+    Model m(13);
+    m.output("a").output("b");
+    if (constant) {
+      m.floats("x", {6}, {1, 2, 3, 4, 5, 6});
+    } else {
+      m.input("x", {6});
+    }
+    m.node("Split", {"x"}, {"a", "a", "b"}).named("split");
+    EXPECT_TRUE(contains(m.error(ErrorCode::kInvalidFile), "'split' (Split): its output 'a' is"));
+  }
+}
+
 TEST(OnnxHostile, EveryOperatorWithOddInputsAndAttributes) {
   int imported = 0;
   for (const std::string& op_type : supported_onnx_operators()) {

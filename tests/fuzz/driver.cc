@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int kSkipped = 77;           // ctest's SKIP_RETURN_CODE
-constexpr unsigned kMostSeconds = 20;  // of one input
+constexpr unsigned kMostSeconds = 60;  // of one input
 constexpr rlim_t kMostMemory = 6ul << 30;
 
 volatile long long now_running = -1;

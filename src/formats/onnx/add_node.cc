@@ -133,7 +133,9 @@ class NodeAdder {
   /// The name under which the node reads the tensor.
   std::string define(TensorId tensor) {
     Value value = Value::of(tensor);
-    const auto* pair = network_.constant_value(tensor) == nullptr ? known_.find(tensor) : nullptr;
+    const Tensor* constant = network_.constant_value(tensor);
+    if (constant != nullptr) state_.grow_budget(*constant);
+    const auto* pair = constant == nullptr ? known_.find(tensor) : nullptr;
     if (pair != nullptr) {
       if ((*pair)[0] == (*pair)[1]) return define(Tensor((*pair)[0]));
       value.constant = std::make_shared<Tensor>((*pair)[0]);
@@ -147,6 +149,7 @@ class NodeAdder {
     const int index = proto_.input_size();
     check(value.data() != nullptr, ErrorCode::kInvalidArgument, "input {} has no value", index);
     std::string input = free_tensor_name(fmt::format("{}.input_{}", name(), index));
+    state_.grow_budget(value);
     const bool wide = is_real(value.type()) && value.type() != DataType::kFloat32;
     state_.values[input] = Value::of(wide ? value.cast(DataType::kFloat32) : std::move(value));
     return input;

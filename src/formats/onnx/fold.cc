@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "graph/interpreter.h"
+#include "ops/ops.h"
 
 namespace octile {
 namespace {
@@ -13,51 +13,29 @@ namespace {
 /// Results are at most this many times as large as the inputs, or kMostMadeElements.
 constexpr int64_t kMostGrowth = 16;
 
+/// Of one element, beyond what evaluation_work() counts: its copies.
+constexpr double kMaking = 8.0;
+
 const Tensor* known_value(const ImportState& state, const Value& value, int which) {
   if (value.tensor && value.second == nullptr) return state.network.constant_value(*value.tensor);
   return which == 1 && value.second != nullptr ? value.second.get() : value.constant.get();
 }
 
-/// Multiplications and the like that computing a constant may take; a few seconds.
-constexpr double kMostWork = 4e9;
-
-/// About how many elements one element of the layer's result is made of.
-double terms(const Network& network, LayerId layer) {
-  const auto& inputs = network.inputs(layer);
-  const auto volume = [&](size_t i) {
-    return static_cast<double>(network.shape(inputs[i]).volume());
-  };
-  const Op& op = network.op(layer);
-  const double made =
-      std::max(1.0, static_cast<double>(network.shape(network.output(layer)).volume()));
-  if (std::holds_alternative<MatrixMultiply>(op)) return std::sqrt(volume(0) * volume(1) / made);
-  if (std::holds_alternative<Convolution>(op) || std::holds_alternative<Deconvolution>(op)) {
-    return volume(1);
-  }
-  if (std::holds_alternative<Recurrent>(op)) return volume(1) + volume(2);
-  if (std::holds_alternative<Fourier>(op)) return std::max(1.0, made / 2);
-  if (const auto* pooling = std::get_if<Pooling>(&op)) {
-    double window = pooling->global ? volume(0) : 1.0;
-    for (const int64_t extent : pooling->window.kernel) window *= static_cast<double>(extent);
-    return window;
-  }
-  return 1.0;
-}
-
 /// Refuses what a few bytes of a file ask for, but no memory or no patience has.
-void require_moderate(const Network& network, int64_t most) {
-  double work = 0.0;
+void require_moderate(ImportState& scratch, int64_t most) {
+  const Network& network = scratch.network;
   for (int i = 0; i < network.tensor_count(); ++i) {
     const Shape& shape = network.shape(TensorId{i});
     check(shape.is_static() && shape.volume() <= most, ErrorCode::kUnsupported,
           "it makes a constant of shape {}, which is too large", shape.to_string());
   }
   for (const LayerId layer : network.layers()) {
-    const double made = static_cast<double>(network.shape(network.output(layer)).volume());
-    if (!std::holds_alternative<Constant>(network.op(layer))) work += made * terms(network, layer);
+    if (std::holds_alternative<Constant>(network.op(layer))) continue;
+    std::vector<Shape> inputs, outputs;
+    for (const TensorId t : network.inputs(layer)) inputs.push_back(network.shape(t));
+    for (const TensorId t : network.outputs(layer)) outputs.push_back(network.shape(t));
+    scratch.spend_work(evaluation_work(network.op(layer), inputs, outputs));
   }
-  check(work <= kMostWork, ErrorCode::kUnsupported,
-        "computing it at import takes too long; give its inputs as inputs of the model");
 }
 
 /// The node's outputs (empty tensors for those it does not name) for one probe.
@@ -67,10 +45,11 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
   scratch.from_file = state.from_file;
   scratch.folder = state.folder;
   scratch.declared = state.declared;
+  scratch.budget = state.budget;
   for (const std::string& name : proto.input()) {
     if (name.empty()) continue;
     const Tensor& known = *known_value(state, state.values.at(name), which);
-    state.spend(&ImportBudget::moved_bytes, static_cast<int64_t>(known.bytes()));
+    scratch.spend_work(kMaking * static_cast<double>(known.volume()));
     scratch.values[name] = Value::of(Tensor(known));
   }
   int64_t most = kMostMadeElements;
@@ -81,7 +60,8 @@ std::vector<Tensor> compute(const RuleRow& row, const onnx::NodeProto& proto, in
   row.rule(node);
   ignored = node.ignored_attributes();
   Network& network = scratch.network;
-  require_moderate(network, most);
+  require_moderate(scratch, most);
+  state.budget = scratch.budget;
   std::vector<Tensor> results(static_cast<size_t>(proto.output_size()));
   std::vector<size_t> computed;
   for (int i = 0; i < proto.output_size(); ++i) {
@@ -160,6 +140,7 @@ bool fold(const RuleRow& row, const onnx::NodeProto& proto, int64_t opset, Impor
     if (proto.output(i).empty() || first[at].data() == nullptr) continue;
     Value value = Value::of(std::move(first[at]));
     state.spend(&ImportBudget::made_bytes, static_cast<int64_t>(value.constant->bytes()));
+    state.spend_work(kMaking * static_cast<double>(value.constant->volume()));
     if (depends && !(*value.constant == second[at])) {
       value.second = std::make_shared<Tensor>(std::move(second[at]));
       value.maker = maker(row, proto, opset, state, i);

@@ -1,6 +1,8 @@
 // See import_state.h.
 #include "formats/onnx/import_state.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace octile {
@@ -15,12 +17,24 @@ TensorId ImportState::computed(Value& value, const std::string& name) {
   return *value.tensor;
 }
 
+void ImportState::grow_budget(const Tensor& given) {
+  if (scope.depth > 0) return;  // the same one every time
+  const auto bytes = static_cast<int64_t>(given.bytes());
+  budget.made_bytes += 4 * bytes;
+  budget.work += 256 * bytes;
+}
+
 void ImportState::spend(int64_t ImportBudget::*part, int64_t amount) {
   int64_t& left = budget.*part;
   check(amount <= left, ErrorCode::kUnsupported,
         "the model takes too much work or memory at import: loops of many iterations, functions "
         "called again and again, or large constants computed from small ones");
   left -= amount;
+}
+
+void ImportState::spend_work(double operations) {
+  constexpr double kMost = 1e18;
+  spend(&ImportBudget::work, static_cast<int64_t>(std::min(operations, kMost)));
 }
 
 std::string ImportState::free_layer_name(const std::string& name) const {

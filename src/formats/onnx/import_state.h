@@ -51,9 +51,9 @@ struct ImportScope {
 /// What the whole import may cost beyond what lies in the file: files of a few bytes must neither
 /// fill memory nor take hours.
 struct ImportBudget {
-  int64_t nodes = 100'000;                  // of bodies, branches and functions, every time
-  int64_t made_bytes = int64_t{1} << 30;    // constants computed at import, together
-  int64_t moved_bytes = int64_t{16} << 30;  // read and written while computing them
+  int64_t nodes = 100'000;                // of bodies, branches and functions, every time
+  int64_t made_bytes = int64_t{1} << 30;  // constants computed at import, together
+  int64_t work = 500'000'000;             // of computing them, as evaluation_work() counts it
 };
 
 struct ImportState {
@@ -81,8 +81,12 @@ struct ImportState {
   }
   /// The tensor of a value that depends on unknown extents; its layers are added once.
   TensorId computed(Value& value, const std::string& name);
+  /// For a constant that was given: larger models may compute more.
+  void grow_budget(const Tensor& given);
   /// Takes `amount` from a part of the budget. Throws kUnsupported when it is spent.
   void spend(int64_t ImportBudget::*part, int64_t amount);
+  /// The same of `work`, however much it is.
+  void spend_work(double operations);
   /// The name with "#2", "#3", … behind it when a layer has it already.
   std::string free_layer_name(const std::string& name) const;
   /// Gives the tensor its ONNX name; a default name in the way is moved aside.

@@ -69,8 +69,10 @@ void import_node(const onnx::NodeProto& proto, ImportState& state) {
   const int64_t opset = opset_of(proto, state);
   Node node(proto, opset, state);
   at_place(fmt::format("node '{}' ({})", node.name(), proto.op_type()), [&] {
+    std::unordered_set<std::string> own;
     for (const std::string& output : proto.output()) {
-      check(output.empty() || !state.values.contains(output), ErrorCode::kInvalidFile,
+      if (output.empty()) continue;
+      check(own.insert(output).second && !state.values.contains(output), ErrorCode::kInvalidFile,
             "its output '{}' is defined already", output);
     }
     const RuleRow* row = find_rule(proto.domain(), proto.op_type());
@@ -130,12 +132,7 @@ void import_initializers(const onnx::GraphProto& graph,
     at_place(fmt::format("initializer '{}'", proto.name()), [&] {
       check(!state.values.contains(proto.name()), ErrorCode::kInvalidFile, "it is defined twice");
       Value value = Value::of(read_tensor(proto, state.folder));
-      // A larger model may compute more.
-      const auto bytes = static_cast<int64_t>(value.constant->bytes());
-      if (state.scope.depth == 0) {
-        state.budget.made_bytes += 4 * bytes;
-        state.budget.moved_bytes += 64 * bytes;
-      }
+      state.grow_budget(*value.constant);
       state.values.emplace(proto.name(), std::move(value));
     });
   }

@@ -57,7 +57,9 @@ Tensor range(Node& node, T start, T limit, T delta) {
 
 void import_constant(Node& node) {
   if (const auto* value = node.attribute("value"); value != nullptr && value->has_t()) {
-    return node.output(0, Value::of(read_tensor(value->t(), node.state().folder)));
+    Tensor given = read_tensor(value->t(), node.state().folder);
+    node.state().grow_budget(given);
+    return node.output(0, Value::of(std::move(given)));
   }
   if (const auto* value = node.attribute("value_float"); value != nullptr) {
     return node.output(0, Value::of(Tensor::scalar(value->f())));
