@@ -12,6 +12,8 @@
 #endif
 #ifdef OCTILE_HAVE_CUDA
 #include "kernels/cuda/backend.h"
+#elif defined(OCTILE_SIMULATED_GPU)
+#include "kernels/simulated/backend.h"
 #endif
 
 namespace octile {
@@ -83,6 +85,8 @@ const CpuBackend kCpu;
 std::span<const Backend* const> backends() {
 #ifdef OCTILE_HAVE_CUDA
   static const Backend* const list[] = {&kCpu, &cuda_backend()};
+#elif defined(OCTILE_SIMULATED_GPU)
+  static const Backend* const list[] = {&kCpu, &simulated_backend()};
 #else
   static const Backend* const list[] = {&kCpu};
 #endif

@@ -113,6 +113,15 @@ TEST(OnnxHostile, ANodeThatNamesAnOutputTwice) {
   }
 }
 
+TEST(OnnxHostile, ANumberAmongWhatIsJoined) {
+  Model m(13);
+  m.input("x", {1, 2, 3}).input("n", {}).output("y");
+  m.node("Concat", {"x", "n"}, {"y"}).named("join").set("axis", 2);
+  OnnxOptions options;
+  options.dynamic_batch = true;
+  EXPECT_TRUE(contains(message_of([&] { m.import(options); }, ErrorCode::kInvalidFile), "'join'"));
+}
+
 TEST(OnnxHostile, EveryOperatorWithOddInputsAndAttributes) {
   int imported = 0;
   for (const std::string& op_type : supported_onnx_operators()) {

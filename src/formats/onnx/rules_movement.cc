@@ -15,6 +15,7 @@ void refuse_fixed_batch(Node& node, int axis) {
   if (node.state().forced_batch == kNoSymbol || axis == 0) return;
   bool free = false, fixed = false;
   for (int i = 0; i < node.input_count(); ++i) {
+    if (node.rank(i) == 0) continue;  // what it cannot join the op itself says
     const bool batch = node.symbol(i, 0) == node.state().forced_batch;
     free = free || batch;
     fixed = fixed || (!batch && node.shape(i)[0] == 1);

@@ -24,9 +24,6 @@ std::unique_ptr<Chain> convolve_and_pool(const ChosenStep& step, const StepView&
 const Tactic& cudnn_tactic();
 std::span<const Tactic* const> cublas_tactics();
 
-/// Runs a step on the host, by the CPU's first row that accepts it; copies go by pinned memory.
-const Tactic& host_tactic();
-
 /// The table, best first.
 std::span<const Tactic* const> tactics();
 

@@ -1,6 +1,7 @@
 // The table of rows.h. The plain convolutions come after those of conv_kernel.h; the host comes
 // last: it accepts whatever the CPU can run.
 #include "kernels/cuda/rows.h"
+#include "kernels/host_tactic.h"
 
 namespace octile::cuda {
 namespace {

@@ -1,13 +1,13 @@
-// Steps without a kernel of their own run on the host, in the stream's order: inputs to pinned
-// memory, a call of the CPU's row on a thread of the driver's, outputs back. Nothing waits, so a
-// graph can hold it.
+// See host_tactic.h. Inputs go to pinned memory, a call of the CPU's row to a thread of the
+// driver's, outputs back. Nothing waits, so a graph can hold it.
+#include "kernels/host_tactic.h"
+
 #include <utility>
 
 #include "base/error.h"
 #include "base/parallel_for.h"
-#include "kernels/cuda/rows.h"
 
-namespace octile::cuda {
+namespace octile {
 namespace {
 
 Device cpu_device(const Device& device) { return cpu_backend().open(std::nullopt, device.threads); }
@@ -115,4 +115,4 @@ const Tactic& host_tactic() {
   return tactic;
 }
 
-}  // namespace octile::cuda
+}  // namespace octile
