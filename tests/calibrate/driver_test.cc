@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <numeric>
 #include <random>
 
 #include "base/bytes.h"
 #include "calibrate/histogram.h"
 #include "calibrate/warnings.h"
+#include "support/gpu.h"
 
 namespace octile {
 namespace {
@@ -147,6 +149,30 @@ TEST(Collect, AFixedBatchGivesWhatADynamicOneGives) {
   const CalibrationData fixed = collect(small_network(4), source, options);
   EXPECT_EQ(fixed.histograms, dynamic.histograms);
   EXPECT_EQ(fixed.samples, 10);
+}
+
+TEST(Collect, OnAGpuItCountsWhatTheCpuCounts) {
+  OCTILE_NEED_GPU(gpu);
+  Tensor images = random_tensor({10, 2, 6, 6}, 5);
+  images.as<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+  images.as<float>()[100] = std::numeric_limits<float>::infinity();
+  images.as<float>()[200] = -0.0f;
+  ListSource source(images, in_order(10), {4});
+  for (const int64_t batch : {-1, 4}) {
+    CalibrationOptions options;
+    const CalibrationData expected = collect(small_network(batch), source, options);
+    options.device = "cuda:0";
+    const CalibrationData data = collect(small_network(batch), source, options);
+    EXPECT_EQ(data.path, "cuda");
+    EXPECT_EQ(data.samples, 10);
+    EXPECT_EQ(data.histograms.at("image"), expected.histograms.at("image"));
+    for (const auto& [name, h] : expected.histograms) {
+      const Histogram& found = data.histograms.at(name);
+      EXPECT_TRUE(same_counts(found, h) || !gpu.is_simulated()) << name;
+      EXPECT_NEAR(found.max, h.max, 1e-4 * std::fabs(h.max)) << name;
+      EXPECT_NEAR(found.min, h.min, 1e-4 * std::fabs(h.min)) << name;
+    }
+  }
 }
 
 TEST(Collect, ReportsProgressFromTheCallingThread) {

@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "conformance/device_runner.h"
+#include "support/gpu.h"
 
 namespace octile {
 namespace {
@@ -27,6 +28,7 @@ Opened open_gpu(Isa isa) {
     const DeviceName where = device_from_name("cuda:0");
     opened.backend = where.backend;
     opened.device = where.backend->open(isa, 2, where.ordinal);
+    if (test::Gpu().is_simulated()) opened.refusal = "a simulated GPU has the host's row alone";
   } catch (const Error& error) {
     opened.refusal = error.what();
   }

@@ -9,6 +9,7 @@
 #include "runtime/networks.h"
 #include "runtime/step_clock.h"
 #include "runtime/tensor_access.h"
+#include "support/gpu.h"
 #include "support/tensors.h"
 
 namespace octile::test {
@@ -18,21 +19,6 @@ std::vector<Tensor> inputs_of(int64_t batch, uint32_t seed) {
   Random random(seed);
   return {random_floats({batch, 3, 12, 12}, random)};
 }
-
-/// The first GPU, or null and why.
-struct Gpu {
-  const Accelerator* accelerator = nullptr;
-  std::string refusal;
-  Gpu() {
-    try {
-      const DeviceName where = device_from_name("cuda:0");
-      accelerator = where.backend->open(std::nullopt, 1, where.ordinal).accelerator;
-    } catch (const Error& error) {
-      refusal = error.what();
-      EXPECT_EQ(error.code(), ErrorCode::kDevice) << refusal;
-    }
-  }
-};
 
 TEST(Device, NamesAreChecked) {
   for (const char* name : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cpu:1"}) {
@@ -71,8 +57,6 @@ class OnGpu : public testing::Test {
     if (gpu_.accelerator == nullptr) GTEST_SKIP() << "no run on a GPU: " << gpu_.refusal;
   }
   const Accelerator& gpu() const { return *gpu_.accelerator; }
-  /// Sanitized builds have a GPU made of threads (kernels/simulated), where every step is the host's.
-  bool is_simulated() const { return gpu().name() == "simulated GPU"; }
   Gpu gpu_;
 };
 
@@ -187,7 +171,7 @@ TEST_F(OnGpu, Float16IsCloseToFloat32AndTheCpuRunsItToo) {
     const Engine exact = Engine::load(floats), cpu = Engine::load(halves),
                  engine = Engine::load(halves, {.device = "cuda:0"});
     for (const std::string& tactic : engine.tactics()) {
-      EXPECT_EQ(tactic == "cuda.host", is_simulated()) << tactic;
+      EXPECT_EQ(tactic == "cuda.host", gpu_.is_simulated()) << tactic;
     }
     ExecutionContext a = exact.create_context(), b = cpu.create_context(),
                      c = engine.create_context();
@@ -266,7 +250,7 @@ Plan with_first_tactic(const Plan& plan, const std::string& tactic) {
 }
 
 TEST_F(OnGpu, AFirstLayerQuantizesItsInputItself) {
-  if (is_simulated()) GTEST_SKIP() << "a simulated GPU has no kernels";
+  if (gpu_.is_simulated()) GTEST_SKIP() << "a simulated GPU has no kernels";
   for (const Scheme scheme : {Scheme::kStaticSymmetric, Scheme::kStaticAffine}) {
     const Plan plan = plan_of(small_cnn(), {.scheme = scheme, .profiles = {{1, 8}}});
     ASSERT_EQ(plan.layers()[0].step, "Quantize");
@@ -298,7 +282,7 @@ TEST_F(OnGpu, TensorsThatAreLookedAtAreMade) {
   for (PlanProfile& profile : data->profiles) plan_memory_without_reuse(*data, profile);
   const Plan keeping(std::move(data));
   const Engine cpu = Engine::load(keeping), engine = Engine::load(keeping, {.device = "cuda:0"});
-  EXPECT_EQ(engine.tactics()[0], is_simulated() ? "cuda.host" : "cuda.quantize");
+  EXPECT_EQ(engine.tactics()[0], gpu_.is_simulated() ? "cuda.host" : "cuda.quantize");
   ExecutionContext a = cpu.create_context(), b = engine.create_context();
   (void)a.run(inputs_of(2, 3)), (void)b.run(inputs_of(2, 3));
   const auto quantized = size_t(plan.data().steps[0].outputs[0]);

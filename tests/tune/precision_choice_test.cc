@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "support/gpu.h"
 #include "tune/written_times.h"
 
 namespace octile::test {
@@ -82,6 +83,29 @@ TEST_F(Choice, FollowsTheTimes) {
   EXPECT_EQ(labels_of(choice, 2), "float32 float32 float32");
   EXPECT_EQ(labels_of(choice, 0), "float32 float32 float32");
   EXPECT_EQ(labels_of(choice, 1), "int8 int8 int8");
+}
+
+TEST_F(Choice, AGpusTimesAreItsOwn) {
+  OCTILE_NEED_GPU(gpu);
+  BuildOptions options = timed(cache);
+  options.device = "cuda:0";
+  const std::string before = read_file(cache.path);
+  const PrecisionChoice choice = choose({}, &options);
+  const std::string after = read_file(cache.path);
+  EXPECT_NE(after, before) << "the CPU's times were taken";
+  std::istringstream lines(before);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_NE(after.find(line + "\n"), std::string::npos) << "changed: " << line;
+  }
+  EXPECT_NE(after.find(" in a row"), std::string::npos);
+  EXPECT_GT(choice.times.run_ns, 0.0);
+  const auto inputs_at_hand = inputs();
+  const Plan plan(choice.candidates[choice.kept].plan);
+  const Engine cpu = Engine::load(plan, {.threads = 1});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  ExecutionContext a = cpu.create_context(), b = engine.create_context();
+  const Tensor expected = a.run(inputs_at_hand)[0];
+  EXPECT_GT(sqnr(expected, b.run(inputs_at_hand)[0]), 60.0);
 }
 
 TEST_F(Choice, ConversionsThatCostMoreThanInt8SavesKeepLayersFloat) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compile/harness.h"
+#include "support/gpu.h"
 
 namespace octile::test {
 namespace {
@@ -35,9 +36,9 @@ BuildOptions options() {
   return build;
 }
 
-TEST(Race, TimesEveryStepOfEveryPlan) {
-  const auto plan = compiled(network(), nullptr, options());
-  Race race(options());
+void expect_times(const BuildOptions& options) {
+  const auto plan = compiled(network(), nullptr, options);
+  Race race(options);
   race.add(plan);
   race.add(plan);
   const auto steps = race.steps();
@@ -49,6 +50,19 @@ TEST(Race, TimesEveryStepOfEveryPlan) {
     EXPECT_GT(sum, 0.0);
   }
   for (const Timing& timing : race.whole_runs()) EXPECT_GT(timing.ns, 0.0);
+}
+
+TEST(Race, TimesEveryStepOfEveryPlan) { expect_times(options()); }
+
+TEST(Race, TimesAGpusSteps) {
+  OCTILE_NEED_GPU(gpu);
+  BuildOptions build = options();
+  build.device = "cuda:0";
+  for (const Objective objective : {Objective::kLatency, Objective::kThroughput}) {
+    build.objective = objective;
+    expect_times(build);
+    EXPECT_GT(empty_run_ns(build), 0.0);
+  }
 }
 
 TEST(Race, RoundsAreBoundByTimeAndByNumber) {
