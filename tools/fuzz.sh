@@ -36,8 +36,8 @@ if has_libfuzzer; then
   mkdir build/fuzz-corpus
   seeds=()
   if [ -d "$corpus" ]; then  # in one order everywhere; the folder's own is the disk's
-    printf '%s\n' "$corpus"/*/model.onnx | LC_ALL=C sort | paste -sd, | tr -d '\n' >"$findings/seeds"
-    seeds=("-seed_inputs=@$findings/seeds")
+    find "$corpus" -name model.onnx | LC_ALL=C sort | paste -sd, | tr -d '\n' >build/fuzz-seeds
+    seeds=(-seed_inputs=@build/fuzz-seeds)
   fi
   build/fuzz/tests/octile_onnx_fuzz -max_total_time="$time" -seed="$seed" -timeout=60 -malloc_limit_mb=1024 \
     -rss_limit_mb=4096 -max_len=20000 -print_final_stats=1 -verbosity=1 \

@@ -11,9 +11,12 @@ namespace {
 
 using Shapes = std::span<const Shape>;
 
+/// An axis without elements counts as one: loops over the other axes run all the same.
+double count(int64_t extent) { return static_cast<double>(std::max<int64_t>(extent, 1)); }
+
 double volume(const Shape& shape) {
   double product = 1.0;
-  for (const int64_t extent : shape) product *= static_cast<double>(std::max<int64_t>(extent, 0));
+  for (const int64_t extent : shape) product *= count(extent);
   return product;
 }
 
@@ -44,41 +47,33 @@ double tiles(double outputs) { return std::ceil(outputs / kTile) * kTile; }
 struct Work {
   Shapes in, out;
 
-  /// Inputs are staged for the channels that share them.
   double operator()(const Convolution& op) const {
-    const Shape& y = out[0];
-    const auto channels = static_cast<double>(std::max<int64_t>(in[1][0], 1));
-    const double images = static_cast<double>(y[0]) * channels,
-                 pixels = volume(y) / std::max(images, 1.0),
-                 sharing = std::max(1.0, channels / static_cast<double>(op.groups));
-    return images * tiles(pixels) * volume(in[1]) / channels * (1.0 + kScattered / sharing);
+    return window_sum(op.groups, count(in[1][0]) / count(op.groups), in[1]);
   }
-  double operator()(const Deconvolution&) const {
-    return kScattered * volume(in[0]) * volume(in[1]) /
-           static_cast<double>(std::max<int64_t>(in[1][0], 1));
+  double operator()(const Deconvolution& op) const {
+    return kTap * window_sum(op.groups, count(in[1][1]), in[1]);
   }
   double operator()(const MatrixMultiply& op) const {
     const Shape &a = in[0], &b = in[1];
     const auto at = [](const Shape& x, bool last) {
-      return static_cast<double>(x[x.rank() - (last || x.rank() < 2 ? 1 : 2)]);
+      return count(x[x.rank() - (last || x.rank() < 2 ? 1 : 2)]);
     };
     const double columns = b.rank() < 2 ? 1.0 : at(b, !op.transpose_b);
     return volume(out[0]) / std::max(columns, 1.0) * tiles(columns) * at(a, !op.transpose_a);
   }
   double operator()(const Recurrent&) const {
-    return kTap * static_cast<double>(in[0][0] * in[0][1]) * (volume(in[1]) + volume(in[2]));
+    return kTap * count(in[0][0]) * count(in[0][1]) * (volume(in[1]) + volume(in[2]));
   }
   /// n · log2 n and, of an odd factor of the length, its square.
   double operator()(const Fourier& op) const {
     const Shape& x = in[0];
     const auto axis = static_cast<int>(resolve_axis(op.axis, x.rank(), "axis"));
-    const int64_t extent = std::max<int64_t>(x[axis], 1);
-    int64_t odd = op.length > 0 ? op.length : extent;
+    int64_t odd = op.length > 0 ? op.length : std::max<int64_t>(x[axis], 1);
     const auto length = static_cast<double>(odd);
     double halvings = 0.0;
-    for (; odd % 2 == 0 && odd > 0; odd /= 2) halvings += 1.0;
-    return volume(x) / static_cast<double>(extent) * length * kFunction *
-           (1.0 + halvings + static_cast<double>(odd));
+    for (; odd % 2 == 0; odd /= 2) halvings += 1.0;
+    const double runs = volume(x) / count(x[axis]) / count(x[x.rank() - 1]);
+    return runs * length * 2.0 * kFunction * (1.0 + halvings + static_cast<double>(odd));
   }
   double operator()(const Pooling& op) const {
     return volume(out[0]) * kTap * (8.0 + taps(op.window, op.global, in[0]));
@@ -91,23 +86,24 @@ struct Work {
     double product = kFunction * volume(out[0]);
     if (op.kind == ResizeKind::kNearest) return product;
     for (int axis = 0; axis < in[0].rank(); ++axis) {
-      const auto from = static_cast<double>(in[0][axis]), to = static_cast<double>(out[0][axis]);
-      if (from == to || to == 0.0) continue;
-      product *= kTap * (op.antialias ? std::max(1.0, from / to) : 1.0);
+      const auto a = static_cast<size_t>(axis);
+      const bool scaled = a < op.scales.size() && op.scales[a] != 1.0f;
+      if (in[0][axis] == out[0][axis] && !scaled && op.roi.empty()) continue;
+      const double shrinks = count(in[0][axis]) / count(out[0][axis]);
+      product *= kTap * (op.antialias ? std::max(1.0, shrinks) : 1.0);
     }
     return product;
   }
   double operator()(const GridSample&) const {
     return kScattered * volume(out[0]) * std::pow(4.0, static_cast<double>(in[0].rank() - 2));
   }
+  /// Without a ratio the boxes' sizes decide: see import_roi_align().
   double operator()(const RoiAlign& op) const {
-    // Without a ratio the boxes' sizes decide, which are not looked at.
-    const auto samples =
-        static_cast<double>(op.sampling_ratio > 0 ? op.sampling_ratio : kMostSamples);
+    const double samples = count(op.sampling_ratio);
     return kFunction * kScattered * volume(out[0]) * samples * samples;
   }
   double operator()(const Determinant&) const {
-    return volume(in[0]) * static_cast<double>(in[0][in[0].rank() - 1]);
+    return volume(in[0]) * count(in[0][in[0].rank() - 1]);
   }
   double operator()(const TopK& op) const { return best_of(op.axis); }
   double operator()(const TopKOf& op) const { return best_of(op.axis); }
@@ -120,8 +116,9 @@ struct Work {
     return kFunction * sorting(slices) * volume(in[0]) / std::max(slices, 1.0);
   }
   double operator()(const NonMaxSuppression& op) const {
-    const auto boxes = static_cast<double>(in[0].rank() == 3 ? in[0][1] : 0);
-    return kFunction * volume(in[1]) * std::min(boxes, static_cast<double>(op.max_output));
+    const double boxes = in[0].rank() == 3 ? count(in[0][1]) : 1.0;
+    const double kept = std::min(boxes, static_cast<double>(op.max_output));
+    return kFunction * volume(in[1]) * (kept + sorting(boxes) / boxes);
   }
   double operator()(const Activation&) const { return kFunction * volume(out[0]); }
   double operator()(const Unary&) const { return kFunction * volume(out[0]); }
@@ -134,6 +131,16 @@ struct Work {
   }
 
  private:
+  /// ops/window_sum.h: terms are staged for the output channels of a group, kTileRows at a time.
+  double window_sum(int64_t groups, double rows, const Shape& weights) const {
+    const Shape& y = out[0];
+    const double images = count(y[0]) * count(groups),
+                 pixels = volume(y) / count(y[0]) / count(y[1]),
+                 terms = volume(weights) / count(weights[0]) / count(weights[1]);
+    const double channels = count(in[0][1]) / count(groups);
+    const double stagings = std::ceil(rows / kTileRows);
+    return images * tiles(pixels) * channels * terms * (rows + kScattered * stagings);
+  }
   double best_of(int64_t axis) const {
     const Shape& x = in[0];
     const auto extent = static_cast<double>(

@@ -98,7 +98,7 @@ TEST_F(Choice, AGpusTimesAreItsOwn) {
     EXPECT_NE(after.find(line + "\n"), std::string::npos) << "changed: " << line;
   }
   EXPECT_NE(after.find(" in a row"), std::string::npos);
-  EXPECT_GT(choice.times.run_ns, 0.0);
+  EXPECT_NE(after.find("empty run"), std::string::npos);
   const auto inputs_at_hand = inputs();
   const Plan plan(choice.candidates[choice.kept].plan);
   const Engine cpu = Engine::load(plan, {.threads = 1});

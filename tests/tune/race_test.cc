@@ -61,7 +61,7 @@ TEST(Race, TimesAGpusSteps) {
   for (const Objective objective : {Objective::kLatency, Objective::kThroughput}) {
     build.objective = objective;
     expect_times(build);
-    EXPECT_GT(empty_run_ns(build), 0.0);
+    EXPECT_GE(empty_run_ns(build), 0.0);
   }
 }
 

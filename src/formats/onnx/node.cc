@@ -298,7 +298,18 @@ std::vector<std::string> Node::ignored_attributes() const {
 
 // --- building ---
 
+/// Their operands, where they are constants, are looked at one by one as the layer is added.
+static bool looks_at_values(const Op& op) {
+  return std::holds_alternative<Gather>(op) || std::holds_alternative<GatherElements>(op) ||
+         std::holds_alternative<GatherNd>(op) || std::holds_alternative<ScatterElements>(op) ||
+         std::holds_alternative<ScatterNd>(op) || std::holds_alternative<Compress>(op);
+}
+
 LayerId Node::add_layer(Op op, const std::vector<TensorId>& inputs) {
+  for (size_t i = 1; i < inputs.size() && looks_at_values(op); ++i) {
+    const Tensor* known = state_.network.constant_value(inputs[i]);
+    if (known != nullptr) state_.spend_work(static_cast<double>(known->volume()));
+  }
   const LayerId layer = state_.network.add(std::move(op), inputs, state_.free_layer_name(name()));
   state_.extents.follow(state_.network, layer);
   return layer;

@@ -1,5 +1,9 @@
 // Operators that sample images at computed places: GridSample, RoiAlign.
+#include <algorithm>
+#include <cmath>
+
 #include "formats/onnx/rules.h"
+#include "ops/ops.h"
 
 namespace octile {
 
@@ -26,6 +30,20 @@ void import_grid_sample(Node& node) {
 }
 
 /// Before opset 16 boxes are not shifted by half a pixel.
+/// Where the boxes are known their sizes say how many samples a bin has.
+static double samples_of_bins(const RoiAlign& op, const Tensor& boxes) {
+  double most = 1.0;
+  const double height = static_cast<double>(op.height), width = static_cast<double>(op.width);
+  for (int64_t i = 0; i + 3 < boxes.volume(); i += 4) {
+    const float* box = boxes.as<float>() + i;
+    const double scale = std::fabs(double{op.spatial_scale});
+    const double across = std::fabs(double{box[2]} - double{box[0]}) * scale / width + 2.0,
+                 down = std::fabs(double{box[3]} - double{box[1]}) * scale / height + 2.0;
+    most = std::max(most, across * down);  // NaN and what is too large evaluation refuses
+  }
+  return most;
+}
+
 void import_roi_align(Node& node) {
   RoiAlign op;
   const std::string mode = node.text("mode", "avg");
@@ -40,7 +58,15 @@ void import_roi_align(Node& node) {
   op.width = node.integer("output_width", 1);
   op.sampling_ratio = node.integer("sampling_ratio", 0);
   op.spatial_scale = node.number("spatial_scale", 1.0f);
-  node.output(node.add(op, {node.in(0), node.in(1), node.in(2)}));
+  const TensorId made = node.add(op, {node.in(0), node.in(1), node.in(2)});
+  const Tensor *x = node.known(0), *boxes = node.known(1);
+  if (op.sampling_ratio == 0 && x != nullptr && boxes != nullptr) {
+    const std::vector<Shape> out{node.network().shape(made)};
+    op.sampling_ratio =
+        static_cast<int64_t>(std::ceil(std::sqrt(std::min(samples_of_bins(op, *boxes), 1e9))));
+    node.state().spend_work(evaluation_work(op, {}, out));
+  }
+  node.output(made);
 }
 
 }  // namespace octile

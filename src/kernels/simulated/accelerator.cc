@@ -27,8 +27,9 @@ using Recording = std::vector<Work>;
 /// What a DeviceGraph points to; a stream that runs it shares it.
 using SharedRecording = std::shared_ptr<const Recording>;
 
-/// No address of the host has this bit, and none that has it can be followed.
-constexpr uintptr_t kDeviceBit = uintptr_t{1} << 62;
+/// No address of the host has this bit, and none that has it can be followed: it is above what
+/// x86-64 and AArch64 address, and below the byte that AArch64 ignores.
+constexpr uintptr_t kDeviceBit = uintptr_t{1} << 54;
 constexpr size_t kAlignment = 256;
 
 bool is_marked(const void* address) {
@@ -221,6 +222,7 @@ class SimulatedAccelerator final : public Accelerator {
     delete static_cast<SharedEvent*>(event);
   }
   void record(DeviceEvent event, Stream stream) const override {
+    check(!of(stream).records(), ErrorCode::kInternal, "events are not recorded in graphs here");
     const SharedEvent e = *static_cast<SharedEvent*>(event);
     of(stream).give([e, ticket = e->want()] { e->reach(ticket); });
   }
@@ -302,7 +304,7 @@ class SimulatedAccelerator final : public Accelerator {
 }  // namespace
 
 const Accelerator& simulated_accelerator() {
-  static const SimulatedAccelerator accelerator;
+  static const auto& accelerator = *new SimulatedAccelerator;  // never destroyed, as is promised
   return accelerator;
 }
 
