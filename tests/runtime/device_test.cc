@@ -221,6 +221,41 @@ TEST_F(OnGpu, HostAndDeviceMemoryAndStreamsAreTheSame) {
   }
 }
 
+TEST_F(OnGpu, RunsOfAContextOnTwoStreamsTakeTurns) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  ExecutionContext context = engine.create_context();
+  const Binding input = engine.bindings()[0], output = engine.bindings().back();
+  context.set_input_shape(input.name, Shape{8, 3, 12, 12});
+  struct Lane {
+    Tensor expected;
+    Memory in, out;
+    std::unique_ptr<OwnedStream> stream;
+  };
+  std::vector<Lane> lanes(2);
+  for (uint32_t seed = 1; Lane & lane : lanes) {
+    const auto inputs = inputs_of(8, seed++);
+    ExecutionContext alone = engine.create_context();
+    lane.expected = alone.run(inputs)[0];
+    lane.in =
+        upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+    lane.out = Memory(&gpu(), lane.expected.bytes());
+    lane.stream = std::make_unique<OwnedStream>(gpu());
+  }
+  for (int run = 0; run < 20; ++run) {  // nobody waits: the context does, from stream to stream
+    const Lane& lane = lanes[size_t(run % 2)];
+    context.bind_input(input.name, lane.in.data());
+    context.bind_output(output.name, lane.out.data());
+    context.run(DeviceStream(lane.stream->get()));
+  }
+  for (const Lane& lane : lanes) {
+    Tensor found(output.type, lane.expected.shape());
+    gpu().copy(found.data(), lane.out.data(), found.bytes(), lane.stream->get());
+    EXPECT_EQ(gpu().wait(lane.stream->get()), "");
+    EXPECT_EQ(found, lane.expected);
+  }
+}
+
 TEST_F(OnGpu, ContextsInSeveralThreadsShareAnEngine) {
   const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
   const Engine engine = Engine::load(plan, {.device = "cuda:0"});
