@@ -256,6 +256,57 @@ TEST_F(OnGpu, RunsOfAContextOnTwoStreamsTakeTurns) {
   }
 }
 
+TEST_F(OnGpu, AContextEndsAfterItsRun) {
+  const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
+  const Engine engine = Engine::load(plan, {.device = "cuda:0"});
+  const auto inputs = inputs_of(8, 3);
+  ExecutionContext alone = engine.create_context();
+  const Tensor expected = alone.run(inputs)[0];
+  const Binding input = engine.bindings()[0], output = engine.bindings().back();
+  const Memory in =
+      upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+  const Memory out(&gpu(), expected.bytes());
+  const OwnedStream stream(gpu());
+  for (int runs = 1; runs < 5; ++runs) {
+    gpu().fill(out.data(), 0, out.bytes(), stream.get());
+    {
+      ExecutionContext context = engine.create_context();
+      context.set_input_shape(input.name, inputs[0].shape());
+      context.bind_input(input.name, in.data());
+      context.bind_output(output.name, out.data());
+      for (int run = 0; run < runs; ++run) context.run(DeviceStream(stream.get()));
+    }
+    Tensor found(output.type, expected.shape());
+    gpu().copy(found.data(), out.data(), found.bytes(), stream.get());
+    EXPECT_EQ(gpu().wait(stream.get()), "");
+    EXPECT_EQ(found, expected) << runs;
+  }
+}
+
+/// Rows of a table by their numbers, which may be wrong.
+TEST_F(OnGpu, WhatAStepOnTheHostObjectsToIsToldByWhoeverWaits) {
+  Random random(7);
+  Network n("rows");
+  const TensorId which = n.add_input("which", DataType::kInt32, {4});
+  const TensorId table = n.constant(random_floats({5, 3}, random), "table");
+  n.mark_output(n.gather(table, which, 0, "pick"), "y");
+  const Plan plan = plan_of(n, {.int8 = false});
+  const Engine cpu = Engine::load(plan), engine = Engine::load(plan, {.device = "cuda:0"});
+  if (engine.tactics().back() != "cuda.host") GTEST_SKIP() << "no step runs on the host";
+  const auto numbers = [](int32_t last) {
+    Tensor t(DataType::kInt32, Shape{4});
+    for (int32_t i = 0; i < 4; ++i) t.as<int32_t>()[i] = i < 3 ? i : last;
+    return std::vector<Tensor>{t};
+  };
+  ExecutionContext a = cpu.create_context(), b = engine.create_context();
+  for (int run = 0; run < 4; ++run) {  // from the third time on a graph
+    EXPECT_EQ(a.run(numbers(4))[0], b.run(numbers(4))[0]) << run;
+    const std::string expected =
+        message_of([&] { a.run(numbers(5)); }, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(message_of([&] { b.run(numbers(5)); }, ErrorCode::kInvalidArgument), expected) << run;
+  }
+}
+
 TEST_F(OnGpu, ContextsInSeveralThreadsShareAnEngine) {
   const Plan plan = plan_of(small_cnn(), {.profiles = {{1, 8}}});
   const Engine engine = Engine::load(plan, {.device = "cuda:0"});
