@@ -19,9 +19,6 @@ using Inferred = std::vector<TensorInfo>;
 using Views = std::span<const TensorView>;
 using Outs = std::span<const MutableTensorView>;
 
-/// Samples of a RoiAlign's bin along an axis: boxes come from data.
-inline constexpr int64_t kMostSamples = 4096;
-
 #define OCTILE_DECLARE_OP(Struct)                \
   Inferred infer_op(const Struct& op, Infos in); \
   void evaluate_op(const Struct& op, Views in, Outs out);

@@ -10,6 +10,8 @@
 namespace octile {
 namespace {
 
+constexpr int64_t kMostSamples = 4096;  // of a bin along an axis: boxes come from data
+
 /// One axis of a box: bins of `size` pixels from `start`, `samples` each.
 struct BoxAxis {
   double start, size;

@@ -59,7 +59,7 @@ struct Work {
       return count(x[x.rank() - (last || x.rank() < 2 ? 1 : 2)]);
     };
     const double columns = b.rank() < 2 ? 1.0 : at(b, !op.transpose_b);
-    return volume(out[0]) / std::max(columns, 1.0) * tiles(columns) * at(a, !op.transpose_a);
+    return volume(out[0]) / columns * tiles(columns) * at(a, !op.transpose_a);
   }
   double operator()(const Recurrent&) const {
     return kTap * count(in[0][0]) * count(in[0][1]) * (volume(in[1]) + volume(in[2]));
@@ -110,10 +110,9 @@ struct Work {
   double operator()(const Unique& op) const {
     double slices = volume(in[0]);
     if (!op.flat) {
-      slices =
-          static_cast<double>(in[0][static_cast<int>(resolve_axis(op.axis, in[0].rank(), "axis"))]);
+      slices = count(in[0][static_cast<int>(resolve_axis(op.axis, in[0].rank(), "axis"))]);
     }
-    return kFunction * sorting(slices) * volume(in[0]) / std::max(slices, 1.0);
+    return kFunction * sorting(slices) * volume(in[0]) / slices;
   }
   double operator()(const NonMaxSuppression& op) const {
     const double boxes = in[0].rank() == 3 ? count(in[0][1]) : 1.0;
@@ -143,8 +142,7 @@ struct Work {
   }
   double best_of(int64_t axis) const {
     const Shape& x = in[0];
-    const auto extent = static_cast<double>(
-        std::max<int64_t>(1, x[static_cast<int>(resolve_axis(axis, x.rank(), "axis"))]));
+    const double extent = count(x[static_cast<int>(resolve_axis(axis, x.rank(), "axis"))]);
     return kFunction * volume(x) / extent * sorting(extent);
   }
 };

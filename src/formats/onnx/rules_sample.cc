@@ -29,7 +29,6 @@ void import_grid_sample(Node& node) {
   node.output(node.add(op, {node.in(0), node.in(1)}));
 }
 
-/// Before opset 16 boxes are not shifted by half a pixel.
 /// Where the boxes are known their sizes say how many samples a bin has.
 static double samples_of_bins(const RoiAlign& op, const Tensor& boxes) {
   double most = 1.0;
@@ -44,6 +43,7 @@ static double samples_of_bins(const RoiAlign& op, const Tensor& boxes) {
   return most;
 }
 
+/// Before opset 16 boxes are not shifted by half a pixel.
 void import_roi_align(Node& node) {
   RoiAlign op;
   const std::string mode = node.text("mode", "avg");
