@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests of the GPU backend, on a machine with a GPU: kernels, conformance of every tactic on every
-# level, contexts and streams, and whole models against the CPU (DATA: a folder with .onnx files).
+# level, contexts and streams, calibration, timing, and whole models against the CPU (DATA: a folder with .onnx files).
 # SANITIZE=1: under compute-sanitizer (memcheck, racecheck, synccheck), with fewer models and one case
 # in eight of each tactic, in 64 for racecheck, which takes its time.
 # Without a GPU it says so and counts as skipped.
@@ -45,6 +45,8 @@ else
   step "kernels" $tests/octile_kernels_test --gtest_filter='*Conv*:*Cuda*' --gtest_brief=1
   step "conformance" $tests/octile_conformance_test --gtest_filter='*Device*' --gtest_brief=1
   step "contexts" $tests/octile_runtime_test --gtest_filter='OnGpu*:Device*' --gtest_brief=1
+  step "calibration" $tests/octile_calibrate_test --gtest_filter='*AGpu*' --gtest_brief=1
+  step "timing and precisions" $tests/octile_tune_test --gtest_filter='*AGpu*' --gtest_brief=1
   for level in dp4a mma wgmma; do
     if $tests/octile_gpu_check --isa $level >/dev/null; [ $? -eq 77 ]; then
       echo "skipped: models on $level: the GPU lacks it"
