@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests of the GPU backend, on a machine with a GPU: kernels, conformance of every tactic on every
-# level, contexts and streams, calibration, timing, and whole models against the CPU (DATA: a folder with .onnx files).
+# level, contexts and streams, calibration, timing, and whole models against the CPU (DATA: a folder
+# with .onnx files).
 # SANITIZE=1: under compute-sanitizer (memcheck, racecheck, synccheck), with fewer models and one case
 # in eight of each tactic, in 64 for racecheck, which takes its time.
 # Without a GPU it says so and counts as skipped.

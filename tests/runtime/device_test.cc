@@ -57,6 +57,16 @@ class OnGpu : public testing::Test {
     if (gpu_.accelerator == nullptr) GTEST_SKIP() << "no run on a GPU: " << gpu_.refusal;
   }
   const Accelerator& gpu() const { return *gpu_.accelerator; }
+  Memory on_device(const Tensor& t) const {
+    return upload(&gpu(), std::as_bytes(std::span(t.as<std::byte>(), t.bytes())));
+  }
+  /// What the memory holds once the stream has come to its end.
+  Tensor read(const Memory& memory, const Tensor& like, Stream stream) const {
+    Tensor found(like.type(), like.shape());
+    gpu().copy(found.data(), memory.data(), found.bytes(), stream);
+    EXPECT_EQ(gpu().wait(stream), "");
+    return found;
+  }
   Gpu gpu_;
 };
 
@@ -207,8 +217,7 @@ TEST_F(OnGpu, HostAndDeviceMemoryAndStreamsAreTheSame) {
     EXPECT_EQ(on_host, expected) << "host memory, run " << run;
   }
 
-  const Memory in =
-      upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+  const Memory in = on_device(inputs[0]);
   const Memory out(&gpu(), expected.bytes());
   const OwnedStream stream(gpu());
   context.bind_input(input.name, in.data());
@@ -216,9 +225,7 @@ TEST_F(OnGpu, HostAndDeviceMemoryAndStreamsAreTheSame) {
   for (int run = 0; run < 4; ++run) {
     gpu().fill(out.data(), 0, out.bytes(), stream.get());
     context.run(DeviceStream(stream.get()));
-    gpu().copy(on_host.data(), out.data(), out.bytes(), stream.get());
-    EXPECT_EQ(gpu().wait(stream.get()), "");
-    EXPECT_EQ(on_host, expected) << "device memory, run " << run;
+    EXPECT_EQ(read(out, expected, stream.get()), expected) << "device memory, run " << run;
     EXPECT_EQ(context.output(output.name), expected);
   }
 }
@@ -239,8 +246,7 @@ TEST_F(OnGpu, RunsOfAContextOnTwoStreamsTakeTurns) {
     const auto inputs = inputs_of(8, seed++);
     ExecutionContext alone = engine.create_context();
     lane.expected = alone.run(inputs)[0];
-    lane.in =
-        upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+    lane.in = on_device(inputs[0]);
     lane.out = Memory(&gpu(), lane.expected.bytes());
     lane.stream = std::make_unique<OwnedStream>(gpu());
   }
@@ -251,10 +257,7 @@ TEST_F(OnGpu, RunsOfAContextOnTwoStreamsTakeTurns) {
     context.run(DeviceStream(lane.stream->get()));
   }
   for (const Lane& lane : lanes) {
-    Tensor found(output.type, lane.expected.shape());
-    gpu().copy(found.data(), lane.out.data(), found.bytes(), lane.stream->get());
-    EXPECT_EQ(gpu().wait(lane.stream->get()), "");
-    EXPECT_EQ(found, lane.expected);
+    EXPECT_EQ(read(lane.out, lane.expected, lane.stream->get()), lane.expected);
   }
 }
 
@@ -265,8 +268,7 @@ TEST_F(OnGpu, AContextEndsAfterItsRun) {
   ExecutionContext alone = engine.create_context();
   const Tensor expected = alone.run(inputs)[0];
   const Binding input = engine.bindings()[0], output = engine.bindings().back();
-  const Memory in =
-      upload(&gpu(), std::as_bytes(std::span(inputs[0].as<float>(), size_t(inputs[0].volume()))));
+  const Memory in = on_device(inputs[0]);
   const Memory out(&gpu(), expected.bytes());
   const OwnedStream stream(gpu());
   for (int runs = 1; runs < 5; ++runs) {
@@ -278,10 +280,7 @@ TEST_F(OnGpu, AContextEndsAfterItsRun) {
       context.bind_output(output.name, out.data());
       for (int run = 0; run < runs; ++run) context.run(DeviceStream(stream.get()));
     }
-    Tensor found(output.type, expected.shape());
-    gpu().copy(found.data(), out.data(), found.bytes(), stream.get());
-    EXPECT_EQ(gpu().wait(stream.get()), "");
-    EXPECT_EQ(found, expected) << runs;
+    EXPECT_EQ(read(out, expected, stream.get()), expected) << runs;
   }
 }
 

@@ -298,18 +298,30 @@ std::vector<std::string> Node::ignored_attributes() const {
 
 // --- building ---
 
-/// Their operands, where they are constants, are looked at one by one as the layer is added.
-static bool looks_at_values(const Op& op) {
-  return std::holds_alternative<Gather>(op) || std::holds_alternative<GatherElements>(op) ||
-         std::holds_alternative<GatherNd>(op) || std::holds_alternative<ScatterElements>(op) ||
-         std::holds_alternative<ScatterNd>(op) || std::holds_alternative<Compress>(op);
+/// What adding the layer takes: infer() evaluates it where its extents hang on values that are all
+/// known, and holds known indices against their axis.
+static double adding_work(const Network& network, const Op& op,
+                          const std::vector<TensorId>& inputs) {
+  const bool reads_indices =
+      std::holds_alternative<Gather>(op) || std::holds_alternative<GatherElements>(op) ||
+      std::holds_alternative<GatherNd>(op) || std::holds_alternative<ScatterElements>(op) ||
+      std::holds_alternative<ScatterNd>(op) || std::holds_alternative<Compress>(op);
+  if (!reads_indices && !shape_needs_value(op, 0)) return 0.0;
+  std::vector<Shape> shapes;
+  bool all_known = true;
+  double indices = 0.0;
+  for (const TensorId t : inputs) {
+    const bool known = network.constant_value(t) != nullptr;
+    const Shape& shape = shapes.emplace_back(network.shape(t));
+    if (known && shapes.size() > 1) indices += static_cast<double>(shape.volume());
+    all_known = all_known && known;
+  }
+  if (reads_indices) return indices;
+  return all_known ? evaluation_work(op, shapes, {}) : 0.0;
 }
 
 LayerId Node::add_layer(Op op, const std::vector<TensorId>& inputs) {
-  for (size_t i = 1; i < inputs.size() && looks_at_values(op); ++i) {
-    const Tensor* known = state_.network.constant_value(inputs[i]);
-    if (known != nullptr) state_.spend_work(static_cast<double>(known->volume()));
-  }
+  state_.spend_work(adding_work(state_.network, op, inputs));
   const LayerId layer = state_.network.add(std::move(op), inputs, state_.free_layer_name(name()));
   state_.extents.follow(state_.network, layer);
   return layer;
