@@ -92,15 +92,22 @@ class Octile:
         return [report["latency_ms"]["p50"] for report in reports]
 
 
+def quantize_us(precision, group):
+    """Of the group's input; 0 where its kernel quantizes itself, which its time holds then."""
+    tensor = precision["tensors"][group["inputs"][0]]
+    maker = precision["groups"][tensor["producer"]]["label"] if tensor["producer"] >= 0 else None
+    return tensor["quantize_us"] if maker == "int8" else group["quantize_us"]
+
+
 def times_of(precision):
     """Sums over the convolutions, as if all were INT8: microseconds."""
     groups = [g for g in precision["groups"] if g["op"] == "Convolution"]
     tensors = precision["tensors"]
-    first, last = tensors[groups[0]["inputs"][0]], tensors[groups[-1]["output"]]
+    last = tensors[groups[-1]["output"]]
     times = {
         "float_us": sum(g["float_us"] for g in groups),
         "int8_us": sum(g["int8_us"] for g in groups),
-        "quantize_us": first["quantize_us"],
+        "quantize_us": quantize_us(precision, groups[0]),
         "dequantize_us": min(groups[-1]["dequantize_us"], last["dequantize_us"]),
         "dequantize_pass_us": last["dequantize_us"],
     }

@@ -12,6 +12,7 @@
 #include "compile/passes.h"
 #include "compile/profiles.h"
 #include "compile/select_tactics.h"
+#include "compile/sink_quantize.h"
 #include "compile/store_half.h"
 #include "compile/store_unsigned.h"
 #include "graph/validate.h"
@@ -131,6 +132,7 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   const QuantizedGraph graph = quantize_graph(original, table, options);
 
   std::shared_ptr<PlanData> plan = lower(graph.network, graph.groups, notes_of(graph.labels));
+  if (!options.keep_tensors) sink_quantize(*plan);
   annotate_minima(*plan);
   if (multiplies_unsigned(device.isa) && !options.keep_tensors) store_unsigned(*plan);
   if (stores_half(device, options)) store_half(*plan, requests_of(graph));

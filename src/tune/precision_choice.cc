@@ -199,10 +199,12 @@ class Chooser {
     choice_.costs = precision_graph(choice_.graph, choice_.times);
     predict();
     if (choice_.predicted_ns < (1.0 - kMustExplain) * chosen().time.ns) {
+      const bool on_gpu = choice_.times.run_ns > 0.0;
       choice_.explanation += fmt::format(
-          "; inside of it they add up to {:.4g} ms: the rest of a run lies between them "
-          "(other programs on this machine, threads that wait)",
-          choice_.predicted_ns / 1e6);
+          "; inside of it they add up to {:.4g} ms: the rest of a run lies between them ({})",
+          choice_.predicted_ns / 1e6,
+          on_gpu ? "kernels that wait for the one before them to end"
+                 : "other programs on this machine, threads that wait");
     }
     const std::vector<Label> again = solve(choice_.lambda).labels;
     if (again == before) return;

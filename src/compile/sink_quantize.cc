@@ -1,0 +1,89 @@
+// See sink_quantize.h.
+#include "compile/sink_quantize.h"
+
+#include <algorithm>
+
+namespace octile {
+namespace {
+
+class Sinker {
+ public:
+  explicit Sinker(PlanData& plan)
+      : plan_(plan),
+        maker_(plan.tensors.size(), -1),
+        readers_(plan.tensors.size(), 0),
+        late_(late_tensors(plan)) {
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      for (const int32_t t : plan.steps[s].inputs) ++readers_[size_t(t)];
+      for (const int32_t t : plan.steps[s].outputs) maker_[size_t(t)] = int32_t(s);
+    }
+    for (const int32_t t : plan.outputs) ++readers_[size_t(t)];
+  }
+
+  void run() {
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      const auto* conv = std::get_if<ConvStep>(&plan_.steps[s].step);
+      if (conv == nullptr || conv->dynamic) continue;
+      const std::vector<size_t> steps = way_to(plan_.steps[s].inputs[0]);
+      if (steps.size() > 1) sink(steps);
+    }
+  }
+
+ private:
+  const PlanTensor& tensor(int32_t t) const { return plan_.tensors[size_t(t)]; }
+
+  /// The Quantize step and the views behind it that make `t`; empty where that is not so.
+  std::vector<size_t> way_to(int32_t t) const {
+    std::vector<size_t> steps;  // last first
+    const float scale = tensor(t).scale;
+    const int32_t zero_point = tensor(t).zero_point;
+    for (;;) {
+      const int32_t maker = maker_[size_t(t)];
+      if (maker < 0 || readers_[size_t(t)] != 1 || late_[size_t(t)]) return {};
+      const PlanStep& step = plan_.steps[size_t(maker)];
+      if (!is_8bit(tensor(t)) || tensor(t).scale != scale || tensor(t).zero_point != zero_point) {
+        return {};
+      }
+      steps.push_back(size_t(maker));
+      if (const auto* quantize = std::get_if<QuantizeStep>(&step.step)) {
+        const PlanTensor& x = tensor(step.inputs[0]);
+        if (quantize->dynamic || x.layout != tensor(t).layout || x.blob >= 0) return {};
+        std::reverse(steps.begin(), steps.end());
+        return steps;
+      }
+      if (!std::holds_alternative<ViewStep>(step.step)) return {};
+      t = step.inputs[0];
+    }
+  }
+
+  /// Quantize, view, … → view, …, Quantize, in the same places; bytes that nobody makes any longer
+  /// give their tensors to the floats.
+  void sink(const std::vector<size_t>& steps) {
+    PlanStep quantize = plan_.steps[steps[0]];
+    const DataType type = tensor(quantize.inputs[0]).type;
+    for (size_t i = 1; i < steps.size(); ++i) {
+      PlanStep view = plan_.steps[steps[i]];
+      const int32_t freed = view.inputs[0], bytes = view.outputs[0];
+      PlanTensor& floats = plan_.tensors[size_t(freed)];
+      floats = tensor(bytes);
+      floats.type = type;
+      floats.scale = 0.0f;
+      floats.zero_point = 0;
+      view.inputs[0] = quantize.inputs[0];
+      view.outputs[0] = quantize.inputs[0] = freed;
+      quantize.outputs[0] = bytes;
+      plan_.steps[steps[i - 1]] = std::move(view);
+    }
+    plan_.steps[steps.back()] = std::move(quantize);
+  }
+
+  PlanData& plan_;
+  std::vector<int32_t> maker_, readers_;  // by tensor
+  std::vector<bool> late_;
+};
+
+}  // namespace
+
+void sink_quantize(PlanData& plan) { Sinker(plan).run(); }
+
+}  // namespace octile
