@@ -35,10 +35,8 @@ Tensor parse_value(const std::string& name, const std::string& text) {
   if (parse_numbers(words, floats)) {
     return Tensor::floats(Shape{static_cast<int64_t>(floats.size())}, floats);
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("--constant {}: '{}' is neither a list of numbers (1,2,3) nor an .npy "
-                          "file",
-                          name, text));
+  throw CLI::ValidationError(fmt::format(
+      "--constant {}: '{}' is neither a list of numbers (1,2,3) nor an .npy file", name, text));
 }
 
 }  // namespace
@@ -56,13 +54,12 @@ std::map<std::string, Tensor> ConstantFlags::parse() const {
   for (const std::string& text : given) {
     const size_t mark = text.find('=');
     if (mark == std::string::npos || mark == 0) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("--constant '{}': write it as NAME=VALUE[,VALUE...]", text));
+      throw CLI::ValidationError(
+          fmt::format("--constant '{}': write it as NAME=VALUE[,VALUE...]", text));
     }
     const std::string name = text.substr(0, mark);
     if (!constants.emplace(name, parse_value(name, text.substr(mark + 1))).second) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("--constant {}: it is given twice", name));
+      throw CLI::ValidationError(fmt::format("--constant {}: it is given twice", name));
     }
   }
   return constants;
