@@ -172,6 +172,7 @@ void print_text(const std::vector<BenchReport>& reports) {
 }
 
 void run_bench(const Session& session, const BenchFlags& flags) {
+  flags.constants.need_model(!std::ranges::all_of(flags.files, is_plan));
   std::vector<Lane> lanes;
   for (const std::string& file : flags.files) lanes.push_back(load(session, flags, file));
   for (Lane& lane : lanes) measure(lane.context, flags.warmup_s);

@@ -65,4 +65,9 @@ std::map<std::string, Tensor> ConstantFlags::parse() const {
   return constants;
 }
 
+void ConstantFlags::need_model(bool is_there) const {
+  if (given.empty() || is_there) return;
+  throw CLI::ValidationError("--constant", "is for models; a plan is built already");
+}
+
 }  // namespace octile::cli

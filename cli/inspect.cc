@@ -62,6 +62,7 @@ void show_plan(const InspectFlags& flags) {
 }
 
 void run_inspect(const Session& session, const InspectFlags& flags) {
+  flags.constants.need_model(!is_plan(flags.file));
   if (is_plan(flags.file)) return show_plan(flags);
   const Network network = load_model(session, flags.file, false, flags.constants);
   if (flags.json) {

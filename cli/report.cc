@@ -39,6 +39,7 @@ void run_report(const Session& session, const ReportFlags& flags) {
   if (flags.data.empty() != flags.model.empty()) {
     throw CLI::ValidationError("--model and --calibrate draw distributions together: give both");
   }
+  flags.constants.need_model(!flags.model.empty());
   if (flags.percentile_option->count() > 0 && flags.method != "percentile") {
     throw CLI::ValidationError("--percentile", "needs --method percentile");
   }

@@ -99,6 +99,8 @@ struct ConstantFlags {
   std::vector<std::string> given;  // "name=1,2,3" or "name=file.npy"
   void add(CLI::App& command);
   std::map<std::string, Tensor> parse() const;
+  /// A usage error where there is no model to give them to.
+  void need_model(bool is_there) const;
 };
 
 /// Imports a .onnx model; an input axis 0 of 1 becomes dynamic when asked for.

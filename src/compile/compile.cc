@@ -132,10 +132,10 @@ std::shared_ptr<const PlanData> compile(const Network& original, const Calibrati
   const QuantizedGraph graph = quantize_graph(original, table, options);
 
   std::shared_ptr<PlanData> plan = lower(graph.network, graph.groups, notes_of(graph.labels));
-  if (!options.keep_tensors) sink_quantize(*plan);
   annotate_minima(*plan);
   if (multiplies_unsigned(device.isa) && !options.keep_tensors) store_unsigned(*plan);
   if (stores_half(device, options)) store_half(*plan, requests_of(graph));
+  if (!options.keep_tensors) sink_quantize(*plan);
   plan->profiles = std::move(profiles);
   plan->preprocess = options.preprocess;
   plan->metadata = build.metadata;

@@ -35,24 +35,23 @@ class Sinker {
   /// The Quantize step and the views behind it that make `t`; empty where that is not so.
   std::vector<size_t> way_to(int32_t t) const {
     std::vector<size_t> steps;  // last first
-    const float scale = tensor(t).scale;
-    const int32_t zero_point = tensor(t).zero_point;
-    for (;;) {
+    const PlanTensor& read = tensor(t);
+    for (;; t = plan_.steps[steps.back()].inputs[0]) {
+      const PlanTensor& bytes = tensor(t);
       const int32_t maker = maker_[size_t(t)];
-      if (maker < 0 || readers_[size_t(t)] != 1 || late_[size_t(t)]) return {};
-      const PlanStep& step = plan_.steps[size_t(maker)];
-      if (!is_8bit(tensor(t)) || tensor(t).scale != scale || tensor(t).zero_point != zero_point) {
+      if (!is_8bit(bytes) || bytes.scale != read.scale || bytes.zero_point != read.zero_point ||
+          maker < 0 || readers_[size_t(t)] != 1 || late_[size_t(t)]) {
         return {};
       }
       steps.push_back(size_t(maker));
-      if (const auto* quantize = std::get_if<QuantizeStep>(&step.step)) {
-        const PlanTensor& x = tensor(step.inputs[0]);
-        if (quantize->dynamic || x.layout != tensor(t).layout || x.blob >= 0) return {};
-        std::reverse(steps.begin(), steps.end());
-        return steps;
-      }
-      if (!std::holds_alternative<ViewStep>(step.step)) return {};
-      t = step.inputs[0];
+      const PlanStep& step = plan_.steps[size_t(maker)];
+      if (std::holds_alternative<ViewStep>(step.step)) continue;
+      const auto* quantize = std::get_if<QuantizeStep>(&step.step);
+      if (quantize == nullptr || quantize->dynamic) return {};
+      const PlanTensor& x = tensor(step.inputs[0]);
+      if (!is_float(x) || x.blob >= 0 || x.layout != bytes.layout) return {};
+      std::reverse(steps.begin(), steps.end());
+      return steps;
     }
   }
 
@@ -60,15 +59,12 @@ class Sinker {
   /// give their tensors to the floats.
   void sink(const std::vector<size_t>& steps) {
     PlanStep quantize = plan_.steps[steps[0]];
-    const DataType type = tensor(quantize.inputs[0]).type;
     for (size_t i = 1; i < steps.size(); ++i) {
       PlanStep view = plan_.steps[steps[i]];
       const int32_t freed = view.inputs[0], bytes = view.outputs[0];
       PlanTensor& floats = plan_.tensors[size_t(freed)];
-      floats = tensor(bytes);
-      floats.type = type;
-      floats.scale = 0.0f;
-      floats.zero_point = 0;
+      const PlanTensor& shown = tensor(bytes);
+      floats = {.name = shown.name, .layout = shown.layout, .shape = shown.shape};
       view.inputs[0] = quantize.inputs[0];
       view.outputs[0] = quantize.inputs[0] = freed;
       quantize.outputs[0] = bytes;

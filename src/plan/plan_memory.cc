@@ -99,6 +99,7 @@ class Planner {
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (plan.tensors[t].blob >= 0) external_[t] = true;
     }
+    leave_out_foreign_views();
     last_use_of_parts_.assign(plan.tensors.size(), -1);
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (!is_part(t)) continue;
@@ -144,6 +145,21 @@ class Planner {
   int new_slot(int step) {
     slots_.push_back({.bytes = 0, .first = step, .last = step});
     return int(slots_.size()) - 1;
+  }
+
+  /// Views of inputs and constants lie where those do.
+  void leave_out_foreign_views() {
+    std::vector<bool> foreign(plan_.tensors.size(), false);
+    for (int32_t t : plan_.inputs) foreign[size_t(t)] = true;
+    for (size_t t = 0; t < plan_.tensors.size(); ++t) {
+      if (plan_.tensors[t].blob >= 0) foreign[t] = true;
+    }
+    for (const PlanStep& step : plan_.steps) {
+      if (!std::holds_alternative<ViewStep>(step.step)) continue;
+      const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
+      if (!foreign[from] || external_[to] || is_part(to)) continue;
+      foreign[to] = external_[to] = true;
+    }
   }
 
   bool is_part(size_t t) const { return places_[t].root >= 0; }

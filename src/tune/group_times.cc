@@ -121,7 +121,8 @@ Device device_of(const BuildOptions& build) {
 
 std::string place_of_build(const BuildOptions& build) {
   const Device device = device_of(build);
-  const char* how = device.accelerator != nullptr ? " in a row" : "";  // steps were timed
+  // How steps were timed, and that the Quantize steps of first layers stand behind views.
+  const char* how = device.accelerator != nullptr ? " in a row, behind views" : "";
   return fmt::format("{} {}{}", place_of(device), name_of(build.objective), how);
 }
 

@@ -3,6 +3,7 @@
 #include "compile/sink_quantize.h"
 
 #include "compile/harness.h"
+#include "plan/plans.h"
 #include "plan/quantize_chains.h"
 
 namespace octile::test {
@@ -66,6 +67,73 @@ TEST(SinkQuantize, NotWhereOthersReadTheBytes) {
   const CalibrationTable table = table_for(n, inputs);
   const auto plan = compile(n, &table, options_for(false));
   EXPECT_TRUE(steps_of(*plan).starts_with("Quantize View Conv Conv")) << steps_of(*plan);
+}
+
+/// x (N, 6, 6, 4) → Quantize q → view v (N, 4, 6, 6) → convolution y → out.
+struct ViewPlan {
+  PlanBuilder b;
+  int32_t x = 0, q = 0, v = 0;
+
+  explicit ViewPlan(DataType type = kF32) {
+    const Shape picture{kDynamic, 6, 6, 4}, image{kDynamic, 4, 6, 6};
+    x = b.input("x", picture, type);
+    q = b.tensor("x", kS8, kPlain, picture, 0.5f, 3);
+    b.step(QuantizeStep{.q_lo = -100, .q_hi = 99}, {x}, {q});
+    v = b.tensor("v", kS8, kLast, image, 0.5f, 3);
+    Shuffle to_front;
+    to_front.first = {0, 3, 1, 2};
+    b.step(ViewStep{to_front}, {q}, {v});
+    const int32_t y = b.tensor("y", kS8, kLast, image, 0.25f);
+    b.step(small_conv(b), {v}, {y});
+    const int32_t out = b.tensor("out", kF32, kPlain, image);
+    b.step(DequantizeStep{}, {y}, {out});
+    b.plan.outputs = {out};
+  }
+  /// Whether it moves; what does not stays as it was.
+  bool moves() {
+    const PlanData before = b.finish();
+    PlanData after = before;
+    sink_quantize(after);
+    const bool same = after.steps == before.steps;
+    EXPECT_EQ(same, after.tensors == before.tensors);
+    return !same;
+  }
+};
+
+TEST(SinkQuantize, TheQuantizeStepChangesPlacesWithTheView) {
+  ViewPlan p;
+  PlanData plan = p.b.finish();
+  sink_quantize(plan);
+  validate(plan, "plan");
+  EXPECT_TRUE(std::holds_alternative<ViewStep>(plan.steps[0].step));
+  EXPECT_EQ(plan.steps[0].inputs, std::vector<int32_t>{p.x});
+  EXPECT_EQ(plan.steps[0].outputs, std::vector<int32_t>{p.q});
+  EXPECT_EQ(plan.steps[0].name, "step 1");
+  EXPECT_EQ(plan.tensors[size_t(p.q)],
+            (PlanTensor{.name = "v", .layout = kLast, .shape = {kDynamic, 4, 6, 6}}));
+  EXPECT_EQ(plan.steps[1].inputs, std::vector<int32_t>{p.q});
+  EXPECT_EQ(plan.steps[1].outputs, std::vector<int32_t>{p.v});
+  EXPECT_EQ(plan.steps[1].name, "step 0");
+  ASSERT_EQ(quantize_chains(plan).size(), 1u);
+  EXPECT_EQ(quantize_chains(plan)[0].step.inner_quantize, (InnerQuantize{p.v, -100, 99}));
+}
+
+TEST(SinkQuantize, WhatStays) {
+  EXPECT_TRUE(ViewPlan().moves());
+  EXPECT_FALSE(ViewPlan(DataType::kFloat16).moves());
+  ViewPlan output;
+  output.b.plan.outputs.push_back(output.q);
+  EXPECT_FALSE(output.moves());
+  ViewPlan read;  // by a second convolution
+  const int32_t z = read.b.tensor("z", kS8, kLast, {kDynamic, 4, 6, 6}, 0.25f);
+  read.b.step(small_conv(read.b), {read.v}, {z});
+  EXPECT_FALSE(read.moves());
+  ViewPlan layout;
+  layout.b.plan.tensors[size_t(layout.q)].layout = kLast;
+  EXPECT_FALSE(layout.moves());
+  ViewPlan grid;
+  grid.b.plan.tensors[size_t(grid.q)].zero_point = 4;
+  EXPECT_FALSE(grid.moves());
 }
 
 }  // namespace

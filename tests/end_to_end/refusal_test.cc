@@ -50,6 +50,12 @@ TEST_F(Refusal, FlagsOfInt8NeedInt8) {
   EXPECT_EQ(build({"--precision", "fc1=float32", "-q"}).code, 0);
 }
 
+TEST_F(Refusal, APlanTakesNoConstants) {
+  EXPECT_EQ(build({"-o", "m.plan", "-q"}).code, 0);
+  for (const Words& words : {Words{"inspect", "m.plan"}, {"bench", "m.plan"}, {"report", "m.plan"}})
+    expect_refused(octile_with(words, {"--constant", "x=1"}), 2, {"--constant", "a plan"});
+}
+
 TEST_F(Refusal, WrongValuesAreUsageErrorsThatSayWhatIsAllowed) {
   const std::pair<Words, Words> cases[] = {
       {{"--profile", "x:1x4"}, {"--profile", "MIN/OPT/MAX"}},

@@ -179,6 +179,27 @@ TEST(PlanMemory, ExternalTensorsHaveNoOffset) {
   for (int32_t t : plan.outputs) EXPECT_EQ(plan.profiles[0].offsets[size_t(t)], -1);
 }
 
+TEST(PlanMemory, ViewsOfInputsAndConstantsHaveNoPlaceOfTheirOwn) {
+  PlanBuilder b;
+  const int32_t x = b.input("x", {16, 16}), c = b.constant("c", kF32, {16, 16});
+  const auto view_of = [&](int32_t from) {
+    const int32_t t = b.tensor("view", kF32, kPlain, {16, 16});
+    b.step(ViewStep{}, {from}, {t});
+    return t;
+  };
+  const int32_t v = view_of(x), w = view_of(v), d = view_of(c);
+  const int32_t sum = b.tensor("sum", kF32, kPlain, {16, 16});
+  b.step(EltwiseStep{}, {w, d}, {sum});
+  const int32_t seen = view_of(sum), y = b.tensor("y", kF32, kPlain, {16, 16});
+  b.step(ActivationStep{}, {seen}, {y});
+  b.plan.outputs = {y, view_of(x)};  // an output is a place of its own
+  const PlanProfile profile = b.finish().profiles[0];
+  for (const int32_t t : {v, w, d}) EXPECT_EQ(profile.offsets[size_t(t)], -1) << t;
+  EXPECT_EQ(profile.offsets[size_t(sum)], 0);
+  EXPECT_EQ(profile.offsets[size_t(seen)], 0);
+  EXPECT_EQ(profile.arena_bytes, 16 * 16 * 4);
+}
+
 TEST(PlanMemory, AChainNeedsTwoTensorsOrOne) {
   PlanBuilder b;
   int32_t last = b.input("x", {16, 16});
