@@ -363,6 +363,30 @@ TEST_F(OnGpu, AFirstLayerQuantizesItsInputItself) {
   }
 }
 
+TEST_F(OnGpu, PicturesThatComeChannelsLastGiveTheBitsOfTheCpu) {
+  Random random(6);
+  Network n("picture");
+  const TensorId x = n.add_input("x", DataType::kFloat32, {kDynamic, 12, 12, 3});
+  Convolution conv;
+  conv.window.pad_before = conv.window.pad_after = {1, 1};
+  const TensorId y =
+      n.convolution(n.transpose(x, {0, 3, 1, 2}), random_floats({8, 3, 3, 3}, random, 0.3f),
+                    random_floats({8}, random), conv, "conv");
+  n.mark_output(y, "y");
+  const Plan plan = plan_of(n, {.profiles = {{1, 8}}});
+  ASSERT_EQ(plan.layers()[0].step, "View");
+  ASSERT_EQ(plan.layers()[1].step, "Quantize");
+  const Engine cpu = Engine::load(plan), engine = Engine::load(plan, {.device = "cuda:0"});
+  if (!gpu_.is_simulated()) {
+    EXPECT_EQ(engine.tactics()[1], kAbsorbedTactic);
+  }
+  ExecutionContext expected = cpu.create_context(), context = engine.create_context();
+  for (const int64_t batch : {2, 8, 8, 8, 1}) {
+    const Tensor pictures = random_floats({batch, 12, 12, 3}, random);
+    EXPECT_EQ(context.run({pictures}), expected.run({pictures})) << "batch " << batch;
+  }
+}
+
 TEST_F(OnGpu, TensorsThatAreLookedAtAreMade) {
   const Plan plan = plan_of(small_cnn(), {.profiles = {{2, 2}}});
   auto data = std::make_shared<PlanData>(plan.data());
