@@ -61,7 +61,8 @@ TEST(Race, TimesAGpusSteps) {
   for (const Objective objective : {Objective::kLatency, Objective::kThroughput}) {
     build.objective = objective;
     expect_times(build);
-    EXPECT_GE(empty_run_ns(build), 0.0);
+    const double ns = empty_run_ns(build);  // of threads two runs may take less than one
+    EXPECT_TRUE(gpu.is_simulated() ? ns >= 0.0 : ns > 0.0) << ns;
   }
 }
 
