@@ -62,8 +62,9 @@ void show_plan(const InspectFlags& flags) {
 }
 
 void run_inspect(const Session& session, const InspectFlags& flags) {
-  flags.constants.need_model(!is_plan(flags.file));
-  if (is_plan(flags.file)) return show_plan(flags);
+  const bool plan = is_plan(flags.file);
+  flags.constants.need_model(!plan);
+  if (plan) return show_plan(flags);
   const Network network = load_model(session, flags.file, false, flags.constants);
   if (flags.json) {
     fmt::print("{}\n", model_json(network).dump(2));

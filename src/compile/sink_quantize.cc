@@ -3,22 +3,14 @@
 
 #include <algorithm>
 
+#include "plan/single_reads.h"
+
 namespace octile {
 namespace {
 
 class Sinker {
  public:
-  explicit Sinker(PlanData& plan)
-      : plan_(plan),
-        maker_(plan.tensors.size(), -1),
-        readers_(plan.tensors.size(), 0),
-        late_(late_tensors(plan)) {
-    for (size_t s = 0; s < plan.steps.size(); ++s) {
-      for (const int32_t t : plan.steps[s].inputs) ++readers_[size_t(t)];
-      for (const int32_t t : plan.steps[s].outputs) maker_[size_t(t)] = int32_t(s);
-    }
-    for (const int32_t t : plan.outputs) ++readers_[size_t(t)];
-  }
+  explicit Sinker(PlanData& plan) : plan_(plan), reads_(plan) {}
 
   void run() {
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
@@ -38,9 +30,9 @@ class Sinker {
     const PlanTensor& read = tensor(t);
     for (;; t = plan_.steps[steps.back()].inputs[0]) {
       const PlanTensor& bytes = tensor(t);
-      const int32_t maker = maker_[size_t(t)];
-      if (!is_8bit(bytes) || bytes.scale != read.scale || bytes.zero_point != read.zero_point ||
-          maker < 0 || readers_[size_t(t)] != 1 || late_[size_t(t)]) {
+      const int32_t maker = reads_.maker(t);
+      if (maker < 0 || !is_8bit(bytes) || bytes.scale != read.scale ||
+          bytes.zero_point != read.zero_point) {
         return {};
       }
       steps.push_back(size_t(maker));
@@ -74,8 +66,7 @@ class Sinker {
   }
 
   PlanData& plan_;
-  std::vector<int32_t> maker_, readers_;  // by tensor
-  std::vector<bool> late_;
+  const SingleReads reads_;  // of the plan as it was: no two ways share a step
 };
 
 }  // namespace

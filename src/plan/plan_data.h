@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "octile/plan.h"
@@ -73,7 +74,8 @@ struct Blob {
 };
 
 /// Bounds of the inputs and where each tensor lies. offsets[t] < 0: not in the arena (constants,
-/// inputs, outputs). Offsets are multiples of 64, but those of tensors in a concatenation's output.
+/// inputs, outputs, foreign_views()). Offsets are multiples of 64, but those of tensors in a
+/// concatenation's output.
 struct PlanProfile {
   struct Bounds {
     Shape min, opt, max;
@@ -134,6 +136,10 @@ std::vector<Shape> infer_all_shapes(const PlanData& plan, std::span<const Shape>
 
 /// Derives PlanTensor::q_min of every tensor from the steps' clamps and tables.
 void annotate_minima(PlanData& plan);
+
+/// Views of inputs and constants, and views of those, outputs of the plan aside: (view, what it
+/// reads) in running order. They lie where the inputs and constants do.
+std::vector<std::pair<int32_t, int32_t>> foreign_views(const PlanData& plan);
 
 /// A tensor that a step reads beside its inputs (FoundChain of backend.h).
 struct FurtherRead {

@@ -99,7 +99,7 @@ class Planner {
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (plan.tensors[t].blob >= 0) external_[t] = true;
     }
-    leave_out_foreign_views();
+    for (const auto& [view, read] : foreign_views(plan)) external_[size_t(view)] = true;
     last_use_of_parts_.assign(plan.tensors.size(), -1);
     for (size_t t = 0; t < plan.tensors.size(); ++t) {
       if (!is_part(t)) continue;
@@ -145,21 +145,6 @@ class Planner {
   int new_slot(int step) {
     slots_.push_back({.bytes = 0, .first = step, .last = step});
     return int(slots_.size()) - 1;
-  }
-
-  /// Views of inputs and constants lie where those do.
-  void leave_out_foreign_views() {
-    std::vector<bool> foreign(plan_.tensors.size(), false);
-    for (int32_t t : plan_.inputs) foreign[size_t(t)] = true;
-    for (size_t t = 0; t < plan_.tensors.size(); ++t) {
-      if (plan_.tensors[t].blob >= 0) foreign[t] = true;
-    }
-    for (const PlanStep& step : plan_.steps) {
-      if (!std::holds_alternative<ViewStep>(step.step)) continue;
-      const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
-      if (!foreign[from] || external_[to] || is_part(to)) continue;
-      foreign[to] = external_[to] = true;
-    }
   }
 
   bool is_part(size_t t) const { return places_[t].root >= 0; }
@@ -263,6 +248,22 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<std::pair<int32_t, int32_t>> foreign_views(const PlanData& plan) {
+  std::vector<bool> foreign(plan.tensors.size(), false), output(plan.tensors.size(), false);
+  for (size_t t = 0; t < plan.tensors.size(); ++t) foreign[t] = plan.tensors[t].blob >= 0;
+  for (const int32_t t : plan.inputs) foreign[size_t(t)] = true;
+  for (const int32_t t : plan.outputs) output[size_t(t)] = true;
+  std::vector<std::pair<int32_t, int32_t>> views;
+  for (const PlanStep& step : plan.steps) {
+    if (!std::holds_alternative<ViewStep>(step.step)) continue;
+    const int32_t from = step.inputs[0], to = step.outputs[0];
+    if (!foreign[size_t(from)] || output[size_t(to)]) continue;
+    foreign[size_t(to)] = true;
+    views.emplace_back(to, from);
+  }
+  return views;
+}
 
 void plan_memory(const PlanData& plan, PlanProfile& profile, std::span<const Place> places,
                  std::span<const FurtherRead> reads) {

@@ -1,7 +1,7 @@
 // See quantize_chains.h.
 #include "plan/quantize_chains.h"
 
-#include <algorithm>
+#include "plan/single_reads.h"
 
 namespace octile {
 namespace {
@@ -22,16 +22,7 @@ bool is_shift(const PlanData& plan, const LookupStep& step, const PlanTensor& x,
 
 class Chains {
  public:
-  explicit Chains(const PlanData& plan)
-      : plan_(plan), maker_(plan.tensors.size(), -1), readers_(plan.tensors.size(), 0) {
-    for (size_t s = 0; s < plan.steps.size(); ++s) {
-      for (const int32_t t : plan.steps[s].inputs) ++readers_[size_t(t)];
-      for (const int32_t t : plan.steps[s].outputs) maker_[size_t(t)] = int32_t(s);
-    }
-    for (const int32_t t : plan.outputs) ++readers_[size_t(t)];
-    const std::vector<bool> late = late_tensors(plan);
-    for (size_t t = 0; t < late.size(); ++t) readers_[t] += late[t] ? 2 : 0;  // never alone
-  }
+  explicit Chains(const PlanData& plan) : plan_(plan), reads_(plan) {}
 
   /// Fills the chain before convolution `reader`; false where there is none.
   bool find(size_t reader, QuantizeChain& chain) const {
@@ -40,8 +31,8 @@ class Chains {
     if (std::get<ConvStep>(conv.step).dynamic || !is_8bit(x)) return false;
     std::vector<size_t> tables;  // last first
     for (int32_t t = conv.inputs[0];; t = plan_.steps[tables.back()].inputs[0]) {
-      const int32_t maker = maker_[size_t(t)];
-      if (maker < 0 || readers_[size_t(t)] != 1) return false;
+      const int32_t maker = reads_.maker(t);
+      if (maker < 0) return false;
       const Step& step = plan_.steps[size_t(maker)].step;
       if (std::holds_alternative<LookupStep>(step)) {
         tables.push_back(size_t(maker));
@@ -77,7 +68,7 @@ class Chains {
   }
 
   const PlanData& plan_;
-  std::vector<int32_t> maker_, readers_;  // by tensor
+  const SingleReads reads_;
 };
 
 }  // namespace

@@ -258,12 +258,10 @@ void ExecutionContext::Impl::grow_workspace(size_t bytes) {
 /// is an output, or tensors have places of their own.
 void ExecutionContext::Impl::find_views() {
   const PlanData& plan = engine.data;
-  std::vector<bool> foreign(plan.tensors.size(), false), output(plan.tensors.size(), false);
   pointers.assign(plan.tensors.size(), nullptr);
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     const int32_t blob = plan.tensors[t].blob;
     const int64_t offset = plan_profile.offsets[t];
-    foreign[t] = blob >= 0;
     if (blob >= 0) {
       pointers[t] = gpu != nullptr ? engine.constants[t].data()
                                    : const_cast<std::byte*>(plan.blobs[size_t(blob)].bytes.data());
@@ -275,15 +273,7 @@ void ExecutionContext::Impl::find_views() {
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     if (places[t].root >= 0 && plan_profile.offsets[t] < 0) output_parts.push_back(int32_t(t));
   }
-  for (int32_t t : plan.inputs) foreign[size_t(t)] = true;
-  for (int32_t t : plan.outputs) output[size_t(t)] = true;
-  for (const PlanStep& step : plan.steps) {
-    if (!std::holds_alternative<ViewStep>(step.step)) continue;
-    const auto from = size_t(step.inputs[0]), to = size_t(step.outputs[0]);
-    if (!foreign[from] || output[to] || plan_profile.keeps_offsets) continue;
-    foreign[to] = true;
-    foreign_views.emplace_back(int32_t(to), int32_t(from));
-  }
+  if (!plan_profile.keeps_offsets) views_in_place = foreign_views(plan);
 }
 
 void ExecutionContext::Impl::resolve_pointers() {
@@ -301,7 +291,7 @@ void ExecutionContext::Impl::resolve_pointers() {
     const Place& place = engine.profiles[size_t(profile)].places[size_t(t)];
     pointers[size_t(t)] = static_cast<std::byte*>(pointers[size_t(place.root)]) + place.offset;
   }
-  for (const auto& [to, from] : foreign_views) pointers[size_t(to)] = pointers[size_t(from)];
+  for (const auto& [to, from] : views_in_place) pointers[size_t(to)] = pointers[size_t(from)];
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     const PlanStep& step = plan.steps[s];
     for (size_t i = 0; i < step.inputs.size(); ++i) {

@@ -107,10 +107,10 @@ struct ExecutionContext::Impl {
   std::vector<const void*> bound_inputs;  // user memory or owned_inputs
   std::vector<void*> bound_outputs;       // null: owned_outputs
   std::vector<Tensor> owned_inputs, owned_outputs;
-  std::vector<std::pair<int32_t, int32_t>> foreign_views;  // (view, what it reads in place)
-  std::vector<int32_t> output_parts;                       // tensors that lie in an output
-  std::vector<void*> pointers;                             // by tensor
-  std::vector<const void*> step_inputs;                    // operand lists, one after the other
+  std::vector<std::pair<int32_t, int32_t>> views_in_place;  // foreign_views()
+  std::vector<int32_t> output_parts;                        // tensors that lie in an output
+  std::vector<void*> pointers;                              // by tensor
+  std::vector<const void*> step_inputs;                     // operand lists, one after the other
   std::vector<void*> step_outputs;
   std::vector<size_t> input_begin, output_begin;  // by step, into the lists
   bool pointers_valid = false;

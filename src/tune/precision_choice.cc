@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "backend/backend.h"
 #include "compile/timing_cache.h"
 #include "tune/candidate_engines.h"
 #include "tune/goal_keeper.h"
@@ -199,7 +200,7 @@ class Chooser {
     choice_.costs = precision_graph(choice_.graph, choice_.times);
     predict();
     if (choice_.predicted_ns < (1.0 - kMustExplain) * chosen().time.ns) {
-      const bool on_gpu = choice_.times.run_ns > 0.0;
+      const bool on_gpu = device_from_name(options_.build.device).backend != &cpu_backend();
       choice_.explanation += fmt::format(
           "; inside of it they add up to {:.4g} ms: the rest of a run lies between them ({})",
           choice_.predicted_ns / 1e6,
